@@ -1,0 +1,50 @@
+# make demo   builds the default variant and pronounces words in six languages
+# make test   lint, types and tests
+# Each makes .venv itself, from the exact versions in requirements.lock.
+
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-long lock clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+# The lock file is complete, so pip is told not to look for more (a looser request for torch brings gigabytes of CUDA).
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, not $$($(PYTHON) --version); try make PYTHON=python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: .venv/.ready
+
+demo: setup
+	$(BIN)/doit compile
+	@$(BIN)/g2p pronounce --lang eng-us knight
+	@$(BIN)/g2p pronounce --lang fin yhdyskunta
+	@$(BIN)/g2p pronounce --lang spa-latin existió
+	@$(BIN)/g2p pronounce --lang swa habari
+	@$(BIN)/g2p pronounce --lang tha สวัสดี
+	@$(BIN)/g2p pronounce --lang vie-n "đạo đức"
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not long"
+
+test-long: setup
+	$(BIN)/pytest -q -m long
+
+lock: setup
+	$(BIN)/python -m pip install --quiet --upgrade --editable '.[build,dev]'
+	{ echo '# Every package that `make` installs, exactly. Made by `make lock`; installed with --no-deps.'; \
+	  $(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | \
+	  sed 's/^torch==\([0-9.]*\).*/torch==\1+cpu ; sys_platform == "linux"\ntorch==\1 ; sys_platform != "linux"/'; \
+	} > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+clean:
+	rm -rf .venv dist outputs multirun manifests/*.json

@@ -1,0 +1,1 @@
+"""A declarative build system for on-device speech models."""

@@ -1,0 +1,48 @@
+"""`python -m g2p_build [-m] KEY=VALUE...`: the same variants as the build, each a Hydra job.
+
+For sweeps on Hydra's launchers: `python -m g2p_build -m target=iphone,android hydra/launcher=ray`.
+"""
+
+import os
+import re
+import sys
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+from g2p_build import config
+from g2p_build.errors import BuildError
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Builds what the command line asks for; exits with 2 and one line where it cannot."""
+    config.register_schema()
+    arguments = get_args_parser().parse_args()
+    try:
+        shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
+        if not any(shows):
+            asked = config.variants([line for line in arguments.overrides if not re.match(r"[+~]*hydra[./]", line)])
+            if len(asked) > 1 and not arguments.multirun:
+                raise config.ConfigError(f"this is a sweep over {len(asked)} variants: add -m")
+        # Hydra reports an exception as one of its own configs', unless told to let it through.
+        os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+        _job()
+    except (BuildError, HydraException) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+@hydra.main(config_path=str(config.CONF), config_name="config", version_base="1.3")
+def _job(composed: DictConfig) -> None:
+    from g2p_build.build import build
+
+    build([config.composed(composed, HydraConfig.get().runtime.choices)])
+
+
+if __name__ == "__main__":
+    main()

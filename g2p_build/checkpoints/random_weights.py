@@ -1,0 +1,63 @@
+"""Seeded weights of any shape, for benchmarks and tests: a model that says nothing, but runs as a trained one does."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from g2p_build.models.architecture import Architecture, architecture_of, checkpoint_tensors
+
+__all__ = ["random_checkpoint"]
+
+
+def random_checkpoint(shape: Mapping[str, Any], seed: int) -> tuple[Architecture, dict[str, torch.Tensor]]:
+    """Makes a checkpoint of a shape.
+
+    Each tensor has a generator of its own, seeded by the tensor's name, and values are uniform: scaled random bits,
+    the same on every machine, which normally distributed values (logarithms, cosines) are not.
+
+    Args:
+        shape: fields named as in transformers' T5Config; `tie_word_embeddings` says whether the projection is the
+            embedding (its input then scaled) or a tensor of its own.
+        seed: any integer.
+
+    Returns:
+        The architecture, and its tensors (float32) by name.
+
+    Raises:
+        BuildError: the shape is not one that can be built.
+    """
+    tied = bool(shape["tie_word_embeddings"])
+    names = {"num_layers": "num_encoder_layers", "feed_forward_proj": "feed_forward"}
+    fields = {names.get(name, name): value for name, value in shape.items() if name != "tie_word_embeddings"}
+    architecture = Architecture(**fields, separate_lm_head=not tied, scale_decoder_outputs=tied)
+    shapes = checkpoint_tensors(architecture)
+    architecture = architecture_of({"model_type": "t5", **shape}, shapes)
+    return architecture, {name: _values(architecture, name, size, seed) for name, size in shapes.items()}
+
+
+def _values(arch: Architecture, name: str, size: tuple[int, ...], seed: int) -> torch.Tensor:
+    if name.endswith("norm.weight"):
+        return torch.ones(size)
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    bound = math.sqrt(3) * _deviation(arch, name)
+    return torch.rand(size, generator=generator).mul_(2 * bound).sub_(bound)
+
+
+def _deviation(arch: Architecture, name: str) -> float:
+    """Standard deviations that keep activations of order one; T5 does not scale attention scores, its weights do."""
+    width = arch.d_model**-0.5
+    if name.endswith(".q.weight"):
+        return width * arch.d_kv**-0.5
+    if name.endswith(".o.weight"):
+        return arch.inner**-0.5
+    if name.endswith(".wo.weight"):
+        return arch.d_ff**-0.5
+    if name == "shared.weight" or name.endswith("relative_attention_bias.weight"):
+        return 1.0
+    return width

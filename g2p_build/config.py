@@ -1,0 +1,258 @@
+"""conf/ and its overrides → variants: the typed schema, composing, and every check that needs no file's contents.
+
+Hydra's `compose` takes tens of milliseconds for each variant. Here each distinct group of a sweep is composed once, by
+the same library (OmegaConf) from the same files, and the points of the sweep share it. `composed` is the way in for
+what Hydra has composed itself; both give the same variant.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from g2p_build import checks
+from g2p_build.overrides import ConfigError, nearest, parse, points
+from g2p_build.schema import GROUPS, VariantConf
+from g2p_build.variant import Checkpoint, MaxLens, Shape, Target, Variant, as_json
+
+__all__ = [
+    "CONF",
+    "Checkpoint",
+    "ConfigError",
+    "MaxLens",
+    "Shape",
+    "Target",
+    "Variant",
+    "as_json",
+    "composed",
+    "register_schema",
+    "variants",
+]
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def register_schema() -> None:
+    """Gives Hydra the types that conf/config.yaml's defaults list asks for."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name="schema", node=VariantConf, provider="g2p_build")
+
+
+def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:
+    """The distinct variants that overrides ask for, in the order of the sweep.
+
+    Args:
+        overrides: in Hydra's grammar; sweeps are crossed, `matrix=NAME` adds conf/matrix/NAME.yaml's, which any
+            other override beats.
+        conf: the folder of config.yaml and the groups.
+
+    Raises:
+        ConfigError: one line, with the closest valid name where a name is wrong.
+    """
+    tree = _Tree(conf)
+    given = parse(overrides, tree.options)
+    for key, values in given:
+        tree.check_key(key, values)
+    swept = [*tree.matrix(dict(given).get("matrix", [None])), *((k, v) for k, v in given if k != "matrix")]
+    found = dict.fromkeys(tree.variant(point) for point in points(swept))
+    checks.names(found)
+    return list(found)
+
+
+def composed(config: DictConfig, choices: Mapping[str, Any], conf: Path = CONF) -> Variant:
+    """The variant that Hydra has composed.
+
+    Args:
+        config: the composed config, without its `hydra` node.
+        choices: the option chosen for each group: `HydraConfig.get().runtime.choices`.
+        conf: the folder that it was composed from.
+
+    Raises:
+        ConfigError: one line.
+    """
+    tree = _Tree(conf)
+    data: dict[str, Any] = OmegaConf.to_container(config)
+    chosen = {key: value for key, value in choices.items() if key.split("/")[0] in GROUPS}
+    built = {group: _build(group, tree.option(group, chosen), data[group]) for group in GROUPS}
+    return checks.variant(**built, batch=data["batch"], dtype=data["dtype"], kv_cache=data["kv_cache"])
+
+
+@dataclass(frozen=True)
+class _Option:
+    """One option of a group, as its files have it."""
+
+    label: str  # "random", or "random_small" where a choice inside it is not its default
+    config: DictConfig  # typed
+
+
+class _Tree:
+    """The files under conf/, each read once, and each distinct group of a sweep composed once."""
+
+    def __init__(self, conf: Path) -> None:
+        self.conf = conf
+        self.root = self.load("config.yaml")
+        self.defaults = {
+            key: value
+            for entry in self.root.pop("defaults")
+            if isinstance(entry, Mapping)
+            for key, value in entry.items()
+            if key in GROUPS
+        }
+        self.memo: dict[str, Any] = {}
+
+    def load(self, name: str) -> dict[str, Any]:
+        """The plain data of a file."""
+        try:
+            text = (self.conf / name).read_text(encoding="utf-8")
+            data = OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))
+        except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
+            raise ConfigError(f"cannot read conf/{name}: {' '.join(str(error).split())}") from None
+        if not isinstance(data, dict):
+            raise ConfigError(f"conf/{name} is not a mapping of fields to values")
+        if "${" in text:
+            raise ConfigError(f"conf/{name}: interpolations (${{...}}) are not used here; write the value")
+        return {str(key): value for key, value in data.items()}
+
+    def options(self, group: str) -> list[str]:
+        return sorted(path.stem for path in (self.conf / group).glob("*.yaml"))
+
+    def subgroups(self, group: str) -> list[str]:
+        return sorted(f"{group}/{path.name}" for path in (self.conf / group).iterdir() if path.is_dir())
+
+    def check_key(self, key: str, values: list[Any]) -> None:
+        """Refuses a key that is not in the schema, and an option that is not in its group."""
+        groups = [*GROUPS, "matrix", *(sub for group in GROUPS for sub in self.subgroups(group))]
+        if key in groups:
+            for value in values:
+                if key == "matrix" and value is None:
+                    continue
+                if not isinstance(value, str) or value not in self.options(key):
+                    raise ConfigError(f"unknown {key} {value!r}{nearest(str(value), self.options(key))}")
+            return
+        known = set(_paths(VariantConf)) | set(groups)
+        if key.replace(".", "/") in groups:
+            raise ConfigError(f"{key} is a group of fields: choose one with {key.replace('.', '/')}=NAME")
+        if key not in known:
+            # The names at the level that is wrong, and not all fifty.
+            parent = key.rpartition(".")[0]
+            level = [name for name in known if name.rpartition(".")[0] == parent] or [n for n in known if "." not in n]
+            raise ConfigError(f"unknown key {key!r}{nearest(key, level)}")
+
+    def matrix(self, names: list[Any]) -> list[tuple[str, list[Any]]]:
+        """The sweep that a matrix file names, where Hydra's sweeper looks for it."""
+        if len(names) > 1:
+            raise ConfigError(f"matrix={','.join(map(str, names))}: one matrix at a time")
+        if names[0] is None:
+            return []
+        file = f"matrix/{names[0]}.yaml"
+        data = self.load(file)
+        params = data.get("hydra", {}).get("sweeper", {}).get("params") if isinstance(data.get("hydra"), dict) else None
+        if set(data) != {"hydra"} or not isinstance(params, dict):
+            raise ConfigError(f"conf/{file}: a matrix is a mapping under hydra.sweeper.params and nothing else")
+        found = parse([f"{key}={value}" for key, value in params.items()], self.options)
+        for key, values in found:
+            if key == "matrix":
+                raise ConfigError(f"conf/{file}: a matrix cannot name a matrix")
+            self.check_key(key, values)
+        return found
+
+    def variant(self, point: Mapping[str, Any]) -> Variant:
+        """One point of the sweep: key → value."""
+        chosen = self.defaults | {key: value for key, value in point.items() if key in GROUPS or "/" in key}
+        for key in chosen:
+            if "/" in key:
+                self.option(key.split("/")[0], chosen)
+        built = {}
+        for group in GROUPS:
+            own = {key: value for key, value in point.items() if key.startswith(f"{group}.")}
+            mine = {key: value for key, value in chosen.items() if key.split("/")[0] == group}
+            memo = repr((own, sorted(mine.items())))
+            if memo not in self.memo:
+                option = self.option(group, mine)
+                self.memo[memo] = _build(group, option, _overridden(option.config, group, own))
+            built[group] = self.memo[memo]
+        scalars = {key: point.get(key, self.root.get(key)) for key in ("batch", "dtype", "kv_cache")}
+        return checks.variant(**built, **scalars)
+
+    def option(self, group: str, chosen: Mapping[str, Any]) -> _Option:
+        """A group's chosen option, with the options chosen inside it, typed."""
+        name = chosen[group]
+        inside = {key: value for key, value in chosen.items() if key.startswith(f"{group}/")}
+        memo = f"{group}={name} {sorted(inside.items())}"
+        if memo not in self.memo:
+            self.memo[memo] = self._option(group, name, inside)
+        option: _Option = self.memo[memo]
+        return option
+
+    def _option(self, group: str, name: str, inside: Mapping[str, Any]) -> _Option:
+        own = self.load(f"{group}/{name}.yaml")
+        data: dict[str, Any] = {}
+        label = name
+        within = {key: value for entry in own.pop("defaults", []) if entry != "_self_" for key, value in entry.items()}
+        for key, default in within.items():
+            choice = inside.get(f"{group}/{key}", default)
+            label += f"_{choice}" if choice != default else ""
+            data[key] = self.load(f"{group}/{key}/{choice}.yaml")
+        for key in inside:
+            if key.removeprefix(f"{group}/") not in within:
+                raise ConfigError(f"{key}={inside[key]}: {group}={name} has no choice of {key.split('/')[1]}")
+        try:
+            return _Option(label, OmegaConf.merge(OmegaConf.structured(GROUPS[group]), data, own))
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"conf/{group}/{name}.yaml: {_first_line(error)}") from None
+
+
+def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """An option's fields with dotted overrides applied, each of the type that the schema gives it."""
+    config = config.copy()
+    for key, value in values.items():
+        if isinstance(value, str) and ("${" in value or value == "???"):
+            raise ConfigError(f"{key}={value}: give the value itself; interpolations and '???' are for files")
+        try:
+            OmegaConf.update(config, key.removeprefix(f"{group}."), value, merge=True)
+            typed = OmegaConf.select(config, key.removeprefix(f"{group}."))
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{key}={value}: {_first_line(error)}") from None
+        # OmegaConf takes 1 for true, true for "True" and 8.0 for 8.
+        if type(typed) is not type(value) and (isinstance(typed, int) or isinstance(value, bool)):
+            raise ConfigError(f"{key}={value!r} is a {type(value).__name__}, not a {type(typed).__name__}")
+    data: dict[str, Any] = OmegaConf.to_container(config)
+    return data
+
+
+def _build(group: str, option: _Option, data: dict[str, Any]) -> Any:
+    original: dict[str, Any] = OmegaConf.to_container(option.config)
+    changed = {key: value for key, value in data.items() if value != original[key] and key not in ("name", "path")}
+    label = option.label
+    if group == "checkpoint" and data["source"] == "path" and data["path"] not in (None, MISSING):
+        label = Path(data["path"]).absolute().name
+    if changed:
+        canonical = json.dumps(changed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        label += "+" + hashlib.sha256(canonical.encode()).hexdigest()[:8]
+    if group == "max_lens":
+        return checks.max_lens(**data)
+    if group == "target":
+        return checks.target(**data | {"name": data["name"] or label})
+    return checks.checkpoint(**data | {"name": data["name"] or label})
+
+
+def _paths(schema: type, prefix: str = "") -> Iterator[str]:
+    """The dotted key of every field of a schema."""
+    hints = get_type_hints(schema)
+    for field in fields(schema):
+        yield prefix + field.name
+        for inner in (hints[field.name], *get_args(hints[field.name])):
+            if is_dataclass(inner) and isinstance(inner, type):
+                yield from _paths(inner, f"{prefix}{field.name}.")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

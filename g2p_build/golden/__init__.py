@@ -1,0 +1,89 @@
+"""The golden set: sixty real words of six languages, and what transformers makes of them with the embedded checkpoint.
+
+`words.tsv` says which words (language, tab, word); `embedded.json` holds the generated ids and strings, the same bytes
+whenever it is made; `latency.json` holds how long the reference took when it was last made, and on what.
+"""
+
+import platform
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from g2p_build.variant import Variant
+from g2p_build.publish import render
+from g2p_build.store.files import write_atomically
+
+__all__ = ["FOLDER", "regenerate", "words"]
+
+FOLDER = Path(__file__).parent
+
+
+def words() -> dict[str, list[str]]:
+    """The golden words by language, in the file's order."""
+    found: dict[str, list[str]] = {}
+    for line in (FOLDER / "words.tsv").read_text(encoding="utf-8").splitlines():
+        language, word = line.split("\t")
+        found.setdefault(language, []).append(word)
+    return found
+
+
+def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path = FOLDER) -> dict[str, Any]:
+    """Runs transformers' greedy `generate` over the golden words, one at a time on one thread, and writes the files.
+
+    Args:
+        variant: whose checkpoint, prompt and bounds are used.
+        architecture: the checkpoint stage's `architecture.json`.
+        weights: the checkpoint stage's `model.safetensors`.
+        folder: where the files go.
+
+    Returns:
+        What `latency.json` says: milliseconds a word (median, fastest, slowest), threads, versions, machine.
+    """
+    import torch
+    import transformers
+
+    from g2p_build.reference import Reference
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        reference = Reference(variant.checkpoint, architecture, weights)
+        rows, times = [], []
+        for language, listed in words().items():
+            for word in listed:
+                started = time.perf_counter()
+                [ids] = reference.tokens([word], language, variant.max_lens.output)
+                times.append(1000 * (time.perf_counter() - started))
+                rows.append({"lang": language, "word": word, "ids": ids, "ipa": reference.text(ids)})
+    finally:
+        torch.set_num_threads(threads)
+    golden = {
+        "checkpoint": variant.checkpoint.name,
+        "prompt": variant.checkpoint.resolved_prompt,
+        "max_length": variant.max_lens.output,
+        "reference": f"transformers {transformers.__version__}",
+        "words": rows,
+    }
+    latency = {
+        "ms_per_word": {
+            "median": round(statistics.median(times), 1),
+            "fastest": round(min(times), 1),
+            "slowest": round(max(times), 1),
+        },
+        "threads": 1,
+        "batch": 1,
+        "reference": f"transformers {transformers.__version__}, torch {torch.__version__}",
+        "machine": f"{platform.machine()}, {_processor()}",
+    }
+    for name, value in (("embedded.json", golden), ("latency.json", latency)):
+        write_atomically(folder / name, render(value), folder / f".{name}.tmp")
+    return latency
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown processor"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown processor")

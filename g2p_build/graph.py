@@ -1,0 +1,191 @@
+"""The build graph: which stages a variant is made of, what each takes, and from where.
+
+    checkpoint ─┬─► weights ───────────► archive (weights) ─┐
+                ├─► tokenizer ─┬───────► archive (library) ─┼─► manifest
+                └─► program ──► library ───────┘            │
+                        └── signatures ─────────────────────┘
+
+This is the one place where the graph is drawn. A node holds only the config fields of its row, so two variants that
+agree on those fields share the node.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from g2p_build.checkpoints.files import EMBEDDED
+from g2p_build.variant import Checkpoint, Variant
+
+__all__ = ["Node", "nodes", "order"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One stage with its parameters: a point of the graph."""
+
+    stage: str  # the module in g2p_build.stages
+    label: str  # tells it from the stage's other nodes; the same label means the same parameters and inputs
+    params: Mapping[str, Any] = field(hash=False)  # plain JSON: all of the variant that the stage may look at
+    inputs: Mapping[str, tuple["Node", str]] = field(hash=False)  # name the stage knows it by → (writer, its output)
+    outputs: tuple[str, ...]  # the files it writes
+    folder: str | None = None  # of source files that are inputs too; their contents are in the key, the path is not
+
+    @property
+    def name(self) -> str:
+        """Unique in a graph: `library:embedded-host-b1-i64-o128-float32-kv`."""
+        return f"{self.stage}:{self.label}"
+
+
+def nodes(variant: Variant) -> dict[str, Node]:
+    """The stages of a variant, by role.
+
+    The roles are the stages' names, but for the two archives: `library_archive` and `weights_archive`.
+    """
+    lens = f"i{variant.max_lens.input}-o{variant.max_lens.output}"
+    batch = "b" + ".".join(map(str, variant.batch))
+    cache = "kv" if variant.kv_cache else "nokv"
+    program_label = f"{variant.checkpoint.name}-{batch}-{lens}-{variant.dtype}-{cache}"
+    weights_label = f"{variant.checkpoint.name}-{variant.dtype}"
+
+    checkpoint = Node(
+        stage="checkpoint",
+        label=variant.checkpoint.name,
+        params=_source(variant.checkpoint),
+        inputs={},
+        outputs=("architecture.json", "model.safetensors"),
+        folder=_folder(variant.checkpoint),
+    )
+    tokenizer = Node(
+        stage="tokenizer",
+        label=f"{variant.checkpoint.name}-{lens}",
+        params=_prompting(variant.checkpoint) | {"max_lens": asdict(variant.max_lens)},
+        inputs=_from(checkpoint, "architecture.json"),
+        outputs=("tokenizer.json",),
+    )
+    weights = Node(
+        stage="weights",
+        label=weights_label,
+        params={"dtype": variant.dtype},
+        inputs=_from(checkpoint, "architecture.json", "model.safetensors"),
+        outputs=("weights.safetensors",),
+    )
+    program = Node(
+        stage="program",
+        label=program_label,
+        params={
+            "batch": list(variant.batch),
+            "max_lens": asdict(variant.max_lens),
+            "dtype": variant.dtype,
+            "kv_cache": variant.kv_cache,
+        },
+        inputs=_from(checkpoint, "architecture.json"),
+        outputs=("functions.json", "program.json"),
+    )
+    target = asdict(variant.target)
+    label = target.pop("name")
+    shared = variant.target.library == "shared"
+    library = Node(
+        stage="library",
+        label=f"{variant.checkpoint.name}-{label}-{program_label.removeprefix(variant.checkpoint.name + '-')}",
+        params=target | {"features": list(variant.target.features)},
+        inputs=_from(program, "program.json"),
+        outputs=("libtvm_runtime.so", "model.so") if shared else ("devc.o", "lib0.o"),
+    )
+    library_archive = Node(
+        stage="archive",
+        label=f"library-{variant.name}",
+        params={},
+        inputs=_from(library, *library.outputs) | _from(tokenizer, "tokenizer.json"),
+        outputs=("archive.tar",),
+    )
+    weights_archive = Node(
+        stage="archive",
+        label=f"weights-{weights_label}",
+        params={},
+        inputs=_from(weights, "weights.safetensors"),
+        outputs=("archive.tar",),
+    )
+    manifest = Node(
+        stage="manifest",
+        label=variant.name,
+        params={
+            "name": variant.name,
+            "variant": {
+                "checkpoint": variant.checkpoint.name,
+                "target": variant.target.name,
+                "batch": list(variant.batch),
+                "max_lens": asdict(variant.max_lens),
+                "dtype": variant.dtype,
+                "kv_cache": variant.kv_cache,
+            },
+            "target": target | {"name": label, "features": list(variant.target.features)},
+            "checkpoint": {
+                "name": variant.checkpoint.name,
+                "source": variant.checkpoint.source,
+                "repo": variant.checkpoint.repo,
+                "revision": variant.checkpoint.revision,
+            },
+            "weights_name": f"{weights_label}-weights",
+        },
+        inputs={
+            "library.tar": (library_archive, "archive.tar"),
+            "weights.tar": (weights_archive, "archive.tar"),
+            **_from(program, "functions.json"),
+            **_from(tokenizer, "tokenizer.json"),
+            **_from(checkpoint, "model.safetensors"),
+        },
+        outputs=("manifest.json",),
+    )
+    return {
+        "checkpoint": checkpoint,
+        "tokenizer": tokenizer,
+        "weights": weights,
+        "program": program,
+        "library": library,
+        "library_archive": library_archive,
+        "weights_archive": weights_archive,
+        "manifest": manifest,
+    }
+
+
+def order(variants: Iterable[Variant]) -> list[Node]:
+    """Every distinct node of some variants, each after the nodes it takes its inputs from."""
+    found: dict[str, Node] = {}
+    for variant in variants:
+        for node in nodes(variant).values():  # the roles are in topological order
+            found.setdefault(node.name, node)
+    return list(found.values())
+
+
+def _from(node: Node, *files: str) -> dict[str, tuple[Node, str]]:
+    return {file: (node, file) for file in files}
+
+
+def _folder(checkpoint: Checkpoint) -> str | None:
+    return str(EMBEDDED) if checkpoint.source == "embedded" else checkpoint.path
+
+
+def _source(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What says where a checkpoint comes from, with nothing of how it is prompted.
+
+    Folders have no path here: two copies of one checkpoint are one checkpoint.
+    """
+    if checkpoint.source == "hub":
+        return {"source": "hub", "repo": checkpoint.repo, "revision": checkpoint.revision}
+    if checkpoint.source == "random":
+        return {"source": "random", "shape": asdict(checkpoint)["shape"], "seed": checkpoint.seed}
+    return {"source": "path"}
+
+
+def _prompting(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What says how a checkpoint is prompted, with nothing of where it comes from."""
+    return {
+        "prompt": checkpoint.resolved_prompt,
+        "append_eos": checkpoint.append_eos,
+        "byte_offset": checkpoint.byte_offset,
+        "pad_id": checkpoint.pad_id,
+        "eos_id": checkpoint.eos_id,
+        "unk_id": checkpoint.unk_id,
+        "decoder_start_id": checkpoint.decoder_start_id,
+        "languages": list(checkpoint.languages) if checkpoint.languages else None,
+    }

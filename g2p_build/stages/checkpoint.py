@@ -1,0 +1,63 @@
+"""Checkpoint: from what the config names to an architecture and one canonical file of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from g2p_build.checkpoints.files import EMBEDDED, local_files
+from g2p_build.models.architecture import to_json
+from g2p_build.store.files import canonical_json
+
+__all__ = ["ARCHITECTURE", "TOOLS", "WEIGHTS", "build", "source_files"]
+
+TOOLS = ("torch", "safetensors", "huggingface_hub")
+
+ARCHITECTURE = "architecture.json"
+WEIGHTS = "model.safetensors"
+
+
+def source_files(params: Mapping[str, Any]) -> dict[str, Path]:
+    """The local files that this stage will read: name in the checkpoint → path. None for `hub` and `random`.
+
+    Args:
+        params: `source`, and `path` where the source is "path".
+
+    Raises:
+        BuildError: the folder does not hold a checkpoint.
+    """
+    if params["source"] == "embedded":
+        return local_files(EMBEDDED)
+    if params["source"] == "path":
+        return local_files(Path(params["path"]))
+    return {}
+
+
+def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+    """Writes `architecture.json` and `model.safetensors` (float32, transformers' names, sorted, the embedding once).
+
+    Args:
+        params: `source` ("embedded", "path", "hub" or "random"); `repo` and `revision` for the hub; `shape` (fields
+            as in transformers' T5Config) and `seed` for random weights.
+        inputs: what `source_files` gave.
+        out: an empty folder.
+
+    Raises:
+        BuildError: the checkpoint cannot be had, or is not one that can be built.
+    """
+    from safetensors.torch import save_file
+
+    from g2p_build.checkpoints.random_weights import random_checkpoint
+    from g2p_build.checkpoints.tensors import read_checkpoint
+
+    if params["source"] == "random":
+        architecture, state = random_checkpoint(params["shape"], params["seed"])
+    elif params["source"] == "hub":
+        from g2p_build.checkpoints.hub import download
+
+        architecture, state = read_checkpoint(download(params["repo"], params["revision"]))
+    else:
+        architecture, state = read_checkpoint(inputs)
+    (out / ARCHITECTURE).write_bytes(canonical_json(to_json(architecture)))
+    save_file(dict(sorted(state.items())), out / WEIGHTS, metadata={"format": "pt"})

@@ -1,0 +1,66 @@
+"""Stage: archives → the manifest, everything an app needs to know about a variant."""
+
+import hashlib
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import Any
+
+from g2p_build.runtime import manifest as contract
+from g2p_build.store.files import canonical_json
+
+__all__ = ["TOOLS", "build"]
+
+TOOLS: tuple[str, ...] = ("apache-tvm", "apache-tvm-ffi", "torch", "ziglang")
+
+DEVICE_CPU = 1  # DLPack's kDLCPU
+
+
+def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+    """Writes `manifest.json`, before anything was verified.
+
+    Args:
+        params: `name`, `variant`, `target`, `checkpoint` (plain JSON) and `weights_name`.
+        inputs: `library.tar`, `weights.tar`, `functions.json`, `tokenizer.json`, and the checkpoint's
+            `model.safetensors` for its digest.
+        out: an empty folder.
+
+    Raises:
+        BuildError: what was built does not fit the manifest's schema.
+    """
+    shared = params["target"]["library"] == "shared"
+    manifest = {
+        "schema_version": contract.SCHEMA_VERSION,
+        "family": "g2p",
+        "name": params["name"],
+        "variant": params["variant"],
+        "archives": {
+            "library": _archive(params["name"], inputs["library.tar"]),
+            "weights": _archive(params["weights_name"], inputs["weights.tar"]),
+        },
+        "files": {
+            "library": ["model.so"] if shared else ["devc.o", "lib0.o"],
+            "runtime": "libtvm_runtime.so" if shared else None,
+            "weights": "weights.safetensors",
+            "tokenizer": "tokenizer.json",
+        },
+        "model": json.loads(inputs["tokenizer.json"].read_text(encoding="utf-8")),
+        "functions": json.loads(inputs["functions.json"].read_text(encoding="utf-8")),
+        "target": params["target"] | {"device_type": DEVICE_CPU},
+        "toolchain": {name: importlib.metadata.version(name) for name in TOOLS},
+        "checkpoint": params["checkpoint"] | {"digest": _sha256(inputs["model.safetensors"])},
+        "verification": None,
+    }
+    manifest["digest"] = contract.digest(manifest)
+    contract.validate(manifest)
+    (out / "manifest.json").write_bytes(canonical_json(manifest) + b"\n")
+
+
+def _archive(name: str, path: Path) -> dict[str, Any]:
+    digest = _sha256(path)
+    return {"file": f"{name}-{digest[:16]}.tar", "sha256": digest, "size": path.stat().st_size}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,58 @@
+"""The action cache: key → what the action was and the digests of its outputs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from g2p_build.store import blobs
+from g2p_build.store.digests import digest_of
+from g2p_build.store.files import canonical_json, write_atomically
+from g2p_build.store.scratch import scratch
+
+__all__ = ["Action", "find", "key_of", "record"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One finished run of a stage."""
+
+    components: Mapping[str, Any]  # all that the run depended on; the key is its digest
+    outputs: Mapping[str, str]  # file name → blob digest
+    seconds: float  # how long it took, for the next time somebody waits for it
+
+
+def key_of(components: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of all that an action depends on."""
+    return digest_of(components)
+
+
+def path_of(root: Path, key: str) -> Path:
+    """Where the entry of a key lies, whether or not it is there."""
+    return root / "actions" / key[:2] / f"{key}.json"
+
+
+def find(root: Path, key: str) -> Action | None:
+    """The action with this key, or None where there is no entry, the entry is damaged, or one of its blobs is gone."""
+    try:
+        entry = json.loads(path_of(root, key).read_bytes())
+        check = entry.pop("digest")
+        action = Action(entry["components"], entry["outputs"], entry["seconds"])
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+    if check != digest_of(entry) or key_of(action.components) != key:
+        return None
+    return action if all(blobs.find(root, digest) for digest in action.outputs.values()) else None
+
+
+def record(root: Path, action: Action) -> None:
+    """Writes an action's entry, once all of its blobs are in the store.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    entry = {"components": action.components, "outputs": action.outputs, "seconds": action.seconds}
+    key = key_of(action.components)
+    data = canonical_json(entry | {"digest": digest_of(entry)}) + b"\n"
+    write_atomically(path_of(root, key), data, scratch(root) / f"{key}.json")

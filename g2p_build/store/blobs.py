@@ -1,0 +1,42 @@
+"""The blob store: digest → bytes."""
+
+import os
+import shutil
+from pathlib import Path
+
+from g2p_build.store.digests import file_digest
+
+__all__ = ["find", "path_of", "put"]
+
+
+def path_of(root: Path, digest: str) -> Path:
+    """Where the blob of a digest lies, whether or not it is there."""
+    return root / "blobs" / digest[:2] / digest
+
+
+def find(root: Path, digest: str) -> Path | None:
+    """The blob's file, or None where it is absent or its bytes no longer match its digest."""
+    path = path_of(root, digest)
+    try:
+        return path if path.is_file() and file_digest(root, path) == digest else None
+    except OSError:
+        return None
+
+
+def put(root: Path, file: Path) -> str:
+    """Moves a finished file (on the cache's own file system) into the store and returns its digest.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+    digest = file_digest(root, file)
+    if find(root, digest):
+        file.unlink()
+        return digest
+    path = path_of(root, digest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.rmtree(path)
+    file.chmod(0o444)
+    os.replace(file, path)
+    return digest

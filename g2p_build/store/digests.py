@@ -1,0 +1,108 @@
+"""SHA-256 of files and data, remembered for as long as a file's `stat` says that nothing changed."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from g2p_build.store.files import canonical_json, write_atomically
+from g2p_build.store.scratch import scratch
+
+__all__ = ["digest_of", "file_digest", "remember", "save"]
+
+# A file changed this shortly before it was read could change again within one tick of the file system's clock and
+# keep its time stamp; what was read of it is not remembered (git's rule for "racy" index entries).
+RACY_NS = 50_000_000
+
+Stat = tuple[int, int, int, int]
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 (hex) of plain data, by its canonical JSON."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def file_digest(root: Path, path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes; the file is read only if its `stat` differs from when it was last read.
+
+    Args:
+        root: the cache's folder, where digests are remembered.
+        path: the file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    value = remember(root, path, "sha256", _sha256)
+    assert isinstance(value, str)
+    return value
+
+
+def remember(root: Path, path: Path, kind: str, compute: Callable[[Path], Any]) -> Any:
+    """What `compute` says of a file's contents, computed again only when the file's `stat` has changed.
+
+    Size, times of the last change of contents and of the inode (ns), and the inode's number are compared: putting an
+    old time stamp back on changed contents does not deceive it.
+
+    Args:
+        root: the cache's folder.
+        path: the file.
+        kind: names what is computed, and its version.
+        compute: from the path to plain JSON data.
+    """
+    entries = _load(root)
+    name = f"{kind}:{path.absolute()}"
+    now = _stat(path)
+    found = entries.get(name)
+    if found is not None and tuple(found[0]) == now:
+        return found[1]
+    value = compute(path)
+    started = time.time_ns()
+    if _stat(path) == now and max(now[1], now[2]) < started - RACY_NS:
+        entries[name] = [list(now), value]
+        _changed.add((root, name))
+    return value
+
+
+def save(root: Path) -> None:
+    """Writes what was learnt since the last call; a cache that cannot be written is left as it is."""
+    mine = {name for where, name in _changed if where == root}
+    if not mine:
+        return
+    merged = _read(root)
+    merged.update({name: _load(root)[name] for name in mine})
+    merged = {name: entry for name, entry in merged.items() if Path(name.partition(":")[2]).exists()}
+    try:
+        write_atomically(root / "stats.json", canonical_json(merged), scratch(root) / "stats.json")
+    except OSError:
+        return
+    _changed.difference_update({(root, name) for name in mine})
+
+
+_loaded: dict[Path, dict[str, Any]] = {}
+_changed: set[tuple[Path, str]] = set()
+
+
+def _load(root: Path) -> dict[str, Any]:
+    if root not in _loaded:
+        _loaded[root] = _read(root)
+    return _loaded[root]
+
+
+def _read(root: Path) -> dict[str, Any]:
+    try:
+        entries = json.loads((root / "stats.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return entries if isinstance(entries, dict) else {}
+
+
+def _stat(path: Path) -> Stat:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

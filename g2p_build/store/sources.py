@@ -1,0 +1,86 @@
+"""The digest of the source a stage is made of: its own file and what that imports from this package."""
+
+import ast
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from g2p_build.store.digests import digest_of, remember
+
+__all__ = ["source_digest", "source_files"]
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def source_digest(root: Path, module: str, package: Path = PACKAGE) -> str:
+    """SHA-256 (hex) over the syntax trees of a module and of everything it imports from this package.
+
+    Comments, formatting and docstrings are not part of a syntax tree as taken here: changing them stales nothing.
+
+    Args:
+        root: the cache's folder, where what was parsed is remembered.
+        module: dotted name inside the package (`g2p_build.stages.library`).
+        package: the package's folder.
+
+    Raises:
+        SyntaxError: one of the files is not Python.
+    """
+    return digest_of(source_files(root, module, package))
+
+
+def source_files(root: Path, module: str, package: Path = PACKAGE) -> dict[str, str]:
+    """The files a module is made of (dotted name → digest of the syntax tree), itself included, imports followed."""
+    found: dict[str, str] = {}
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        path = _file(name, package)
+        if name in found or path is None:
+            continue
+        # The kind holds the module's name because relative imports are resolved against it.
+        parsed = remember(root, path, f"syntax-1 {name}", lambda file, name=name: _parse(file, name, package.name))
+        found[name] = parsed["digest"]
+        todo += parsed["imports"]
+    return dict(sorted(found.items()))
+
+
+def _file(module: str, package: Path) -> Path | None:
+    base = package.parent.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _parse(path: Path, module: str, package: str) -> dict[str, Any]:
+    tree = ast.parse(path.read_bytes(), filename=path.name)
+    imports: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parent = module if path.name == "__init__.py" else module.rpartition(".")[0]
+            for _ in range(node.level - 1):
+                parent = parent.rpartition(".")[0]
+            base = ".".join(filter(None, [parent if node.level else "", node.module or ""]))
+            # `from a.b import c` names the module a.b.c or something inside a.b: both are followed where they exist.
+            imports.update([base, *(f"{base}.{alias.name}" for alias in node.names)])
+    imports = {name for name in imports if name.split(".")[0] == package}
+    # Importing a.b.c runs a/__init__ and a.b/__init__ too.
+    for name in [*imports, module]:
+        parts = name.split(".")
+        imports.update(".".join(parts[:end]) for end in range(1, len(parts)))
+    _drop_docstrings(tree)
+    return {"digest": hashlib.sha256(ast.dump(tree).encode()).hexdigest(), "imports": sorted(imports - {module})}
+
+
+def _drop_docstrings(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+            and isinstance(node.body[0].value, ast.Constant)
+            and isinstance(node.body[0].value.value, str)
+        ):
+            node.body = node.body[1:]

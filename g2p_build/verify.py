@@ -1,0 +1,148 @@
+"""Runs built variants against transformers, and both against a dictionary."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from g2p_build import build, golden
+from g2p_build.errors import BuildError
+from g2p_build.evaluate import Score, read_dictionary, score
+from g2p_build.graph import Node
+from g2p_build.reference import Reference
+from g2p_build.store.digests import digest_of
+from g2p_build.variant import Checkpoint, Variant
+
+__all__ = ["Report", "WordSet", "compare_prompts", "golden_set", "read_word_set", "verify"]
+
+
+@dataclass(frozen=True)
+class WordSet:
+    """Words to pronounce, and their accepted pronunciations where somebody knows them."""
+
+    name: str
+    words: Mapping[str, Sequence[tuple[str, tuple[str, ...]]]]  # language → (word, pronunciations)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the words and pronunciations."""
+        return digest_of({language: list(rows) for language, rows in self.words.items()})
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of one language of one set on one variant."""
+
+    set: str
+    language: str
+    words: int  # compared
+    equal: int  # of them, with every id as transformers', at every batch size
+    too_long: int  # left out: they do not fit the variant's input bound
+    score: Score | None  # against the dictionary, where it has pronunciations
+
+
+def golden_set() -> WordSet:
+    """The committed words; their pronunciations are not known here."""
+    return WordSet("golden", {language: [(word, ()) for word in listed] for language, listed in golden.words().items()})
+
+
+def read_word_set(path: Path) -> WordSet:
+    """Reads a folder of LANG.tsv files, or one such file.
+
+    Raises:
+        BuildError: there is no such file, or one of its lines is malformed.
+    """
+    return WordSet(path.resolve().stem, read_dictionary(path))
+
+
+def verify(root: Path, manifest: Path, variant: Variant, nodes: Mapping[str, Node], sets: Sequence[WordSet]) -> list[Report]:
+    """Pronounces every word of some sets with a built variant, at each of its batch sizes, and with transformers.
+
+    Args:
+        root: the build cache.
+        manifest: the variant's published manifest.
+        variant: what was built.
+        nodes: its stages, by role; up to date.
+        sets: the words.
+
+    Raises:
+        BuildError: the variant cannot run on this machine.
+    """
+    from g2p_build import runtime
+
+    try:
+        g2p = runtime.load(manifest)
+    except runtime.G2PError as error:
+        raise BuildError(f"{variant.name} cannot be verified here: {error}") from None
+    reference = _reference(root, variant.checkpoint, nodes)
+    reports = []
+    for words in sets:
+        for language, rows in words.words.items():
+            fitting = [row for row in rows if reference.length(row[0], language) <= variant.max_lens.input]
+            listed = [word for word, _ in fitting]
+            expected = reference.tokens(listed, language, variant.max_lens.output)
+            runs = [_tokens(g2p, listed, language, batch) for batch in variant.batch]
+            equal = sum(all(run[i] == ids for run in runs) for i, ids in enumerate(expected))
+            scored = None
+            if fitting and all(pronunciations for _, pronunciations in fitting):
+                hypotheses = [reference.text(ids) for ids in runs[0]]
+                scored = score(hypotheses, [pronunciations for _, pronunciations in fitting])
+            reports.append(Report(words.name, language, len(listed), equal, len(rows) - len(listed), scored))
+    return reports
+
+
+def as_manifest(reports: Sequence[Report], sets: Sequence[WordSet]) -> dict[str, Any]:
+    """What the manifest says of a verification: counts only, so that it has one spelling."""
+    import transformers
+
+    return {
+        "reference": f"transformers {transformers.__version__}",
+        "sets": [
+            {
+                "name": words.name,
+                "sha256": words.digest,
+                "words": sum(report.words for report in reports if report.set == words.name),
+                "equal": sum(report.equal for report in reports if report.set == words.name),
+                "languages": {
+                    report.language: {
+                        "words": report.words,
+                        "equal": report.equal,
+                        "wrong": report.score.wrong if report.score else None,
+                        "edits": report.score.edits if report.score else None,
+                        "characters": report.score.characters if report.score else None,
+                    }
+                    for report in reports
+                    if report.set == words.name
+                },
+            }
+            for words in sets
+        ],
+    }
+
+
+def compare_prompts(root: Path, variant: Variant, nodes: Mapping[str, Node], words: WordSet) -> Iterator[tuple[bool, bool, str, Score]]:
+    """Scores the checkpoint under transformers with each way to prompt it, so that a dictionary settles which is right.
+
+    Yields:
+        Whether a space follows the colon, whether the input ends in the end token, the language, its score.
+    """
+    for space in (False, True):
+        for append_eos in (False, True):
+            checkpoint = replace(variant.checkpoint, space_after_colon=space, append_eos=append_eos)
+            reference = _reference(root, checkpoint, nodes)
+            for language, rows in words.words.items():
+                ids = reference.tokens([word for word, _ in rows], language, variant.max_lens.output)
+                yield space, append_eos, language, score([reference.text(row) for row in ids], [known for _, known in rows])
+
+
+def _reference(root: Path, checkpoint: Checkpoint, nodes: Mapping[str, Node]) -> Reference:
+    made = build.files(root, nodes["checkpoint"])
+    return Reference(checkpoint, made["architecture.json"], made["model.safetensors"])
+
+
+def _tokens(g2p: Any, words: Sequence[str], language: str, batch: int) -> list[list[int]]:
+    """The variant's ids with `batch` words to a call, which makes the runtime choose that batch size."""
+    found: list[list[int]] = []
+    for start in range(0, len(words), batch):
+        found += g2p.tokens(words[start : start + batch], lang=language)
+    return found

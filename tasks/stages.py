@@ -1,0 +1,53 @@
+"""A task for each stage of the graph: `doit library target=iphone` brings the variant up to date as far as its library."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from doit.exceptions import TaskFailed
+
+from g2p_build import build
+from g2p_build.errors import BuildError
+from g2p_build.graph import Node, order
+from tasks.plan import Plan
+
+__all__ = ["tasks"]
+
+
+def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
+    """The task creators, one a stage, each with one subtask a node."""
+    by_stage: dict[str, list[Node]] = {}
+    for node in order(plan.variants):
+        by_stage.setdefault(node.stage, []).append(node)
+    return {f"task_{stage}": _creator(plan, stage, nodes) for stage, nodes in by_stage.items()}
+
+
+def _creator(plan: Plan, stage: str, nodes: list[Node]) -> Callable[[], Iterator[dict[str, Any]]]:
+    def create() -> Iterator[dict[str, Any]]:
+        doc = importlib.import_module(f"g2p_build.stages.{stage}").__doc__ or ""
+        yield {"name": None, "doc": doc.splitlines()[0]}
+        for node in nodes:
+            yield {
+                "name": node.label,
+                "actions": [(_make, [plan, node])],
+                "uptodate": [partial(_is_current, plan, node)],
+                "task_dep": sorted({upstream.name for upstream, _ in node.inputs.values()}),
+            }
+
+    return create
+
+
+def _is_current(plan: Plan, node: Node) -> bool:
+    try:
+        return build.current(plan.root, node) is not None
+    except BuildError:
+        return False  # the action will say why
+
+
+def _make(plan: Plan, node: Node) -> TaskFailed | None:
+    try:
+        build.realise(plan.root, node)
+    except (BuildError, OSError) as error:
+        return TaskFailed(str(error))
+    return None

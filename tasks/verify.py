@@ -1,0 +1,112 @@
+"""`doit verify …`: runs built variants against transformers and a dictionary; the result goes into their manifests."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from doit.exceptions import TaskFailed
+
+from g2p_build import graph, publish
+from g2p_build.errors import BuildError
+from tasks.plan import Plan
+
+__all__ = ["tasks"]
+
+WORDS = {
+    "name": "words",
+    "long": "words",
+    "type": str,
+    "default": "",
+    "help": "a folder of LANG.tsv files or one such file (word, tab, pronunciations), besides the golden set",
+}
+PROMPTS = {
+    "name": "prompts",
+    "long": "prompts",
+    "type": bool,
+    "default": False,
+    "help": "instead: score the checkpoint with and without the space and the end token (needs --words)",
+}
+JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "print JSON"}
+
+
+def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
+    """The task creator."""
+
+    def verify() -> dict[str, Any]:
+        return {
+            "actions": [(_verify, [plan])],
+            "params": [WORDS, PROMPTS, JSON],
+            "task_dep": [f"compile:{variant.name}" for variant in plan.variants],
+            "doc": "run the variants asked for against transformers and a dictionary (--words PATH, --prompts, --json)",
+        }
+
+    return {"task_verify": verify}
+
+
+def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed | None:
+    from g2p_build.verify import as_manifest, golden_set, read_word_set, verify
+
+    failed = []
+    try:
+        if prompts:
+            return _compare_prompts(plan, words, as_json)
+        sets = [golden_set(), *([read_word_set(Path(words))] if words else [])]
+        for variant in plan.variants:
+            nodes = graph.nodes(variant)
+            manifest = plan.tree / "manifests" / f"{variant.name}.json"
+            reports = verify(plan.root, manifest, variant, nodes, sets)
+            publish.publish(plan.root, plan.tree, nodes, plan.default.name, as_manifest(reports, sets))
+            rows = [
+                {"variant": variant.name, "set": report.set, "language": report.language, "words": report.words}
+                | {"equal": report.equal, "too_long": report.too_long}
+                | _scores(report.score)
+                for report in reports
+            ]
+            _print(variant.name, rows, as_json)
+            differ = sum(report.words - report.equal for report in reports)
+            if differ and variant.dtype == "float32":
+                failed.append(f"{variant.name}: {differ} words differ from transformers")
+    except (BuildError, OSError) as error:
+        return TaskFailed(str(error))
+    return TaskFailed("; ".join(failed)) if failed else None
+
+
+def _compare_prompts(plan: Plan, words: str, as_json: bool) -> TaskFailed | None:
+    from g2p_build.verify import compare_prompts, read_word_set
+
+    if not words:
+        return TaskFailed("--prompts needs a dictionary to score against: --words PATH")
+    for checkpoint, variant in {variant.checkpoint.name: variant for variant in plan.variants}.items():
+        rows = [
+            {"checkpoint": checkpoint, "space": space, "end token": append_eos, "language": language, "words": score.words}
+            | _scores(score)
+            for space, append_eos, language, score in compare_prompts(
+                plan.root, variant, graph.nodes(variant), read_word_set(Path(words))
+            )
+        ]
+        _print(checkpoint, rows, as_json)
+    return None
+
+
+def _scores(score: Any) -> dict[str, Any]:
+    return {"PER": round(score.per(), 4), "WER": round(score.wer(), 3)} if score else {"PER": None, "WER": None}
+
+
+def _print(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    hidden = {"variant", "checkpoint"}
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    headings = [heading for heading in rows[0] if heading not in hidden]
+    for heading in headings:
+        table.add_column(heading.replace("_", " "))
+    for row in rows:
+        table.add_row(*("" if row[heading] is None else str(row[heading]) for heading in headings))
+    Console().print(table)
