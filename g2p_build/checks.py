@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from g2p_build.overrides import ConfigError, nearest
+from g2p_build.overrides import ConfigError, nearest, shown
 from g2p_build.runtime import cpu as cpus
 from g2p_build.variant import Checkpoint, MaxLens, Shape, Target, Variant
 
@@ -104,11 +104,11 @@ def variant(
     """The six fields together."""
     sizes = batch if isinstance(batch, list) else [batch]
     if not sizes or any(type(size) is not int or size < 1 for size in sizes):
-        raise ConfigError(f"batch={_shown(batch)}: give a positive integer, or a list of some: batch=[1,8]")
+        raise ConfigError(f"batch={shown(batch)}: give a positive integer, or a list of some: batch=[1,8]")
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ConfigError(f"unknown dtype {dtype!r}{nearest(str(dtype), DTYPES)}")
+        raise ConfigError(f"unknown dtype {shown(dtype)!r}: {nearest(str(dtype), DTYPES)}")
     if not isinstance(kv_cache, bool):
-        raise ConfigError(f"kv_cache={_shown(kv_cache)}: give true or false")
+        raise ConfigError(f"kv_cache={shown(kv_cache)}: give true or false")
     longest = max(checkpoint.languages or ("",), key=lambda language: len(language.encode()))
     prompt = checkpoint.resolved_prompt.replace("{lang}", longest).replace("{word}", "")
     least = len(prompt.encode()) + 1 + checkpoint.append_eos
@@ -138,7 +138,7 @@ def _features(architecture: str, cpu: str, given: list[str] | None) -> Iterable[
     _matches("target.cpu", cpu, r"[A-Za-z0-9_.+-]+", "a name that LLVM knows")
     if cpu not in known and (is_x86 or given is None):
         hint = "" if is_x86 else "; for another, say what it has: target.features=[NAME,...]"
-        raise ConfigError(f"unknown target.cpu {cpu!r}{nearest(cpu, known)}{hint}")
+        raise ConfigError(f"unknown target.cpu {cpu!r}: {nearest(cpu, known)}{hint}")
     for feature in given or ():
         _matches("target.features", feature, r"[a-z0-9_]+", "names as in Linux's /proc/cpuinfo")
     return cpus.CPU_FEATURES[cpu] if given is None else sorted(set(given))
@@ -170,28 +170,23 @@ def _how_to_give(field: str, repo: str | None) -> str:
         return f"{repo} has no pinned commit: add checkpoint.revision=<40 hex digits> (its page on the hub lists them)"
     if field == "path":
         return "no directory is named: add checkpoint.path=DIR"
+    if field == "shape":
+        return "a random checkpoint needs a shape: use checkpoint=random"
     return f"checkpoint.{field} is missing: give it a value"
 
 
 def _one_of(key: str, value: str, valid: Iterable[str]) -> None:
     if value not in valid:
-        raise ConfigError(f"unknown {key} {value!r}{nearest(value, valid)}")
+        raise ConfigError(f"unknown {key} {value!r}: {nearest(value, valid)}")
 
 
-def _matches(key: str, value: str, pattern: str, wanted: str) -> None:
-    if not re.fullmatch(pattern, value, re.ASCII):
+def _matches(key: str, value: Any, pattern: str, wanted: str) -> None:
+    if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
         raise ConfigError(f"{key}={value!r}: give {wanted}")
 
 
 def _at_least(key: str, value: Any, least: int) -> None:
     if type(value) is not int:
-        raise ConfigError(f"{key}={_shown(value)} is missing: give an integer")
+        raise ConfigError(f"{key}={shown(value)} is missing: give an integer")
     if value < least:
         raise ConfigError(f"{key}={value} is too small: give at least {least}")
-
-
-def _shown(value: Any) -> str:
-    """A value as the command line spells it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "null" if value is None else str(value)

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from g2p_build import checks
-from g2p_build.overrides import ConfigError, nearest, parse, points
+from g2p_build.overrides import ConfigError, nearest, parse, points, shown
 from g2p_build.schema import GROUPS, VariantConf
 from g2p_build.variant import Checkpoint, MaxLens, Shape, Target, Variant, as_json
 
@@ -135,7 +135,7 @@ class _Tree:
                 if key == "matrix" and value is None:
                     continue
                 if not isinstance(value, str) or value not in self.options(key):
-                    raise ConfigError(f"unknown {key} {value!r}{nearest(str(value), self.options(key))}")
+                    raise ConfigError(f"unknown {key} {shown(value)!r}: {nearest(str(value), self.options(key))}")
             return
         known = set(_paths(VariantConf)) | set(groups)
         if key.replace(".", "/") in groups:
@@ -144,7 +144,7 @@ class _Tree:
             # The names at the level that is wrong, and not all fifty.
             parent = key.rpartition(".")[0]
             level = [name for name in known if name.rpartition(".")[0] == parent] or [n for n in known if "." not in n]
-            raise ConfigError(f"unknown key {key!r}{nearest(key, level)}")
+            raise ConfigError(f"unknown key {key!r}: {nearest(key, level)}")
 
     def matrix(self, names: list[Any]) -> list[tuple[str, list[Any]]]:
         """The sweep that a matrix file names, where Hydra's sweeper looks for it."""
@@ -216,14 +216,19 @@ def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> di
     for key, value in values.items():
         if isinstance(value, str) and ("${" in value or value == "???"):
             raise ConfigError(f"{key}={value}: give the value itself; interpolations and '???' are for files")
+        field = key.removeprefix(f"{group}.")
+        parent = field.rpartition(".")[0]
+        if parent and OmegaConf.select(config, parent) is None:
+            raise ConfigError(f"{key}={shown(value)}: this {group} has no {parent}")
         try:
-            OmegaConf.update(config, key.removeprefix(f"{group}."), value, merge=True)
-            typed = OmegaConf.select(config, key.removeprefix(f"{group}."))
+            OmegaConf.update(config, field, value, merge=True)
+            typed = OmegaConf.select(config, field)
         except OmegaConfBaseException as error:
-            raise ConfigError(f"{key}={value}: {_first_line(error)}") from None
+            raise ConfigError(f"{key}={shown(value)}: {_first_line(error)}") from None
         # OmegaConf takes 1 for true, true for "True" and 8.0 for 8.
         if type(typed) is not type(value) and (isinstance(typed, int) or isinstance(value, bool)):
-            raise ConfigError(f"{key}={value!r} is a {type(value).__name__}, not a {type(typed).__name__}")
+            wanted = {bool: "true or false", int: "an integer"}.get(type(typed), "text (in quotes, if it must be that)")
+            raise ConfigError(f"{key}={shown(value)}: give {wanted}")
     data: dict[str, Any] = OmegaConf.to_container(config)
     return data
 

@@ -10,7 +10,7 @@ from g2p_build.errors import BuildError
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
-__all__ = ["ConfigError", "nearest", "parse", "points"]
+__all__ = ["ConfigError", "nearest", "parse", "points", "shown"]
 
 
 class ConfigError(BuildError):
@@ -18,11 +18,17 @@ class ConfigError(BuildError):
 
 
 def nearest(given: str, valid: Iterable[str]) -> str:
-    """The end of an error about an unknown name: ": did you mean 'iphone'? (android, host, iphone)"."""
+    """The end of an error about an unknown name: "did you mean 'iphone'? It is one of android, host, iphone"."""
     names = sorted(valid)
     close = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.5)
-    guess = f"did you mean {close[0]!r}? " if close else "no such name; "
-    return f": {guess}({', '.join(names)})" if names else ": there are none"
+    return (f"did you mean {close[0]!r}? It" if close else "it") + f" is one of {', '.join(names)}"
+
+
+def shown(value: Any) -> str:
+    """A value as the command line spells it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else str(value)
 
 
 def parse(overrides: Sequence[str], options: Callable[[str], Iterable[str]]) -> list[tuple[str, list[Any]]]:

@@ -9,8 +9,8 @@ from filelock import FileLock
 
 from g2p_build import build
 from g2p_build.graph import Node
-from g2p_build.runtime import index as index_contract
 from g2p_build.runtime import manifest as contract
+from g2p_build.runtime.errors import InvalidManifest
 from g2p_build.store.digests import digest_of, file_digest
 from g2p_build.store.files import write_atomically
 
@@ -69,53 +69,68 @@ def publish(
     with FileLock(root / "locks" / f"tree-{digest_of(str(tree.resolve()))[:16]}.lock"):
         manifest = _manifest(root, tree, nodes["manifest"])
         if verification is not None:
-            manifest = _sealed(manifest | {"verification": verification})
+            manifest = manifest | {"verification": verification}
+            manifest["digest"] = contract.digest(manifest)
         contract.validate(manifest)
         dist.mkdir(parents=True, exist_ok=True)
         for part in (dist, folder):
             for left in part.glob(".*.tmp"):  # by a build that was killed; nobody else writes while we hold the lock
                 left.unlink()
         for role, archive in manifest["archives"].items():
-            _copy(build.files(root, nodes[f"{role}_archive"])["archive.tar"], dist / archive["file"], archive["sha256"])
+            made = build.files(root, nodes[f"{role}_archive"])["archive.tar"]
+            _copy(root, made, dist / archive["file"], archive["sha256"])
         path = folder / f"{manifest['name']}.json"
         _replace(path, render(manifest))
-        _replace(folder / "index.json", render(_index(folder, default)))
+        index = _index(folder, default)
+        contract.validate_index(index)
+        _replace(folder / "index.json", render(index))
     return path
 
 
 def _manifest(root: Path, tree: Path, node: Node) -> dict[str, Any]:
     """The manifest as it should be: as the stage made it, with the verification of these archives if there is one."""
     made: dict[str, Any] = json.loads(build.files(root, node)["manifest.json"].read_bytes())
-    try:
-        there = contract.read(tree / "manifests" / f"{made['name']}.json")
-    except contract.ManifestError:
+    there = _read(tree / "manifests" / f"{made['name']}.json")
+    if there is None or there | {"verification": None, "digest": made["digest"]} != made:
         return made
-    verified = {"verification": there["verification"], "digest": there["digest"]}
-    return there if there == made | verified else made
+    return there
 
 
-def _sealed(manifest: dict[str, Any]) -> dict[str, Any]:
-    return manifest | {"digest": contract.digest(manifest)}
+def _read(path: Path) -> dict[str, Any] | None:
+    """A manifest whose digest is right, else None. What has our digest was validated when it was written."""
+    try:
+        manifest = json.loads(path.read_bytes())
+        return manifest if manifest["digest"] == contract.digest(manifest) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InvalidManifest):
+        return None
 
 
 def _index(folder: Path, default: str) -> dict[str, Any]:
     """The index of the manifests in a folder. Damaged ones are not in it."""
-    entries = []
-    for path in sorted(folder.glob("*.json")):
-        if path.name != "index.json":
-            try:
-                entries.append(index_contract.entry(contract.read(path)))
-            except contract.ManifestError:
-                continue
-    names = [entry["name"] for entry in entries]
+    found = [_read(path) for path in folder.glob("*.json") if path.name != "index.json"]
+    entries = sorted((_entry(manifest) for manifest in found if manifest), key=lambda entry: entry["name"])
     return {
         "schema_version": contract.SCHEMA_VERSION,
-        "default": default if default in names else None,
-        "manifests": sorted(entries, key=lambda entry: entry["name"]),
+        "default": default if default in [entry["name"] for entry in entries] else None,
+        "manifests": entries,
     }
 
 
-def _copy(source: Path, path: Path, digest: str) -> None:
+def _entry(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What the index says of a manifest: enough to choose by."""
+    chosen = {name: manifest["variant"][name] for name in ("checkpoint", "batch", "max_lens", "dtype", "kv_cache")}
+    return {
+        "name": manifest["name"],
+        "file": f"{manifest['name']}.json",
+        "digest": manifest["digest"],
+        "target": manifest["target"],
+        "size": sum(archive["size"] for archive in manifest["archives"].values()),
+    } | chosen
+
+
+def _copy(root: Path, source: Path, path: Path, digest: str) -> None:
+    if path.is_file() and file_digest(root, path) == digest:
+        return
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         shutil.copyfile(source, temporary)

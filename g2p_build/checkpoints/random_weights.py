@@ -13,6 +13,8 @@ from g2p_build.models.architecture import Architecture, architecture_of, checkpo
 
 __all__ = ["random_checkpoint"]
 
+_EOS = 1  # ByT5's end token
+
 
 def random_checkpoint(shape: Mapping[str, Any], seed: int) -> tuple[Architecture, dict[str, torch.Tensor]]:
     """Makes a checkpoint of a shape.
@@ -46,7 +48,10 @@ def _values(arch: Architecture, name: str, size: tuple[int, ...], seed: int) -> 
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
     bound = math.sqrt(3) * _deviation(arch, name)
-    return torch.rand(size, generator=generator).mul_(2 * bound).sub_(bound)
+    values = torch.rand(size, generator=generator).mul_(2 * bound).sub_(bound)
+    if name == ("lm_head.weight" if arch.separate_lm_head else "shared.weight"):
+        values[_EOS] *= 2  # otherwise words hardly ever end
+    return values
 
 
 def _deviation(arch: Architecture, name: str) -> float:
@@ -58,6 +63,6 @@ def _deviation(arch: Architecture, name: str) -> float:
         return arch.inner**-0.5
     if name.endswith(".wo.weight"):
         return arch.d_ff**-0.5
-    if name == "shared.weight" or name.endswith("relative_attention_bias.weight"):
+    if name.endswith("relative_attention_bias.weight") or (name == "shared.weight" and arch.separate_lm_head):
         return 1.0
-    return width
+    return width  # a tied embedding of order one would make the model repeat its last token

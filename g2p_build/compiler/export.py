@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import tvm
+from torch import Tensor, fx, nn
 from torch._subclasses import FakeTensorMode
 from tvm import relax
 from tvm.relax.frontend.torch import from_exported_program
@@ -35,24 +36,59 @@ def export(programs: Sequence[Program]) -> tuple[tvm.IRModule, list[dict[str, An
     return tvm.IRModule(functions), [_description(program) for program in programs]
 
 
+class _Compiled(nn.Module):
+    """A program's module, returning only what its compiled function returns."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__()
+        self.module, self.outputs = program.module, len(program.outputs)
+
+    def forward(self, *arguments: Any) -> Tensor | tuple[Tensor, ...]:
+        results: Tensor | tuple[Tensor, ...] = self.module(*arguments)
+        return results if isinstance(results, Tensor) else results[:self.outputs]
+
+
 def _function(program: Program) -> relax.Function:
     # Fake tensors have shapes and no memory.
     with FakeTensorMode(allow_non_fake_inputs=True), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export deprecates things that it does itself
         examples = [torch.empty(spec.shape, dtype=getattr(torch, spec.dtype)) for _, spec in program.inputs]
-        exported = torch.export.export(program.module, nested_arguments(program, examples), strict=False)
+        exported = torch.export.export(_Compiled(program), nested_arguments(program, examples), strict=False)
     # Decomposing takes most of an import's time, and would take apart what the passes want whole.
-    module = from_exported_program(exported, run_ep_decomposition=False, custom_convert_map=_CONVERTERS)
-    function = _in_order(module["main"], program, [node.name for node in exported.graph.nodes if node.op == "placeholder"])
-    return _without_state_outputs(function, len(program.outputs)).with_attr("global_symbol", program.name)
+    module = from_exported_program(exported, custom_convert_map={"write_cache.default": _write_cache,
+                                                                 "rms_norm.default": _rms_norm},
+                                   unwrap_unit_return_tuple=True, run_ep_decomposition=False)
+    function = module["main"]
+    found = [(param.name, [int(extent) for extent in param.ty.shape]) for param in function.params]
+    for (name, shape), (kind, spec) in zip(found, program.inputs, strict=True):
+        if shape != list(spec.shape) or (kind == "weight" and not name.endswith(spec.name.replace(".", "_"))):
+            raise AssertionError(f"{program.name}: torch.export put {name} {shape} where {spec} belongs")
+    return function.with_attr("global_symbol", program.name)
 
 
-def _in_order(function: relax.Function, program: Program, placeholders: list[str]) -> relax.Function:
-    """Checks that the parameters are the program's inputs in order, and gives them the inputs' names."""
-    names = [spec.name for _, spec in program.inputs]
-    shapes = [tuple(int(extent) for extent in param.ty.shape) for param in function.params]
-    if shapes != [spec.shape for _, spec in program.inputs]:
-        raise AssertionError(f"{program.name}: torch.export changed the order of its inputs: {placeholders}")
-    renamed = {param: relax.Var(name.replace(".", "_"), param.ty)
-               for param, name in zip(function.params, names, strict=True)}
-    return relax.Function(list(renamed.values()), relax.binding_rewrite_placeholder, function.ret_ty)
+def _write_cache(node: fx.Node, importer: Any) -> relax.Var:
+    new, position, cache = importer.retrieve_args(node)
+    call = relax.op.call_dps_packed(WRITE_CACHE, relax.Tuple([new, position, cache]), out_ty=cache.ty)
+    return importer.block_builder.emit(call)
+
+
+def _rms_norm(node: fx.Node, importer: Any) -> relax.Var:
+    rows, _, weight, epsilon = importer.retrieve_args(node)
+    return importer.block_builder.emit(relax.op.nn.rms_norm(rows, weight, axes=[-1], epsilon=epsilon))
+
+
+def _description(program: Program) -> dict[str, Any]:
+    return {
+        "name": program.name,
+        "role": program.role,
+        "batch": program.batch,
+        "input_len": program.input_len,
+        "output_len": program.output_len,
+        "inputs": [{"name": spec.name, "kind": kind, "shape": list(spec.shape), "dtype": spec.dtype}
+                   for kind, spec in program.inputs],
+        "outputs": [_tensor(spec) for spec in program.outputs],
+    }
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype}

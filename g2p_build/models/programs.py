@@ -19,8 +19,8 @@ __all__ = ["Program", "nested_arguments", "programs"]
 class Program:
     """One function of the library, before it is exported.
 
-    Its parameters, in order: the arguments, the state, the weights. The torch module returns the outputs followed by
-    the updated state; the compiled function updates the state in place and returns the outputs only.
+    The torch module returns the outputs, then the updated state; the compiled function returns the outputs only, and
+    updates the state in the caller's buffers.
 
     Attributes:
         name: The function's name in the library, such as ``"encode_b8"``.
@@ -28,11 +28,10 @@ class Program:
         batch: Rows.
         input_len: Input positions.
         output_len: Output positions; None where the program does not depend on them.
-        module: Takes tensors nested as `nested_arguments` gives them.
-        arguments: What the caller passes and the program only reads.
-        state: What the caller owns and the program updates.
-        weights: What comes from the weights archive.
-        outputs: What the compiled function returns.
+        module: Takes its inputs nested as `nested_arguments` gives them.
+        inputs: Parameters of the compiled function, in order, each with its kind: ``"argument"`` (the caller passes it,
+            the program reads it), ``"state"`` (the caller owns it, the program updates it) or ``"weight"``.
+        outputs: What the compiled function returns: one tensor, or a tuple of several.
     """
 
     name: str
@@ -41,16 +40,8 @@ class Program:
     input_len: int
     output_len: int | None
     module: nn.Module
-    arguments: tuple[TensorSpec, ...]
-    state: tuple[TensorSpec, ...]
-    weights: tuple[TensorSpec, ...]
+    inputs: tuple[tuple[str, TensorSpec], ...]
     outputs: tuple[TensorSpec, ...]
-
-    @property
-    def inputs(self) -> tuple[tuple[str, TensorSpec], ...]:
-        """The compiled function's parameters in order, each with its kind."""
-        return (*(("argument", spec) for spec in self.arguments), *(("state", spec) for spec in self.state),
-                *(("weight", spec) for spec in self.weights))
 
 
 def programs(arch: Architecture, batch: Sequence[int], input_len: int, output_len: int, dtype: str,
@@ -78,32 +69,30 @@ def programs(arch: Architecture, batch: Sequence[int], input_len: int, output_le
 
 def nested_arguments(program: Program, tensors: Sequence[Any]) -> tuple[Any, ...]:
     """Arranges tensors, one for each of the program's inputs in order, as its module's arguments."""
-    weights = len(program.arguments) + len(program.state)
-    named = dict(zip((spec.name for spec in program.weights), tensors[weights:], strict=True))
+    names = [spec.name for kind, spec in program.inputs if kind == "weight"]
+    others = len(program.inputs) - len(names)
+    weights = dict(zip(names, tensors[others:], strict=True))
     if program.role != "step":
-        return *tensors[:weights], named
-    # Arguments are token, position, mask, then the cross-attention's keys and values.
-    arguments, state = tensors[:len(program.arguments)], tensors[len(program.arguments):weights]
-    return *arguments[:3], list(state), list(arguments[3:]), named
+        return *tensors[:others], weights
+    cross = 3 + sum(kind == "state" for kind, _ in program.inputs)
+    return *tensors[:3], list(tensors[3:cross]), list(tensors[cross:others]), weights
 
 
 def _encode(arch: Architecture, rows: int, input_len: int, dtype: str) -> Program:
+    arguments = (TensorSpec("input_ids", (rows, input_len), "int32"), _mask(rows, input_len))
     return Program(
         f"encode_b{rows}", "encode", rows, input_len, None, t5.Encode(arch, rows, input_len),
-        arguments=(TensorSpec("input_ids", (rows, input_len), "int32"), _mask(rows, input_len)),
-        state=(),
-        weights=_weights(arch, dtype, "encode"),
+        inputs=_as("argument", *arguments) + _weights(arch, dtype, "encode"),
         outputs=(_hidden(arch, rows, input_len),),
     )
 
 
 def _decode(arch: Architecture, rows: int, input_len: int, output_len: int, dtype: str) -> Program:
+    arguments = (TensorSpec("decoder_ids", (rows, output_len), "int32"), _hidden(arch, rows, input_len),
+                 _mask(rows, input_len))
     return Program(
         f"decode_b{rows}", "decode", rows, input_len, output_len, t5.Decode(arch, rows, input_len, output_len),
-        arguments=(TensorSpec("decoder_ids", (rows, output_len), "int32"), _hidden(arch, rows, input_len),
-                   _mask(rows, input_len)),
-        state=(),
-        weights=_weights(arch, dtype, "decode"),
+        inputs=_as("argument", *arguments) + _weights(arch, dtype, "decode"),
         outputs=(TensorSpec("logits", (rows, output_len, arch.vocab_size), "float32"),),
     )
 
@@ -111,22 +100,24 @@ def _decode(arch: Architecture, rows: int, input_len: int, output_len: int, dtyp
 def _prefill(arch: Architecture, rows: int, input_len: int, dtype: str) -> Program:
     return Program(
         f"prefill_b{rows}", "prefill", rows, input_len, None, t5.Prefill(arch, rows, input_len),
-        arguments=(_hidden(arch, rows, input_len),),
-        state=(),
-        weights=_weights(arch, dtype, "prefill"),
+        inputs=_as("argument", _hidden(arch, rows, input_len)) + _weights(arch, dtype, "prefill"),
         outputs=_cache(arch, "cross", rows, input_len),
     )
 
 
 def _step(arch: Architecture, rows: int, input_len: int, output_len: int, dtype: str, tokens: int = 1) -> Program:
+    arguments = (TensorSpec("token", (rows, tokens), "int32"), TensorSpec("position", (rows,), "int32"),
+                 _mask(rows, input_len))
     return Program(
         f"step_b{rows}", "step", rows, input_len, output_len, t5.Step(arch, rows, input_len, output_len, tokens),
-        arguments=(TensorSpec("token", (rows, tokens), "int32"), TensorSpec("position", (rows,), "int32"),
-                   _mask(rows, input_len), *_cache(arch, "cross", rows, input_len)),
-        state=_cache(arch, "self", rows, output_len),
-        weights=_weights(arch, dtype, "step"),
+        inputs=(_as("argument", *arguments) + _as("state", *_cache(arch, "self", rows, output_len))
+                + _as("argument", *_cache(arch, "cross", rows, input_len)) + _weights(arch, dtype, "step")),
         outputs=(TensorSpec("logits", (rows, tokens, arch.vocab_size), "float32"),),
     )
+
+
+def _as(kind: str, *specs: TensorSpec) -> tuple[tuple[str, TensorSpec], ...]:
+    return tuple((kind, spec) for spec in specs)
 
 
 def _mask(rows: int, input_len: int) -> TensorSpec:
@@ -143,12 +134,12 @@ def _cache(arch: Architecture, name: str, rows: int, length: int) -> tuple[Tenso
                  for block in range(arch.num_decoder_layers) for part in ("key", "value"))
 
 
-def _weights(arch: Architecture, dtype: str, role: str) -> tuple[TensorSpec, ...]:
-    return tuple(spec for spec in tensor_specs(arch, dtype) if _reads(role, spec.name))
+def _weights(arch: Architecture, dtype: str, role: str) -> tuple[tuple[str, TensorSpec], ...]:
+    return _as("weight", *(spec for spec in tensor_specs(arch, dtype) if _reads(role, spec.name)))
 
 
 def _reads(role: str, weight: str) -> bool:
-    """Whether programs of this role read the weight: a weight that is passed and not read would bind a library to it."""
+    """Whether programs of this role read the weight."""
     if role == "encode":
         return weight == "embedding" or weight.startswith("encoder.")
     from_encoder = weight.endswith((".cross.key", ".cross.value"))

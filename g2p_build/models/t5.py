@@ -220,7 +220,7 @@ class Step(nn.Module):
         arch, size = self.arch, (self.batch, self.tokens)
         stream = _embed(token, weights)
         back = position.view(self.batch, 1, 1) + self.token - self.key_position
-        buckets = functional.embedding(back.clamp(min=0), self.buckets).view(back.shape)
+        buckets = functional.embedding(back.clamp(0, self.output_len - 1), self.buckets).view(back.shape)
         bias = functional.embedding(buckets, weights["decoder.position_bias"]).to(torch.float32).permute(0, 3, 1, 2)
         bias = bias + ((back < 0).to(torch.float32) * MASKED).unsqueeze(1)
         masked = _masked(mask)

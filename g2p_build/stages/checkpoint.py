@@ -10,9 +10,11 @@ from g2p_build.checkpoints.files import EMBEDDED, local_files
 from g2p_build.models.architecture import to_json
 from g2p_build.store.files import canonical_json
 
-__all__ = ["ARCHITECTURE", "TOOLS", "WEIGHTS", "build", "source_files"]
+__all__ = ["ARCHITECTURE", "SHOWS_PROGRESS", "TOOLS", "WEIGHTS", "build", "source_files"]
 
-TOOLS = ("torch", "safetensors", "huggingface_hub")
+TOOLS = ("torch", "safetensors")
+
+SHOWS_PROGRESS = True
 
 ARCHITECTURE = "architecture.json"
 WEIGHTS = "model.safetensors"

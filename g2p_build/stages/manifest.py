@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from g2p_build.errors import BuildError
 from g2p_build.runtime import manifest as contract
+from g2p_build.runtime.errors import G2PError
 from g2p_build.store.files import canonical_json
 
 __all__ = ["TOOLS", "build"]
@@ -52,7 +54,10 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         "verification": None,
     }
     manifest["digest"] = contract.digest(manifest)
-    contract.validate(manifest)
+    try:
+        contract.validate(manifest)
+    except G2PError as error:
+        raise BuildError(f"what was built makes no manifest: {error}") from None
     (out / "manifest.json").write_bytes(canonical_json(manifest) + b"\n")
 
 

@@ -1,0 +1,39 @@
+"""What a schedule needs to know of a CPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm.target import Target, codegen
+
+__all__ = ["Cpu", "cpu_of", "divisor"]
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """A CPU's vector unit.
+
+    Attributes:
+        lanes: float32 numbers in a vector register.
+        accumulators: Vector registers that a matmul's tile may take; the rest hold operands.
+    """
+
+    lanes: int
+    accumulators: int
+
+
+def cpu_of(target: Target) -> Cpu:
+    """The vector unit that LLVM may use for a target."""
+    if codegen.target_has_features("avx512f", target):
+        return Cpu(lanes=16, accumulators=16)
+    if codegen.target_has_features("avx2", target):
+        return Cpu(lanes=8, accumulators=8)
+    if codegen.target_has_features("neon", target):
+        return Cpu(lanes=4, accumulators=16)
+    return Cpu(lanes=4, accumulators=8)
+
+
+def divisor(extent: int, most: int, multiple: int = 1) -> int:
+    """The largest divisor of `extent` that is at most `most`: of those that are multiples of `multiple`, if any are."""
+    divisors = [size for size in range(1, min(extent, most) + 1) if extent % size == 0]
+    return max((size for size in divisors if size % multiple == 0), default=max(divisors))

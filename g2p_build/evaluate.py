@@ -1,0 +1,105 @@
+"""How far pronunciations are from a dictionary's: phoneme and word error rates, as counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from g2p_build.errors import BuildError
+
+__all__ = ["Score", "edits", "read_dictionary", "score"]
+
+Entry = tuple[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts over some words; they add up exactly, rates do not."""
+
+    words: int
+    wrong: int  # words that equal none of their pronunciations
+    edits: int  # characters inserted, deleted or replaced to reach the closest pronunciation
+    characters: int  # in those closest pronunciations
+
+    def per(self) -> float:
+        """Phoneme error rate: edits a character (of Unicode, as CharsiuG2P counts)."""
+        return self.edits / self.characters if self.characters else 0.0
+
+    def wer(self) -> float:
+        """Word error rate: the part of the words that is wrong."""
+        return self.wrong / self.words if self.words else 0.0
+
+
+def score(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
+    """Compares each hypothesis with the closest of its references: the fewest edits a character.
+
+    Args:
+        hypotheses: one pronunciation a word.
+        references: the accepted pronunciations of each word, none of them empty.
+
+    Raises:
+        ValueError: different numbers of words, or a word without references.
+    """
+    wrong = total = characters = 0
+    for hypothesis, accepted in zip(hypotheses, references, strict=True):
+        # The references themselves break ties, so that the counts do not depend on their order.
+        _, closest = min((edits(hypothesis, reference) / len(reference), reference) for reference in accepted)
+        distance = edits(hypothesis, closest)
+        wrong += distance > 0
+        total += distance
+        characters += len(closest)
+    return Score(len(hypotheses), wrong, total, characters)
+
+
+def edits(a: str, b: str) -> int:
+    """Levenshtein distance in characters (Unicode code points)."""
+    row = list(range(len(b) + 1))
+    for i, left in enumerate(a, 1):
+        diagonal, row[0] = row[0], i
+        for j, right in enumerate(b, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (left != right))
+    return row[-1]
+
+
+def read_dictionary(path: Path) -> dict[str, list[Entry]]:
+    """Reads `LANG.tsv`, or every `LANG.tsv` in a folder: a word, a tab, its pronunciations with commas between.
+
+    Returns:
+        Language → (word, pronunciations), in the order of the file; languages sorted.
+
+    Raises:
+        BuildError: there is no such file, no dictionary in the folder, or a line is malformed (named as file:line).
+    """
+    files = sorted(path.glob("*.tsv")) if path.is_dir() else [path]
+    if not files:
+        raise BuildError(f"{path} has no dictionaries: files named LANG.tsv are needed")
+    return {file.stem: list(_entries(file)) for file in files}
+
+
+def _entries(path: Path) -> Iterable[Entry]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise BuildError(f"{path}:{line}: not UTF-8") from None
+    except OSError as error:
+        raise BuildError(f"{path}: {error.strerror}: a file named LANG.tsv, or a folder of them, is needed") from None
+    # Not splitlines(): characters such as U+2028 may be part of a word's line.
+    lines = text.split("\n")
+    if not text.strip():
+        raise BuildError(f"{path} is empty: lines of word<TAB>pronunciation[,pronunciation...] are needed")
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield _entry(f"{path}:{number}", line)
+
+
+def _entry(where: str, line: str) -> Entry:
+    word, tab, rest = (part.strip(" \r") for part in line.partition("\t"))
+    if not tab or "\t" in rest:
+        raise BuildError(f"{where}: one tab is needed between word and pronunciation, but there are {line.count(chr(9))}"
+                         f" in {line.strip()[:60]!r}")
+    pronunciations = tuple(part.strip() for part in rest.split(","))
+    if not word or not all(pronunciations):
+        raise BuildError(f"{where}: {'the word' if not word else 'a pronunciation'} is empty in {line.strip()[:60]!r}")
+    return word, pronunciations

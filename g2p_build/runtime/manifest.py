@@ -1,0 +1,184 @@
+"""Manifests and indexes as data: canonical JSON, digests, schemas. Used where they are written and where they are read."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from g2p_build.runtime.errors import InvalidManifest, NewerManifest, NoManifest
+
+__all__ = [
+    "INDEX_SCHEMA",
+    "MANIFEST_SCHEMA",
+    "ROLES",
+    "SCHEMA_VERSION",
+    "canonical",
+    "digest",
+    "read",
+    "read_index",
+    "validate",
+    "validate_index",
+]
+
+SCHEMA_VERSION = 1
+MANIFEST_SCHEMA = Path(__file__).with_name("manifest.schema.json")
+INDEX_SCHEMA = Path(__file__).with_name("index.schema.json")
+
+# The roles that a variant's functions must have for every batch and bucket, by kv_cache.
+ROLES = {True: ("encode", "prefill", "step"), False: ("encode", "decode")}
+
+
+def canonical(value: Any) -> bytes:
+    """The one spelling of plain data as JSON: sorted keys, no spaces, no needless escapes, UTF-8.
+
+    Raises:
+        InvalidManifest: for anything but objects with string keys, arrays, strings, integers, booleans and null.
+    """
+    _check_plain(value, "")
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidManifest(f"a string holds half a surrogate pair: {error.object[error.start : error.end]!r}") from None
+
+
+def _check_plain(value: Any, where: str) -> None:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise InvalidManifest(f"at {where or 'the top'}: the key {key!r} is no string")
+            _check_plain(item, f"{where}.{key}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            _check_plain(item, f"{where}[{number}]")
+    elif not (value is None or isinstance(value, str | bool | int)):
+        raise InvalidManifest(f"at {where}: {value!r} is not a string, integer, boolean or null")
+
+
+def digest(manifest: Mapping[str, Any]) -> str:
+    """SHA-256, as hex, of the canonical JSON of everything in a manifest but its ``digest`` field."""
+    return hashlib.sha256(canonical({key: value for key, value in manifest.items() if key != "digest"})).hexdigest()
+
+
+def validate(manifest: Any) -> None:
+    """Checks a manifest: version, schema, what a schema cannot say, and its digest.
+
+    Raises:
+        NewerManifest: its schema version is greater than this runtime's.
+        InvalidManifest: anything else is wrong with it.
+    """
+    _check_schema(manifest, "manifest")
+    _check_consistent(manifest)
+    found = digest(manifest)
+    if manifest["digest"] != found:
+        raise InvalidManifest(f"its digest is {found[:16]}..., but it says {manifest['digest'][:16]}...: it was changed after it was built")
+
+
+def validate_index(index: Any) -> None:
+    """Checks an index: version, schema, order and names.
+
+    Raises:
+        NewerManifest: its schema version is greater than this runtime's.
+        InvalidManifest: anything else is wrong with it.
+    """
+    _check_schema(index, "index")
+    names = [entry["name"] for entry in index["manifests"]]
+    if names != sorted(set(names)):
+        raise InvalidManifest(f"its entries are not sorted by name, each once: {', '.join(names)}")
+    if index["default"] is not None and index["default"] not in names:
+        raise InvalidManifest(f"its default '{index['default']}' is not among its entries")
+
+
+def read(path: str | PathLike[str]) -> dict[str, Any]:
+    """Reads a manifest and validates it.
+
+    Raises:
+        NoManifest: there is no file at ``path``.
+        NewerManifest, InvalidManifest: as `validate`, with the file's name.
+    """
+    return _read(Path(path), validate)
+
+
+def read_index(path: str | PathLike[str]) -> dict[str, Any]:
+    """Reads an index and validates it; raises as `read`."""
+    return _read(Path(path), validate_index)
+
+
+def _read(path: Path, check: Any) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_bytes(), object_pairs_hook=_unique)
+        check(data)
+    except FileNotFoundError:
+        raise NoManifest(f"no manifest at {path}: build one with `doit`, or name another") from None
+    except (OSError, ValueError, RecursionError) as error:  # bad UTF-8 and bad JSON are ValueErrors
+        raise InvalidManifest(f"{path}: not a readable JSON file: {_one_line(error)}") from None
+    except (InvalidManifest, NewerManifest) as error:
+        raise type(error)(f"{path}: {error}") from None
+    return data
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+    return result
+
+
+def _one_line(text: object) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= 240 else f"{line[:160]} ... {line[-70:]}"
+
+
+@functools.cache
+def _validator(name: str) -> Any:
+    import jsonschema  # late: a tenth of a second that `import g2p_build.runtime` need not take
+    from referencing import Registry, Resource
+
+    schemas = {key: json.loads(path.read_bytes()) for key, path in (("manifest", MANIFEST_SCHEMA), ("index", INDEX_SCHEMA))}
+    registry: Registry[Any] = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in schemas.values())
+    return jsonschema.Draft202012Validator(schemas[name], registry=registry)
+
+
+def _check_schema(data: Any, name: str) -> None:
+    if not isinstance(data, dict):
+        raise InvalidManifest(f"not a JSON object but {_one_line(repr(data))}")
+    version = data.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise NewerManifest(f"schema version {version} is newer than {SCHEMA_VERSION}, the one this runtime reads: update g2p-build")
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator(name).iter_errors(data))
+    if error is not None:
+        raise InvalidManifest(f"at {error.json_path.removeprefix('$.')}: {_one_line(error.message)}")
+
+
+def _check_consistent(manifest: Mapping[str, Any]) -> None:
+    """What the schema cannot say: fields that must agree with each other."""
+    variant, model, functions = manifest["variant"], manifest["model"], manifest["functions"]
+    for what, numbers in (("variant.batch", variant["batch"]), ("model.input_buckets", model["input_buckets"])):
+        if numbers != sorted(numbers):
+            raise InvalidManifest(f"at {what}: {numbers} is not ascending")
+    bounds = (model["max_input_len"], model["max_output_len"])
+    if bounds != (variant["max_lens"]["input"], variant["max_lens"]["output"]):
+        raise InvalidManifest(f"at model: the bounds {bounds} are not those of variant.max_lens")
+    if model["input_buckets"][-1] != model["max_input_len"]:
+        raise InvalidManifest(f"at model.input_buckets: the last is not max_input_len, {model['max_input_len']}")
+    if model["prompt"].count("{word}") != 1 or model["prompt"].count("{lang}") > 1:
+        raise InvalidManifest(f"at model.prompt: {model['prompt']!r} must hold {{word}} once and {{lang}} at most once")
+    if model["byte_offset"] + 256 > model["vocab_size"]:
+        raise InvalidManifest(f"at model.vocab_size: {model['vocab_size']} ids do not hold 256 bytes from {model['byte_offset']} on")
+    for key in ("pad_id", "eos_id", "decoder_start_id"):
+        if model[key] >= model["vocab_size"]:
+            raise InvalidManifest(f"at model.{key}: {model[key]} is not below the vocabulary size, {model['vocab_size']}")
+    names = [function["name"] for function in functions]
+    if len(set(names)) != len(names):
+        raise InvalidManifest("at functions: a name is there twice")
+    present = {(function["role"], function["batch"], function["input_len"]) for function in functions}
+    for batch in variant["batch"]:
+        for bucket in model["input_buckets"]:
+            for role in ROLES[variant["kv_cache"]]:
+                if (role, batch, bucket) not in present:
+                    raise InvalidManifest(f"at functions: none with role {role}, batch {batch}, input length {bucket}")

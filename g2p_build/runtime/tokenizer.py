@@ -1,0 +1,73 @@
+"""Words to ids and ids to phonemes, as a manifest's ``model`` object says. An id is a UTF-8 byte plus an offset.
+
+Every byte of the prompt is a byte: a word that happens to spell "</s>" is four letters here, not a special id.
+"""
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from g2p_build.runtime.errors import EmptyWord, InvalidWord, UnknownLanguage, WordTooLong
+
+__all__ = ["decode", "encode"]
+
+_CONTROL = ("Cc", "Zl", "Zp")  # not "Cf": some scripts spell words with the zero-width joiner
+
+
+def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
+    """The input ids of one word: the prompt's bytes, each plus ``byte_offset``, and the end id if ``append_eos``.
+
+    Args:
+        model: the ``model`` object of a manifest.
+        word: the spelling; taken as it is, without Unicode normalization.
+        lang: a code among ``model["languages"]``, or any code where that is null.
+
+    Raises:
+        UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: as their names say.
+    """
+    _check_language(model["languages"], lang)
+    if not word.strip():
+        raise EmptyWord(f"the word {word!r} is empty: give at least one letter")
+    if any(unicodedata.category(character) in _CONTROL for character in word):
+        raise InvalidWord(f"the word {_short(word)} holds a control character: give one word without tabs or line ends")
+    before, after = model["prompt"].split("{word}")
+    before, after = before.replace("{lang}", lang), after.replace("{lang}", lang)
+    try:
+        text = (before + word + after).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidWord(f"the word {_short(word)} is not valid Unicode: it holds half a surrogate pair") from None
+    ids = [byte + model["byte_offset"] for byte in text]
+    ids += [model["eos_id"]] if model["append_eos"] else []
+    if len(ids) > model["max_input_len"]:
+        raise WordTooLong(
+            f"the word {_short(word)} is {len(ids)} bytes with its prompt {before + '...' + after!r}"
+            f"{' and end token' if model['append_eos'] else ''}, this variant takes {model['max_input_len']}: "
+            "shorten it or build with larger max_lens"
+        )
+    return ids
+
+
+def decode(model: Mapping[str, Any], ids: Iterable[int]) -> str:
+    """The text of generated ids: special ids and ids that stand for no byte are dropped, and so is broken UTF-8."""
+    offset, special = model["byte_offset"], {model["pad_id"], model["eos_id"], model["unk_id"]}
+    return bytes(i - offset for i in ids if 0 <= i - offset < 256 and i not in special).decode("utf-8", "ignore")
+
+
+def _check_language(languages: list[str] | None, lang: str) -> None:
+    if not lang or any(unicodedata.category(character) in (*_CONTROL, "Cs") for character in lang):
+        raise UnknownLanguage(f"{lang!r} is no language code")
+    if languages is None or lang in languages:
+        return
+    near = difflib.get_close_matches(lang.lower(), languages, n=3, cutoff=0.5)
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    elif len(languages) <= 12:
+        hint = f"there are {', '.join(languages)}"
+    else:
+        hint = f"see the {len(languages)} that `g2p languages` lists"
+    raise UnknownLanguage(f"unknown language '{lang}': {hint}")
+
+
+def _short(word: str) -> str:
+    return repr(word if len(word) <= 40 else f"{word[:24]}...{word[-8:]}")

@@ -1,0 +1,86 @@
+"""A copy of the tree to build in, and the variants that many tests look at, built once a session."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("conf", "dodo.py", "g2p_build", "tasks")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A checkout to build in, with a build cache and a runtime cache of its own."""
+
+    root: Path
+    cache: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of its commands."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("G2P_")}
+        return kept | {
+            "G2P_BUILD_CACHE": str(self.cache),
+            "G2P_CACHE": str(self.cache / "unpacked"),
+            "PYTHONPATH": str(self.root),
+            "HF_HUB_OFFLINE": "1",
+            "COLUMNS": "200",
+        }
+
+    def run(self, *command: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Runs a command in it and waits; its exit status is the caller's to look at."""
+        return subprocess.run(command, cwd=self.root, env=self.env, capture_output=True, text=True, input=stdin)
+
+    def doit(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs doit in it."""
+        return self.run(sys.executable, "-m", "doit", *words)
+
+    def compiled(self, *words: str) -> str:
+        """Runs `doit compile` in it, which must succeed, and returns what it said."""
+        result = self.doit("compile", *words)
+        assert result.returncode == 0, result.stderr
+        return result.stderr
+
+    def g2p(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Runs the runtime's command in it."""
+        return self.run(sys.executable, "-m", "g2p_build.runtime.cli", *words, stdin=stdin)
+
+
+def copy_tree(to: Path, cache: Path) -> Tree:
+    """Copies what a build needs of the checkout."""
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, to / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            to.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, to / part)
+    return Tree(to, cache)
+
+
+DEFAULT = "embedded-host-b1-i64-o128-float32-kv"
+CACHED = "embedded-host-b1.8-i64-o128-float32-kv"
+CACHELESS = "embedded-host-b1.8-i64-o128-float32-nokv"
+HALF = "embedded-host-b1-i64-o128-float16-kv"
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A tree with four variants of the embedded checkpoint for this machine."""
+    folder = tmp_path_factory.mktemp("built")
+    tree = copy_tree(folder / "tree", folder / "cache")
+    tree.compiled()
+    tree.compiled("batch=[1,8]", "kv_cache=true,false")
+    tree.compiled("dtype=float16")
+    return tree
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """A tree and a cache in which nothing has been built."""
+    return copy_tree(tmp_path / "tree", tmp_path / "cache")

@@ -1,0 +1,69 @@
+"""A stage's source digest: its syntax trees and those it imports from the package, no more and no less."""
+
+from pathlib import Path
+
+import pytest
+
+from g2p_build.store.sources import source_digest, source_files
+
+FILES = {
+    "__init__.py": '"""A package."""\n',
+    "stages/__init__.py": "",
+    "stages/one.py": "from pkg.models import shape\n\n\ndef build():\n    from pkg.models.deep import inner\n    return inner, shape\n",
+    "models/__init__.py": "",
+    "models/shape.py": "WIDTH = 3\n",
+    "models/deep/__init__.py": "from . import inner\n",
+    "models/deep/inner.py": "import json\nDEPTH = 2\n",
+    "models/other.py": "UNUSED = 1\n",
+}
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / "pkg" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path / "pkg"
+
+
+def digest(package: Path) -> str:
+    return source_digest(package.parent / "cache", "pkg.stages.one", package)
+
+
+def test_imports_are_followed_wherever_they_stand(package: Path) -> None:
+    assert list(source_files(package.parent / "cache", "pkg.stages.one", package)) == [
+        "pkg",
+        "pkg.models",
+        "pkg.models.deep",
+        "pkg.models.deep.inner",
+        "pkg.models.shape",
+        "pkg.stages",
+        "pkg.stages.one",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "same"),
+    [
+        ("models/shape.py", "WIDTH = 3", "WIDTH = 4", False),
+        ("models/shape.py", "WIDTH = 3", "WIDTH  =  3  # elements", True),
+        ("models/deep/inner.py", "DEPTH = 2", "DEPTH = 22", False),
+        ("stages/one.py", "def build():", 'def build():\n    """Builds."""', True),
+        ("stages/one.py", "return inner, shape", "return shape, inner", False),
+        ("models/other.py", "UNUSED = 1", "UNUSED = 2", True),
+    ],
+)
+def test_what_counts(package: Path, file: str, old: str, new: str, same: bool) -> None:
+    before = digest(package)
+    path = package / file
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    assert (digest(package) == before) is same
+
+
+def test_a_new_import_is_followed(package: Path) -> None:
+    path = package / "models/shape.py"
+    path.write_text("from pkg.models.other import UNUSED\nWIDTH = UNUSED\n", encoding="utf-8")
+    before = digest(package)
+    (package / "models/other.py").write_text("UNUSED = 5\n", encoding="utf-8")
+    assert digest(package) != before

@@ -1,0 +1,67 @@
+"""The graph: variants that agree on a stage's fields share the stage."""
+
+import itertools
+from collections import Counter
+
+import pytest
+
+from g2p_build.config import variants
+from g2p_build.graph import nodes, order
+
+
+def stages(*overrides: str) -> Counter[str]:
+    """How many nodes each stage has in the graph of a sweep."""
+    return Counter(node.stage for node in order(variants(overrides)))
+
+
+@pytest.mark.parametrize(
+    ("sweep", "expected"),
+    [
+        ([], {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 1, "library": 1, "archive": 2, "manifest": 1}),
+        (
+            ["target=host,linux_arm64,iphone,android"],
+            {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 1, "library": 4, "archive": 5, "manifest": 4},
+        ),
+        (
+            ["dtype=float32,float16"],
+            {"checkpoint": 1, "tokenizer": 1, "weights": 2, "program": 2, "library": 2, "archive": 4, "manifest": 2},
+        ),
+        (
+            ["max_lens=short,long"],
+            {"checkpoint": 1, "tokenizer": 2, "weights": 1, "program": 2, "library": 2, "archive": 3, "manifest": 2},
+        ),
+        (
+            ["target=host,iphone,android", "batch=1,8", "kv_cache=true,false", "dtype=float32,float16"],
+            {"checkpoint": 1, "tokenizer": 1, "weights": 2, "program": 8, "library": 24, "archive": 26, "manifest": 24},
+        ),
+    ],
+)
+def test_a_sweep_has_each_stage_once(sweep: list[str], expected: dict[str, int]) -> None:
+    assert stages(*sweep) == expected
+
+
+def test_a_node_comes_after_its_inputs() -> None:
+    seen: set[str] = set()
+    for node in order(variants(["target=host,iphone", "batch=1,8"])):
+        assert {upstream.name for upstream, _ in node.inputs.values()} <= seen
+        seen.add(node.name)
+
+
+def test_one_name_is_one_node() -> None:
+    by_name: dict[str, object] = {}
+    sweep = variants(["target=host,iphone", "batch=1,8", "max_lens.input=48,64", "checkpoint=embedded,random"])
+    for node in itertools.chain.from_iterable(nodes(variant).values() for variant in sweep):
+        assert by_name.setdefault(node.name, node) == node
+
+
+def test_the_prompt_is_no_part_of_where_a_checkpoint_comes_from() -> None:
+    [plain], [ended] = variants(["checkpoint.append_eos=false"]), variants(["checkpoint.append_eos=true"])
+    assert nodes(plain)["checkpoint"].params == nodes(ended)["checkpoint"].params
+    assert nodes(plain)["tokenizer"].params != nodes(ended)["tokenizer"].params
+
+
+def test_a_folder_is_known_by_its_contents() -> None:
+    [variant] = variants([])
+    checkpoint = nodes(variant)["checkpoint"]
+    assert checkpoint.folder is not None
+    assert checkpoint.folder not in str(checkpoint.params)

@@ -1,0 +1,86 @@
+"""The arrows of the design, read out of the imports."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Who may import whom inside the project; anybody but the runtime may raise g2p_build.errors. A file or folder that is
+# not named here (build.py, config.py, ...) belongs to the row g2p_build.
+ALLOWED = {
+    "dodo": {"tasks"},
+    "tasks": {"tasks", "g2p_build", "graph", "stages", "store", "runtime", "errors"},
+    "g2p_build": {"g2p_build", "graph", "stages", "store", "runtime", "models", "errors"},
+    "graph": {"g2p_build", "stages", "checkpoints"},
+    "stages": {"stages", "models", "compiler", "store", "runtime", "checkpoints", "errors"},
+    "checkpoints": {"checkpoints", "models", "store", "errors"},
+    "models": {"models", "errors"},
+    "compiler": {"compiler", "models", "errors"},
+    "store": {"store", "errors"},
+    "runtime": {"runtime"},
+    "errors": set(),
+}
+
+
+def part(module: str) -> str:
+    """The row of the table that a module belongs to."""
+    names = module.split(".")
+    if names[0] == "g2p_build" and len(names) > 1 and names[1] in ALLOWED:
+        return names[1]
+    return names[0]
+
+
+def imports(path: Path) -> set[str]:
+    """Modules that a file imports, from anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+SOURCES = sorted([ROOT / "dodo.py", *ROOT.glob("tasks/**/*.py"), *ROOT.glob("g2p_build/**/*.py")])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_point_one_way(path: Path) -> None:
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    ours = {name for name in imports(path) if name.split(".")[0] in ("g2p_build", "tasks", "dodo") and name != "g2p_build"}
+    wrong = {name for name in ours if part(name) not in ALLOWED[part(module)]}
+    # `from g2p_build import x` names g2p_build.x too, which is the module meant.
+    assert not wrong, f"{module} may not import {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_imports_the_tasks(path: Path) -> None:
+    if path.name != "dodo.py" and "tasks" not in path.relative_to(ROOT).parts:
+        assert not {name for name in imports(path) if name.split(".")[0] == "tasks"}
+
+
+FOREIGN = "torch transformers hydra omegaconf doit tvm safetensors huggingface_hub filelock".split()
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level modules, and this package's parts, that a fresh interpreter holds after running some code."""
+    code += "\nimport sys; print(*sorted(sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_the_runtime_stands_alone() -> None:
+    loaded = modules_after("import g2p_build.runtime, g2p_build.runtime.cli, g2p_build.runtime.vm")
+    assert not loaded & set(FOREIGN)
+    assert {name for name in loaded if name.startswith("g2p_build")} <= {
+        name for name in loaded if name.startswith("g2p_build.runtime")
+    } | {"g2p_build"}
+
+
+def test_describing_a_build_loads_neither_torch_nor_tvm() -> None:
+    loaded = modules_after("import tasks; tasks.load(['batch=1,8']); import g2p_build.stages.library")
+    assert not loaded & {"torch", "transformers", "tvm", "tvm_ffi", "numpy"}
