@@ -18,14 +18,18 @@ from pathlib import Path
 import numpy as np
 
 os.environ["TVM_FFI_DISABLE_TORCH_C_DLPACK"] = "1"  # tvm_ffi imports torch, where there is one, unless told not to
-import tvm_ffi  # noqa: E402
+import tvm_ffi
 
 
 def unpack(manifest: dict, folder: Path, into: Path) -> None:
     """Checks both archives against the manifest, then unpacks them."""
     for archive in manifest["archives"].values():
-        path = next(place / archive["file"] for place in (folder, folder.parent / "dist") if (place / archive["file"]).exists())
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == archive["sha256"], f"{path.name} is not what it should be"
+        path = next(
+            place / archive["file"] for place in (folder, folder.parent / "dist") if (place / archive["file"]).exists()
+        )
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == archive["sha256"], (
+            f"{path.name} is not what it should be"
+        )
         with tarfile.open(path) as tar:
             tar.extractall(into, filter="data")
 
@@ -39,7 +43,9 @@ def map_weights(path: Path) -> dict[str, np.ndarray]:
     dtypes = {"F32": np.float32, "F16": np.float16}
     start = 8 + header_bytes
     return {
-        name: data[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]].view(dtypes[entry["dtype"]]).reshape(entry["shape"])
+        name: data[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]]
+        .view(dtypes[entry["dtype"]])
+        .reshape(entry["shape"])
         for name, entry in header.items()
     }
 
@@ -47,7 +53,7 @@ def map_weights(path: Path) -> dict[str, np.ndarray]:
 def pronounce(manifest: dict, folder: Path, language: str, word: str) -> str:
     """One word through encode, prefill and a step a token, at batch size 1."""
     model, files = manifest["model"], manifest["files"]
-    runtime = ctypes.CDLL(str(folder / files["runtime"]), ctypes.RTLD_GLOBAL)  # noqa: F841: must be loaded first
+    ctypes.CDLL(str(folder / files["runtime"]), ctypes.RTLD_GLOBAL)  # before the library, which needs it
     vm = tvm_ffi.load_module(str(folder / files["library"][0]))["vm_load_executable"]()
     vm["vm_initialization"](manifest["target"]["device_type"], 0, 2)
     weights = map_weights(folder / files["weights"])

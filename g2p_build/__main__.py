@@ -32,16 +32,20 @@ def main() -> None:
         # Hydra reports an exception as one of its own configs', unless told to let it through.
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")
         _job()
-    except (BuildError, HydraException) as error:
+    except (BuildError, HydraException, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
 
 
 @hydra.main(config_path=str(config.CONF), config_name="config", version_base="1.3")
 def _job(composed: DictConfig) -> None:
-    from g2p_build.build import build
+    from g2p_build import build, graph, publish
 
-    build([config.composed(composed, HydraConfig.get().runtime.choices)])
+    nodes = graph.nodes(config.composed(composed, HydraConfig.get().runtime.choices))
+    (default,) = config.variants()
+    root = build.cache_root()
+    build.ensure(root, nodes.values())
+    print(publish.publish(root, config.CONF.parent, nodes, default.name))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ def read_word_set(path: Path) -> WordSet:
     return WordSet(path.resolve().stem, read_dictionary(path))
 
 
-def verify(root: Path, manifest: Path, variant: Variant, nodes: Mapping[str, Node], sets: Sequence[WordSet]) -> list[Report]:
+def verify(
+    root: Path, manifest: Path, variant: Variant, nodes: Mapping[str, Node], sets: Sequence[WordSet]
+) -> list[Report]:
     """Pronounces every word of some sets with a built variant, at each of its batch sizes, and with transformers.
 
     Args:
@@ -120,7 +122,9 @@ def as_manifest(reports: Sequence[Report], sets: Sequence[WordSet]) -> dict[str,
     }
 
 
-def compare_prompts(root: Path, variant: Variant, nodes: Mapping[str, Node], words: WordSet) -> Iterator[tuple[bool, bool, str, Score]]:
+def compare_prompts(
+    root: Path, variant: Variant, nodes: Mapping[str, Node], words: WordSet
+) -> Iterator[tuple[bool, bool, str, Score]]:
     """Scores the checkpoint under transformers with each way to prompt it, so that a dictionary settles which is right.
 
     Yields:
@@ -132,7 +136,12 @@ def compare_prompts(root: Path, variant: Variant, nodes: Mapping[str, Node], wor
             reference = _reference(root, checkpoint, nodes)
             for language, rows in words.words.items():
                 ids = reference.tokens([word for word, _ in rows], language, variant.max_lens.output)
-                yield space, append_eos, language, score([reference.text(row) for row in ids], [known for _, known in rows])
+                yield (
+                    space,
+                    append_eos,
+                    language,
+                    score([reference.text(row) for row in ids], [known for _, known in rows]),
+                )
 
 
 def _reference(root: Path, checkpoint: Checkpoint, nodes: Mapping[str, Node]) -> Reference:

@@ -1,4 +1,4 @@
-"""The doit tasks, one a file. Everything they do is done elsewhere; here it gets a name and a place on the command line."""
+"""The doit tasks, one a file. What they do is done elsewhere; here it gets a name on the command line."""
 
 import atexit
 from collections.abc import Callable, Sequence

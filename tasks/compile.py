@@ -7,8 +7,8 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build import graph, publish
-from g2p_build.variant import Variant
 from g2p_build.errors import BuildError
+from g2p_build.variant import Variant
 from tasks.plan import Plan
 
 __all__ = ["tasks"]
@@ -18,7 +18,10 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     """The task creator, with one subtask a variant."""
 
     def compile_variants() -> Iterator[dict[str, Any]]:
-        yield {"name": None, "doc": "build what is stale of the variants asked for: archives in dist/, manifests in manifests/"}
+        yield {
+            "name": None,
+            "doc": "build what is stale of the variants asked for: archives in dist/, manifests in manifests/",
+        }
         for variant in plan.variants:
             yield {
                 "name": variant.name,

@@ -1,4 +1,4 @@
-"""What a run of doit says: a line for each thing that is done, on the error stream; results have the output to themselves."""
+"""What a run of doit says: a line for each thing done, on the error stream; results have the output to themselves."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ from doit.reporter import ConsoleReporter
 __all__ = ["Reporter"]
 
 
-class Reporter(ConsoleReporter):  # type: ignore[misc]
+class Reporter(ConsoleReporter):
     """Names what runs and how long it took; says nothing of what was current, and one line of what failed."""
 
     desc = "a line for each stage that ran"

@@ -1,4 +1,4 @@
-"""A task for each stage of the graph: `doit library target=iphone` brings the variant up to date as far as its library."""
+"""A task for each stage: `doit library target=iphone` brings the variant up to date as far as its library."""
 
 import importlib
 from collections.abc import Callable, Iterator

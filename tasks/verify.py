@@ -79,7 +79,13 @@ def _compare_prompts(plan: Plan, words: str, as_json: bool) -> TaskFailed | None
         return TaskFailed("--prompts needs a dictionary to score against: --words PATH")
     for checkpoint, variant in {variant.checkpoint.name: variant for variant in plan.variants}.items():
         rows = [
-            {"checkpoint": checkpoint, "space": space, "end token": append_eos, "language": language, "words": score.words}
+            {
+                "checkpoint": checkpoint,
+                "space": space,
+                "end token": append_eos,
+                "language": language,
+                "words": score.words,
+            }
             | _scores(score)
             for space, append_eos, language, score in compare_prompts(
                 plan.root, variant, graph.nodes(variant), read_word_set(Path(words))

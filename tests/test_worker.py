@@ -24,7 +24,9 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
     def make(body: str) -> str:
         name = f"stage_{len(list(tmp_path.glob('stage_*.py')))}"
-        text = "import os, signal\nfrom g2p_build.errors import BuildError\ndef build(params, inputs, out):\n    " + body
+        text = (
+            "import os, signal\nfrom g2p_build.errors import BuildError\ndef build(params, inputs, out):\n    " + body
+        )
         (tmp_path / f"{name}.py").write_text(text + "\n", encoding="utf-8")
         return name
 
@@ -38,14 +40,16 @@ def run(name: str, tmp_path: Path, **params: object) -> float:
 
 
 def test_a_stage_writes_its_outputs_and_its_prints_go_to_the_log(stage: Stage, tmp_path: Path) -> None:
-    seconds = run(stage("print('phase 1'); os.system('echo native'); (out / 'x').write_text(params['text'])"), tmp_path, text="ʃ")
+    seconds = run(
+        stage("print('phase 1'); os.system('echo native'); (out / 'x').write_text(params['text'])"), tmp_path, text="ʃ"
+    )
     assert (tmp_path / "out" / "x").read_text() == "ʃ"
     assert sorted((tmp_path / "log").read_text().splitlines()) == ["native", "phase 1"]
     assert seconds >= 0
 
 
 def test_a_refusal_is_told_as_it_is(stage: Stage, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="^weights are NaN$"):
+    with pytest.raises(BuildError, match=r"^weights are NaN$"):
         run(stage("raise BuildError('weights are NaN')"), tmp_path)
 
 

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from g2p_build.variant import Variant
 from g2p_build.publish import render
 from g2p_build.store.files import write_atomically
+from g2p_build.variant import Variant
 
 __all__ = ["FOLDER", "regenerate", "words"]
 
@@ -86,4 +86,6 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or "unknown processor"
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown processor")
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown processor"
+    )

@@ -14,7 +14,7 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -93,7 +93,7 @@ def unpack(path: Path, sha256: str, size: int, members: Iterable[str]) -> Path:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> "contextlib._GeneratorContextManager[BinaryIO]":
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         file = path.open("rb")
     except OSError as error:

@@ -1,6 +1,5 @@
 """The blob store: digest → bytes."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -38,5 +37,5 @@ def put(root: Path, file: Path) -> str:
     if path.is_dir():
         shutil.rmtree(path)
     file.chmod(0o444)
-    os.replace(file, path)
+    file.replace(path)
     return digest

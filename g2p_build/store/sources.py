@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def source_files(root: Path, module: str, package: Path = PACKAGE) -> dict[str, 
         if name in found or path is None:
             continue
         # The kind holds the module's name because relative imports are resolved against it.
-        parsed = remember(root, path, f"syntax-1 {name}", lambda file, name=name: _parse(file, name, package.name))
+        parsed = remember(root, path, f"syntax-1 {name}", partial(_parse, module=name, package=package.name))
         found[name] = parsed["digest"]
         todo += parsed["imports"]
     return dict(sorted(found.items()))

@@ -9,7 +9,9 @@ from g2p_build.store.sources import source_digest, source_files
 FILES = {
     "__init__.py": '"""A package."""\n',
     "stages/__init__.py": "",
-    "stages/one.py": "from pkg.models import shape\n\n\ndef build():\n    from pkg.models.deep import inner\n    return inner, shape\n",
+    "stages/one.py": (
+        "from pkg.models import shape\n\ndef build():\n    from pkg.models.deep import inner\n    return inner, shape\n"
+    ),
     "models/__init__.py": "",
     "models/shape.py": "WIDTH = 3\n",
     "models/deep/__init__.py": "from . import inner\n",

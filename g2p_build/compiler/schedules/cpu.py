@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tvm.target import Target, codegen
 
-__all__ = ["Cpu", "cpu_of", "divisor"]
+__all__ = ["Cpu", "cpu_of", "divisor", "vector_width"]
 
 
 @dataclass(frozen=True)
@@ -37,3 +37,11 @@ def divisor(extent: int, most: int, multiple: int = 1) -> int:
     """The largest divisor of `extent` that is at most `most`: of those that are multiples of `multiple`, if any are."""
     divisors = [size for size in range(1, min(extent, most) + 1) if extent % size == 0]
     return max((size for size in divisors if size % multiple == 0), default=max(divisors))
+
+
+def vector_width(extent: int, cpu: Cpu) -> int:
+    """How many elements of an axis to treat as one vector, so that vectors divide the axis.
+
+    An axis that registers do not divide gets the longest odd vector within reason; LLVM splits it.
+    """
+    return cpu.lanes if extent % cpu.lanes == 0 else divisor(extent, 8 * cpu.lanes)

@@ -1,0 +1,25 @@
+"""The thin runtime: a manifest in, words to phonemes out. It imports nothing else of this package.
+
+    from g2p_build.runtime import load
+    g2p = load()
+    g2p(["pronounce"], lang="eng-us")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from g2p_build.runtime import errors
+from g2p_build.runtime.errors import G2PError
+
+if TYPE_CHECKING:
+    from g2p_build.runtime.g2p import G2P, load
+
+__all__ = ["G2P", "G2PError", "errors", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that the build can use manifest and cpu without importing numpy.
+    if name in ("G2P", "load"):
+        from g2p_build.runtime import g2p
+
+        return getattr(g2p, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

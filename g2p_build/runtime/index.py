@@ -1,0 +1,86 @@
+"""The index of manifests: where it is, and which of its variants this machine should run."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from g2p_build.runtime import cpu, manifest
+from g2p_build.runtime.errors import InvalidManifest, NoManifest, UnsupportedCPU, UnsupportedTarget
+
+__all__ = ["check_target", "choose", "default_manifest", "find_index"]
+
+INDEX = "index.json"
+
+
+def find_index() -> Path:
+    """The index: in ``$G2P_MANIFESTS``, else in ``./manifests``, else in ``manifests/`` beside the installed package.
+
+    Raises:
+        NoManifest: there is none.
+    """
+    if folder := os.environ.get("G2P_MANIFESTS"):
+        places = [Path(folder)]
+    else:
+        places = [Path("manifests"), Path(__file__).resolve().parents[2] / "manifests"]
+    for place in places:
+        if (place / INDEX).is_file():
+            return place / INDEX
+    looked = " nor ".join(str(place / INDEX) for place in places)
+    raise NoManifest(f"no index of manifests at {looked}: build a variant with `doit`, or name a manifest")
+
+
+def default_manifest() -> Path:
+    """The manifest of the variant that `choose` takes from the index that `find_index` finds.
+
+    Raises:
+        NoManifest: there is no index, no variant in it that this machine runs, or no one to prefer.
+        InvalidManifest, NewerManifest: the index or the manifest is wrong, or they disagree.
+    """
+    path = find_index()
+    entry = choose(manifest.read_index(path), path)
+    found = path.parent / entry["file"]
+    if manifest.read(found)["digest"] != entry["digest"]:
+        raise InvalidManifest(f"{path}: its digest of {entry['file']} is another's: build the variant again")
+    return found
+
+
+def choose(index: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """The entry to run here: the index's default if this machine can run it, else the only one that it can run.
+
+    Raises:
+        NoManifest: none, or several of which none is the default.
+    """
+    entries = {entry["name"]: entry for entry in index["manifests"] if _runs_here(entry["target"])}
+    if index["default"] in entries:
+        return entries[index["default"]]
+    if len(entries) == 1:
+        return next(iter(entries.values()))
+    if entries:
+        raise NoManifest(f"{path} has no default for this machine: name one of {', '.join(entries)}")
+    names = ", ".join(entry["name"] for entry in index["manifests"]) or "none at all"
+    raise NoManifest(f"{path} lists no variant that runs on {cpu.host_triple()}, but {names}: build target=host")
+
+
+def _runs_here(target: Mapping[str, Any]) -> bool:
+    try:
+        check_target(target)
+    except UnsupportedTarget:
+        return False
+    return bool(target["library"] == "shared")
+
+
+def check_target(target: Mapping[str, Any]) -> None:
+    """Checks that this machine runs the code of a manifest's target.
+
+    Raises:
+        UnsupportedTarget: it is for another architecture or system.
+        UnsupportedCPU: it needs CPU features that this one lacks.
+    """
+    if not cpu.same_platform(target["triple"], cpu.host_triple()):
+        raise UnsupportedTarget(f"target '{target['name']}' is for {target['triple']}, this machine is {cpu.host_triple()}")
+    if missing := cpu.missing_features(target["features"]):
+        raise UnsupportedCPU(
+            f"target '{target['name']}' is built for {target['cpu']}, this CPU lacks {', '.join(missing)}: "
+            f"build one for {cpu.host_cpu()}"
+        )

@@ -1,0 +1,304 @@
+"""The checkpoint stage: local folders and random weights. The hub is in test_checkpoint_hub.py."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from transformers import T5ForConditionalGeneration
+
+from small_checkpoints import SHAPE, checkpoint, write, write_pickled, write_sharded
+from g2p_build.errors import BuildError
+from g2p_build.models.architecture import from_json
+from g2p_build.reference import as_model, generate
+from g2p_build.stages import checkpoint as stage
+
+Config = dict[str, Any]
+State = dict[str, torch.Tensor]
+
+
+def built(tmp_path: Path, folder: Path) -> dict[str, bytes]:
+    """What the stage makes of a folder: output's name → bytes."""
+    params = {"source": "path", "path": str(folder)}
+    return run(tmp_path, {"source": "path"}, stage.source_files(params))
+
+
+def run(tmp_path: Path, params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, bytes]:
+    out = tmp_path / f"out{len(list(tmp_path.glob('out*')))}"
+    out.mkdir()
+    stage.build(params, inputs, out)
+    return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
+
+
+def model(tmp_path: Path, outputs: dict[str, bytes]) -> T5ForConditionalGeneration:
+    """The outputs as a transformers model."""
+    (tmp_path / "weights").write_bytes(outputs["model.safetensors"])
+    return as_model(from_json(json.loads(outputs["architecture.json"])), load_file(tmp_path / "weights"))
+
+
+@torch.no_grad()
+def logits(model: T5ForConditionalGeneration) -> torch.Tensor:
+    ids = torch.tensor([[63, 104, 65, 61, 35, 100, 101, 0], [63, 104, 65, 61, 35, 120, 121, 122]])
+    labels = torch.tensor([[0, 70, 99], [0, 71, 1]])
+    return model(input_ids=ids, attention_mask=(ids != 0).long(), decoder_input_ids=labels).logits
+
+
+def test_embedded_checkpoint_is_passed_through(tmp_path: Path) -> None:
+    outputs = run(tmp_path, {"source": "embedded"}, stage.source_files({"source": "embedded"}))
+    assert sorted(outputs) == ["architecture.json", "model.safetensors"]
+    assert outputs["model.safetensors"] == (stage.EMBEDDED / "model.safetensors").read_bytes()
+    architecture = json.loads(outputs["architecture.json"])
+    assert architecture["separate_lm_head"] and not architecture["scale_decoder_outputs"]
+    prompts = [[byte + 3 for byte in text.encode()] for text in ("<eng-us>: knight", "<fin>: hyvää", "<tha>: น้ำ")]
+    loaded = T5ForConditionalGeneration.from_pretrained(stage.EMBEDDED)
+    assert generate(model(tmp_path, outputs), prompts, 64) == generate(loaded, prompts, 64)
+
+
+# A file's own tie_word_embeddings and scale_decoder_outputs, whether it has a projection, and what that means.
+@pytest.mark.parametrize(
+    ("fields", "head", "separate", "scaled"),
+    [
+        ({"tie_word_embeddings": True}, False, False, True),
+        ({"tie_word_embeddings": False}, False, False, False),
+        ({"tie_word_embeddings": False}, True, True, False),
+        ({"tie_word_embeddings": True}, True, True, True),
+        ({}, False, False, True),
+        ({"tie_word_embeddings": True, "scale_decoder_outputs": False}, False, False, False),
+        ({"tie_word_embeddings": True, "scale_decoder_outputs": False}, True, True, False),
+        ({"tie_word_embeddings": False, "scale_decoder_outputs": True}, False, False, True),
+    ],
+)
+@pytest.mark.parametrize("feed_forward", ["relu", "gated-gelu"])
+def test_projection_and_scaling_are_as_transformers_loads_them(
+    tmp_path: Path, fields: Config, head: bool, separate: bool, scaled: bool, feed_forward: str
+) -> None:
+    config, state = checkpoint(tie_word_embeddings=not head, feed_forward_proj=feed_forward)
+    del config["tie_word_embeddings"]
+    folder = write(tmp_path / "in", config | fields, state)
+    outputs = built(tmp_path, folder)
+    architecture = json.loads(outputs["architecture.json"])
+    assert (architecture["separate_lm_head"], architecture["scale_decoder_outputs"]) == (separate, scaled)
+    expected = logits(T5ForConditionalGeneration.from_pretrained(folder).eval())
+    torch.testing.assert_close(logits(model(tmp_path, outputs)), expected, rtol=0, atol=0)
+
+
+def test_what_save_pretrained_writes_is_read_back(tmp_path: Path) -> None:
+    config, state = checkpoint()
+    T5ForConditionalGeneration.from_pretrained(write(tmp_path / "in", config, state)).save_pretrained(tmp_path / "saved")
+    assert built(tmp_path, tmp_path / "saved") == built(tmp_path, tmp_path / "in")
+
+
+@pytest.mark.parametrize("names", [("encoder.embed_tokens.weight",), ("decoder.embed_tokens.weight", "shared.weight")])
+def test_the_embedding_is_written_once_whatever_it_is_called(tmp_path: Path, names: tuple[str, ...]) -> None:
+    config, state = checkpoint(tie_word_embeddings=True)
+    renamed = {name: state[name].clone() for name in state if name != "shared.weight"}
+    renamed |= {name: state["shared.weight"].clone() for name in names}
+    assert built(tmp_path, write(tmp_path / "b", config, renamed)) == built(tmp_path, write(tmp_path / "a", config, state))
+
+
+def test_one_checkpoint_has_one_output_however_it_is_stored(tmp_path: Path) -> None:
+    config, state = checkpoint()
+    expected = built(tmp_path, write(tmp_path / "plain", config, state))
+    reformatted = write(tmp_path / "reformatted", dict(reversed(config.items())), state)
+    text = json.dumps(config | {"dropout_rate": 0.1, "torch_dtype": "float32"}, indent=4) + "\n"
+    (reformatted / "config.json").write_text(text, encoding="utf-8")
+    unread = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
+    old = state | {"encoder.embed_tokens.weight": state["shared.weight"], unread: torch.zeros(8, 3)}
+    for folder in (
+        reformatted,
+        write_sharded(tmp_path / "sharded", config, state),
+        write_pickled(tmp_path / "pickled", config, old),
+    ):
+        assert built(tmp_path, folder) == expected, folder.name
+    header = json.loads(expected["model.safetensors"][8:].split(b"\0")[0].partition(b"}}")[0] + b"}}")
+    assert header.pop("__metadata__") == {"format": "pt"}
+    by_offset = sorted(header, key=lambda name: header[name]["data_offsets"])
+    assert by_offset == sorted(state)
+    assert {entry["dtype"] for entry in header.values()} == {"F32"}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_becomes_float32(tmp_path: Path, dtype: torch.dtype) -> None:
+    config, state = checkpoint()
+    rounded = {name: tensor.to(dtype) for name, tensor in state.items()}
+    exact = {name: tensor.to(torch.float32) for name, tensor in rounded.items()}
+    assert built(tmp_path, write(tmp_path / "half", config, rounded)) == built(tmp_path, write(tmp_path / "full", config, exact))
+
+
+def test_safetensors_are_preferred_to_pickles(tmp_path: Path) -> None:
+    config, state = checkpoint()
+    folder = write_pickled(tmp_path / "both", config, checkpoint(seed=1)[1])
+    write(folder, config, state)
+    assert sorted(stage.source_files({"source": "path", "path": str(folder)})) == ["config.json", "model.safetensors"]
+    assert built(tmp_path, folder) == built(tmp_path, write(tmp_path / "plain", config, state))
+
+
+class Code:
+    """Unpickling this would run code."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return print, ("run while unpickling",)
+
+
+def edited(path: Path, change: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(change(path.read_bytes()))
+
+
+def spoil(folder: Path, case: str, config: Config, state: State) -> None:
+    """Writes a checkpoint that is wrong in one way."""
+    first = "encoder.block.0.layer.0.SelfAttention.q.weight"
+    weights = folder / "model.safetensors"
+    if case == "shard missing":
+        write_sharded(folder, config, state)
+        (folder / "model-00002-of-00002.safetensors").unlink()
+        return
+    if case.startswith("index"):
+        write_sharded(folder, config, state)
+        value = {"index outside": {"weight_map": {first: "../model.safetensors"}}, "index empty": {}}[case]
+        (folder / "model.safetensors.index.json").write_text(json.dumps(value), encoding="utf-8")
+        return
+    if case.startswith("pickle"):
+        values = {"pickle code": {first: Code()}, "pickle list": [1, 2], "pickle truncated": state}
+        write_pickled(folder, config, values[case])
+        if case == "pickle truncated":
+            edited(folder / "pytorch_model.bin", lambda data: data[: len(data) // 2])
+        return
+    write(folder, config, state)
+    if case == "mt5":
+        write(folder, config | {"model_type": "mt5", "vocab_size": 250112}, state)
+    elif case == "mt5 vocabulary":
+        write(folder, config | {"vocab_size": 250112}, state)
+    elif case == "bert":
+        write(folder, {"model_type": "bert", "hidden_size": 24}, {"bert.pooler.dense.weight": torch.ones(2)})
+    elif case == "truncated":
+        edited(weights, lambda data: data[:-100])
+    elif case == "empty file":
+        weights.write_bytes(b"")
+    elif case == "not safetensors":
+        weights.write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
+    elif case == "missing tensor":
+        write(folder, config, {name: tensor for name, tensor in state.items() if name != first})
+    elif case == "extra tensor":
+        write(folder, config, state | {"encoder.block.0.adapter.weight": torch.ones(3)})
+    elif case == "misshapen tensor":
+        write(folder, config | {"d_kv": 6}, state)
+    elif case == "nan":
+        write(folder, config, state | {first: torch.full_like(state[first], float("nan"))})
+    elif case == "infinity":
+        write(folder, config, state | {first: torch.full_like(state[first], float("inf"))})
+    elif case == "float64":
+        write(folder, config, state | {first: state[first].double()})
+    elif case == "two embeddings":
+        write(folder, config, state | {"encoder.embed_tokens.weight": state["shared.weight"] + 1})
+    elif case == "not json":
+        (folder / "config.json").write_text("{'model_type': 't5'}", encoding="utf-8")
+    elif case == "json list":
+        (folder / "config.json").write_text("[]", encoding="utf-8")
+    elif case == "no weights":
+        weights.unlink()
+    elif case == "no config":
+        (folder / "config.json").unlink()
+    elif case == "silu":
+        write(folder, config | {"feed_forward_proj": "gated-silu"}, state)
+    else:
+        raise AssertionError(case)
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("mt5", "model_type 'mt5' is not supported"),
+        ("mt5 vocabulary", "vocab_size 250112 is not ByT5's"),
+        ("bert", "model_type 'bert' is not supported"),
+        ("truncated", "model.safetensors is truncated or not a safetensors file"),
+        ("empty file", "model.safetensors is truncated or not a safetensors file"),
+        ("not safetensors", "model.safetensors is truncated or not a safetensors file"),
+        ("missing tensor", "lacks the tensor encoder.block.0.layer.0.SelfAttention.q.weight"),
+        ("extra tensor", "encoder.block.0.adapter.weight"),
+        ("misshapen tensor", "has shape [15, 24], but its config.json says [18, 24]"),
+        ("nan", "encoder.block.0.layer.0.SelfAttention.q.weight in model.safetensors has values that are NaN"),
+        ("infinity", "has values that are NaN or infinite"),
+        ("float64", "is F64: only float32, float16 and bfloat16"),
+        ("two embeddings", "encoder.embed_tokens.weight differs from its shared.weight"),
+        ("not json", "config.json is not JSON"),
+        ("json list", "config.json is not a JSON object but list"),
+        ("no weights", "has no weights: model.safetensors"),
+        ("no config", "has no config.json"),
+        ("silu", "feed_forward_proj 'gated-silu' is not supported"),
+        ("shard missing", "has no model-00002-of-00002.safetensors, which its model.safetensors.index.json lists"),
+        ("index outside", "lists '../model.safetensors'"),
+        ("index empty", "has no weight_map"),
+        ("pickle code", "pytorch_model.bin holds more than weights and could run code"),
+        ("pickle list", "pytorch_model.bin is not a table of tensors"),
+        ("pickle truncated", "pytorch_model.bin is truncated or not a file of weights"),
+    ],
+)
+def test_what_is_not_a_checkpoint_is_refused_by_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], case: str, message: str
+) -> None:
+    spoil(tmp_path / "in", case, *checkpoint())
+    with pytest.raises(BuildError) as caught:
+        built(tmp_path, tmp_path / "in")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "run while unpickling" not in capfd.readouterr().out
+    assert not any(path.is_file() for path in tmp_path.glob("out*/*"))
+
+
+def test_folders_that_are_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for name, message in (("absent", "does not exist"), ("file", "is a file, not a folder")):
+        with pytest.raises(BuildError, match=message):
+            stage.source_files({"source": "path", "path": str(tmp_path / name)})
+
+
+def test_random_weights_depend_on_seed_and_shape_alone(tmp_path: Path) -> None:
+    params = {"source": "random", "shape": SHAPE, "seed": 0}
+    assert stage.source_files(params) == {}
+    outputs = run(tmp_path, params, {})
+    assert run(tmp_path, params | {"shape": dict(reversed(SHAPE.items()))}, {}) == outputs
+    other = run(tmp_path, params | {"seed": 1}, {})
+    assert other["architecture.json"] == outputs["architecture.json"]
+    assert other["model.safetensors"] != outputs["model.safetensors"]
+    # The values themselves: a change of them changes every benchmark.
+    digest = hashlib.sha256(outputs["model.safetensors"]).hexdigest()
+    assert digest == "5f7b162fd7fd213aeb854bd5deb830ab1ef5ba8e0b03cf681c7c5689b7c59b3a"
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_random_weights_say_something(tmp_path: Path, tied: bool) -> None:
+    shape = SHAPE | {"d_model": 64, "d_kv": 16, "tie_word_embeddings": tied}
+    outputs = run(tmp_path, {"source": "random", "shape": shape, "seed": 0}, {})
+    prompts = [[byte + 3 for byte in f"<eng-us>:{word}".encode()] for word in "a knight said how do you do to me".split()]
+    said = generate(model(tmp_path, outputs), prompts, 32)
+    assert len({tuple(ids) for ids in said}) > len(prompts) // 2
+    assert any(ids[-1] == 1 for ids in said)
+    assert any(len(ids) > 3 for ids in said)
+
+
+def test_listing_files_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from g2p_build.stages import checkpoint as stage;"
+        "assert sorted(stage.source_files({'source': 'embedded'})) == ['config.json', 'model.safetensors'];"
+        "print([name for name in ('torch', 'transformers', 'tvm', 'huggingface_hub', 'safetensors') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_shards_that_overlap_are_refused(tmp_path: Path) -> None:
+    folder = write_sharded(tmp_path / "in", *checkpoint())
+    first, second = sorted(folder.glob("*.safetensors"))
+    with safe_open(first, framework="pt") as file:
+        name = sorted(file.keys())[0]
+        save_file(load_file(second) | {name: file.get_tensor(name)}, second)
+    with pytest.raises(BuildError, match=f"{name} is in both {first.name} and {second.name}"):
+        built(tmp_path, folder)
