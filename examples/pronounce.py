@@ -50,13 +50,23 @@ def map_weights(path: Path) -> dict[str, np.ndarray]:
     }
 
 
+def aligned(values: object, dtype: str, shape: tuple[int, ...]) -> object:
+    """A tensor at a multiple of 64 bytes, which kernels rely on (those in the weights file are at one)."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    array = memory[start : start + size].view(dtype).reshape(shape)
+    array[...] = values
+    return tvm_ffi.from_dlpack(array)
+
+
 def pronounce(manifest: dict, folder: Path, language: str, word: str) -> str:
     """One word through encode, prefill and a step a token, at batch size 1."""
     model, files = manifest["model"], manifest["files"]
     ctypes.CDLL(str(folder / files["runtime"]), ctypes.RTLD_GLOBAL)  # before the library, which needs it
     vm = tvm_ffi.load_module(str(folder / files["library"][0]))["vm_load_executable"]()
     vm["vm_initialization"](manifest["target"]["device_type"], 0, 2)
-    weights = map_weights(folder / files["weights"])
+    weights = {name: tvm_ffi.from_dlpack(array) for name, array in map_weights(folder / files["weights"]).items()}
     functions = {f["role"]: f for f in manifest["functions"] if f["batch"] == 1}
     values: dict[str, object] = {}
 
@@ -65,9 +75,8 @@ def pronounce(manifest: dict, folder: Path, language: str, word: str) -> str:
         arguments = []
         for tensor in function["inputs"]:
             if tensor["kind"] == "state" and tensor["name"] not in values:
-                values[tensor["name"]] = tvm_ffi.from_dlpack(np.zeros(tensor["shape"], tensor["dtype"]))
-            value = weights[tensor["name"]] if tensor["kind"] == "weight" else values[tensor["name"]]
-            arguments.append(tvm_ffi.from_dlpack(value) if isinstance(value, np.ndarray) else value)
+                values[tensor["name"]] = aligned(0, tensor["dtype"], tensor["shape"])
+            arguments.append(weights[tensor["name"]] if tensor["kind"] == "weight" else values[tensor["name"]])
         results = vm[function["name"]](*arguments)
         outputs = function["outputs"]
         values.update(zip((o["name"] for o in outputs), [results] if len(outputs) == 1 else results, strict=True))
@@ -75,14 +84,14 @@ def pronounce(manifest: dict, folder: Path, language: str, word: str) -> str:
     ids = [byte + model["byte_offset"] for byte in model["prompt"].format(lang=language, word=word).encode()]
     ids += [model["eos_id"]] * model["append_eos"]
     padding = model["max_input_len"] - len(ids)
-    values["input_ids"] = np.array([ids + [model["pad_id"]] * padding], np.int32)
-    values["mask"] = np.array([[1] * len(ids) + [0] * padding], np.int32)
+    values["input_ids"] = aligned([ids + [model["pad_id"]] * padding], "int32", (1, model["max_input_len"]))
+    values["mask"] = aligned([[1] * len(ids) + [0] * padding], "int32", (1, model["max_input_len"]))
     call("encode")
     call("prefill")
     token, made = model["decoder_start_id"], []
     for position in range(model["max_output_len"] - 1):
-        values["token"] = np.array([[token]], np.int32)
-        values["position"] = np.array([position], np.int32)
+        values["token"] = aligned(token, "int32", (1, 1))
+        values["position"] = aligned(position, "int32", (1,))
         call("step")
         token = int(np.from_dlpack(values["logits"])[0, 0].argmax())
         if token == model["eos_id"]:

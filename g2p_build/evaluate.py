@@ -8,9 +8,10 @@ from pathlib import Path
 
 from g2p_build.errors import BuildError
 
-__all__ = ["Score", "edits", "read_dictionary", "score"]
+__all__ = ["Entry", "Score", "edits", "read_dictionary", "score"]
 
 Entry = tuple[str, tuple[str, ...]]
+"""A word and its accepted pronunciations."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def _entries(path: Path) -> Iterable[Entry]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise BuildError(f"{path}:{line}: not UTF-8") from None
+        number = error.object.count(b"\n", 0, error.start) + 1
+        raise BuildError(f"{path}:{number}: not UTF-8") from None
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror}: a file named LANG.tsv, or a folder of them, is needed") from None
     # Not splitlines(): characters such as U+2028 may be part of a word's line.
@@ -97,9 +98,11 @@ def _entries(path: Path) -> Iterable[Entry]:
 def _entry(where: str, line: str) -> Entry:
     word, tab, rest = (part.strip(" \r") for part in line.partition("\t"))
     if not tab or "\t" in rest:
-        raise BuildError(f"{where}: one tab is needed between word and pronunciation, but there are {line.count(chr(9))}"
-                         f" in {line.strip()[:60]!r}")
+        found = line.count("\t")
+        raise BuildError(
+            f"{where}: one tab is needed between word and pronunciation, not {found}: {line.strip()[:60]!r}"
+        )
     pronunciations = tuple(part.strip() for part in rest.split(","))
     if not word or not all(pronunciations):
-        raise BuildError(f"{where}: {'the word' if not word else 'a pronunciation'} is empty in {line.strip()[:60]!r}")
+        raise BuildError(f"{where}: {'the word' if not word else 'a pronunciation'} is empty: {line.strip()[:60]!r}")
     return word, pronunciations

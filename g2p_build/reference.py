@@ -3,59 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from transformers import GenerationConfig, T5Config, T5ForConditionalGeneration
+from transformers import GenerationConfig, T5ForConditionalGeneration
 
-from g2p_build.models.architecture import EMBEDDINGS, Architecture, from_json
+from g2p_build.models.architecture import from_json
+from g2p_build.pretrained import as_model
 from g2p_build.variant import Checkpoint
 
-__all__ = ["Reference", "as_config", "as_model", "generate", "text_of", "tokens_of"]
+__all__ = ["EOS", "PAD", "Reference", "generate", "ids_of", "text_of", "tokens_of"]
 
-
-def as_config(architecture: Architecture) -> T5Config:
-    """The transformers config of an architecture, with ByT5's special ids and no dropout."""
-    return T5Config(
-        vocab_size=architecture.vocab_size,
-        d_model=architecture.d_model,
-        d_kv=architecture.d_kv,
-        d_ff=architecture.d_ff,
-        num_heads=architecture.num_heads,
-        num_layers=architecture.num_encoder_layers,
-        num_decoder_layers=architecture.num_decoder_layers,
-        relative_attention_num_buckets=architecture.relative_attention_num_buckets,
-        relative_attention_max_distance=architecture.relative_attention_max_distance,
-        layer_norm_epsilon=architecture.layer_norm_epsilon,
-        feed_forward_proj=architecture.feed_forward,
-        dropout_rate=0.0,
-        # All that transformers 5 takes from this field is whether the decoder's output is scaled.
-        tie_word_embeddings=architecture.scale_decoder_outputs,
-        pad_token_id=0,
-        eos_token_id=1,
-        decoder_start_token_id=0,
-    )
-
-
-def as_model(architecture: Architecture, state: Mapping[str, torch.Tensor]) -> T5ForConditionalGeneration:
-    """The transformers model of a checkpoint, in evaluation mode.
-
-    Args:
-        architecture: its architecture.
-        state: its tensors, as `checkpoint_tensors` lists them; they are used, not copied.
-    """
-    with torch.device("meta"):
-        model = T5ForConditionalGeneration(as_config(architecture))
-    shared = torch.nn.Parameter(state[EMBEDDINGS[0]])
-    head = torch.nn.Parameter(state["lm_head.weight"]) if architecture.separate_lm_head else shared
-    # A projection of its own is not tied to the embedding: transformers ties the two whenever it loads by itself.
-    everything = {**state, **dict.fromkeys(EMBEDDINGS, shared), "lm_head.weight": head}
-    model.load_state_dict(everything, strict=True, assign=True)
-    model.shared.weight = model.encoder.embed_tokens.weight = model.decoder.embed_tokens.weight = shared
-    model.lm_head.weight = head
-    return model.eval()
+PAD, EOS = 0, 1
+"""ByT5's special ids that training and decoding need; decoding starts with the padding."""
 
 
 @torch.no_grad()
@@ -64,9 +26,9 @@ def generate(
     prompts: Sequence[Sequence[int]],
     max_length: int,
     batch_size: int = 64,
-    pad_id: int = 0,
-    eos_id: int = 1,
-    decoder_start_id: int = 0,
+    pad_id: int = PAD,
+    eos_id: int = EOS,
+    decoder_start_id: int = PAD,
 ) -> list[list[int]]:
     """Greedy `generate`, the order kept.
 
@@ -101,8 +63,13 @@ def generate(
 
 
 def tokens_of(prompt: str, lang: str, word: str, byte_offset: int = 3) -> list[int]:
-    """The ids of a prompt ("<{lang}>: {word}"): its UTF-8 bytes, shifted past the special ids."""
-    return [byte + byte_offset for byte in prompt.format(lang=lang, word=word).encode()]
+    """The ids of a prompt template ("<{lang}>: {word}") with its fields filled in."""
+    return ids_of(prompt.format(lang=lang, word=word), byte_offset)
+
+
+def ids_of(text: str, byte_offset: int = 3) -> list[int]:
+    """The ids of a text: its UTF-8 bytes, shifted past the special ids."""
+    return [byte + byte_offset for byte in text.encode()]
 
 
 def text_of(ids: Sequence[int], byte_offset: int = 3) -> str:

@@ -4,7 +4,7 @@ import sys
 import time
 from typing import Any
 
-from doit.exceptions import BaseFail
+from doit.exceptions import BaseFail, UnmetDependency
 from doit.reporter import ConsoleReporter
 
 __all__ = ["Reporter"]
@@ -17,7 +17,7 @@ class Reporter(ConsoleReporter):
 
     def __init__(self, outstream: Any, options: dict[str, Any]) -> None:
         super().__init__(sys.stderr, options)
-        self.started: dict[str, float] = {}
+        self.started: dict[str, float] = {}  # task → monotonic seconds
 
     def execute_task(self, task: Any) -> None:
         """A task's actions start."""
@@ -36,11 +36,12 @@ class Reporter(ConsoleReporter):
             self._say(f"{'current':<19}  {label}")
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
-        """A task failed, or could not run because one it needs did."""
-        if fail.report:
+        """A task failed, or could not run because one that it needs did (which has been said)."""
+        stage, _, label = task.name.partition(":")
+        if not isinstance(fail, UnmetDependency):
             self._say(f"ERROR: {task.name}: {fail.message.strip()}{_trace(fail)}")
-        else:
-            self._say(f"ERROR: {task.name}: not built: {' '.join(fail.message.split())}")
+        elif stage == "compile" and label:
+            self._say(f"{'not built':<19}  {label}")
 
     def complete_run(self) -> None:
         """Everything has been said."""

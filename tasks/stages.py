@@ -26,7 +26,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 def _creator(plan: Plan, stage: str, nodes: list[Node]) -> Callable[[], Iterator[dict[str, Any]]]:
     def create() -> Iterator[dict[str, Any]]:
         doc = importlib.import_module(f"g2p_build.stages.{stage}").__doc__ or ""
-        yield {"name": None, "doc": doc.splitlines()[0]}
+        yield {"name": None, "doc": doc.splitlines()[0].removeprefix("Stage: ")}
         for node in nodes:
             yield {
                 "name": node.label,

@@ -1,7 +1,6 @@
 """`doit verify …`: runs built variants against transformers and a dictionary; the result goes into their manifests."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from doit.exceptions import TaskFailed
 
 from g2p_build import graph, publish
 from g2p_build.errors import BuildError
+from tasks.output import show
 from tasks.plan import Plan
 
 __all__ = ["tasks"]
@@ -27,7 +27,7 @@ PROMPTS = {
     "default": False,
     "help": "instead: score the checkpoint with and without the space and the end token (needs --words)",
 }
-JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "print JSON"}
+JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
@@ -63,7 +63,7 @@ def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed 
                 | _scores(report.score)
                 for report in reports
             ]
-            _print(variant.name, rows, as_json)
+            show(rows, as_json, variant.name, hidden=["variant"])
             differ = sum(report.words - report.equal for report in reports)
             if differ and variant.dtype == "float32":
                 failed.append(f"{variant.name}: {differ} words differ from transformers")
@@ -82,7 +82,7 @@ def _compare_prompts(plan: Plan, words: str, as_json: bool) -> TaskFailed | None
             {
                 "checkpoint": checkpoint,
                 "space": space,
-                "end token": append_eos,
+                "end_token": append_eos,
                 "language": language,
                 "words": score.words,
             }
@@ -91,28 +91,9 @@ def _compare_prompts(plan: Plan, words: str, as_json: bool) -> TaskFailed | None
                 plan.root, variant, graph.nodes(variant), read_word_set(Path(words))
             )
         ]
-        _print(checkpoint, rows, as_json)
+        show(rows, as_json, checkpoint, hidden=["checkpoint"])
     return None
 
 
 def _scores(score: Any) -> dict[str, Any]:
     return {"PER": round(score.per(), 4), "WER": round(score.wer(), 3)} if score else {"PER": None, "WER": None}
-
-
-def _print(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    hidden = {"variant", "checkpoint"}
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    headings = [heading for heading in rows[0] if heading not in hidden]
-    for heading in headings:
-        table.add_column(heading.replace("_", " "))
-    for row in rows:
-        table.add_row(*("" if row[heading] is None else str(row[heading]) for heading in headings))
-    Console().print(table)

@@ -79,7 +79,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def _shards(name: str, path: Path) -> list[str]:
     weight_map = _json_object(name, path).get("weight_map")
-    if not isinstance(weight_map, Mapping) or not weight_map or not all(isinstance(v, str) for v in weight_map.values()):
+    if (
+        not isinstance(weight_map, Mapping)
+        or not weight_map
+        or not all(isinstance(v, str) for v in weight_map.values())
+    ):
         raise BuildError(f"{name} has no weight_map from tensors to files: it is not an index of shards")
     suffix = "." + name.removesuffix(".index.json").rpartition(".")[2]
     for shard in weight_map.values():

@@ -42,6 +42,9 @@ def download(repo: str, revision: str) -> dict[str, Path]:
     """
     where = f"{repo} at revision {revision}"
     try:
+        cached = _cached(repo, revision)
+        if cached is not None:
+            return cached
         unreachable = _unreachable(repo, revision)
 
         def get(name: str) -> Path | None:
@@ -62,8 +65,9 @@ def download(repo: str, revision: str) -> dict[str, Path]:
     except GatedRepoError:
         raise BuildError(f"{repo} is gated: accept its terms on the hub and log in with `hf auth login`") from None
     except RepositoryNotFoundError:
-        raise BuildError(f"the hub has no repository {repo}, or it is private: check checkpoint.repo, or log in with "
-                         "`hf auth login`") from None
+        raise BuildError(
+            f"the hub has no repository {repo}, or it is private: check checkpoint.repo, or log in with `hf auth login`"
+        ) from None
     except RevisionNotFoundError:
         raise BuildError(f"{repo} has no revision {revision}: check checkpoint.revision") from None
     except RemoteEntryNotFoundError:
@@ -77,12 +81,10 @@ def download(repo: str, revision: str) -> dict[str, Path]:
 
 
 def _unreachable(repo: str, revision: str) -> str | None:
-    """Why the hub cannot be asked; None if it can, or need not be.
+    """Why the hub cannot be asked; None if it can.
 
     hf_hub_download finds out too, but only after half a minute of trying again.
     """
-    if _is_cached(repo, revision):
-        return None
     try:
         get_hf_file_metadata(hf_hub_url(repo, CONFIG, revision=revision))
     except OfflineModeIsEnabled:
@@ -96,10 +98,10 @@ def _unreachable(repo: str, revision: str) -> str | None:
     return None
 
 
-def _is_cached(repo: str, revision: str) -> bool:
-    """Whether every question about a commit that `find_files` will ask is answered by the cache."""
+def _cached(repo: str, revision: str) -> dict[str, Path] | None:
+    """A commit's files, where the cache answers every question about them, else None."""
     if re.fullmatch("[0-9a-f]{40}", revision) is None:
-        return False
+        return None
 
     def cached(name: str) -> Path | None:
         found = try_to_load_from_cache(repo, name, revision=revision)
@@ -108,15 +110,16 @@ def _is_cached(repo: str, revision: str) -> bool:
         return Path(found) if isinstance(found, str) else None
 
     try:
-        find_files(cached, repo)
+        return find_files(cached, repo)
     except (FileNotFoundError, BuildError):
-        return False
-    return True
+        return None
 
 
 def _not_here(where: str, reason: str) -> str:
-    return (f"{where} is not in the hub's cache, and the hub cannot be reached ({reason}): connect and run again, "
-            "or give a local copy by checkpoint=path checkpoint.path=DIR")
+    return (
+        f"{where} is not in the hub's cache, and the hub cannot be reached ({reason}): connect and run again, "
+        "or give a local copy by checkpoint=path checkpoint.path=DIR"
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from g2p_build.models.architecture import Architecture, architecture_of, checkpoint_tensors
 
-__all__ = ["random_checkpoint"]
+__all__ = ["architecture_from_shape", "random_checkpoint"]
 
 _EOS = 1  # ByT5's end token
 
@@ -33,13 +33,22 @@ def random_checkpoint(shape: Mapping[str, Any], seed: int) -> tuple[Architecture
     Raises:
         BuildError: the shape is not one that can be built.
     """
+    architecture = architecture_from_shape(shape)
+    sizes = checkpoint_tensors(architecture)
+    return architecture, {name: _values(architecture, name, size, seed) for name, size in sizes.items()}
+
+
+def architecture_from_shape(shape: Mapping[str, Any]) -> Architecture:
+    """The architecture of a shape as `random_checkpoint` takes it.
+
+    Raises:
+        BuildError: the shape is not one that can be built.
+    """
     tied = bool(shape["tie_word_embeddings"])
     names = {"num_layers": "num_encoder_layers", "feed_forward_proj": "feed_forward"}
     fields = {names.get(name, name): value for name, value in shape.items() if name != "tie_word_embeddings"}
     architecture = Architecture(**fields, separate_lm_head=not tied, scale_decoder_outputs=tied)
-    shapes = checkpoint_tensors(architecture)
-    architecture = architecture_of({"model_type": "t5", **shape}, shapes)
-    return architecture, {name: _values(architecture, name, size, seed) for name, size in shapes.items()}
+    return architecture_of({"model_type": "t5", **shape}, checkpoint_tensors(architecture))
 
 
 def _values(arch: Architecture, name: str, size: tuple[int, ...], seed: int) -> torch.Tensor:

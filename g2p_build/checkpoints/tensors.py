@@ -83,11 +83,15 @@ def _unpickle(name: str, path: Path) -> dict[str, torch.Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         # What torch says here advises to load the file unsafely.
-        raise BuildError(f"{name} holds more than weights and could run code, or is damaged: "
-                         "convert it to model.safetensors where you trust it") from None
+        raise BuildError(
+            f"{name} holds more than weights and could run code, or is damaged: "
+            "convert it to model.safetensors where you trust it"
+        ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise BuildError(f"{name} is truncated or not a file of weights ({_one_line(error)}): fetch it again") from None
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
+    if not isinstance(state, dict) or not all(
+        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()
+    ):
         raise BuildError(f"{name} is not a table of tensors by name")
     return state
 
@@ -103,12 +107,15 @@ def _read(name: str, readers: Mapping[str, _Reader]) -> torch.Tensor:
 
 def _float32(name: str, reader: _Reader) -> torch.Tensor:
     if reader.dtype not in _FLOATS.values():
-        raise BuildError(f"the tensor {name} in {reader.file} is {reader.dtype}: only float32, float16 and bfloat16 "
-                         "weights are taken")
+        raise BuildError(
+            f"the tensor {name} in {reader.file} is {reader.dtype}: only float32, float16 and bfloat16 "
+            "weights are taken"
+        )
     tensor = reader.tensor().to(torch.float32, copy=True, memory_format=torch.contiguous_format)
     if not torch.isfinite(tensor).all():
-        raise BuildError(f"the tensor {name} in {reader.file} has values that are NaN or infinite: "
-                         "the checkpoint is broken")
+        raise BuildError(
+            f"the tensor {name} in {reader.file} has values that are NaN or infinite: the checkpoint is broken"
+        )
     return tensor
 
 

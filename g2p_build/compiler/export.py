@@ -56,7 +56,8 @@ def _function(program: Program) -> relax.Function:
         exported = torch.export.export(_Compiled(program), nested_arguments(program, examples), strict=False)
     # Decomposing takes most of an import's time, and would take apart what the passes want whole.
     module = from_exported_program(exported, custom_convert_map={"write_cache.default": _write_cache,
-                                                                 "rms_norm.default": _rms_norm},
+                                                                 "rms_norm.default": _rms_norm,
+                                                                 "embedding.default": _embedding},
                                    unwrap_unit_return_tuple=True, run_ep_decomposition=False)
     function = module["main"]
     found = [(param.name, [int(extent) for extent in param.ty.shape]) for param in function.params]
@@ -75,6 +76,12 @@ def _write_cache(node: fx.Node, importer: Any) -> relax.Var:
 def _rms_norm(node: fx.Node, importer: Any) -> relax.Var:
     rows, _, weight, epsilon = importer.retrieve_args(node)
     return importer.block_builder.emit(relax.op.nn.rms_norm(rows, weight, axes=[-1], epsilon=epsilon))
+
+
+def _embedding(node: fx.Node, importer: Any) -> relax.Var:
+    table, indices, *_ = importer.retrieve_args(node)
+    # "clip" keeps an id that is out of range from reading outside the table.
+    return importer.block_builder.emit(relax.op.take(table, indices, axis=0, mode="clip"))
 
 
 def _description(program: Program) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 whenever it is made; `latency.json` holds how long the reference took when it was last made, and on what.
 """
 
+import json
 import platform
 import statistics
 import time
@@ -76,9 +77,16 @@ def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path
         "reference": f"transformers {transformers.__version__}, torch {torch.__version__}",
         "machine": f"{platform.machine()}, {_processor()}",
     }
-    for name, value in (("embedded.json", golden), ("latency.json", latency)):
-        write_atomically(folder / name, render(value), folder / f".{name}.tmp")
+    for name, data in (("embedded.json", _lines(golden)), ("latency.json", render(latency))):
+        write_atomically(folder / name, data, folder / f".{name}.tmp")
     return latency
+
+
+def _lines(golden: dict[str, Any]) -> bytes:
+    """The golden file's JSON with a word to a line, so that a change of one word is a change of one line."""
+    rows = [json.dumps(row, sort_keys=True, ensure_ascii=False) for row in golden["words"]]
+    head = render(golden | {"words": []}).decode()
+    return head.replace("[]", "[\n  " + ",\n  ".join(rows) + "\n ]").encode()
 
 
 def _processor() -> str:

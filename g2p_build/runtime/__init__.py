@@ -1,8 +1,8 @@
 """The thin runtime: a manifest in, words to phonemes out. It imports nothing else of this package.
 
-    from g2p_build.runtime import load
-    g2p = load()
-    g2p(["pronounce"], lang="eng-us")
+from g2p_build.runtime import load
+g2p = load()
+g2p(["pronounce"], lang="eng-us")
 """
 
 from typing import TYPE_CHECKING, Any

@@ -15,8 +15,8 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from g2p_build.runtime.errors import InvalidArchive, MissingArchive, TamperedArchive
 
@@ -93,7 +93,7 @@ def unpack(path: Path, sha256: str, size: int, members: Iterable[str]) -> Path:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BufferedReader]:
     try:
         file = path.open("rb")
     except OSError as error:
@@ -102,13 +102,16 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _verify(file: BinaryIO, path: Path, sha256: str, size: int) -> None:
+def _verify(file: BufferedReader, path: Path, sha256: str, size: int) -> None:
     found = os.fstat(file.fileno()).st_size
     if found != size:
         raise TamperedArchive(f"archive {path} has {found} bytes, its manifest says {size}: build or download it again")
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != sha256:
-        raise TamperedArchive(f"archive {path} has SHA-256 {digest[:16]}..., its manifest says {sha256[:16]}...: build or download it again")
+        raise TamperedArchive(
+            f"archive {path} has SHA-256 {digest[:16]}..., its manifest says {sha256[:16]}...: "
+            "build or download it again"
+        )
 
 
 def _unpack(path: Path, sha256: str, size: int, folder: Path) -> None:

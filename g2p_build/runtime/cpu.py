@@ -1,7 +1,7 @@
 """This machine as a compiler sees it: its triple, a named CPU level, and the features it has. Standard library only.
 
-Feature names are those of Linux's ``/proc/cpuinfo`` everywhere ("pni" is SSE3, "abm" holds LZCNT). The x86-64 levels are
-those of the x86-64 psABI.
+Feature names are those of Linux's ``/proc/cpuinfo`` everywhere ("pni" is SSE3, "abm" holds LZCNT). The x86-64 levels
+are those of the x86-64 psABI.
 """
 
 import ctypes
@@ -14,7 +14,15 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["CPU_FEATURES", "cpu_features", "host_cpu", "host_triple", "missing_features", "parse_cpuinfo", "same_platform"]
+__all__ = [
+    "CPU_FEATURES",
+    "cpu_features",
+    "host_cpu",
+    "host_triple",
+    "missing_features",
+    "parse_cpuinfo",
+    "same_platform",
+]
 
 _V2 = ("cx16", "lahf_lm", "pni", "popcnt", "sse4_1", "sse4_2", "ssse3")
 _V3 = (*_V2, "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave")
@@ -32,7 +40,14 @@ CPU_FEATURES: dict[str, tuple[str, ...]] = {
 }
 
 # Names that macOS uses for what Linux calls something else, and the AArch64 features by their sysctl keys.
-_MACOS_NAMES = {"sse3": "pni", "sse4.1": "sse4_1", "sse4.2": "sse4_2", "avx1.0": "avx", "lahf": "lahf_lm", "lzcnt": "abm"}
+_MACOS_NAMES = {
+    "sse3": "pni",
+    "sse4.1": "sse4_1",
+    "sse4.2": "sse4_2",
+    "avx1.0": "avx",
+    "lahf": "lahf_lm",
+    "lzcnt": "abm",
+}
 _MACOS_X86 = ("machdep.cpu.features", "machdep.cpu.leaf7_features", "machdep.cpu.extfeatures")
 _MACOS_ARM = {"hw.optional.arm.FEAT_DotProd": ("asimddp",), "hw.optional.arm.FEAT_FP16": ("asimdhp", "fphp")}
 
@@ -71,7 +86,11 @@ def _platform(triple: str) -> tuple[str, ...]:
 
 def parse_cpuinfo(text: str) -> frozenset[str]:
     """The features in the text of ``/proc/cpuinfo``: those that every processor listed there has."""
-    lists = [frozenset(line.partition(":")[2].split()) for line in text.splitlines() if re.match(r"(flags|Features)\s*:", line)]
+    lists = [
+        frozenset(line.partition(":")[2].split())
+        for line in text.splitlines()
+        if re.match(r"(flags|Features)\s*:", line)
+    ]
     return frozenset.intersection(*lists) if lists else frozenset()
 
 

@@ -21,7 +21,14 @@ __all__ = [
 
 
 class G2PError(Exception):
-    """Base of everything the runtime raises on purpose; its text is one line for the person at the keyboard."""
+    """Base of everything the runtime raises on purpose; its text is one line for the person at the keyboard.
+
+    Names that come out of files may hold anything: what cannot be printed is shown escaped, what is endless is cut.
+    """
+
+    def __init__(self, message: str) -> None:
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message[:1000])
+        super().__init__(text)
 
 
 class WordTooLong(G2PError):

@@ -9,27 +9,30 @@ from typing import Any
 
 import numpy as np
 
-from g2p_build.runtime import archive, index, manifest, tokenizer, vm, weights
-from g2p_build.runtime.errors import InvalidArchive, NotLinked
+from g2p_build.runtime import archive, index, tokenizer, vm, weights
+from g2p_build.runtime.errors import InvalidArchive, InvalidManifest, NotLinked
 from g2p_build.runtime.greedy import Bound, bind, generate, plan
+from g2p_build.runtime.manifest import read
 
 __all__ = ["G2P", "load"]
 
 
-def load(path: str | PathLike[str] | None = None) -> "G2P":
+def load(manifest: str | PathLike[str] | None = None) -> "G2P":
     """Opens the variant that a manifest describes.
 
     Both archives are checked against the manifest before either is opened; they are unpacked once, into a cache by
     digest; the weights are mapped, not copied.
 
     Args:
-        path: the manifest; without it, the index's default for this machine: see `index.choose`.
+        manifest: path of the manifest; without it, the index's default for this machine: see `index.choose`.
 
     Raises:
         G2PError: one of its subclasses, a class for each cause.
     """
-    found = index.default_manifest() if path is None else Path(path)
-    data = manifest.read(found)
+    found, digest = index.default_manifest() if manifest is None else (Path(manifest), None)
+    data = read(found)
+    if digest not in (None, data["digest"]):
+        raise InvalidManifest(f"{found}: not the manifest that its index lists: build the variant again")
     if data["target"]["library"] == "objects":
         raise NotLinked(
             f"{data['name']} holds object files for {data['target']['triple']}, to be linked by an app's own tools: "
@@ -42,11 +45,14 @@ def load(path: str | PathLike[str] | None = None) -> "G2P":
     files = data["files"]
     members = {"library": [*files["library"], files["runtime"], files["tokenizer"]], "weights": [files["weights"]]}
     folders = {
-        part: archive.unpack(place, entry["sha256"], entry["size"], members[part]) for part, (place, entry) in entries.items()
+        part: archive.unpack(place, entry["sha256"], entry["size"], members[part])
+        for part, (place, entry) in entries.items()
     }
     _check_tokenizer(folders["library"] / files["tokenizer"], data["model"])
     mapped = weights.map_weights(folders["weights"] / files["weights"])
-    library = vm.open_library(folders["library"] / files["library"][0], folders["library"] / files["runtime"], data["target"]["device_type"])
+    library = vm.open_library(
+        folders["library"] / files["library"][0], folders["library"] / files["runtime"], data["target"]["device_type"]
+    )
     return G2P(data, library, mapped)
 
 

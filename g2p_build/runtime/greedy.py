@@ -15,6 +15,8 @@ __all__ = ["Bound", "bind", "generate", "plan"]
 # A pass with b rows costs about as much as _OVERHEAD + b rows: reading the weights is most of it when rows are few.
 _OVERHEAD = 3.5
 
+_CALLED = ("encode", "prefill", "step", "decode")  # roles in the order of their first call
+
 Function = Mapping[str, Any]  # an entry of the manifest's "functions"
 
 
@@ -53,14 +55,12 @@ def bind(
 
     Raises:
         InvalidWeights: a weight that a function takes is missing or has another shape or dtype.
-        InvalidManifest: a function takes an argument that nothing before it gives, or has another output length.
+        InvalidManifest: a function takes an argument that nothing before it gives, or no function gives the logits.
         LibraryFailed: the library lacks a function.
     """
     chosen: dict[str, tuple[Function, Any]] = {}
-    for function in functions:
+    for function in sorted(functions, key=lambda function: _CALLED.index(function["role"])):
         if (function["batch"], function["input_len"]) == (batch, input_len):
-            if function["output_len"] not in (None, output_len):
-                raise InvalidManifest(f"function {function['name']} has {function['output_len']} output positions, the model {output_len}")
             chosen.setdefault(function["role"], (function, library(function["name"])))
     shapes = {
         "input_ids": (batch, input_len),
@@ -71,30 +71,43 @@ def bind(
     }
     arrays = {name: aligned_zeros(shape, "int32") for name, shape in shapes.items()}
     own = {name: tensor_of(array) for name, array in arrays.items()}
-    given = {name: (shape, "int32") for name, shape in shapes.items()}
+    given = {name: (shape, "int32") for name, shape in shapes.items()}  # what there is to pass as an argument
     for function, _ in chosen.values():
         for tensor in function["inputs"]:
             name, wanted = tensor["name"], (tuple(tensor["shape"]), tensor["dtype"])
             if tensor["kind"] == "weight":
-                found = weights.get(name)
-                if found is None or (found.shape, found.dtype.name) != wanted:
-                    what = "is not there" if found is None else f"is {found.dtype.name} {list(found.shape)}"
-                    raise InvalidWeights(f"weight '{name}' {what}, function {function['name']} takes {wanted[1]} {list(wanted[0])}")
+                _check_weight(function["name"], name, wanted, weights.get(name))
                 own[name] = tensors[name]
             elif tensor["kind"] == "state":
                 own.setdefault(name, tensor_of(aligned_zeros(*wanted)))
             elif given.get(name) != wanted:
-                raise InvalidManifest(f"function {function['name']} takes {wanted[1]} {list(wanted[0])} '{name}', which nothing before it gives")
+                raise InvalidManifest(f"function {function['name']} takes {_text(*wanted)} '{name}': nothing gives it")
         given |= {tensor["name"]: (tuple(tensor["shape"]), tensor["dtype"]) for tensor in function["outputs"]}
+    positions = output_len if "decode" in chosen else 1
+    if given.get("logits", ((), ""))[0][:2] != (batch, positions):
+        raise InvalidManifest(f"no function gives logits of shape [{batch}, {positions}, ...]")
     return Bound(batch, input_len, output_len, chosen, arrays, own)
+
+
+def _check_weight(function: str, name: str, wanted: tuple[tuple[int, ...], str], found: np.ndarray | None) -> None:
+    if found is None:
+        raise InvalidWeights(f"function {function} takes weight '{name}', which the weights file does not hold")
+    if (found.shape, found.dtype.name) != wanted:
+        has = _text(found.shape, found.dtype.name)
+        raise InvalidWeights(f"function {function} takes {_text(*wanted)} '{name}', the weights file has {has}")
+
+
+def _text(shape: tuple[int, ...], dtype: str) -> str:
+    return f"{dtype}{list(shape)}"
 
 
 def _call(bound: Bound, role: str, values: dict[str, Any]) -> None:
     """Calls the function of a role with tensors by name, and adds its outputs to them by name."""
     function, call = bound.functions[role]
     result = call(*[values[tensor["name"]] for tensor in function["inputs"]])
-    outputs = function["outputs"]
-    values.update(zip((o["name"] for o in outputs), [result] if len(outputs) == 1 and hasattr(result, "shape") else result, strict=True))
+    names = [output["name"] for output in function["outputs"]]
+    results = [result] if hasattr(result, "shape") else list(result)  # one tensor, or an array of them
+    values.update(zip(names, results, strict=True))
 
 
 def generate(bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str, Any]) -> list[list[int]]:
@@ -148,7 +161,7 @@ def _logits(bound: Bound, values: dict[str, Any], tokens: np.ndarray, position: 
 
 
 def plan(words: int, sizes: Sequence[int]) -> list[int]:
-    """Batch sizes, largest first, that hold this many words: full ones of the largest, then the cheapest that hold the rest.
+    """Batch sizes that hold this many words: full ones of the largest, then the cheapest that hold the rest.
 
     Args:
         words: how many.
@@ -162,5 +175,7 @@ def plan(words: int, sizes: Sequence[int]) -> list[int]:
 def _cheapest(words: int, sizes: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
     if words == 0:
         return 0.0, ()
-    best = min((_OVERHEAD + size + (rest := _cheapest(max(0, words - size), sizes))[0], (size, *rest[1])) for size in sizes)
+    best = min(
+        (_OVERHEAD + size + (rest := _cheapest(max(0, words - size), sizes))[0], (size, *rest[1])) for size in sizes
+    )
     return best[0], tuple(sorted(best[1], reverse=True))

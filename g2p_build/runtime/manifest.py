@@ -1,4 +1,4 @@
-"""Manifests and indexes as data: canonical JSON, digests, schemas. Used where they are written and where they are read."""
+"""Manifests and indexes as data: canonical JSON, digests, schemas. Used where they are written and read."""
 
 import functools
 import hashlib
@@ -41,7 +41,9 @@ def canonical(value: Any) -> bytes:
     try:
         return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     except UnicodeEncodeError as error:
-        raise InvalidManifest(f"a string holds half a surrogate pair: {error.object[error.start : error.end]!r}") from None
+        raise InvalidManifest(
+            f"a string holds half a surrogate pair: {error.object[error.start : error.end]!r}"
+        ) from None
 
 
 def _check_plain(value: Any, where: str) -> None:
@@ -73,7 +75,10 @@ def validate(manifest: Any) -> None:
     _check_consistent(manifest)
     found = digest(manifest)
     if manifest["digest"] != found:
-        raise InvalidManifest(f"its digest is {found[:16]}..., but it says {manifest['digest'][:16]}...: it was changed after it was built")
+        raise InvalidManifest(
+            f"its digest is {found[:16]}..., not {manifest['digest'][:16]}... as it says: "
+            "it was changed after it was built"
+        )
 
 
 def validate_index(index: Any) -> None:
@@ -137,7 +142,9 @@ def _validator(name: str) -> Any:
     import jsonschema  # late: a tenth of a second that `import g2p_build.runtime` need not take
     from referencing import Registry, Resource
 
-    schemas = {key: json.loads(path.read_bytes()) for key, path in (("manifest", MANIFEST_SCHEMA), ("index", INDEX_SCHEMA))}
+    schemas = {
+        key: json.loads(path.read_bytes()) for key, path in (("manifest", MANIFEST_SCHEMA), ("index", INDEX_SCHEMA))
+    }
     registry: Registry[Any] = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in schemas.values())
     return jsonschema.Draft202012Validator(schemas[name], registry=registry)
 
@@ -147,7 +154,9 @@ def _check_schema(data: Any, name: str) -> None:
         raise InvalidManifest(f"not a JSON object but {_one_line(repr(data))}")
     version = data.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise NewerManifest(f"schema version {version} is newer than {SCHEMA_VERSION}, the one this runtime reads: update g2p-build")
+        raise NewerManifest(
+            f"schema version {version} is newer than {SCHEMA_VERSION}, the one this runtime reads: update g2p-build"
+        )
     from jsonschema.exceptions import best_match
 
     error = best_match(_validator(name).iter_errors(data))
@@ -169,13 +178,23 @@ def _check_consistent(manifest: Mapping[str, Any]) -> None:
     if model["prompt"].count("{word}") != 1 or model["prompt"].count("{lang}") > 1:
         raise InvalidManifest(f"at model.prompt: {model['prompt']!r} must hold {{word}} once and {{lang}} at most once")
     if model["byte_offset"] + 256 > model["vocab_size"]:
-        raise InvalidManifest(f"at model.vocab_size: {model['vocab_size']} ids do not hold 256 bytes from {model['byte_offset']} on")
+        raise InvalidManifest(
+            f"at model.vocab_size: {model['vocab_size']} ids do not hold 256 bytes from {model['byte_offset']} on"
+        )
     for key in ("pad_id", "eos_id", "decoder_start_id"):
         if model[key] >= model["vocab_size"]:
-            raise InvalidManifest(f"at model.{key}: {model[key]} is not below the vocabulary size, {model['vocab_size']}")
+            raise InvalidManifest(
+                f"at model.{key}: {model[key]} is not below the vocabulary size, {model['vocab_size']}"
+            )
     names = [function["name"] for function in functions]
     if len(set(names)) != len(names):
         raise InvalidManifest("at functions: a name is there twice")
+    for function in functions:
+        if function["output_len"] not in (None, model["max_output_len"]):
+            raise InvalidManifest(
+                f"at functions: {function['name']} has {function['output_len']} output positions, "
+                f"the model {model['max_output_len']}"
+            )
     present = {(function["role"], function["batch"], function["input_len"]) for function in functions}
     for batch in variant["batch"]:
         for bucket in model["input_buckets"]:

@@ -41,9 +41,9 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
     ids += [model["eos_id"]] if model["append_eos"] else []
     if len(ids) > model["max_input_len"]:
         raise WordTooLong(
-            f"the word {_short(word)} is {len(ids)} bytes with its prompt {before + '...' + after!r}"
-            f"{' and end token' if model['append_eos'] else ''}, this variant takes {model['max_input_len']}: "
-            "shorten it or build with larger max_lens"
+            f"the word {_short(word)} is {len(word.encode())} bytes, {len(ids)} with its prompt "
+            f"{before + '...' + after!r}{' and end token' if model['append_eos'] else ''}, "
+            f"and this variant takes {model['max_input_len']}: shorten it, or build with larger max_lens"
         )
     return ids
 

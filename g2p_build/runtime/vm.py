@@ -1,4 +1,4 @@
-"""The Relax virtual machine's library, run through ``tvm_ffi`` and ``libtvm_runtime`` alone: no compiler in the process."""
+"""The Relax virtual machine's library, run through ``tvm_ffi`` and ``libtvm_runtime``: no compiler in the process."""
 
 import ctypes
 import filecmp
@@ -22,7 +22,7 @@ _loading = threading.Lock()
 
 
 class _WithoutTorch:
-    """Hides torch from one thread's imports: ``import tvm_ffi`` imports it where it is installed, for a second or two."""
+    """Hides torch from one thread's imports: ``import tvm_ffi`` would load it where it is installed, for a second."""
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
@@ -38,14 +38,14 @@ def _tvm_ffi() -> Any:
         os.environ.setdefault("TVM_FFI_DISABLE_TORCH_C_DLPACK", "1")
         hider = _WithoutTorch()
         if "torch" not in sys.modules:
-            sys.meta_path.insert(0, hider)  # type: ignore[arg-type]
+            sys.meta_path.insert(0, hider)
         try:
             import tvm_ffi
         except (ImportError, OSError, RuntimeError) as error:
             raise LibraryFailed(f"tvm_ffi does not load: {_one_line(error)}: reinstall apache-tvm-ffi") from None
         finally:
             if hider in sys.meta_path:
-                sys.meta_path.remove(hider)  # type: ignore[arg-type]
+                sys.meta_path.remove(hider)
         return tvm_ffi
     return sys.modules["tvm_ffi"]
 
@@ -101,7 +101,9 @@ def _load_runtime(runtime: Path) -> None:
     try:
         ctypes.CDLL(str(runtime), ctypes.RTLD_GLOBAL)
     except OSError as error:
-        raise LibraryFailed(f"{runtime.name}: does not load: {_one_line(error)}: is apache-tvm-ffi the version in the manifest?") from None
+        raise LibraryFailed(
+            f"{runtime.name}: does not load: {_one_line(error)}: is apache-tvm-ffi the version in the manifest?"
+        ) from None
 
 
 def tensor_of(array: np.ndarray) -> Any:

@@ -4,6 +4,7 @@ The format (https://github.com/huggingface/safetensors#format): 8 bytes, the hea
 integer; the header, a JSON object from tensor names to ``dtype``, ``shape`` and ``data_offsets``; the tensors' bytes.
 """
 
+import itertools
 import json
 import math
 import mmap
@@ -20,7 +21,7 @@ __all__ = ["ALIGNMENT", "map_weights"]
 ALIGNMENT = 64  # bytes: the kernels' vector loads assume it
 _MAX_HEADER = 100_000_000  # bytes: the safetensors library's own bound
 _MAX_RANK = 8
-_DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I32": np.dtype("<i4")}
+_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I32": np.dtype("<i4")}
 
 
 def map_weights(path: str | PathLike[str]) -> dict[str, np.ndarray]:
@@ -68,7 +69,7 @@ def _tensors(data: mmap.mmap) -> dict[str, np.ndarray]:
         arrays[name] = np.frombuffer(data, dtype, math.prod(shape), start + begin).reshape(shape)
         spans.append((begin, end, name))
     spans.sort()
-    for (_, end, name), (begin, _, other) in zip(spans, spans[1:], strict=False):
+    for (_, end, name), (begin, _, other) in itertools.pairwise(spans):
         if begin < end:
             raise InvalidWeights(f"tensors '{name}' and '{other}' overlap")
     return arrays
@@ -92,8 +93,9 @@ def _entry(name: str, entry: Any, room: int) -> tuple[np.dtype, list[int], int, 
         raise InvalidWeights(f"tensor '{name}' has shape {shape!r}: at most {_MAX_RANK} positive integers are wanted")
     if not _counts(offsets) or len(offsets) != 2 or not offsets[0] <= offsets[1] <= room:
         raise InvalidWeights(f"tensor '{name}' lies at {offsets!r}, outside the {room} bytes of data")
-    if offsets[1] - offsets[0] != math.prod(shape) * dtype.itemsize:
-        raise InvalidWeights(f"tensor '{name}' has {offsets[1] - offsets[0]} bytes, its shape {shape} wants {math.prod(shape) * dtype.itemsize}")
+    size = math.prod(shape) * dtype.itemsize
+    if offsets[1] - offsets[0] != size:
+        raise InvalidWeights(f"tensor '{name}' has {offsets[1] - offsets[0]} bytes, its shape {shape} wants {size}")
     return dtype, shape, offsets[0], offsets[1]
 
 

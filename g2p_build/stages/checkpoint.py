@@ -1,4 +1,4 @@
-"""Checkpoint: from what the config names to an architecture and one canonical file of weights."""
+"""Stage: what the config names (embedded, hub, folder, random) → an architecture and one canonical file of weights."""
 
 from __future__ import annotations
 

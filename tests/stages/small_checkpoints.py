@@ -12,9 +12,18 @@ from safetensors.torch import save_file
 from g2p_build.checkpoints.random_weights import random_checkpoint
 
 SHAPE: dict[str, Any] = {
-    "d_model": 24, "d_kv": 5, "d_ff": 40, "num_heads": 3, "num_layers": 2, "num_decoder_layers": 1,
-    "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "relative_attention_num_buckets": 8,
-    "relative_attention_max_distance": 20, "vocab_size": 384, "layer_norm_epsilon": 1e-6,
+    "d_model": 24,
+    "d_kv": 5,
+    "d_ff": 40,
+    "num_heads": 3,
+    "num_layers": 2,
+    "num_decoder_layers": 1,
+    "feed_forward_proj": "gated-gelu",
+    "tie_word_embeddings": False,
+    "relative_attention_num_buckets": 8,
+    "relative_attention_max_distance": 20,
+    "vocab_size": 384,
+    "layer_norm_epsilon": 1e-6,
 }
 
 

@@ -14,12 +14,13 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from small_checkpoints import SHAPE, checkpoint, write, write_pickled, write_sharded
 from transformers import T5ForConditionalGeneration
 
-from small_checkpoints import SHAPE, checkpoint, write, write_pickled, write_sharded
 from g2p_build.errors import BuildError
 from g2p_build.models.architecture import from_json
-from g2p_build.reference import as_model, generate
+from g2p_build.pretrained import as_model
+from g2p_build.reference import generate
 from g2p_build.stages import checkpoint as stage
 
 Config = dict[str, Any]
@@ -93,7 +94,9 @@ def test_projection_and_scaling_are_as_transformers_loads_them(
 
 def test_what_save_pretrained_writes_is_read_back(tmp_path: Path) -> None:
     config, state = checkpoint()
-    T5ForConditionalGeneration.from_pretrained(write(tmp_path / "in", config, state)).save_pretrained(tmp_path / "saved")
+    T5ForConditionalGeneration.from_pretrained(write(tmp_path / "in", config, state)).save_pretrained(
+        tmp_path / "saved"
+    )
     assert built(tmp_path, tmp_path / "saved") == built(tmp_path, tmp_path / "in")
 
 
@@ -102,7 +105,9 @@ def test_the_embedding_is_written_once_whatever_it_is_called(tmp_path: Path, nam
     config, state = checkpoint(tie_word_embeddings=True)
     renamed = {name: state[name].clone() for name in state if name != "shared.weight"}
     renamed |= {name: state["shared.weight"].clone() for name in names}
-    assert built(tmp_path, write(tmp_path / "b", config, renamed)) == built(tmp_path, write(tmp_path / "a", config, state))
+    assert built(tmp_path, write(tmp_path / "b", config, renamed)) == built(
+        tmp_path, write(tmp_path / "a", config, state)
+    )
 
 
 def test_one_checkpoint_has_one_output_however_it_is_stored(tmp_path: Path) -> None:
@@ -131,7 +136,8 @@ def test_half_precision_becomes_float32(tmp_path: Path, dtype: torch.dtype) -> N
     config, state = checkpoint()
     rounded = {name: tensor.to(dtype) for name, tensor in state.items()}
     exact = {name: tensor.to(torch.float32) for name, tensor in rounded.items()}
-    assert built(tmp_path, write(tmp_path / "half", config, rounded)) == built(tmp_path, write(tmp_path / "full", config, exact))
+    expected = built(tmp_path, write(tmp_path / "full", config, exact))
+    assert built(tmp_path, write(tmp_path / "half", config, rounded)) == expected
 
 
 def test_safetensors_are_preferred_to_pickles(tmp_path: Path) -> None:
@@ -278,7 +284,10 @@ def test_random_weights_depend_on_seed_and_shape_alone(tmp_path: Path) -> None:
 def test_random_weights_say_something(tmp_path: Path, tied: bool) -> None:
     shape = SHAPE | {"d_model": 64, "d_kv": 16, "tie_word_embeddings": tied}
     outputs = run(tmp_path, {"source": "random", "shape": shape, "seed": 0}, {})
-    prompts = [[byte + 3 for byte in f"<eng-us>:{word}".encode()] for word in "a knight said how do you do to me".split()]
+    prompts = [
+        [byte + 3 for byte in f"<eng-us>:{word}".encode()]
+        for word in ["a", "knight", "said", "how", "do", "you", "do", "to", "me"]
+    ]
     said = generate(model(tmp_path, outputs), prompts, 32)
     assert len({tuple(ids) for ids in said}) > len(prompts) // 2
     assert any(ids[-1] == 1 for ids in said)
@@ -289,7 +298,8 @@ def test_listing_files_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys; from g2p_build.stages import checkpoint as stage;"
         "assert sorted(stage.source_files({'source': 'embedded'})) == ['config.json', 'model.safetensors'];"
-        "print([name for name in ('torch', 'transformers', 'tvm', 'huggingface_hub', 'safetensors') if name in sys.modules])"
+        "heavy = {'torch', 'transformers', 'tvm', 'huggingface_hub', 'safetensors'};"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tvm.target import Target, codegen
 
-__all__ = ["Cpu", "cpu_of", "divisor", "vector_width"]
+__all__ = ["AVX2", "AVX512", "NEON", "OTHER", "Cpu", "cpu_of", "divisor", "vector_width"]
 
 
 @dataclass(frozen=True)
@@ -16,21 +16,26 @@ class Cpu:
     Attributes:
         lanes: float32 numbers in a vector register.
         accumulators: Vector registers that a matmul's tile may take; the rest hold operands.
+        rows: Rows of that tile, where there are as many.
     """
 
     lanes: int
     accumulators: int
+    rows: int
+
+
+AVX512 = Cpu(lanes=16, accumulators=16, rows=8)
+AVX2 = Cpu(lanes=8, accumulators=12, rows=4)
+NEON = Cpu(lanes=4, accumulators=16, rows=4)
+OTHER = Cpu(lanes=4, accumulators=8, rows=4)
 
 
 def cpu_of(target: Target) -> Cpu:
     """The vector unit that LLVM may use for a target."""
-    if codegen.target_has_features("avx512f", target):
-        return Cpu(lanes=16, accumulators=16)
-    if codegen.target_has_features("avx2", target):
-        return Cpu(lanes=8, accumulators=8)
-    if codegen.target_has_features("neon", target):
-        return Cpu(lanes=4, accumulators=16)
-    return Cpu(lanes=4, accumulators=8)
+    for feature, cpu in {"avx512f": AVX512, "avx2": AVX2, "neon": NEON}.items():
+        if codegen.target_has_features(feature, target):
+            return cpu
+    return OTHER
 
 
 def divisor(extent: int, most: int, multiple: int = 1) -> int:

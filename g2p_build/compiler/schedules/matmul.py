@@ -29,21 +29,21 @@ def schedule_matmul(sch: s_tir.Schedule, cpu: Cpu) -> None:
     The order of additions is the same for every row, whatever the number of rows. Tiles divide the extents evenly: an
     extent without a divisor near the wanted size gets smaller or odd vectors, which is slower and still right.
     """
-    output = inline_all_but_last(sch, keep="matmul")
+    output = inline_all_but_last(sch, keep=lambda sch, block: sch.get(block).name_hint == "matmul")
     matmul = sch.get_sblock("matmul")
     if output is None:
-        output = sch.cache_write(matmul, 0, "local")
+        output = sch.cache_write(matmul, 0, "global")
     *_, i, j = sch.get_loops(output)
     row_count, column_count = int(sch.get(i).extent), int(sch.get(j).extent)
     lanes = vector_width(column_count, cpu)
     tiles = max(cpu.accumulators // math.ceil(lanes / cpu.lanes), 1)
-    rows = divisor(row_count, min(tiles, 8))
+    rows = divisor(row_count, min(tiles, cpu.rows))
     vectors = divisor(column_count // lanes, tiles // rows)
     io, ii = sch.split(i, [None, rows])
     jo, jv, ji = sch.split(j, [None, vectors, lanes])
     sch.reorder(jo, io, ii, jv, ji)
     sch.compute_at(matmul, io, preserve_unit_loops=True)
-    sch.set_scope(matmul, 0, "local")
+    sch.set_scope(matmul, 0, "global")
     *_, mi, mj, k = sch.get_loops(matmul)
     mv, mj = sch.split(mj, [vectors, lanes])
     sch.reorder(k, mi, mv, mj)

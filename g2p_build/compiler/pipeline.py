@@ -1,0 +1,138 @@
+"""The compiler: a Relax module in, object files out."""
+
+from __future__ import annotations
+
+import difflib
+import tarfile
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tvm
+from tvm import relax, s_tir, tirx
+from tvm.target import Target, codegen
+
+from g2p_build.compiler.passes.lower_cache_writes import LowerCacheWrites
+from g2p_build.compiler.passes.lower_matmuls import LowerMatmuls
+from g2p_build.compiler.passes.lower_norms import LowerNorms
+from g2p_build.compiler.passes.schedule_kernels import ScheduleKernels
+from g2p_build.compiler.passes.stack_buffers import StackBuffers
+from g2p_build.compiler.passes.stack_buffers import StackBuffers
+from g2p_build.errors import BuildError
+
+__all__ = ["OBJECTS", "compile", "phases", "target_of"]
+
+OBJECTS = ("lib0.o", "devc.o")
+"""What `compile` writes: the kernels, and the virtual machine's bytecode with the constants."""
+
+
+def phases() -> dict[str, list[tvm.transform.Pass]]:
+    """The compiler as a list of named phases, in order."""
+    transform = relax.transform
+    return {
+        # T5's operations, as kernels of the forms that schedules are written for.
+        "lower": [
+            LowerCacheWrites(),
+            LowerNorms(),
+            LowerMatmuls(),
+            transform.FastMathTransform(),
+            transform.LegalizeOps(),
+            transform.FoldConstant(),
+        ],
+        # Fewer passes over memory: elementwise kernels join the kernels before them.
+        "fuse": [
+            transform.AnnotateTIROpPattern(),
+            transform.FuseOps(),
+            transform.FuseTIR(),
+            transform.DeadCodeElimination(),
+        ],
+        "schedule": [ScheduleKernels()],
+        # Calls, with every buffer's place decided.
+        "plan": [
+            transform.RewriteDataflowReshape(),
+            transform.ToNonDataflow(),
+            transform.RemovePurityChecking(),
+            transform.CallTIRRewrite(),
+            transform.StaticPlanBlockMemory(),
+        ],
+        # The virtual machine's calling convention.
+        "lower_vm": [
+            transform.LowerAllocTensor(),
+            transform.KillAfterLastUse(),
+            transform.LowerRuntimeBuiltin(),
+            transform.ComputePrimValue(),
+            transform.VMShapeLower(),
+            transform.AttachGlobalSymbol(),
+        ],
+    }
+
+
+def compile(mod: tvm.IRModule, target: Mapping[str, Any], directory: Path) -> list[Path]:
+    """Compiles a module for a CPU.
+
+    The same module and target give the same bytes, in any process and directory.
+
+    Args:
+        mod: Relax functions, as `export` gives them.
+        target: ``kind`` ("llvm"), LLVM's ``triple`` and ``cpu``.
+        directory: Where the objects go; it exists.
+
+    Returns:
+        Paths of `OBJECTS`.
+
+    Raises:
+        BuildError: LLVM does not know the triple or the CPU.
+    """
+    llvm = target_of(target)
+    with llvm:
+        for passes in phases().values():
+            mod = tvm.transform.Sequential(passes)(mod)
+        executable = relax.build(mod, llvm, relax_pipeline=None, tir_pipeline=_KERNELS)
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "library.tar"
+        executable.export_library(str(archive))
+        with tarfile.open(archive) as members:
+            for name in OBJECTS:
+                members.extract(name, directory, filter="data")
+    return [directory / name for name in OBJECTS]
+
+
+def _lower_kernels() -> tuple[tvm.transform.Pass, Callable[[], tvm.transform.Pass], Callable[[], tvm.transform.Pass]]:
+    """TVM's own lowering of kernels to what LLVM takes, and scratch buffers on the stack."""
+    lower, finalize_host, finalize_device = s_tir.pipeline.default_s_tir_pipeline()
+    return tvm.transform.Sequential([lower, StackBuffers()]), finalize_host, finalize_device
+
+
+_KERNELS = "g2p"
+tirx.register_tir_pipeline(_KERNELS, _lower_kernels)
+
+
+def _lower_kernels() -> tuple[tvm.transform.Pass, Callable[[], tvm.transform.Pass], Callable[[], tvm.transform.Pass]]:
+    """TVM's own lowering of kernels to what LLVM takes, and scratch buffers on the stack."""
+    lower, finalize_host, finalize_device = s_tir.pipeline.default_s_tir_pipeline()
+    return tvm.transform.Sequential([lower, StackBuffers()]), finalize_host, finalize_device
+
+
+_KERNELS = "g2p"
+tirx.compilation_pipeline.register_tir_pipeline(_KERNELS, _lower_kernels)
+
+
+def target_of(target: Mapping[str, Any]) -> Target:
+    """TVM's target for a mapping with ``kind``, ``triple`` and ``cpu``.
+
+    Raises:
+        BuildError: LLVM does not know the triple or the CPU.
+    """
+    kind, triple, cpu = target["kind"], target["triple"], target["cpu"]
+    if kind != "llvm":
+        raise BuildError(f"target kind {kind!r} is not supported: only 'llvm' is")
+    try:
+        known = sorted(codegen.llvm_get_cpu_archlist(Target({"kind": "llvm", "mtriple": triple})))
+    except Exception as error:
+        raise BuildError(f"LLVM does not know the target triple {triple!r}") from error
+    if cpu not in known:
+        near = difflib.get_close_matches(cpu, known, 3)
+        raise BuildError(f"LLVM knows no CPU {cpu!r} for {triple}"
+                         + (f"; did you mean {' or '.join(near)}?" if near else ""))
+    return Target({"kind": "llvm", "mtriple": triple, "mcpu": cpu})

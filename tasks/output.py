@@ -1,0 +1,48 @@
+"""What tasks print as their result: tables for people, JSON for programs."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["show"]
+
+
+def show(rows: Sequence[Mapping[str, Any]], as_json: bool, title: str = "", hidden: Sequence[str] = ()) -> None:
+    """Prints rows of the same fields: a table, or with `as_json` one JSON object a line.
+
+    Args:
+        rows: plain values; None is an empty cell.
+        as_json: for programs.
+        title: of the table.
+        hidden: fields that only the JSON has.
+    """
+    try:
+        if as_json:
+            print("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+        else:
+            _table(rows, title, hidden)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever was reading has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], title: str, hidden: Sequence[str]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    headings = [heading for heading in rows[0] if heading not in hidden] if rows else []
+    for heading in headings:
+        table.add_column(heading.replace("_", " "))
+    for row in rows:
+        table.add_row(*("" if row[heading] is None else _cell(row[heading]) for heading in headings))
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,245 @@
+"""Builds a variant that echoes its prompt, from hand-made Relax functions: archives, manifest, index.
+
+Run as ``python toy.py FOLDER kv|nokv BATCH...``: compiling happens in this process and no test's. Its functions have
+the names, roles, shapes and in-place state of a real variant's, and what they compute is known without a reference: output
+id t is input id t (from ``value - key`` of the cross-attention tensors), the end id follows the last one. Every id is
+off by the first token the state holds, so that a state that is lost, or starts wrong, shows. Two input buckets.
+"""
+
+import hashlib
+import io
+import json
+import struct
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import tvm
+from tvm import relax, te
+from tvm.script import tirx as T
+
+from g2p_build.runtime import cpu, manifest
+
+BUCKETS, OUTPUT_LEN, VOCAB = [24, 40], 32, 384
+
+
+def var(name: str, shape: tuple[int, ...], dtype: str = "float32") -> relax.Var:
+    return relax.Var(name, relax.TensorType(shape, dtype))
+
+
+def tensors(names: str, shapes: list[tuple[int, ...]], kind: str) -> list[dict]:
+    whole = {"input_ids", "mask", "token", "position", "decoder_ids"}
+    return [
+        {"name": name, "kind": kind, "shape": list(shape), "dtype": "int32" if name in whole else "float32"}
+        for name, shape in zip(names.split(), shapes, strict=True)
+    ]
+
+
+def writer(batch: int):
+    @T.prim_func(private=True, s_tir=True)
+    def write(
+        token: T.Buffer((batch, 1), "int32"),
+        position: T.Buffer((batch,), "int32"),
+        state: T.Buffer((batch, 1, OUTPUT_LEN, 1), "float32"),
+    ):
+        for row in range(batch):
+            with T.sblock("write"):
+                r = T.axis.remap("S", [row])
+                state[r, 0, position[r], 0] = T.cast(token[r, 0], "float32")
+
+    return write
+
+
+def distance(want, vocab_id, bias):
+    return bias[vocab_id] - te.abs(want - vocab_id.astype("float32"))
+
+
+def add_encode(bb: relax.BlockBuilder, b: int, length: int) -> dict:
+    name = f"encode_b{b}_i{length}"
+    ids, mask = var("input_ids", (b, length), "int32"), var("mask", (b, length), "int32")
+    table = var("table", (VOCAB,))
+
+    def hidden(ids, mask, table):
+        end = tvm.tirx.const(1.0, "float32")
+        return te.compute((b, length, 1), lambda r, p, _: te.if_then_else(mask[r, p] == 1, table[ids[r, p]], end))
+
+    with bb.function(name, [ids, mask, table]):
+        bb.emit_func_output(bb.emit_te(hidden, ids, mask, table, primfunc_name_hint=f"k_{name}"))
+    inputs = tensors("input_ids mask", [(b, length)] * 2, "argument") + tensors("table", [(VOCAB,)], "weight")
+    return entry(name, "encode", b, length, None, inputs, tensors("hidden", [(b, length, 1)], ""))
+
+
+def add_prefill(bb: relax.BlockBuilder, b: int, length: int) -> dict:
+    name, shape = f"prefill_b{b}_i{length}", (b, 1, length, 1)
+    hidden = var("hidden", (b, length, 1))
+    with bb.function(name, [hidden]):
+        made = [
+            bb.emit_te(
+                lambda h, factor=factor: te.compute(shape, lambda r, _, p, d: h[r, p, d] * factor),
+                hidden,
+                primfunc_name_hint=f"k_{name}",
+            )
+            for factor in (1.0, 2.0)
+        ]
+        bb.emit_func_output(relax.Tuple(made))
+    outputs = tensors("cross_key_0 cross_value_0", [shape] * 2, "")
+    return entry(name, "prefill", b, length, None, tensors("hidden", [(b, length, 1)], "argument"), outputs)
+
+
+def add_step(bb: relax.BlockBuilder, b: int, length: int) -> dict:
+    name, cross, state = f"step_b{b}_i{length}", (b, 1, length, 1), (b, 1, OUTPUT_LEN, 1)
+    token, position, mask = (
+        var("token", (b, 1), "int32"),
+        var("position", (b,), "int32"),
+        var("mask", (b, length), "int32"),
+    )
+    cache, key, value, bias = (
+        var("self_key_0", state),
+        var("cross_key_0", cross),
+        var("cross_value_0", cross),
+        var("bias", (VOCAB,)),
+    )
+    write = bb.add_func(writer(b), f"k_write_{name}")
+
+    def logits(position, cache, key, value, bias):
+        def want(r):
+            at = te.min(position[r], length - 1)
+            found = te.if_then_else(
+                position[r] < length, value[r, 0, at, 0] - key[r, 0, at, 0], tvm.tirx.const(1.0, "float32")
+            )
+            return found + cache[r, 0, 0, 0]
+
+        return te.compute((b, 1, VOCAB), lambda r, _, v: distance(want(r), v, bias))
+
+    with bb.function(name, [token, position, mask, cache, key, value, bias]):
+        cached = bb.emit(
+            relax.op.call_tir_inplace(write, [token, position, cache], [2], relax.TensorType(state, "float32"))
+        )
+        bb.emit_func_output(bb.emit_te(logits, position, cached, key, value, bias, primfunc_name_hint=f"k_{name}"))
+    inputs = tensors("token position mask", [(b, 1), (b,), (b, length)], "argument") + tensors(
+        "self_key_0", [state], "state"
+    )
+    inputs += tensors("cross_key_0 cross_value_0", [cross] * 2, "argument") + tensors("bias", [(VOCAB,)], "weight")
+    return entry(name, "step", b, length, OUTPUT_LEN, inputs, tensors("logits", [(b, 1, VOCAB)], ""))
+
+
+def add_decode(bb: relax.BlockBuilder, b: int, length: int) -> dict:
+    name = f"decode_b{b}_i{length}"
+    ids, hidden = var("decoder_ids", (b, OUTPUT_LEN), "int32"), var("hidden", (b, length, 1))
+    mask, bias = var("mask", (b, length), "int32"), var("bias", (VOCAB,))
+
+    def logits(ids, hidden, bias):
+        def want(r, t):
+            found = te.if_then_else(t < length, hidden[r, te.min(t, length - 1), 0], tvm.tirx.const(1.0, "float32"))
+            return found + ids[r, 0].astype("float32")
+
+        return te.compute((b, OUTPUT_LEN, VOCAB), lambda r, t, v: distance(want(r, t), v, bias))
+
+    with bb.function(name, [ids, hidden, mask, bias]):
+        bb.emit_func_output(bb.emit_te(logits, ids, hidden, bias, primfunc_name_hint=f"k_{name}"))
+    inputs = tensors("decoder_ids hidden mask", [(b, OUTPUT_LEN), (b, length, 1), (b, length)], "argument")
+    inputs += tensors("bias", [(VOCAB,)], "weight")
+    return entry(name, "decode", b, length, OUTPUT_LEN, inputs, tensors("logits", [(b, OUTPUT_LEN, VOCAB)], ""))
+
+
+def entry(
+    name: str, role: str, b: int, length: int, output_len: int | None, inputs: list[dict], outputs: list[dict]
+) -> dict:
+    for output in outputs:
+        del output["kind"]
+    return {
+        "name": name, "role": role, "batch": b, "input_len": length, "output_len": output_len,
+        "inputs": inputs, "outputs": outputs,
+    }  # fmt: skip
+
+
+def tar(path: Path, members: dict[str, bytes]) -> dict:
+    with tarfile.open(path, "w") as archive:
+        for name, data in sorted(members.items()):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": path.stat().st_size}
+
+
+def safetensors(arrays: dict[str, np.ndarray]) -> bytes:
+    header, body = {}, b""
+    for name, array in arrays.items():
+        header[name] = {
+            "dtype": "F32",
+            "shape": list(array.shape),
+            "data_offsets": [len(body), len(body) + array.nbytes],
+        }
+        body += array.tobytes()
+    text = json.dumps(header).encode()
+    text += b" " * (-(8 + len(text)) % 64)
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
+    bb = relax.BlockBuilder()
+    added = (add_encode, add_prefill, add_step) if kv_cache else (add_encode, add_decode)
+    functions = [add(bb, b, length) for b in sizes for length in BUCKETS for add in added]
+    target = {"kind": "llvm", "mtriple": cpu.host_triple(), "mcpu": cpu.host_cpu()}
+    name = f"toy-host-{'kv' if kv_cache else 'nokv'}"
+    for part in ("manifests", "dist"):
+        (folder / part).mkdir(parents=True)
+    shared = folder / "model.so"
+    tvm.compile(bb.finalize(), tvm.target.Target(target)).export_library(str(shared))
+    model = {
+        "prompt": "<{lang}>: {word}", "byte_offset": 3, "vocab_size": VOCAB, "pad_id": 0, "eos_id": 1, "unk_id": 2,
+        "decoder_start_id": 0, "append_eos": False, "languages": ["eng-us", "fin", "vie-n"],
+        "max_input_len": BUCKETS[-1], "max_output_len": OUTPUT_LEN, "input_buckets": BUCKETS,
+    }  # fmt: skip
+    runtime = next(Path(tvm.__file__).parent.glob("lib/libtvm_runtime.*")).read_bytes()
+    members = {
+        "model.so": shared.read_bytes(),
+        "libtvm_runtime.so": runtime,
+        "tokenizer.json": json.dumps(model).encode(),
+    }
+    weights = {"table": np.arange(VOCAB, dtype=np.float32), "bias": np.zeros(VOCAB, np.float32)}
+    data = {
+        "schema_version": 1,
+        "family": "g2p",
+        "name": name,
+        "variant": {
+            "checkpoint": "toy", "target": "host", "batch": sizes,
+            "max_lens": {"input": BUCKETS[-1], "output": OUTPUT_LEN}, "dtype": "float32", "kv_cache": kv_cache,
+        },
+        "archives": {
+            "library": tar(folder / "dist" / f"{name}.tar", members),
+            "weights": tar(folder / "dist" / "toy-weights.tar", {"weights.safetensors": safetensors(weights)}),
+        },
+        "files": {
+            "library": ["model.so"], "runtime": "libtvm_runtime.so",
+            "weights": "weights.safetensors", "tokenizer": "tokenizer.json",
+        },
+        "model": model,
+        "functions": functions,
+        "target": {
+            "name": "host", "kind": "llvm", "triple": cpu.host_triple(), "cpu": cpu.host_cpu(),
+            "features": list(cpu.CPU_FEATURES[cpu.host_cpu()]), "device_type": 1, "link": "vm", "library": "shared",
+        },
+        "toolchain": {"apache-tvm": tvm.__version__},
+        "checkpoint": {"name": "toy", "source": "random", "repo": None, "revision": None, "digest": "0" * 64},
+        "verification": None,
+    }  # fmt: skip
+    data["digest"] = manifest.digest(data)
+    manifest.validate(data)
+    (folder / "manifests" / f"{name}.json").write_bytes(manifest.canonical(data))
+    listed = {key: value for key, value in data["variant"].items() if key != "target"}
+    index = {
+        "schema_version": 1,
+        "default": name,
+        "manifests": [
+            {"name": name, "file": f"{name}.json", "digest": data["digest"], **listed, "target": data["target"],
+             "size": sum(archive["size"] for archive in data["archives"].values())}
+        ],
+    }  # fmt: skip
+    manifest.validate_index(index)
+    (folder / "manifests" / "index.json").write_bytes(manifest.canonical(index))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2] == "kv", [int(size) for size in sys.argv[3:]])
