@@ -9,15 +9,12 @@ digests, one word at a time.
 import ctypes
 import hashlib
 import json
-import os
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
 import numpy as np
-
-os.environ["TVM_FFI_DISABLE_TORCH_C_DLPACK"] = "1"  # tvm_ffi imports torch, where there is one, unless told not to
 import tvm_ffi
 
 

@@ -204,6 +204,10 @@ class _Tree:
         for key in inside:
             if key.removeprefix(f"{group}/") not in within:
                 raise ConfigError(f"{key}={inside[key]}: {group}={name} has no choice of {key.split('/')[1]}")
+        known = [field.name for field in fields(GROUPS[group])]
+        for key in own:
+            if key not in known:
+                raise ConfigError(f"conf/{group}/{name}.yaml: unknown key {key!r}: {nearest(key, known)}")
         try:
             return _Option(label, OmegaConf.merge(OmegaConf.structured(GROUPS[group]), data, own))
         except OmegaConfBaseException as error:

@@ -98,10 +98,7 @@ def _entries(path: Path) -> Iterable[Entry]:
 def _entry(where: str, line: str) -> Entry:
     word, tab, rest = (part.strip(" \r") for part in line.partition("\t"))
     if not tab or "\t" in rest:
-        found = line.count("\t")
-        raise BuildError(
-            f"{where}: one tab is needed between word and pronunciation, not {found}: {line.strip()[:60]!r}"
-        )
+        raise BuildError(f"{where}: one tab is needed between the word and its pronunciations: {line.strip()[:60]!r}")
     pronunciations = tuple(part.strip() for part in rest.split(","))
     if not word or not all(pronunciations):
         raise BuildError(f"{where}: {'the word' if not word else 'a pronunciation'} is empty: {line.strip()[:60]!r}")

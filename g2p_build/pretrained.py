@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from transformers import T5Config, T5ForConditionalGeneration
 
 from g2p_build.models.architecture import EMBEDDINGS, Architecture, checkpoint_tensors
@@ -76,7 +76,8 @@ def save_checkpoint(out: Path, architecture: Architecture, model: T5ForCondition
     fields = config.to_diff_dict() | {"tie_word_embeddings": False}
     fields.pop("scale_decoder_outputs", None)
     text = json.dumps(fields, indent=2, sort_keys=True) + "\n"
-    write_whole(out / "model.safetensors", lambda temporary: save_file(state, temporary, metadata={"format": "pt"}))
+    weights = save(state, metadata={"format": "pt"})
+    write_whole(out / "model.safetensors", lambda temporary: temporary.write_bytes(weights))
     write_whole(out / "config.json", lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 

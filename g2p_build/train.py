@@ -265,7 +265,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="the checkpoint's folder; a run killed here is gone on with")
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=_positive(float), help="train for so long, in all runs together")
-    length.add_argument("--steps", type=_positive(int), help="train so many batches: the same weights every time")
+    length.add_argument("--steps", type=_positive(int), help="batches; with as many threads the weights are the same")
     first = parser.add_mutually_exclusive_group()
     first.add_argument("--init", type=Path, help="a checkpoint's folder to start from")
     first.add_argument("--shape", type=_shape, default={}, help="JSON: T5Config fields that differ from embedded's")

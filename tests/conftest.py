@@ -51,15 +51,14 @@ class Tree:
         return self.run(sys.executable, "-m", "g2p_build.runtime.cli", *words, stdin=stdin)
 
 
-def copy_tree(to: Path, cache: Path) -> Tree:
-    """Copies what a build needs of the checkout."""
+def copy_tree(to: Path, cache: Path, source: Path = ROOT) -> Tree:
+    """Copies what a build needs of a checkout."""
     for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, to / part, ignore=shutil.ignore_patterns("__pycache__"))
+        if (source / part).is_dir():
+            shutil.copytree(source / part, to / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             to.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, to / part)
+            shutil.copy2(source / part, to / part)
     return Tree(to, cache)
 
 

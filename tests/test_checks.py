@@ -128,7 +128,7 @@ def test_a_mistake_is_one_line_that_says_what_to_do(line: str, message: str) -> 
 
 
 FILES = [
-    ("target/iphone.yaml", "kind: llvm\ncpuu: x\n", "conf/target/iphone.yaml: Key 'cpuu' not in 'TargetConf'"),
+    ("target/iphone.yaml", "kind: llvm\ncpuu: x\n", "conf/target/iphone.yaml: unknown key 'cpuu': did you mean 'cpu'"),
     ("target/iphone.yaml", "kind: [llvm]\n", "conf/target/iphone.yaml"),
     ("target/iphone.yaml", "kind: llvm\ntriple: ${oc.env:HOME}\n", "interpolations"),
     ("target/iphone.yaml", "- llvm\n", "is not a mapping"),

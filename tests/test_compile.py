@@ -111,7 +111,7 @@ def test_a_deleted_archive_comes_back_without_compiling(built: Tree) -> None:
 
 
 def test_another_tree_with_the_same_cache_compiles_nothing(built: Tree, tmp_path: Path) -> None:
-    other = copy_tree(tmp_path / "elsewhere", built.cache)
+    other = copy_tree(tmp_path / "elsewhere", built.cache, built.root)
     assert {line.split()[0] for line in other.compiled().splitlines()} == {"compile"}
     for part in ("manifests", "dist"):
         for path in (other.root / part).glob("*"):
@@ -188,9 +188,9 @@ def test_a_crashed_compiler_is_an_error_and_the_other_variants_are_built(small: 
     shutil.copytree(small.root, folder)
     tree = Tree(folder, small.cache)
     stage = folder / "g2p_build" / "stages" / "library.py"
-    crash = "    import os\n\n    if params['cpu'] == 'apple-a12':\n        os.kill(os.getpid(), 11)\n    import tvm\n"
+    crash = "    import os\n\n    if params['cpu'] == 'apple-m1':\n        os.kill(os.getpid(), 11)\n    import tvm\n"
     stage.write_text(stage.read_text(encoding="utf-8").replace("    import tvm\n", crash, 1), encoding="utf-8")
-    crashing = ["target=iphone", "target.cpu=apple-a12", "target.name=old_iphone"]
+    crashing = ["target=iphone", "target.cpu=apple-m1", "target.name=old_iphone"]
     failed = tree.doit("compile", *SMALL, *crashing)
     assert failed.returncode != 0
     [line] = [line for line in failed.stderr.splitlines() if "SIGSEGV" in line]

@@ -207,7 +207,7 @@ def _check_tensors(arch: Architecture, found: Mapping[str, tuple[int, ...]]) -> 
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise BuildError(f"the checkpoint lacks the tensor {missing[0]}{more}: it is truncated, or not the model "
                          "that its config.json describes")
-    expected |= {name: embedding for name in aliases}
+    expected |= dict.fromkeys(aliases, embedding)
     extra = [name for name in found if name not in expected and name not in IGNORED_TENSORS]
     if extra:
         near = difflib.get_close_matches(extra[0], expected, 1, 0.9)

@@ -1,8 +1,8 @@
 """T5 as static-shape torch modules that torch.export takes whole.
 
-Four programs: `Encode`; `Decode`, which reruns the whole output; and, with a cache, `Prefill` and `Step`. Each takes its
-weights as an argument, in the layout of `weights`, and computes in float32 whatever they are stored in. The residual
-stream is kept as [rows, d_model], rows being batch times length, because that is what the matmul kernels want.
+Four programs: `Encode`; `Decode`, which reruns the whole output; and, with a cache, `Prefill` and `Step`. Each takes
+its weights as an argument, in the layout of `weights`, and computes in float32 whatever they are stored in. The
+residual stream is kept as [rows, d_model], rows being batch times length: that is what the matmul kernels want.
 
 What T5 does that other transformers do not: attention scores are not scaled; each stack has one table of relative
 position biases, shared by its layers, and cross-attention has none; RMSNorm has neither mean nor bias; a tied output
@@ -89,6 +89,8 @@ def _(new: Tensor, position: Tensor, cache: Tensor) -> Tensor:
 class Encode(nn.Module):
     """The encoder."""
 
+    buckets: Tensor
+
     def __init__(self, arch: Architecture, batch: int, input_len: int) -> None:
         super().__init__()
         self.arch, self.batch, self.length = arch, batch, input_len
@@ -123,6 +125,9 @@ class Encode(nn.Module):
 
 class Decode(nn.Module):
     """The decoder without a cache: every output position at once."""
+
+    buckets: Tensor
+    future: Tensor
 
     def __init__(self, arch: Architecture, batch: int, input_len: int, output_len: int) -> None:
         super().__init__()
@@ -190,6 +195,10 @@ class Prefill(nn.Module):
 class Step(nn.Module):
     """The decoder with a cache: K new tokens a row."""
 
+    buckets: Tensor
+    token: Tensor
+    key_position: Tensor
+
     def __init__(self, arch: Architecture, batch: int, input_len: int, output_len: int, tokens: int = 1) -> None:
         super().__init__()
         self.arch, self.batch, self.input_len, self.output_len, self.tokens = arch, batch, input_len, output_len, tokens
@@ -256,7 +265,7 @@ def _bias(buckets: Tensor, table: Tensor) -> Tensor:
 
 def _embed(ids: Tensor, weights: Weights) -> Tensor:
     """int32 [B, L] to float32 [B * L, D]."""
-    return functional.embedding(ids.view(-1), weights["embedding"]).to(torch.float32)
+    return functional.embedding(ids.reshape(-1), weights["embedding"]).to(torch.float32)
 
 
 def _linear(rows: Tensor, weight: Tensor) -> Tensor:

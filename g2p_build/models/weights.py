@@ -93,10 +93,7 @@ def _sources(arch: Architecture) -> dict[str, tuple[str, tuple[int, ...]]]:
         "encoder": (arch.num_encoder_layers, {"self": "SelfAttention"}),
         "decoder": (arch.num_decoder_layers, {"self": "SelfAttention", "cross": "EncDecAttention"}),
     }
-    if arch.feed_forward == "gated-gelu":
-        feed_forward = {"gate": "wi_0", "up": "wi_1"}
-    else:
-        feed_forward = {"up": "wi"}
+    feed_forward = {"gate": "wi_0", "up": "wi_1"} if arch.feed_forward == "gated-gelu" else {"up": "wi"}
     for stack, (depth, attentions) in stacks.items():
         bias = f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
         sources[f"{stack}.position_bias"] = (bias, (arch.relative_attention_num_buckets, arch.num_heads))

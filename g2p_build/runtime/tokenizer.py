@@ -59,7 +59,8 @@ def _check_language(languages: list[str] | None, lang: str) -> None:
         raise UnknownLanguage(f"{lang!r} is no language code")
     if languages is None or lang in languages:
         return
-    near = difflib.get_close_matches(lang.lower(), languages, n=3, cutoff=0.5)
+    near = [language for language in languages if language.startswith(lang.lower())][:3]
+    near = near or difflib.get_close_matches(lang.lower(), languages, n=3)
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     elif len(languages) <= 12:

@@ -8,9 +8,6 @@ __all__ = ["TOOLS", "build"]
 
 TOOLS: tuple[str, ...] = ()
 
-# Content is copied in pieces of this many bytes: tarfile's default of 16 KiB is slow for weights.
-COPY_BYTES = 1 << 20
-
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes `archive.tar` (ustar): the inputs under their names, sorted, without times, owners or modes of a machine.
@@ -20,7 +17,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         inputs: member name → file.
         out: an empty folder.
     """
-    with tarfile.open(out / "archive.tar", "w", format=tarfile.USTAR_FORMAT, copybufsize=COPY_BYTES) as archive:
+    with tarfile.open(out / "archive.tar", "w", format=tarfile.USTAR_FORMAT) as archive:
         for name, path in sorted(inputs.items()):
             member = tarfile.TarInfo(name)
             member.size = path.stat().st_size

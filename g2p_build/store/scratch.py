@@ -31,7 +31,6 @@ def scratch(root: Path) -> Path:
         lock.acquire()
         folder.mkdir()
         _mine[name] = folder, lock
-        atexit.register(_remove, name)
     return _mine[name][0]
 
 
@@ -50,11 +49,15 @@ def sweep(root: Path) -> None:
             continue
 
 
-def _remove(name: tuple[Path, int]) -> None:
-    if name[1] != os.getpid():
-        return
-    folder, lock = _mine.pop(name)
-    shutil.rmtree(folder, ignore_errors=True)
-    Path(lock.lock_file).unlink(missing_ok=True)
-    lock.release()
-    sweep(name[0])
+def _remove_mine() -> None:
+    for root, owner in list(_mine):
+        folder, lock = _mine.pop((root, owner))
+        if owner == os.getpid():
+            shutil.rmtree(folder, ignore_errors=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
+            sweep(root)
+
+
+# At import, so that it comes after whatever is registered later and may still want to write.
+atexit.register(_remove_mine)

@@ -17,6 +17,8 @@ import pytest
 
 from g2p_build.runtime import errors, greedy, load, tokenizer
 
+pytest_plugins = ["toys"]
+
 WORDS = ["knight", "a", "naïve", "ไก่", "don't", "người", "x" * 12, "extraordinarily", "to"]
 ROOT = Path(__file__).parents[2]
 
@@ -325,11 +327,19 @@ def test_importing_it_loads_little() -> None:
     assert not set(run(code).split()) & {"numpy", "jsonschema", "tvm_ffi", "platformdirs", "rich"}
 
 
-@pytest.mark.parametrize("before", ["", "import torch; ", "import tvm; ", "import tvm_ffi; "])
-@pytest.mark.parametrize("after", ["", "import tvm; tvm.runtime.tensor([1.0]); ", "import torch; torch.ones(1); "])
-def test_it_lives_with_torch_and_tvm_in_one_process(toy: Path, before: str, after: str) -> None:
-    code = f"import sys; {before}from g2p_build.runtime import load; g2p = load(sys.argv[1]); {after}print(g2p(['knight'])[0])"
-    assert run(code, str(toy)).strip() == echo("knight")
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import torch; LOAD; ",
+        "import tvm; LOAD; ",
+        "LOAD; import tvm; tvm.runtime.tensor([1.0]); ",
+        "import tvm_ffi; LOAD; import torch, tvm; tvm.runtime.from_dlpack(torch.ones(1)); ",
+        "LOAD; import torch, tvm; tvm.runtime.from_dlpack(torch.ones(1)); ",
+    ],
+)
+def test_it_lives_with_torch_and_tvm_in_one_process(toy: Path, code: str) -> None:
+    code = code.replace("LOAD", "import sys; from g2p_build.runtime import load; g2p = load(sys.argv[1])")
+    assert run(code + "print(g2p(['knight'])[0])", str(toy)).strip() == echo("knight")
 
 
 def test_several_variants_in_one_process(toy: Path, toy_nokv: Path) -> None:

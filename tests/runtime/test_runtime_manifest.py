@@ -11,6 +11,8 @@ import pytest
 from g2p_build.runtime import cpu, index, manifest
 from g2p_build.runtime.errors import G2PError, InvalidManifest, NewerManifest, NoManifest
 
+pytest_plugins = ["toys"]
+
 
 @pytest.fixture
 def data(toy_kv: Path) -> dict[str, Any]:

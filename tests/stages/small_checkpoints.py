@@ -1,4 +1,4 @@
-"""Small checkpoints, written as transformers writes them."""
+"""Small checkpoints, written as transformers writes them, and what the stage makes of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from g2p_build.checkpoints.random_weights import random_checkpoint
+from g2p_build.stages import checkpoint as stage
 
 SHAPE: dict[str, Any] = {
     "d_model": 24,
@@ -59,3 +60,17 @@ def write_pickled(folder: Path, config: dict[str, Any], value: object) -> Path:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     torch.save(value, folder / "pytorch_model.bin")
     return folder
+
+
+def built(tmp_path: Path, folder: Path) -> dict[str, bytes]:
+    """What the stage makes of a folder: output's name → bytes."""
+    params = {"source": "path", "path": str(folder)}
+    return run(tmp_path, {"source": "path"}, stage.source_files(params))
+
+
+def run(tmp_path: Path, params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, bytes]:
+    """What the stage writes: output's name → bytes."""
+    out = tmp_path / f"out{len(list(tmp_path.glob('out*')))}"
+    out.mkdir()
+    stage.build(params, inputs, out)
+    return {path.name: path.read_bytes() for path in sorted(out.iterdir())}

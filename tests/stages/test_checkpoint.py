@@ -1,4 +1,4 @@
-"""The checkpoint stage: local folders and random weights. The hub is in test_checkpoint_hub.py."""
+"""The checkpoint stage: local folders and random weights. What is refused, and the hub, are beside this."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from small_checkpoints import SHAPE, checkpoint, write, write_pickled, write_sharded
+from safetensors.torch import load_file
+from small_checkpoints import SHAPE, built, checkpoint, run, write, write_pickled, write_sharded
 from transformers import T5ForConditionalGeneration
 
-from g2p_build.errors import BuildError
 from g2p_build.models.architecture import from_json
 from g2p_build.pretrained import as_model
 from g2p_build.reference import generate
@@ -25,19 +22,6 @@ from g2p_build.stages import checkpoint as stage
 
 Config = dict[str, Any]
 State = dict[str, torch.Tensor]
-
-
-def built(tmp_path: Path, folder: Path) -> dict[str, bytes]:
-    """What the stage makes of a folder: output's name → bytes."""
-    params = {"source": "path", "path": str(folder)}
-    return run(tmp_path, {"source": "path"}, stage.source_files(params))
-
-
-def run(tmp_path: Path, params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, bytes]:
-    out = tmp_path / f"out{len(list(tmp_path.glob('out*')))}"
-    out.mkdir()
-    stage.build(params, inputs, out)
-    return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
 
 
 def model(tmp_path: Path, outputs: dict[str, bytes]) -> T5ForConditionalGeneration:
@@ -148,125 +132,6 @@ def test_safetensors_are_preferred_to_pickles(tmp_path: Path) -> None:
     assert built(tmp_path, folder) == built(tmp_path, write(tmp_path / "plain", config, state))
 
 
-class Code:
-    """Unpickling this would run code."""
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
-        return print, ("run while unpickling",)
-
-
-def edited(path: Path, change: Callable[[bytes], bytes]) -> None:
-    path.write_bytes(change(path.read_bytes()))
-
-
-def spoil(folder: Path, case: str, config: Config, state: State) -> None:
-    """Writes a checkpoint that is wrong in one way."""
-    first = "encoder.block.0.layer.0.SelfAttention.q.weight"
-    weights = folder / "model.safetensors"
-    if case == "shard missing":
-        write_sharded(folder, config, state)
-        (folder / "model-00002-of-00002.safetensors").unlink()
-        return
-    if case.startswith("index"):
-        write_sharded(folder, config, state)
-        value = {"index outside": {"weight_map": {first: "../model.safetensors"}}, "index empty": {}}[case]
-        (folder / "model.safetensors.index.json").write_text(json.dumps(value), encoding="utf-8")
-        return
-    if case.startswith("pickle"):
-        values = {"pickle code": {first: Code()}, "pickle list": [1, 2], "pickle truncated": state}
-        write_pickled(folder, config, values[case])
-        if case == "pickle truncated":
-            edited(folder / "pytorch_model.bin", lambda data: data[: len(data) // 2])
-        return
-    write(folder, config, state)
-    if case == "mt5":
-        write(folder, config | {"model_type": "mt5", "vocab_size": 250112}, state)
-    elif case == "mt5 vocabulary":
-        write(folder, config | {"vocab_size": 250112}, state)
-    elif case == "bert":
-        write(folder, {"model_type": "bert", "hidden_size": 24}, {"bert.pooler.dense.weight": torch.ones(2)})
-    elif case == "truncated":
-        edited(weights, lambda data: data[:-100])
-    elif case == "empty file":
-        weights.write_bytes(b"")
-    elif case == "not safetensors":
-        weights.write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
-    elif case == "missing tensor":
-        write(folder, config, {name: tensor for name, tensor in state.items() if name != first})
-    elif case == "extra tensor":
-        write(folder, config, state | {"encoder.block.0.adapter.weight": torch.ones(3)})
-    elif case == "misshapen tensor":
-        write(folder, config | {"d_kv": 6}, state)
-    elif case == "nan":
-        write(folder, config, state | {first: torch.full_like(state[first], float("nan"))})
-    elif case == "infinity":
-        write(folder, config, state | {first: torch.full_like(state[first], float("inf"))})
-    elif case == "float64":
-        write(folder, config, state | {first: state[first].double()})
-    elif case == "two embeddings":
-        write(folder, config, state | {"encoder.embed_tokens.weight": state["shared.weight"] + 1})
-    elif case == "not json":
-        (folder / "config.json").write_text("{'model_type': 't5'}", encoding="utf-8")
-    elif case == "json list":
-        (folder / "config.json").write_text("[]", encoding="utf-8")
-    elif case == "no weights":
-        weights.unlink()
-    elif case == "no config":
-        (folder / "config.json").unlink()
-    elif case == "silu":
-        write(folder, config | {"feed_forward_proj": "gated-silu"}, state)
-    else:
-        raise AssertionError(case)
-
-
-@pytest.mark.parametrize(
-    ("case", "message"),
-    [
-        ("mt5", "model_type 'mt5' is not supported"),
-        ("mt5 vocabulary", "vocab_size 250112 is not ByT5's"),
-        ("bert", "model_type 'bert' is not supported"),
-        ("truncated", "model.safetensors is truncated or not a safetensors file"),
-        ("empty file", "model.safetensors is truncated or not a safetensors file"),
-        ("not safetensors", "model.safetensors is truncated or not a safetensors file"),
-        ("missing tensor", "lacks the tensor encoder.block.0.layer.0.SelfAttention.q.weight"),
-        ("extra tensor", "encoder.block.0.adapter.weight"),
-        ("misshapen tensor", "has shape [15, 24], but its config.json says [18, 24]"),
-        ("nan", "encoder.block.0.layer.0.SelfAttention.q.weight in model.safetensors has values that are NaN"),
-        ("infinity", "has values that are NaN or infinite"),
-        ("float64", "is F64: only float32, float16 and bfloat16"),
-        ("two embeddings", "encoder.embed_tokens.weight differs from its shared.weight"),
-        ("not json", "config.json is not JSON"),
-        ("json list", "config.json is not a JSON object but list"),
-        ("no weights", "has no weights: model.safetensors"),
-        ("no config", "has no config.json"),
-        ("silu", "feed_forward_proj 'gated-silu' is not supported"),
-        ("shard missing", "has no model-00002-of-00002.safetensors, which its model.safetensors.index.json lists"),
-        ("index outside", "lists '../model.safetensors'"),
-        ("index empty", "has no weight_map"),
-        ("pickle code", "pytorch_model.bin holds more than weights and could run code"),
-        ("pickle list", "pytorch_model.bin is not a table of tensors"),
-        ("pickle truncated", "pytorch_model.bin is truncated or not a file of weights"),
-    ],
-)
-def test_what_is_not_a_checkpoint_is_refused_by_name(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], case: str, message: str
-) -> None:
-    spoil(tmp_path / "in", case, *checkpoint())
-    with pytest.raises(BuildError) as caught:
-        built(tmp_path, tmp_path / "in")
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert "run while unpickling" not in capfd.readouterr().out
-    assert not any(path.is_file() for path in tmp_path.glob("out*/*"))
-
-
-def test_folders_that_are_none_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    for name, message in (("absent", "does not exist"), ("file", "is a file, not a folder")):
-        with pytest.raises(BuildError, match=message):
-            stage.source_files({"source": "path", "path": str(tmp_path / name)})
-
-
 def test_random_weights_depend_on_seed_and_shape_alone(tmp_path: Path) -> None:
     params = {"source": "random", "shape": SHAPE, "seed": 0}
     assert stage.source_files(params) == {}
@@ -302,13 +167,3 @@ def test_listing_files_imports_nothing_heavy(tmp_path: Path) -> None:
         "print(sorted(heavy & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
-
-
-def test_shards_that_overlap_are_refused(tmp_path: Path) -> None:
-    folder = write_sharded(tmp_path / "in", *checkpoint())
-    first, second = sorted(folder.glob("*.safetensors"))
-    with safe_open(first, framework="pt") as file:
-        name = sorted(file.keys())[0]
-        save_file(load_file(second) | {name: file.get_tensor(name)}, second)
-    with pytest.raises(BuildError, match=f"{name} is in both {first.name} and {second.name}"):
-        built(tmp_path, folder)

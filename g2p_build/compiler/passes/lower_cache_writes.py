@@ -48,10 +48,10 @@ def _kernel(extents: list[int], length: int) -> tvm.tirx.PrimFunc:
     rows, heads, tokens, width = extents
 
     @T.prim_func(private=True, s_tir=True)
-    def write_cache(
-        new: T.Buffer((rows, heads, tokens, width), "float32"),
-        position: T.Buffer((rows,), "int32"),
-        cache: T.Buffer((rows, heads, length, width), "float32"),
+    def write_cache(  # type: ignore[no-untyped-def]
+        new: T.Buffer((rows, heads, tokens, width), "float32"),  # type: ignore[valid-type]
+        position: T.Buffer((rows,), "int32"),  # type: ignore[valid-type]
+        cache: T.Buffer((rows, heads, length, width), "float32"),  # type: ignore[valid-type]
     ):
         T.func_attr({"tirx.noalias": True})
         for b, h, t, d in T.grid(rows, heads, tokens, width):

@@ -42,21 +42,17 @@ class _Lowering(PyExprMutator):
         left, right = call.args
         stored = self.lookup_binding(right) if isinstance(right, relax.Var) else None
         compute = _matmul
-        if _is(stored, "relax.astype"):
+        if isinstance(stored, relax.Call) and stored.op == ir.Op.get("relax.astype"):
             right = stored.args[0]
-        elif _is(stored, "relax.permute_dims") and _swaps_last_two(stored) and int(left.ty.shape[-2]) <= FEW_ROWS:
+        elif isinstance(stored, relax.Call) and _swaps_last_two(stored) and int(left.ty.shape[-2]) <= FEW_ROWS:
             right, compute = stored.args[0], _dot
-        kernel = self.builder_.call_te(compute, left, right, primfunc_name_hint=compute.__name__.strip("_"),
-                                       primfunc_attrs={"op_pattern": OUT_ELEMWISE_FUSABLE})
-        return kernel
+        return self.builder_.call_te(compute, left, right, primfunc_name_hint=compute.__name__.strip("_"),
+                                     primfunc_attrs={"op_pattern": OUT_ELEMWISE_FUSABLE})
 
-
-def _is(expression: relax.Expr | None, op: str) -> bool:
-    return isinstance(expression, relax.Call) and expression.op == ir.Op.get(op)
-
-
-def _swaps_last_two(permute: relax.Call) -> bool:
-    axes = [int(axis) for axis in permute.attrs.axes]
+def _swaps_last_two(call: relax.Call) -> bool:
+    if call.op != ir.Op.get("relax.permute_dims"):
+        return False
+    axes = [int(axis) for axis in call.attrs.axes]
     identity = list(range(len(axes)))
     return axes == [*identity[:-2], identity[-1], identity[-2]]
 

@@ -1,0 +1,115 @@
+"""What comes out of the compiler: formats, symbols, bytes."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import tvm
+from elftools.elf.elffile import ELFFile
+from elftools.elf.relocation import RelocationSection
+from t5_reference import random_checkpoint
+
+from g2p_build.compiler.export import export
+from g2p_build.compiler.pipeline import OBJECTS, compile, phases, target_of
+from g2p_build.errors import BuildError
+from g2p_build.models.programs import programs
+
+SHAPE = {"d_model": 48, "d_kv": 8, "d_ff": 80, "num_heads": 3, "num_layers": 1, "feed_forward_proj": "gated-gelu"}
+LIBC = {"memcpy", "memset", "expf", "logf", "powf", "tanhf", "floorf"}
+ELF = [
+    ("x86_64-linux-gnu", "x86-64-v3", "EM_X86_64"), ("x86_64-linux-gnu", "x86-64-v4", "EM_X86_64"),
+    ("aarch64-linux-gnu", "generic", "EM_AARCH64"), ("aarch64-linux-android", "generic", "EM_AARCH64"),
+]
+
+
+def objects(folder: Path, triple: str, cpu: str, dtype: str = "float32", seed: int = 0) -> list[Path]:
+    """Compiles a small model's programs for a target."""
+    return compile(module(dtype, seed), {"kind": "llvm", "triple": triple, "cpu": cpu}, folder)
+
+
+@cache
+def module(dtype: str, seed: int) -> tvm.IRModule:
+    """All programs of a small model with random weights."""
+    architecture = random_checkpoint(seed, **SHAPE).architecture
+    cached, cacheless = (programs(architecture, [2], 8, 6, dtype, kv_cache) for kv_cache in (True, False))
+    return export([*cached, cacheless[-1]])[0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize(("triple", "cpu", "machine"), ELF)
+def test_elf_objects_need_the_c_library_and_one_error_hook(
+    tmp_path: Path, triple: str, cpu: str, machine: str, dtype: str
+) -> None:
+    paths = objects(tmp_path, triple, cpu, dtype)
+    assert [path.name for path in paths] == list(OBJECTS)
+    for path in paths:
+        with path.open("rb") as stream:
+            elf = ELFFile(stream)
+            assert elf["e_machine"] == machine
+            symbols = elf.get_section_by_name(".symtab")
+            undefined = {symbol.name for symbol in symbols.iter_symbols()
+                         if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name}
+            assert undefined <= LIBC | {"TVMFFIErrorSetRaisedFromCStrParts"}
+            # The runtime's hooks are declared in every object; no code may use one.
+            used = {symbols.get_symbol(relocation["r_info_sym"]).name for section in elf.iter_sections()
+                    if isinstance(section, RelocationSection) for relocation in section.iter_relocations()}
+            assert not {name for name in used if name.startswith("__TVMBackend")}
+
+
+def test_iphone_objects_are_mach_o_for_arm64(tmp_path: Path) -> None:
+    for path in objects(tmp_path, "arm64-apple-ios", "apple-a14", "float16"):
+        magic, cpu_type = struct.unpack("<II", path.read_bytes()[:8])
+        assert (magic, cpu_type) == (0xFEEDFACF, 0x0100000C)
+
+
+SCRIPT = """
+import hashlib, sys
+from pathlib import Path
+sys.path[:0] = [{tests!r}, {root!r}]
+from test_pipeline import objects
+from g2p_build.compiler.link import link_shared
+paths = objects(Path.cwd(), "x86_64-linux-gnu", "x86-64-v3", seed=int(sys.argv[1]))
+link_shared(paths, "x86_64-linux-gnu", Path("model.so"))
+print(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in [*paths, Path("model.so")]))
+"""
+
+
+def test_bytes_depend_on_neither_weights_nor_process_nor_folder(tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    script = SCRIPT.format(tests=str(here), root=str(here.parent))
+    digests = []
+    for seed in ("1", "2"):
+        folder = tmp_path / f"folder {seed}"
+        folder.mkdir()
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(here.parents[1])}
+        result = subprocess.run([sys.executable, "-c", script, seed], cwd=folder, env=environment,
+                                capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        digests.append(result.stdout.split())
+    assert len(digests[0]) == 3
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(("target", "message"), [
+    (("llvm", "x86_64-linux-gnu", "x86-64-v9"), "no CPU 'x86-64-v9' for x86_64-linux-gnu; did you mean x86-64-v"),
+    (("llvm", "arm64-apple-ios", "aple-a14"), "no CPU 'aple-a14' for arm64-apple-ios; did you mean apple-a14"),
+    (("llvm", "aarch64-linux-gnu", "x86-64-v3"), "no CPU 'x86-64-v3' for aarch64-linux-gnu"),
+    (("llvm", "nonsense", "generic"), "target triple 'nonsense' is not supported"),
+    (("llvm", "", "generic"), "target triple '' is not supported"),
+    (("cuda", "x86_64-linux-gnu", "x86-64-v3"), "target kind 'cuda' is not supported"),
+])
+def test_unknown_targets_are_refused(target: tuple[str, str, str], message: str) -> None:
+    with pytest.raises(BuildError) as refusal:
+        target_of(dict(zip(("kind", "triple", "cpu"), target, strict=True)))
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_pipeline_is_a_list_of_named_phases() -> None:
+    assert list(phases()) == ["lower", "fuse", "schedule", "plan", "lower_vm"]

@@ -1,0 +1,72 @@
+"""Every command that the README shows works as shown."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Tree, copy_tree
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line.partition(" #")[0].strip()
+    for language, block in BLOCKS
+    if language == "sh"
+    for line in block.splitlines()
+    if line and not line.startswith("#")
+]
+
+
+@pytest.fixture(scope="module")
+def tree(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    tree = copy_tree(tmp_path_factory.mktemp("readme") / "tree", built.cache, built.root)
+    for part in ("Makefile", "requirements.lock", "pyproject.toml", "examples"):
+        subprocess.run(["cp", "-r", ROOT / part, tree.root], check=True)
+    # The environment that the tests run in stands for the one that make would make.
+    (tree.root / ".venv").symlink_to(sys.prefix)
+    return tree
+
+
+def shell(tree: Tree, command: str) -> subprocess.CompletedProcess[str]:
+    env = tree.env | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(["bash", "-c", command], cwd=tree.root, env=env, capture_output=True, text=True)
+
+
+def test_there_are_commands_to_run() -> None:
+    assert {"make demo", "make test", "doit", "doit compile target=iphone"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not command.startswith("make ")])
+def test_a_command_of_the_readme_works(tree: Tree, command: str) -> None:
+    if command.startswith(("g2p ", "python examples/")):
+        assert shell(tree, "doit").returncode == 0
+    result = shell(tree, command)
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_make_demo_pronounces_what_the_readme_says(tree: Tree) -> None:
+    result = shell(tree, "make --old-file=.venv/.ready demo")
+    assert result.returncode == 0, result.stderr
+    said = [line for line in result.stdout.splitlines() if "\t" in line]
+    assert len(said) == 6
+    [shown] = [block for language, block in BLOCKS if language == "text"]
+    assert said == [line for line in shown.splitlines() if "\t" in line]
+
+
+def test_make_test_checks_style_types_and_behaviour() -> None:
+    plan = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert all(tool in plan for tool in ("ruff check", "ruff format --check", "mypy", "pytest"))
+
+
+def test_the_python_of_the_readme_works(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    [code] = [block for language, block in BLOCKS if language == "python"]
+    results = re.findall(r"# (\[.*\])$", code, re.MULTILINE)
+    assert results
+    assert shell(tree, "doit").returncode == 0
+    code = code.replace("g2p([", "print(g2p([").replace('lang="eng-us")', 'lang="eng-us"))')
+    result = subprocess.run([sys.executable, "-c", code], cwd=tree.root, env=tree.env, capture_output=True, text=True)
+    assert result.stdout.strip() == results[0].replace('"', "'"), result.stderr
