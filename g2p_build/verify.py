@@ -13,7 +13,7 @@ from g2p_build.reference import Reference
 from g2p_build.store.digests import digest_of
 from g2p_build.variant import Checkpoint, Variant
 
-__all__ = ["Report", "WordSet", "compare_prompts", "golden_set", "read_word_set", "verify"]
+__all__ = ["Report", "WordSet", "as_manifest", "compare_prompts", "golden_set", "read_word_set", "verify"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read_word_set(path: Path) -> WordSet:
 
 def verify(
     root: Path, manifest: Path, variant: Variant, nodes: Mapping[str, Node], sets: Sequence[WordSet]
-) -> list[Report]:
+) -> Iterator[Report]:
     """Pronounces every word of some sets with a built variant, at each of its batch sizes, and with transformers.
 
     Args:
@@ -66,6 +66,9 @@ def verify(
         variant: what was built.
         nodes: its stages, by role; up to date.
         sets: the words.
+
+    Yields:
+        A report for each language of each set.
 
     Raises:
         BuildError: the variant cannot run on this machine.
@@ -77,7 +80,6 @@ def verify(
     except runtime.G2PError as error:
         raise BuildError(f"{variant.name} cannot be verified here: {error}") from None
     reference = _reference(root, variant.checkpoint, nodes)
-    reports = []
     for words in sets:
         for language, rows in words.words.items():
             fitting = [row for row in rows if reference.length(row[0], language) <= variant.max_lens.input]
@@ -89,8 +91,7 @@ def verify(
             if fitting and all(pronunciations for _, pronunciations in fitting):
                 hypotheses = [reference.text(ids) for ids in runs[0]]
                 scored = score(hypotheses, [pronunciations for _, pronunciations in fitting])
-            reports.append(Report(words.name, language, len(listed), equal, len(rows) - len(listed), scored))
-    return reports
+            yield Report(words.name, language, len(listed), equal, len(rows) - len(listed), scored)
 
 
 def as_manifest(reports: Sequence[Report], sets: Sequence[WordSet]) -> dict[str, Any]:

@@ -3,10 +3,13 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-__all__ = ["show"]
+__all__ = ["progress", "show"]
+
+
+T = TypeVar("T")
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool, title: str = "", hidden: Sequence[str] = ()) -> None:
@@ -26,6 +29,17 @@ def show(rows: Sequence[Mapping[str, Any]], as_json: bool, title: str = "", hidd
         sys.stdout.flush()
     except BrokenPipeError:  # whoever was reading has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+
+
+def progress(items: Iterable[T], title: str, total: int) -> Iterator[T]:
+    """Passes items on as they come, with a bar on the error stream while a person is looking."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, title, total, console=Console(stderr=True), transient=True)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], title: str, hidden: Sequence[str]) -> None:

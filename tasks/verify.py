@@ -8,7 +8,7 @@ from doit.exceptions import TaskFailed
 
 from g2p_build import graph, publish
 from g2p_build.errors import BuildError
-from tasks.output import show
+from tasks.output import progress, show
 from tasks.plan import Plan
 
 __all__ = ["tasks"]
@@ -55,7 +55,8 @@ def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed 
         for variant in plan.variants:
             nodes = graph.nodes(variant)
             manifest = plan.tree / "manifests" / f"{variant.name}.json"
-            reports = verify(plan.root, manifest, variant, nodes, sets)
+            languages = sum(len(words.words) for words in sets)
+            reports = list(progress(verify(plan.root, manifest, variant, nodes, sets), variant.name, languages))
             publish.publish(plan.root, plan.tree, nodes, plan.default.name, as_manifest(reports, sets))
             rows = [
                 {"variant": variant.name, "set": report.set, "language": report.language, "words": report.words}
@@ -78,18 +79,13 @@ def _compare_prompts(plan: Plan, words: str, as_json: bool) -> TaskFailed | None
     if not words:
         return TaskFailed("--prompts needs a dictionary to score against: --words PATH")
     for checkpoint, variant in {variant.checkpoint.name: variant for variant in plan.variants}.items():
+        dictionary = read_word_set(Path(words))
+        scores = compare_prompts(plan.root, variant, graph.nodes(variant), dictionary)
         rows = [
-            {
-                "checkpoint": checkpoint,
-                "space": space,
-                "end_token": append_eos,
-                "language": language,
-                "words": score.words,
-            }
+            {"checkpoint": checkpoint, "space": space, "end_token": append_eos}
+            | {"language": language, "words": score.words}
             | _scores(score)
-            for space, append_eos, language, score in compare_prompts(
-                plan.root, variant, graph.nodes(variant), read_word_set(Path(words))
-            )
+            for space, append_eos, language, score in progress(scores, checkpoint, 4 * len(dictionary.words))
         ]
         show(rows, as_json, checkpoint, hidden=["checkpoint"])
     return None

@@ -15,6 +15,8 @@ from g2p_build.models.architecture import Architecture, architecture_of
 from g2p_build.models.programs import Program, nested_arguments, programs
 from g2p_build.models.weights import pack
 
+torch.set_num_threads(1)  # tensors here are tiny, and threads that wait for work by spinning slow everything else
+
 EMBEDDED = Path(__file__).parents[1] / "g2p_build" / "checkpoints" / "embedded"
 
 

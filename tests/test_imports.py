@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "dodo": {"tasks"},
     "tasks": {"tasks", "g2p_build", "graph", "stages", "store", "runtime", "errors"},
-    "g2p_build": {"g2p_build", "graph", "stages", "store", "runtime", "models", "errors"},
+    "g2p_build": {"g2p_build", "graph", "stages", "store", "runtime", "models", "checkpoints", "errors"},
     "graph": {"g2p_build", "stages", "checkpoints"},
     "stages": {"stages", "models", "compiler", "store", "runtime", "checkpoints", "errors"},
     "checkpoints": {"checkpoints", "models", "store", "errors"},

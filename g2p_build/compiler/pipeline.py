@@ -16,6 +16,7 @@ from tvm.target import Target, codegen
 from g2p_build.compiler.passes.lower_cache_writes import LowerCacheWrites
 from g2p_build.compiler.passes.lower_matmuls import LowerMatmuls
 from g2p_build.compiler.passes.lower_norms import LowerNorms
+from g2p_build.compiler.passes.lower_softmax import LowerSoftmax
 from g2p_build.compiler.passes.schedule_kernels import ScheduleKernels
 from g2p_build.compiler.passes.stack_buffers import StackBuffers
 from g2p_build.errors import BuildError
@@ -38,7 +39,8 @@ def phases() -> dict[str, list[tvm.transform.Pass]]:
             LowerCacheWrites(),
             LowerNorms(),
             LowerMatmuls(),
-            transform.FastMathTransform(),
+            LowerSoftmax(),
+            transform.FastMathTransform(),  # tanh from vector instructions, as accurate as float32 needs
             transform.LegalizeOps(),
             transform.FoldConstant(),
         ],

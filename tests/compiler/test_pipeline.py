@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 import subprocess
@@ -16,6 +17,7 @@ from elftools.elf.relocation import RelocationSection
 from t5_reference import random_checkpoint
 
 from g2p_build.compiler.export import export
+from g2p_build.compiler.link import link_shared
 from g2p_build.compiler.pipeline import OBJECTS, compile, phases, target_of
 from g2p_build.errors import BuildError
 from g2p_build.models.programs import programs
@@ -23,8 +25,10 @@ from g2p_build.models.programs import programs
 SHAPE = {"d_model": 48, "d_kv": 8, "d_ff": 80, "num_heads": 3, "num_layers": 1, "feed_forward_proj": "gated-gelu"}
 LIBC = {"memcpy", "memset", "expf", "logf", "powf", "tanhf", "floorf"}
 ELF = [
-    ("x86_64-linux-gnu", "x86-64-v3", "EM_X86_64"), ("x86_64-linux-gnu", "x86-64-v4", "EM_X86_64"),
-    ("aarch64-linux-gnu", "generic", "EM_AARCH64"), ("aarch64-linux-android", "generic", "EM_AARCH64"),
+    ("x86_64-linux-gnu", "x86-64-v3", "float32", "EM_X86_64"),
+    ("x86_64-linux-gnu", "x86-64-v4", "float16", "EM_X86_64"),
+    ("aarch64-linux-gnu", "generic", "float16", "EM_AARCH64"),
+    ("aarch64-linux-android", "generic", "float32", "EM_AARCH64"),
 ]
 
 
@@ -41,10 +45,9 @@ def module(dtype: str, seed: int) -> tvm.IRModule:
     return export([*cached, cacheless[-1]])[0]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize(("triple", "cpu", "machine"), ELF)
+@pytest.mark.parametrize(("triple", "cpu", "dtype", "machine"), ELF)
 def test_elf_objects_need_the_c_library_and_one_error_hook(
-    tmp_path: Path, triple: str, cpu: str, machine: str, dtype: str
+    tmp_path: Path, triple: str, cpu: str, dtype: str, machine: str
 ) -> None:
     paths = objects(tmp_path, triple, cpu, dtype)
     assert [path.name for path in paths] == list(OBJECTS)
@@ -69,31 +72,31 @@ def test_iphone_objects_are_mach_o_for_arm64(tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import hashlib, sys
-from pathlib import Path
-sys.path[:0] = [{tests!r}, {root!r}]
-from test_pipeline import objects
-from g2p_build.compiler.link import link_shared
-paths = objects(Path.cwd(), "x86_64-linux-gnu", "x86-64-v3", seed=int(sys.argv[1]))
-link_shared(paths, "x86_64-linux-gnu", Path("model.so"))
-print(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in [*paths, Path("model.so")]))
+import sys
+sys.path[:0] = {paths!r}
+from test_pipeline import digests
+print(*digests(2))
 """
 
 
-def test_bytes_depend_on_neither_weights_nor_process_nor_folder(tmp_path: Path) -> None:
-    here = Path(__file__).parent
-    script = SCRIPT.format(tests=str(here), root=str(here.parent))
-    digests = []
-    for seed in ("1", "2"):
-        folder = tmp_path / f"folder {seed}"
-        folder.mkdir()
-        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(here.parents[1])}
-        result = subprocess.run([sys.executable, "-c", script, seed], cwd=folder, env=environment,
-                                capture_output=True, text=True)
-        assert result.returncode == 0, result.stderr
-        digests.append(result.stdout.split())
-    assert len(digests[0]) == 3
-    assert digests[0] == digests[1]
+def test_bytes_depend_on_neither_weights_nor_process_nor_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Path(__file__).parent, tmp_path / "another folder"
+    there.mkdir()
+    script = SCRIPT.format(paths=[str(here), str(here.parent), str(here.parents[1])])
+    result = subprocess.run([sys.executable, "-c", script], cwd=there, env=os.environ | {"PYTHONHASHSEED": "7"},
+                            capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    monkeypatch.chdir(tmp_path)
+    assert result.stdout.split() == digests(1)
+
+
+def digests(seed: int) -> list[str]:
+    """SHA-256 of the objects and the library of a checkpoint, made in the working directory."""
+    paths = objects(Path.cwd(), "x86_64-linux-gnu", "x86-64-v3", seed=seed)
+    link_shared(paths, "x86_64-linux-gnu", Path("model.so"))
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in [*paths, Path("model.so")]]
 
 
 @pytest.mark.parametrize(("target", "message"), [

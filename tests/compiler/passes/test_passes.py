@@ -13,6 +13,7 @@ from tvm.script import tirx as T
 from g2p_build.compiler.passes.lower_cache_writes import LowerCacheWrites
 from g2p_build.compiler.passes.lower_matmuls import LowerMatmuls
 from g2p_build.compiler.passes.lower_norms import LowerNorms
+from g2p_build.compiler.passes.lower_softmax import LowerSoftmax
 from g2p_build.compiler.passes.stack_buffers import StackBuffers
 
 
@@ -104,6 +105,26 @@ def test_norms_are_one_kernel(dtype: str) -> None:
     x, weight = np.random.randn(3, 8).astype("float32"), np.random.rand(8).astype(dtype)
     expected = weight.astype("float32") * x / np.sqrt((x * x).mean(axis=1, keepdims=True) + 0.5)
     np.testing.assert_allclose(run(lowered, x, weight)[0], expected, rtol=1e-5)
+
+
+def test_softmax_is_one_kernel_that_calls_no_library() -> None:
+    @I.ir_module
+    class Module:
+        @R.function
+        def main(x: R.Tensor((2, 3001), "float32")):
+            with R.dataflow():
+                weights = R.nn.softmax(x, axis=-1)
+                R.output(weights)
+            return weights
+
+    lowered = LowerSoftmax()(Module)
+    assert list(kernels(lowered)) == ["softmax"]
+    assert "T.exp" not in kernels(lowered)["softmax"].script()
+    x = np.stack([np.linspace(-100, 0, 3001), np.full(3001, np.finfo("float32").min)]).astype("float32")
+    found, _ = run(lowered, x)
+    powers = np.exp(x[0].astype("float64"))
+    np.testing.assert_allclose(found[0], powers / powers.sum(), rtol=3e-7, atol=1e-38)
+    np.testing.assert_allclose(found[1], 1 / 3001, rtol=1e-6)
 
 
 def test_scratch_buffers_stay_on_the_stack() -> None:

@@ -1,0 +1,90 @@
+"""`doit verify …`: built variants against transformers and a dictionary, and what their manifests then say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CACHED, DEFAULT, HALF, Tree, copy_tree
+
+from g2p_build.runtime import manifest as contract
+
+# Real words, with the pronunciations that a dictionary has for them; the second of "knight" is not English.
+DICTIONARY = {"eng-us": "knight\tˈnaɪt\nthrough\tθɹuː,ˈθɹu\ntough\tˈtʌf\n", "fin": "talo\tˈtɑlo\n"}
+
+
+@pytest.fixture(scope="module")
+def verified(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A tree of its own over the built cache, so that what is verified here is verified here only."""
+    return copy_tree(tmp_path_factory.mktemp("verified") / "tree", built.cache, built.root)
+
+
+@pytest.fixture
+def dictionary(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for language, text in DICTIONARY.items():
+        (folder / f"{language}.tsv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def rows(tree: Tree, *words: str) -> list[dict[str, Any]]:
+    result = tree.doit("verify", "--json", *words)
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_every_golden_word_is_equal_at_every_batch_size_and_the_manifest_says_so(
+    verified: Tree, dictionary: Path
+) -> None:
+    found = rows(verified, "batch=[1,8]", f"--words={dictionary}")
+    assert [row["equal"] for row in found if row["set"] == "golden"] == [10] * 6
+    [english] = [row for row in found if row["set"] == "mine" and row["language"] == "eng-us"]
+    assert (english["words"], english["equal"]) == (3, 3)
+
+    path = verified.root / "manifests" / f"{CACHED}.json"
+    golden, mine = contract.read(path)["verification"]["sets"]
+    assert (golden["words"], golden["equal"]) == (60, 60)
+    assert mine["languages"]["eng-us"]["characters"] == len("ˈnaɪt" + "ˈθɹu" + "ˈtʌf")
+    assert english["PER"] == round(mine["languages"]["eng-us"]["edits"] / mine["languages"]["eng-us"]["characters"], 4)
+
+
+def test_a_verification_stays_until_what_was_verified_changes(verified: Tree) -> None:
+    path = verified.root / "manifests" / f"{DEFAULT}.json"
+    rows(verified)
+    after = path.read_bytes()
+    assert json.loads(after)["verification"]["sets"][0]["equal"] == 60
+    assert verified.compiled().split()[0] == "current"
+    assert path.read_bytes() == after
+    index = contract.read_index(path.with_name("index.json"))
+    assert {entry["name"]: entry["digest"] for entry in index["manifests"]}[DEFAULT] == json.loads(after)["digest"]
+    verified.compiled("checkpoint.languages=[eng-us,fin]", "checkpoint.name=embedded")
+    assert json.loads(path.read_bytes())["verification"] is None
+
+
+def test_half_precision_is_reported_not_failed(verified: Tree) -> None:
+    found = rows(verified, "dtype=float16")
+    assert sum(row["words"] for row in found) == 60
+    assert contract.read(verified.root / "manifests" / f"{HALF}.json")["verification"] is not None
+
+
+def test_a_dictionary_settles_how_a_checkpoint_is_prompted(verified: Tree, dictionary: Path) -> None:
+    found = rows(verified, "--prompts", f"--words={dictionary}")
+    per = {(row["space"], row["end_token"]): row["PER"] for row in found if row["language"] == "eng-us"}
+    assert len(per) == 4
+    assert min(per, key=lambda way: per[way]) == (True, False)  # how the embedded checkpoint was trained
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--prompts"], "--words"),
+        (["--words=nowhere.tsv"], "nowhere.tsv"),
+        (["target=iphone", *("checkpoint/shape=embedded", "checkpoint=random")], "cannot be verified here"),
+    ],
+)
+def test_what_cannot_be_verified_is_one_line(verified: Tree, words: list[str], says: str) -> None:
+    result = verified.doit("verify", *words)
+    assert result.returncode != 0
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+    assert says in line and "Traceback" not in result.stderr
