@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from g2p_build import build
 from g2p_build.graph import Node
 from g2p_build.runtime import manifest as contract
 from g2p_build.runtime.errors import InvalidManifest
-from g2p_build.store.digests import digest_of, file_digest
+from g2p_build.store.digests import digest_of, file_digest, remember
 from g2p_build.store.files import write_atomically
 
 __all__ = ["publish", "published", "render"]
+
+SUMMARY = "manifest-1"  # the version of what is remembered of manifests
 
 
 def render(value: Any) -> bytes:
@@ -31,16 +34,17 @@ def published(root: Path, tree: Path, nodes: dict[str, Node], default: str) -> b
         nodes: the variant's stages, by role; up to date.
         default: name of the default variant, which the index states.
     """
-    manifest = _manifest(root, tree, nodes["manifest"])
+    made = remember(root, build.files(root, nodes["manifest"])["manifest.json"], SUMMARY, _summary)
     folder = tree / "manifests"
     try:
+        there = remember(root, folder / made["entry"]["file"], SUMMARY, _summary)
+        indexed = _indexed(root, folder, default)
         return (
-            (folder / f"{manifest['name']}.json").read_bytes() == render(manifest)
-            and all(
-                file_digest(root, tree / "dist" / archive["file"]) == archive["sha256"]
-                for archive in manifest["archives"].values()
-            )
-            and (folder / "index.json").read_bytes() == render(_index(folder, default))
+            there is not None
+            and there["rendered"]
+            and there["unverified"] == made["unverified"]
+            and all(file_digest(root, tree / "dist" / file) == digest for file, digest in there["archives"].items())
+            and indexed.get(there["entry"]["name"]) == there["entry"]
         )
     except OSError:
         return False
@@ -81,8 +85,10 @@ def publish(
             _copy(root, made, dist / archive["file"], archive["sha256"])
         path = folder / f"{manifest['name']}.json"
         _replace(path, render(manifest))
-        index = _index(folder, default)
-        contract.validate_index(index)
+        index = _index(root, folder, default)
+        # The other entries were validated when they were written.
+        mine = [entry for entry in index["manifests"] if entry["name"] == manifest["name"]]
+        contract.validate_index(index | {"default": None, "manifests": mine})
         _replace(folder / "index.json", render(index))
     return path
 
@@ -105,10 +111,41 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _index(folder: Path, default: str) -> dict[str, Any]:
+def _summary(path: Path) -> dict[str, Any] | None:
+    """What deciding about a manifest takes; None where the file is damaged."""
+    manifest = _read(path)
+    if manifest is None:
+        return None
+    return {
+        "unverified": contract.digest(manifest | {"verification": None}),
+        "archives": {archive["file"]: archive["sha256"] for archive in manifest["archives"].values()},
+        "rendered": path.read_bytes() == render(manifest),
+        "entry": _entry(manifest),
+    }
+
+
+@cache
+def _indexed(root: Path, folder: Path, default: str) -> dict[str, dict[str, Any]]:
+    """The entries of the index by name, as a process first finds it; none where it is not as it should be."""
+    index = remember(root, folder / "index.json", "index-1", _parsed)
+    if index is None or not all((folder / entry["file"]).exists() for entry in index["manifests"]):
+        return {}
+    found = {entry["name"]: entry for entry in index["manifests"]}
+    return found if (index["default"] == default) == (default in found) else {}
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        index = json.loads(path.read_bytes())
+        return index if path.read_bytes() == render(index) else None
+    except ValueError:
+        return None
+
+
+def _index(root: Path, folder: Path, default: str) -> dict[str, Any]:
     """The index of the manifests in a folder. Damaged ones are not in it."""
-    found = [_read(path) for path in folder.glob("*.json") if path.name != "index.json"]
-    entries = sorted((_entry(manifest) for manifest in found if manifest), key=lambda entry: entry["name"])
+    found = [remember(root, path, SUMMARY, _summary) for path in folder.glob("*.json") if path.name != "index.json"]
+    entries = sorted((summary["entry"] for summary in found if summary), key=lambda entry: entry["name"])
     return {
         "schema_version": contract.SCHEMA_VERSION,
         "default": default if default in [entry["name"] for entry in entries] else None,

@@ -75,6 +75,13 @@ def test_a_dictionary_settles_how_a_checkpoint_is_prompted(verified: Tree, dicti
     assert min(per, key=lambda way: per[way]) == (True, False)  # how the embedded checkpoint was trained
 
 
+def test_an_odd_shape_is_equal_too(verified: Tree) -> None:
+    odd = {"d_model": 33, "d_kv": 7, "d_ff": 50, "num_heads": 3, "num_layers": 2, "num_decoder_layers": 1}
+    shape = [f"checkpoint.shape.{field}={value}" for field, value in odd.items()]
+    found = rows(verified, "checkpoint=random", *shape, "batch=[1,3]", "max_lens.output=24", "kv_cache=true,false")
+    assert [(row["words"], row["equal"]) for row in found] == [(10, 10)] * 12
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -45,7 +45,7 @@ class _Compiled(nn.Module):
 
     def forward(self, *arguments: Any) -> Tensor | tuple[Tensor, ...]:
         results: Tensor | tuple[Tensor, ...] = self.module(*arguments)
-        return results if isinstance(results, Tensor) else results[:self.outputs]
+        return results if isinstance(results, Tensor) else results[: self.outputs]
 
 
 def _function(program: Program) -> relax.Function:
@@ -55,10 +55,16 @@ def _function(program: Program) -> relax.Function:
         examples = [torch.empty(spec.shape, dtype=getattr(torch, spec.dtype)) for _, spec in program.inputs]
         exported = torch.export.export(_Compiled(program), nested_arguments(program, examples), strict=False)
     # Decomposing takes most of an import's time, and would take apart what the passes want whole.
-    module = from_exported_program(exported, custom_convert_map={"write_cache.default": _write_cache,
-                                                                 "rms_norm.default": _rms_norm,
-                                                                 "embedding.default": _embedding},
-                                   unwrap_unit_return_tuple=True, run_ep_decomposition=False)
+    module = from_exported_program(
+        exported,
+        custom_convert_map={
+            "write_cache.default": _write_cache,
+            "rms_norm.default": _rms_norm,
+            "embedding.default": _embedding,
+        },
+        unwrap_unit_return_tuple=True,
+        run_ep_decomposition=False,
+    )
     function = module["main"]
     found = [(param.name, [int(extent) for extent in param.ty.shape]) for param in function.params]
     for (name, shape), (kind, spec) in zip(found, program.inputs, strict=True):
@@ -91,8 +97,10 @@ def _description(program: Program) -> dict[str, Any]:
         "batch": program.batch,
         "input_len": program.input_len,
         "output_len": program.output_len,
-        "inputs": [{"name": spec.name, "kind": kind, "shape": list(spec.shape), "dtype": spec.dtype}
-                   for kind, spec in program.inputs],
+        "inputs": [
+            {"name": spec.name, "kind": kind, "shape": list(spec.shape), "dtype": spec.dtype}
+            for kind, spec in program.inputs
+        ],
         "outputs": [_tensor(spec) for spec in program.outputs],
     }
 

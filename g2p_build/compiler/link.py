@@ -30,15 +30,32 @@ def link_shared(objects: Sequence[Path], triple: str, output: Path) -> None:
         BuildError: No library can be linked for the triple here, or the linker refuses the objects.
     """
     if triple not in LINKABLE:
-        raise BuildError(f"cannot link a shared library for {triple!r} here (only for {' and '.join(LINKABLE)}): "
-                         "use library: objects")
+        raise BuildError(
+            f"cannot link a shared library for {triple!r} here (only for {' and '.join(LINKABLE)}): "
+            "use library: objects"
+        )
     with tempfile.TemporaryDirectory() as scratch:
         names = [f"{index}.o" for index in range(len(objects))]
         for name, source in zip(names, objects, strict=True):
             shutil.copyfile(source, Path(scratch, name))
         # Without -nostdlib zig would first compile a runtime of its own, which nothing here needs, for 20 seconds.
-        command = [sys.executable, "-m", "ziglang", "cc", "-target", LINKABLE[triple], "-shared", "-nostdlib",
-                   *names, "-lm", "-lc", "-Wl,--build-id=none", "-s", "-o", "library.so"]
+        command = [
+            sys.executable,
+            "-m",
+            "ziglang",
+            "cc",
+            "-target",
+            LINKABLE[triple],
+            "-shared",
+            "-nostdlib",
+            *names,
+            "-lm",
+            "-lc",
+            "-Wl,--build-id=none",
+            "-s",
+            "-o",
+            "library.so",
+        ]
         caches = {"ZIG_GLOBAL_CACHE_DIR": str(Path(scratch, "zig")), "ZIG_LOCAL_CACHE_DIR": str(Path(scratch, "zig"))}
         result = subprocess.run(command, cwd=scratch, env=os.environ | caches, capture_output=True, text=True)
         if result.returncode != 0:

@@ -128,6 +128,7 @@ def target_of(target: Mapping[str, Any]) -> Target:
     known = sorted(codegen.llvm_get_cpu_archlist(Target({"kind": "llvm", "mtriple": triple})))
     if cpu not in known:
         near = difflib.get_close_matches(cpu, known, 3)
-        raise BuildError(f"LLVM knows no CPU {cpu!r} for {triple}"
-                         + (f"; did you mean {' or '.join(near)}?" if near else ""))
+        raise BuildError(
+            f"LLVM knows no CPU {cpu!r} for {triple}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+        )
     return Target({"kind": "llvm", "mtriple": triple, "mcpu": cpu})

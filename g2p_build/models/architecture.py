@@ -11,8 +11,17 @@ from typing import Any
 
 from g2p_build.errors import BuildError
 
-__all__ = ["EMBEDDINGS", "FEED_FORWARDS", "IGNORED_TENSORS", "VOCABULARY", "Architecture", "architecture_of",
-           "checkpoint_tensors", "from_json", "to_json"]
+__all__ = [
+    "EMBEDDINGS",
+    "FEED_FORWARDS",
+    "IGNORED_TENSORS",
+    "VOCABULARY",
+    "Architecture",
+    "architecture_of",
+    "checkpoint_tensors",
+    "from_json",
+    "to_json",
+]
 
 FEED_FORWARDS = {"relu": "relu", "gated-gelu": "gelu_new"}
 """The feed-forward blocks that are built, and the activation that transformers uses for each."""
@@ -28,8 +37,15 @@ IGNORED_TENSORS = ("decoder.block.0.layer.1.EncDecAttention.relative_attention_b
 
 # transformers' T5Config defaults, for files that leave a field out.
 _DEFAULTS: dict[str, Any] = {
-    "vocab_size": 32128, "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8,
-    "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128, "layer_norm_epsilon": 1e-6,
+    "vocab_size": 32128,
+    "d_model": 512,
+    "d_kv": 64,
+    "d_ff": 2048,
+    "num_layers": 6,
+    "num_heads": 8,
+    "relative_attention_num_buckets": 32,
+    "relative_attention_max_distance": 128,
+    "layer_norm_epsilon": 1e-6,
     "feed_forward_proj": "relu",
 }
 
@@ -94,8 +110,10 @@ def architecture_of(config: Mapping[str, Any], tensor_shapes: Mapping[str, tuple
         raise BuildError(f"model_type {model_type!r} is not supported: only 't5' with ByT5's vocabulary is")
     vocab_size = _size(config, "vocab_size")
     if vocab_size not in VOCABULARY:
-        raise BuildError(f"vocab_size {vocab_size} is not ByT5's (384; {VOCABULARY[0]} to {VOCABULARY[-1]} are taken): "
-                         "use a checkpoint trained on bytes")
+        raise BuildError(
+            f"vocab_size {vocab_size} is not ByT5's (384; {VOCABULARY[0]} to {VOCABULARY[-1]} are taken): "
+            "use a checkpoint trained on bytes"
+        )
     layers = _size(config, "num_layers")
     decoder_layers = layers if config.get("num_decoder_layers") is None else _size(config, "num_decoder_layers")
     scaled = config.get("scale_decoder_outputs", config.get("tie_word_embeddings") is not False)
@@ -181,8 +199,10 @@ def _feed_forward(config: Mapping[str, Any]) -> str:
         raise BuildError(f"feed_forward_proj {name!r} is not supported: only {' and '.join(FEED_FORWARDS)} are")
     activation = config.get("dense_act_fn", FEED_FORWARDS[name])
     if activation != FEED_FORWARDS[name]:
-        raise BuildError(f"dense_act_fn {activation!r} is not supported with feed_forward_proj {name!r}: "
-                         f"only {FEED_FORWARDS[name]!r} is")
+        raise BuildError(
+            f"dense_act_fn {activation!r} is not supported with feed_forward_proj {name!r}: "
+            f"only {FEED_FORWARDS[name]!r} is"
+        )
     return str(name)
 
 
@@ -193,8 +213,10 @@ def _check_buckets(arch: Architecture) -> None:
     if buckets < 4:
         raise BuildError(f"relative_attention_num_buckets {buckets} is too small: it must be at least 4")
     if furthest <= buckets // 2:
-        raise BuildError(f"relative_attention_max_distance {furthest} is too small for {buckets} buckets: "
-                         f"it must be more than {buckets // 2}")
+        raise BuildError(
+            f"relative_attention_max_distance {furthest} is too small for {buckets} buckets: "
+            f"it must be more than {buckets // 2}"
+        )
 
 
 def _check_tensors(arch: Architecture, found: Mapping[str, tuple[int, ...]]) -> None:
@@ -205,14 +227,18 @@ def _check_tensors(arch: Architecture, found: Mapping[str, tuple[int, ...]]) -> 
     missing += [name for name in expected if name not in found]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise BuildError(f"the checkpoint lacks the tensor {missing[0]}{more}: it is truncated, or not the model "
-                         "that its config.json describes")
+        raise BuildError(
+            f"the checkpoint lacks the tensor {missing[0]}{more}: it is truncated, or not the model "
+            "that its config.json describes"
+        )
     expected |= dict.fromkeys(aliases, embedding)
     extra = [name for name in found if name not in expected and name not in IGNORED_TENSORS]
     if extra:
         near = difflib.get_close_matches(extra[0], expected, 1, 0.9)
-        raise BuildError(f"the checkpoint has a tensor that its config.json does not describe: {extra[0]}"
-                         + (f" (near {near[0]})" if near else ""))
+        raise BuildError(
+            f"the checkpoint has a tensor that its config.json does not describe: {extra[0]}"
+            + (f" (near {near[0]})" if near else "")
+        )
     for name, shape in expected.items():
         if tuple(found[name]) != shape:
             raise BuildError(f"the tensor {name} has shape {list(found[name])}, but its config.json says {list(shape)}")

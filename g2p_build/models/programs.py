@@ -44,8 +44,9 @@ class Program:
     outputs: tuple[TensorSpec, ...]
 
 
-def programs(arch: Architecture, batch: Sequence[int], input_len: int, output_len: int, dtype: str,
-             kv_cache: bool) -> list[Program]:
+def programs(
+    arch: Architecture, batch: Sequence[int], input_len: int, output_len: int, dtype: str, kv_cache: bool
+) -> list[Program]:
     """The programs of a library, for every batch size in turn.
 
     Args:
@@ -81,17 +82,30 @@ def nested_arguments(program: Program, tensors: Sequence[Any]) -> tuple[Any, ...
 def _encode(arch: Architecture, rows: int, input_len: int, dtype: str) -> Program:
     arguments = (TensorSpec("input_ids", (rows, input_len), "int32"), _mask(rows, input_len))
     return Program(
-        f"encode_b{rows}", "encode", rows, input_len, None, t5.Encode(arch, rows, input_len),
+        f"encode_b{rows}",
+        "encode",
+        rows,
+        input_len,
+        None,
+        t5.Encode(arch, rows, input_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "encode"),
         outputs=(_hidden(arch, rows, input_len),),
     )
 
 
 def _decode(arch: Architecture, rows: int, input_len: int, output_len: int, dtype: str) -> Program:
-    arguments = (TensorSpec("decoder_ids", (rows, output_len), "int32"), _hidden(arch, rows, input_len),
-                 _mask(rows, input_len))
+    arguments = (
+        TensorSpec("decoder_ids", (rows, output_len), "int32"),
+        _hidden(arch, rows, input_len),
+        _mask(rows, input_len),
+    )
     return Program(
-        f"decode_b{rows}", "decode", rows, input_len, output_len, t5.Decode(arch, rows, input_len, output_len),
+        f"decode_b{rows}",
+        "decode",
+        rows,
+        input_len,
+        output_len,
+        t5.Decode(arch, rows, input_len, output_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "decode"),
         outputs=(TensorSpec("logits", (rows, output_len, arch.vocab_size), "float32"),),
     )
@@ -99,19 +113,36 @@ def _decode(arch: Architecture, rows: int, input_len: int, output_len: int, dtyp
 
 def _prefill(arch: Architecture, rows: int, input_len: int, dtype: str) -> Program:
     return Program(
-        f"prefill_b{rows}", "prefill", rows, input_len, None, t5.Prefill(arch, rows, input_len),
+        f"prefill_b{rows}",
+        "prefill",
+        rows,
+        input_len,
+        None,
+        t5.Prefill(arch, rows, input_len),
         inputs=_as("argument", _hidden(arch, rows, input_len)) + _weights(arch, dtype, "prefill"),
         outputs=_cache(arch, "cross", rows, input_len),
     )
 
 
 def _step(arch: Architecture, rows: int, input_len: int, output_len: int, dtype: str, tokens: int = 1) -> Program:
-    arguments = (TensorSpec("token", (rows, tokens), "int32"), TensorSpec("position", (rows,), "int32"),
-                 _mask(rows, input_len))
+    arguments = (
+        TensorSpec("token", (rows, tokens), "int32"),
+        TensorSpec("position", (rows,), "int32"),
+        _mask(rows, input_len),
+    )
     return Program(
-        f"step_b{rows}", "step", rows, input_len, output_len, t5.Step(arch, rows, input_len, output_len, tokens),
-        inputs=(_as("argument", *arguments) + _as("state", *_cache(arch, "self", rows, output_len))
-                + _as("argument", *_cache(arch, "cross", rows, input_len)) + _weights(arch, dtype, "step")),
+        f"step_b{rows}",
+        "step",
+        rows,
+        input_len,
+        output_len,
+        t5.Step(arch, rows, input_len, output_len, tokens),
+        inputs=(
+            _as("argument", *arguments)
+            + _as("state", *_cache(arch, "self", rows, output_len))
+            + _as("argument", *_cache(arch, "cross", rows, input_len))
+            + _weights(arch, dtype, "step")
+        ),
         outputs=(TensorSpec("logits", (rows, tokens, arch.vocab_size), "float32"),),
     )
 
@@ -130,8 +161,11 @@ def _hidden(arch: Architecture, rows: int, input_len: int) -> TensorSpec:
 
 def _cache(arch: Architecture, name: str, rows: int, length: int) -> tuple[TensorSpec, ...]:
     shape = (rows, arch.num_heads, length, arch.d_kv)
-    return tuple(TensorSpec(f"{name}_{part}_{block}", shape, "float32")
-                 for block in range(arch.num_decoder_layers) for part in ("key", "value"))
+    return tuple(
+        TensorSpec(f"{name}_{part}_{block}", shape, "float32")
+        for block in range(arch.num_decoder_layers)
+        for part in ("key", "value")
+    )
 
 
 def _weights(arch: Architecture, dtype: str, role: str) -> tuple[tuple[str, TensorSpec], ...]:
@@ -146,4 +180,5 @@ def _reads(role: str, weight: str) -> bool:
     if role == "prefill":
         return from_encoder
     return (weight in ("embedding", "lm_head") or weight.startswith("decoder.")) and not (
-        role == "step" and from_encoder)
+        role == "step" and from_encoder
+    )

@@ -69,8 +69,9 @@ def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> d
     embeddings = [name for name in EMBEDDINGS if name in state]
     for name in embeddings[1:]:
         if not torch.equal(state[name], state[embeddings[0]]):
-            raise BuildError(f"{name} differs from {embeddings[0]}: separate encoder and decoder embeddings are not "
-                             "supported")
+            raise BuildError(
+                f"{name} differs from {embeddings[0]}: separate encoder and decoder embeddings are not supported"
+            )
     packed = {}
     for name, (source, shape) in _sources(arch).items():
         original = state[embeddings[0] if source == EMBEDDINGS[0] else source]
@@ -78,8 +79,10 @@ def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> d
         if not bool(torch.isfinite(original).all()):
             raise BuildError(f"the tensor {source} has values that are NaN or infinite: the checkpoint is damaged")
         if not bool(torch.isfinite(tensor).all()):
-            raise BuildError(f"the tensor {source} does not fit {dtype} (its largest value is "
-                             f"{float(original.abs().max()):.4g}): use dtype=float32")
+            raise BuildError(
+                f"the tensor {source} does not fit {dtype} (its largest value is "
+                f"{float(original.abs().max()):.4g}): use dtype=float32"
+            )
         tensor = tensor.T if _is_linear(name, shape) else tensor
         packed[name] = tensor.contiguous().clone()
     return packed

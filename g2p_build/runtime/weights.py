@@ -63,6 +63,8 @@ def _tensors(data: mmap.mmap) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     spans: list[tuple[int, int, str]] = []
     for name, entry in header.items():
+        if name.startswith(PADDING):
+            continue
         dtype, shape, begin, end = _entry(name, entry, len(data) - start)
         if (start + begin) % ALIGNMENT:
             raise InvalidWeights(f"tensor '{name}' begins at byte {start + begin}, not at a multiple of {ALIGNMENT}")
@@ -73,6 +75,10 @@ def _tensors(data: mmap.mmap) -> dict[str, np.ndarray]:
         if begin < end:
             raise InvalidWeights(f"tensors '{name}' and '{other}' overlap")
     return arrays
+
+
+# What fills the gaps between tensors, which the format does not allow, is called this; nothing takes it.
+PADDING = "_padding."
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ __all__ = ["source_digest", "source_files"]
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
+@cache
 def source_digest(root: Path, module: str, package: Path = PACKAGE) -> str:
     """SHA-256 (hex) over the syntax trees of a module and of everything it imports from this package.
 
     Comments, formatting and docstrings are not part of a syntax tree as taken here: changing them stales nothing.
+    A process takes it once: a build decides on one state of the tree.
 
     Args:
         root: the cache's folder, where what was parsed is remembered.

@@ -18,8 +18,10 @@ TRIPLE = f"{platform.machine()}-linux-gnu"
 
 @pytest.fixture
 def objects(tmp_path: Path) -> list[Path]:
-    sources = {"one": "double expm1(double); double one(double x) { return expm1(x); }",
-               "two": "double one(double); double two(double x) { return one(x) + 2; }"}
+    sources = {
+        "one": "double expm1(double); double one(double x) { return expm1(x); }",
+        "two": "double one(double); double two(double x) { return one(x) + 2; }",
+    }
     for name, text in sources.items():
         (tmp_path / f"{name}.c").write_text(text)
         subprocess.run(["gcc", "-O1", "-fPIC", "-c", f"{name}.c"], cwd=tmp_path, check=True)
@@ -54,7 +56,7 @@ def test_triples_that_cannot_be_linked_here_are_refused(tmp_path: Path, objects:
 
 
 def test_objects_of_another_architecture_are_refused(tmp_path: Path, objects: list[Path]) -> None:
-    other, = set(LINKABLE) - {TRIPLE}
+    (other,) = set(LINKABLE) - {TRIPLE}
     with pytest.raises(BuildError, match=f"linking for {other} failed: ") as refusal:
         link_shared(objects, other, tmp_path / "out.so")
     assert "\n" not in str(refusal.value)

@@ -56,12 +56,17 @@ def test_elf_objects_need_the_c_library_and_one_error_hook(
             elf = ELFFile(stream)
             assert elf["e_machine"] == machine
             symbols = elf.get_section_by_name(".symtab")
-            undefined = {symbol.name for symbol in symbols.iter_symbols()
-                         if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name}
+            undefined = {
+                symbol.name for symbol in symbols.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name
+            }
             assert undefined <= LIBC | {"TVMFFIErrorSetRaisedFromCStrParts"}
             # The runtime's hooks are declared in every object; no code may use one.
-            used = {symbols.get_symbol(relocation["r_info_sym"]).name for section in elf.iter_sections()
-                    if isinstance(section, RelocationSection) for relocation in section.iter_relocations()}
+            used = {
+                symbols.get_symbol(relocation["r_info_sym"]).name
+                for section in elf.iter_sections()
+                if isinstance(section, RelocationSection)
+                for relocation in section.iter_relocations()
+            }
             assert not {name for name in used if name.startswith("__TVMBackend")}
 
 
@@ -85,8 +90,13 @@ def test_bytes_depend_on_neither_weights_nor_process_nor_folder(
     here, there = Path(__file__).parent, tmp_path / "another folder"
     there.mkdir()
     script = SCRIPT.format(paths=[str(here), str(here.parent), str(here.parents[1])])
-    result = subprocess.run([sys.executable, "-c", script], cwd=there, env=os.environ | {"PYTHONHASHSEED": "7"},
-                            capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=there,
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+    )
     assert result.returncode == 0, result.stderr
     monkeypatch.chdir(tmp_path)
     assert result.stdout.split() == digests(1)
@@ -99,14 +109,17 @@ def digests(seed: int) -> list[str]:
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in [*paths, Path("model.so")]]
 
 
-@pytest.mark.parametrize(("target", "message"), [
-    (("llvm", "x86_64-linux-gnu", "x86-64-v9"), "no CPU 'x86-64-v9' for x86_64-linux-gnu; did you mean x86-64-v"),
-    (("llvm", "arm64-apple-ios", "aple-a14"), "no CPU 'aple-a14' for arm64-apple-ios; did you mean apple-a14"),
-    (("llvm", "aarch64-linux-gnu", "x86-64-v3"), "no CPU 'x86-64-v3' for aarch64-linux-gnu"),
-    (("llvm", "nonsense", "generic"), "target triple 'nonsense' is not supported"),
-    (("llvm", "", "generic"), "target triple '' is not supported"),
-    (("cuda", "x86_64-linux-gnu", "x86-64-v3"), "target kind 'cuda' is not supported"),
-])
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (("llvm", "x86_64-linux-gnu", "x86-64-v9"), "no CPU 'x86-64-v9' for x86_64-linux-gnu; did you mean x86-64-v"),
+        (("llvm", "arm64-apple-ios", "aple-a14"), "no CPU 'aple-a14' for arm64-apple-ios; did you mean apple-a14"),
+        (("llvm", "aarch64-linux-gnu", "x86-64-v3"), "no CPU 'x86-64-v3' for aarch64-linux-gnu"),
+        (("llvm", "nonsense", "generic"), "target triple 'nonsense' is not supported"),
+        (("llvm", "", "generic"), "target triple '' is not supported"),
+        (("cuda", "x86_64-linux-gnu", "x86-64-v3"), "target kind 'cuda' is not supported"),
+    ],
+)
 def test_unknown_targets_are_refused(target: tuple[str, str, str], message: str) -> None:
     with pytest.raises(BuildError) as refusal:
         target_of(dict(zip(("kind", "triple", "cpu"), target, strict=True)))

@@ -15,29 +15,35 @@ from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
-from g2p_build.models import t5
+from g2p_build.models import layers, t5
 from g2p_build.models.architecture import architecture_of
 from g2p_build.models.programs import Program
 
 FLOAT32, FLOAT16 = 1e-4, 2e-2
 
-shapes = st.fixed_dictionaries({
-    "d_model": st.integers(2, 24),
-    "d_kv": st.integers(1, 9),
-    "d_ff": st.integers(1, 20),
-    "num_heads": st.integers(1, 3),
-    "num_layers": st.integers(1, 3),
-    "num_decoder_layers": st.integers(1, 2),
-    "relative_attention_num_buckets": st.integers(4, 12),
-    "relative_attention_max_distance": st.integers(7, 20),
-    "feed_forward_proj": st.sampled_from(["relu", "gated-gelu"]),
-    "tie_word_embeddings": st.booleans(),
-})
+shapes = st.fixed_dictionaries(
+    {
+        "d_model": st.integers(2, 24),
+        "d_kv": st.integers(1, 9),
+        "d_ff": st.integers(1, 20),
+        "num_heads": st.integers(1, 3),
+        "num_layers": st.integers(1, 3),
+        "num_decoder_layers": st.integers(1, 2),
+        "relative_attention_num_buckets": st.integers(4, 12),
+        "relative_attention_max_distance": st.integers(7, 20),
+        "feed_forward_proj": st.sampled_from(["relu", "gated-gelu"]),
+        "tie_word_embeddings": st.booleans(),
+    }
+)
 
 
 @settings(max_examples=25, deadline=None)
-@given(shape=shapes, separate_lm_head=st.booleans(), lengths=st.lists(st.integers(1, 11), min_size=1, max_size=3),
-       seed=st.integers(0, 99))
+@given(
+    shape=shapes,
+    separate_lm_head=st.booleans(),
+    lengths=st.lists(st.integers(1, 11), min_size=1, max_size=3),
+    seed=st.integers(0, 99),
+)
 def test_every_shape_agrees_with_transformers(
     shape: dict[str, object], separate_lm_head: bool, lengths: list[int], seed: int
 ) -> None:
@@ -69,8 +75,8 @@ def test_half_precision_weights_are_computed_with_in_float32(checkpoint: Checkpo
     programs = roles(checkpoint, example, "float16")
     half = checkpoint.weights("float16")
     rounded = {name: tensor.float() for name, tensor in half.items()}
-    found, = run(programs["encode"], half, example.ids, example.mask)
-    expected, = run(programs["encode"], rounded, example.ids, example.mask)
+    (found,) = run(programs["encode"], half, example.ids, example.mask)
+    (expected,) = run(programs["encode"], rounded, example.ids, example.mask)
     assert found.dtype == torch.float32
     assert torch.equal(found, expected)
 
@@ -97,9 +103,10 @@ def test_several_tokens_a_step_are_what_single_steps_are(checkpoint: Checkpoint,
     for start in range(0, 24, 4):
         position = torch.full((rows,), start, dtype=torch.int32)
         with torch.no_grad():
-            logits, *state = step(example.decoder_ids[:, start:start + 4], position, example.mask, state, list(cross),
-                                  weights)
-        assert float((logits - example.logits[:, start:start + 4]).abs().max()) < FLOAT32
+            logits, *state = step(
+                example.decoder_ids[:, start : start + 4], position, example.mask, state, list(cross), weights
+            )
+        assert float((logits - example.logits[:, start : start + 4]).abs().max()) < FLOAT32
 
 
 def test_a_row_that_is_all_padding_gives_finite_numbers(checkpoint: Checkpoint) -> None:
@@ -107,16 +114,23 @@ def test_a_row_that_is_all_padding_gives_finite_numbers(checkpoint: Checkpoint) 
     for error in errors(checkpoint, example, "float32"):
         assert error < FLOAT32
     programs, weights = roles(checkpoint, example, "float32"), checkpoint.weights("float32")
-    hidden, = run(programs["encode"], weights, example.ids, example.mask)
+    (hidden,) = run(programs["encode"], weights, example.ids, example.mask)
     assert torch.isfinite(hidden).all()
 
 
 @pytest.mark.parametrize("separate", [True, False])
-@pytest.mark.parametrize("fields", [
-    {"tie_word_embeddings": True}, {"tie_word_embeddings": False}, {}, {"scale_decoder_outputs": True},
-    {"scale_decoder_outputs": False}, {"scale_decoder_outputs": False, "tie_word_embeddings": True},
-    {"scale_decoder_outputs": True, "tie_word_embeddings": False},
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tie_word_embeddings": True},
+        {"tie_word_embeddings": False},
+        {},
+        {"scale_decoder_outputs": True},
+        {"scale_decoder_outputs": False},
+        {"scale_decoder_outputs": False, "tie_word_embeddings": True},
+        {"scale_decoder_outputs": True, "tie_word_embeddings": False},
+    ],
+)
 def test_tied_or_not_and_scaled_or_not_as_transformers_reads_the_files(
     tmp_path: Path, separate: bool, fields: dict[str, bool]
 ) -> None:
@@ -126,13 +140,18 @@ def test_tied_or_not_and_scaled_or_not_as_transformers_reads_the_files(
     for field in ("tie_word_embeddings", "scale_decoder_outputs"):
         config.pop(field, None)
     (tmp_path / "config.json").write_text(json.dumps(config | fields))
-    save_file({name: tensor.contiguous().clone() for name, tensor in source.state.items()},
-              tmp_path / "model.safetensors", metadata={"format": "pt"})
+    save_file(
+        {name: tensor.contiguous().clone() for name, tensor in source.state.items()},
+        tmp_path / "model.safetensors",
+        metadata={"format": "pt"},
+    )
 
     model = T5ForConditionalGeneration.from_pretrained(tmp_path).eval()
     state = load_file(tmp_path / "model.safetensors")
-    architecture = architecture_of(json.loads((tmp_path / "config.json").read_text()),
-                                   {name: tuple(tensor.shape) for name, tensor in state.items()})
+    architecture = architecture_of(
+        json.loads((tmp_path / "config.json").read_text()),
+        {name: tuple(tensor.shape) for name, tensor in state.items()},
+    )
     checkpoint = Checkpoint(model, architecture, state)
     assert max(errors(checkpoint, batch(checkpoint, [6, 3], 6, 5), "float32")) < FLOAT32
 
@@ -143,12 +162,12 @@ def test_buckets_are_exactly_transformers(buckets: int, further: int, bidirectio
     furthest = buckets // 2 + further
     distance = torch.arange(-400, 401)
     expected = T5Attention._relative_position_bucket(distance, bidirectional, buckets, furthest)
-    assert torch.equal(t5.position_buckets(distance, bidirectional, buckets, furthest), expected.to(torch.int32))
+    assert torch.equal(layers.position_buckets(distance, bidirectional, buckets, furthest), expected.to(torch.int32))
 
 
 def test_writing_a_cache_outside_of_it_is_dropped() -> None:
     cache, new = torch.zeros(3, 1, 4, 2), torch.ones(3, 1, 2, 2)
-    written = t5.write_cache(new, torch.tensor([1, 3, -1], dtype=torch.int32), cache)
+    written = layers.write_cache(new, torch.tensor([1, 3, -1], dtype=torch.int32), cache)
     assert written[:, 0, :, 0].tolist() == [[0, 1, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]]
     assert cache.eq(0).all()
 
@@ -156,17 +175,21 @@ def test_writing_a_cache_outside_of_it_is_dropped() -> None:
 def errors(checkpoint: Checkpoint, example: Batch, dtype: str) -> list[float]:
     """The largest difference from transformers of the encoder, the decoder, and the decoder with a cache."""
     programs, weights = roles(checkpoint, example, dtype), checkpoint.weights(dtype)
-    hidden, = run(programs["encode"], weights, example.ids, example.mask)
-    logits, = run(programs["decode"], weights, example.decoder_ids, hidden, example.mask)
+    (hidden,) = run(programs["encode"], weights, example.ids, example.mask)
+    (logits,) = run(programs["decode"], weights, example.decoder_ids, hidden, example.mask)
     cross = run(programs["prefill"], weights, hidden)
     state, cached = empty_state(programs["step"]), []
     for time in range(example.decoder_ids.shape[1]):
         position = torch.full((len(hidden),), time, dtype=torch.int32)
-        one, *state = run(programs["step"], weights, example.decoder_ids[:, time:time + 1], position, example.mask,
-                          *state, *cross)
+        one, *state = run(
+            programs["step"], weights, example.decoder_ids[:, time : time + 1], position, example.mask, *state, *cross
+        )
         cached.append(one)
-    return [hidden_error(hidden, example), float((logits - example.logits).abs().max()),
-            float((torch.cat(cached, dim=1) - example.logits).abs().max())]
+    return [
+        hidden_error(hidden, example),
+        float((logits - example.logits).abs().max()),
+        float((torch.cat(cached, dim=1) - example.logits).abs().max()),
+    ]
 
 
 def empty_state(step: Program) -> list[Tensor]:

@@ -13,8 +13,17 @@ from g2p_build.models.weights import pack, tensor_specs
 
 @pytest.fixture
 def checkpoint() -> Checkpoint:
-    return random_checkpoint(3, True, d_model=12, d_kv=5, d_ff=20, num_heads=2, num_layers=2, num_decoder_layers=1,
-                             feed_forward_proj="gated-gelu")
+    return random_checkpoint(
+        3,
+        True,
+        d_model=12,
+        d_kv=5,
+        d_ff=20,
+        num_heads=2,
+        num_layers=2,
+        num_decoder_layers=1,
+        feed_forward_proj="gated-gelu",
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -80,8 +89,10 @@ def test_embeddings_that_differ_are_refused(checkpoint: Checkpoint) -> None:
 def test_together_the_programs_take_every_weight(checkpoint: Checkpoint, kv_cache: bool) -> None:
     found = programs(checkpoint.architecture, [1, 4], 6, 5, "float16", kv_cache)
     assert [program.name for program in found] == (
-        ["encode_b1", "prefill_b1", "step_b1", "encode_b4", "prefill_b4", "step_b4"] if kv_cache
-        else ["encode_b1", "decode_b1", "encode_b4", "decode_b4"])
+        ["encode_b1", "prefill_b1", "step_b1", "encode_b4", "prefill_b4", "step_b4"]
+        if kv_cache
+        else ["encode_b1", "decode_b1", "encode_b4", "decode_b4"]
+    )
     specs = tensor_specs(checkpoint.architecture, "float16")
     for program in found:
         taken = [spec for kind, spec in program.inputs if kind == "weight"]

@@ -10,7 +10,7 @@ from tvm.script import tirx as T
 __all__ = ["WRITE_CACHE", "LowerCacheWrites"]
 
 WRITE_CACHE = "g2p.write_cache"
-"""What the exporter calls for `g2p_build.models.t5.write_cache`: (new, position, cache) to the updated cache."""
+"""What the exporter calls for `g2p_build.models.layers.write_cache`: (new, position, cache) to the updated cache."""
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerCacheWrites")

@@ -46,8 +46,14 @@ class _Lowering(PyExprMutator):
             right = stored.args[0]
         elif isinstance(stored, relax.Call) and _swaps_last_two(stored) and int(left.ty.shape[-2]) <= FEW_ROWS:
             right, compute = stored.args[0], _dot
-        return self.builder_.call_te(compute, left, right, primfunc_name_hint=compute.__name__.strip("_"),
-                                     primfunc_attrs={"op_pattern": OUT_ELEMWISE_FUSABLE})
+        return self.builder_.call_te(
+            compute,
+            left,
+            right,
+            primfunc_name_hint=compute.__name__.strip("_"),
+            primfunc_attrs={"op_pattern": OUT_ELEMWISE_FUSABLE},
+        )
+
 
 def _swaps_last_two(call: relax.Call) -> bool:
     if call.op != ir.Op.get("relax.permute_dims"):

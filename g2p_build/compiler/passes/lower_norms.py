@@ -41,6 +41,9 @@ def _rms_norm(rows: te.Tensor, weight: te.Tensor, epsilon: float) -> te.Tensor:
     count, width = rows.shape
     k = te.reduce_axis((0, width), "k")
     squares = te.compute((count,), lambda i: te.sum(rows[i, k] * rows[i, k], axis=k), name="squares")
-    scale = te.compute((count,), lambda i: tvm.tirx.rsqrt(squares[i] / width.astype("float32") + tvm.tirx.const(
-        epsilon, "float32")), name="scale")
+    scale = te.compute(
+        (count,),
+        lambda i: tvm.tirx.rsqrt(squares[i] / width.astype("float32") + tvm.tirx.const(epsilon, "float32")),
+        name="scale",
+    )
     return te.compute((count, width), lambda i, j: weight[j].astype("float32") * (rows[i, j] * scale[i]), name="normed")

@@ -46,9 +46,10 @@ def _softmax(scores: te.Tensor) -> te.Tensor:
 def _exp(x: tirx.Expr) -> tirx.Expr:
     """e ** x for x of at most 0, within 2 units in the last place; 0 below the smallest normal number.
 
-    e ** x = 2 ** n * e ** r, where n is x / ln 2 rounded, so that abs(r) <= ln(2) / 2 and eight terms of e ** r's series
-    suffice. ln 2 is taken off in two parts: n times the first, which has few bits, is exact.
+    e ** x = 2 ** n * e ** r, where n is x / ln 2 rounded, so that abs(r) <= ln(2) / 2 and eight terms of e ** r's
+    series suffice. ln 2 is taken off in two parts: n times the first, which has few bits, is exact.
     """
+
     def constant(value: float) -> tirx.Expr:
         return tirx.const(value, "float32")
 

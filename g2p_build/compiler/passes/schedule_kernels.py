@@ -19,8 +19,10 @@ class ScheduleKernels:
 
     def transform_module(self, module: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
         cpu = cpu_of(tvm.target.Target.current())
-        scheduled = {name: _scheduled(function, cpu) if isinstance(function, tirx.PrimFunc) else function
-                     for name, function in module.functions_items()}
+        scheduled = {
+            name: _scheduled(function, cpu) if isinstance(function, tirx.PrimFunc) else function
+            for name, function in module.functions_items()
+        }
         return tvm.IRModule(scheduled, attrs=module.attrs)
 
 

@@ -21,8 +21,9 @@ class StackBuffers:
     stack, LLVM makes registers of most of them. Runs on lowered kernels, before ``LowerTVMBuiltin``.
     """
 
-    def transform_function(self, kernel: tirx.PrimFunc, _: tvm.IRModule, __: tvm.transform.PassContext
-                           ) -> tirx.PrimFunc:
+    def transform_function(
+        self, kernel: tirx.PrimFunc, _: tvm.IRModule, __: tvm.transform.PassContext
+    ) -> tirx.PrimFunc:
         return kernel.with_body(_on_stack(kernel.body))
 
 
@@ -32,8 +33,15 @@ def _on_stack(statement: tirx.Stmt) -> tirx.Stmt:
     if isinstance(statement, tirx.AttrStmt):
         return tirx.AttrStmt(statement.node, statement.attr_key, statement.value, _on_stack(statement.body))
     if isinstance(statement, tirx.For):
-        return tirx.For(statement.loop_var, statement.min, statement.extent, statement.kind, _on_stack(statement.body),
-                        statement.thread_binding, statement.annotations)
+        return tirx.For(
+            statement.loop_var,
+            statement.min,
+            statement.extent,
+            statement.kind,
+            _on_stack(statement.body),
+            statement.thread_binding,
+            statement.annotations,
+        )
     if isinstance(statement, tirx.AllocBuffer):
         buffer = statement.buffer
         size = math.prod(int(extent) for extent in buffer.shape) * tvm.DataType(buffer.dtype).itemsize

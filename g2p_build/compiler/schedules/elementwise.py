@@ -14,8 +14,9 @@ def schedule_elementwise(sch: s_tir.Schedule) -> None:
     inline_all_but_last(sch, keep=lambda *_: False)
 
 
-def inline_all_but_last(sch: s_tir.Schedule, keep: Callable[[s_tir.Schedule, s_tir.schedule.SBlockRV], bool]
-                        ) -> s_tir.schedule.SBlockRV | None:
+def inline_all_but_last(
+    sch: s_tir.Schedule, keep: Callable[[s_tir.Schedule, s_tir.schedule.SBlockRV], bool]
+) -> s_tir.schedule.SBlockRV | None:
     """Inlines every block into its consumers, except the last one and those that `keep` picks.
 
     Returns:

@@ -19,8 +19,9 @@ from g2p_build.compiler.passes.stack_buffers import StackBuffers
 
 def kernels(module: tvm.IRModule) -> dict[str, tirx.PrimFunc]:
     """The module's kernels by name."""
-    return {name.name_hint: function for name, function in module.functions_items()
-            if isinstance(function, tirx.PrimFunc)}
+    return {
+        name.name_hint: function for name, function in module.functions_items() if isinstance(function, tirx.PrimFunc)
+    }
 
 
 def run(module: tvm.IRModule, *arrays: np.ndarray) -> list[np.ndarray]:
@@ -34,11 +35,15 @@ def test_cache_writes_go_into_the_callers_tensor() -> None:
     @I.ir_module
     class Module:
         @R.function
-        def main(new: R.Tensor((2, 1, 1, 2), "float32"), position: R.Tensor((2,), "int32"),
-                 cache: R.Tensor((2, 1, 3, 2), "float32")) -> R.Tensor((2, 1, 3, 2), "float32"):
+        def main(
+            new: R.Tensor((2, 1, 1, 2), "float32"),
+            position: R.Tensor((2,), "int32"),
+            cache: R.Tensor((2, 1, 3, 2), "float32"),
+        ) -> R.Tensor((2, 1, 3, 2), "float32"):
             with R.dataflow():
-                written = R.call_dps_packed("g2p.write_cache", (new, position, cache),
-                                            out_ty=R.Tensor((2, 1, 3, 2), "float32"))
+                written = R.call_dps_packed(
+                    "g2p.write_cache", (new, position, cache), out_ty=R.Tensor((2, 1, 3, 2), "float32")
+                )
                 R.output(written)
             return written
 

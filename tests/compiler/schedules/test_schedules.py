@@ -19,9 +19,18 @@ from g2p_build.compiler.schedules.matmul import schedule_matmul
 extents = st.integers(1, 70)
 
 
-@pytest.mark.parametrize(("extent", "most", "multiple", "expected"), [
-    (512, 8, 1, 8), (37, 8, 1, 1), (12, 8, 1, 6), (192, 64, 16, 64), (192, 100, 16, 96), (7, 64, 16, 7), (1, 8, 4, 1),
-])
+@pytest.mark.parametrize(
+    ("extent", "most", "multiple", "expected"),
+    [
+        (512, 8, 1, 8),
+        (37, 8, 1, 1),
+        (12, 8, 1, 6),
+        (192, 64, 16, 64),
+        (192, 100, 16, 96),
+        (7, 64, 16, 7),
+        (1, 8, 4, 1),
+    ],
+)
 def test_divisors(extent: int, most: int, multiple: int, expected: int) -> None:
     assert divisor(extent, most, multiple) == expected
 
@@ -33,11 +42,16 @@ def test_vectors_divide_their_axis(extent: int, cpu: Cpu) -> None:
     assert width == cpu.lanes or extent % cpu.lanes != 0
 
 
-@pytest.mark.parametrize(("triple", "cpu", "expected"), [
-    ("x86_64-linux-gnu", "x86-64-v4", AVX512), ("x86_64-linux-gnu", "x86-64-v3", AVX2),
-    ("x86_64-linux-gnu", "x86-64", OTHER), ("arm64-apple-ios", "apple-a14", NEON),
-    ("aarch64-linux-android", "generic", NEON),
-])
+@pytest.mark.parametrize(
+    ("triple", "cpu", "expected"),
+    [
+        ("x86_64-linux-gnu", "x86-64-v4", AVX512),
+        ("x86_64-linux-gnu", "x86-64-v3", AVX2),
+        ("x86_64-linux-gnu", "x86-64", OTHER),
+        ("arm64-apple-ios", "apple-a14", NEON),
+        ("aarch64-linux-android", "generic", NEON),
+    ],
+)
 def test_the_vector_unit_follows_the_target(triple: str, cpu: str, expected: Cpu) -> None:
     assert cpu_of(target_of({"kind": "llvm", "triple": triple, "cpu": cpu})) == expected
 
