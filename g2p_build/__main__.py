@@ -39,13 +39,16 @@ def main() -> None:
 
 @hydra.main(config_path=str(config.CONF), config_name="config", version_base="1.3")
 def _job(composed: DictConfig) -> None:
-    from g2p_build import build, graph, publish
+    from g2p_build import build, graph, publish, trees
 
     nodes = graph.nodes(config.composed(composed, HydraConfig.get().runtime.choices))
     (default,) = config.variants()
     root = build.cache_root()
     build.ensure(root, nodes.values())
+    build.note_tree(root, config.CONF.parent)
     print(publish.publish(root, config.CONF.parent, nodes, default.name))
+    trees.note(root, config.CONF.parent, nodes, HydraConfig.get().overrides.task)
+    trees.save(root)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import importlib
 import importlib.metadata
 import os
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,26 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from g2p_build import worker
-from g2p_build.errors import BuildError
+from g2p_build.errors import BuildError, os_errors_explained
 from g2p_build.graph import Node
-from g2p_build.store import actions, blobs, digests
+from g2p_build.store import actions, blobs, digests, in_use, records
+from g2p_build.store.memory import reserved
 from g2p_build.store.scratch import scratch
-from g2p_build.store.sources import source_digest
+from g2p_build.store.sources import source_digest, source_files
 
-__all__ = ["cache_root", "components", "current", "ensure", "files", "realise"]
+WORKER_MEMORY = 700_000_000  # bytes: a worker that has imported torch and TVM
+
+__all__ = [
+    "cache_root",
+    "components",
+    "current",
+    "ensure",
+    "files",
+    "key",
+    "known_components",
+    "note_tree",
+    "realise",
+]
 
 
 def cache_root() -> Path:
@@ -33,18 +47,28 @@ def components(root: Path, node: Node) -> dict[str, Any] | None:
     Raises:
         BuildError: source files that should be there are not.
     """
+    depends = known_components(root, node)
+    return None if None in depends["inputs"].values() else depends
+
+
+def known_components(root: Path, node: Node) -> dict[str, Any]:
+    """What is known of all that a node's outputs depend on: an input has no digest (None) while it is stale.
+
+    Raises:
+        BuildError: source files that should be there are not.
+    """
     module = f"g2p_build.stages.{node.stage}"
-    inputs = {name: digests.file_digest(root, path) for name, path in _source_files(node).items()}
+    inputs: dict[str, str | None] = {
+        name: digests.file_digest(root, path) for name, path in _source_files(node).items()
+    }
     for name, (upstream, file) in node.inputs.items():
         made = current(root, upstream)
-        if made is None:
-            return None
-        inputs[name] = made[file]
+        inputs[name] = made[file] if made is not None else None
     return {
         "stage": node.stage,
         "params": node.params,
         "inputs": inputs,
-        "source": source_digest(root, module),
+        "source": _source_digest(root, module),
         "tools": {name: _version(name) for name in importlib.import_module(module).TOOLS},
     }
 
@@ -54,15 +78,37 @@ def current(root: Path, node: Node) -> Mapping[str, str] | None:
     known = _current.get((root, node.name))
     if known is None:
         depends = components(root, node)
-        action = actions.find(root, actions.key_of(depends)) if depends else None
+        key = actions.key_of(depends) if depends else ""
+        action = actions.find(root, key) if key else None
         if action is None:
             return None
+        _keys[root, node.name] = key
         known = _current[root, node.name] = action.outputs
     return known
 
 
+def key(root: Path, node: Node) -> str | None:
+    """The key of a node: what names its run in the action cache, or None while one of its inputs is stale.
+
+    Raises:
+        BuildError: source files that should be there are not.
+    """
+    if (root, node.name) in _keys:
+        return _keys[root, node.name]
+    depends = components(root, node)
+    return actions.key_of(depends) if depends else None
+
+
+def note_tree(root: Path, tree: Path) -> None:
+    """Remembers for a tree the keys of the nodes that this process found or brought up to date, for `doit why`."""
+    records.note(root, tree, {name: key for (where, name), key in _keys.items() if where == root})
+
+
+_making: set[str] = set()  # keys that this process is making, in whichever of its threads
+
 # What was found current stays so for this process: a build decides on one state of the tree.
 _current: dict[tuple[Path, str], Mapping[str, str]] = {}
+_keys: dict[tuple[Path, str], str] = {}
 
 
 def files(root: Path, node: Node) -> dict[str, Path]:
@@ -77,12 +123,18 @@ def files(root: Path, node: Node) -> dict[str, Path]:
     return {name: blobs.path_of(root, digest) for name, digest in made.items()}
 
 
-def realise(root: Path, node: Node) -> None:
+@os_errors_explained()
+def realise(root: Path, node: Node, say: Callable[[str], None] = print) -> None:
     """Makes a node's outputs, unless somebody already has; its inputs must be up to date.
 
+    Args:
+        root: the cache's folder.
+        node: what to make.
+        say: told, in a line, what it waits for.
+
     Raises:
-        BuildError: the stage refused its inputs, failed or crashed. One line, without the node's name.
-        OSError: the cache cannot be written.
+        BuildError: the stage refused its inputs, failed or crashed, or the cache cannot be written. One line, without
+            the node's name.
     """
     depends = components(root, node)
     if depends is None:
@@ -92,12 +144,15 @@ def realise(root: Path, node: Node) -> None:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        print(f"{node.name}: another build is making it; waiting", flush=True)
+        if key not in _making:
+            say(f"{node.name}: another build is making it; waiting")
         lock.acquire()
+    _making.add(key)
     try:
         if actions.find(root, key) is None:
-            _run(root, node, depends, _made(root / "logs") / f"{key}.log")
+            _run(root, node, depends, _made(root / "logs") / f"{key}.log", say)
     finally:
+        _making.discard(key)
         lock.release()
 
 
@@ -111,6 +166,7 @@ def ensure(root: Path, nodes: Iterable[Node]) -> None:
     Raises:
         BuildError: a stage failed. One line.
     """
+    in_use.share(root)
     for node in nodes:
         if current(root, node) is None:
             try:
@@ -120,16 +176,32 @@ def ensure(root: Path, nodes: Iterable[Node]) -> None:
     digests.save(root)
 
 
-def _run(root: Path, node: Node, depends: Mapping[str, Any], log: Path) -> None:
+def _run(root: Path, node: Node, depends: Mapping[str, Any], log: Path, say: Callable[[str], None]) -> None:
     inputs = {name: files(root, upstream)[file] for name, (upstream, file) in node.inputs.items()}
+    inputs |= _source_files(node)
+    stage = importlib.import_module(f"g2p_build.stages.{node.stage}")
+    need = WORKER_MEMORY + (stage.memory(node.params, inputs) if hasattr(stage, "memory") else 0)
     out = scratch(root) / log.stem
     out.mkdir()
-    module = f"g2p_build.stages.{node.stage}"
-    progress = getattr(importlib.import_module(module), "SHOWS_PROGRESS", False)
-    seconds = worker.run(module, node.params, inputs | _source_files(node), out, log, progress)
-    outputs = {name: blobs.put(root, out / name) for name in node.outputs}
-    out.rmdir()
+    try:
+        with reserved(root, need, lambda: say(f"{node.name}: waits for {need / 1e9:.1f} GB of memory")):
+            seconds = worker.run(stage.__name__, node.params, inputs, out, log, getattr(stage, "SHOWS_PROGRESS", False))
+        _check_unchanged(root, node, depends)
+        outputs = {name: blobs.put(root, out / name) for name in node.outputs}
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
     actions.record(root, actions.Action(depends, outputs, seconds))
+    records.keep_sources(root, depends["source"], source_files(root, stage.__name__))
+
+
+def _check_unchanged(root: Path, node: Node, depends: Mapping[str, Any]) -> None:
+    """What was made belongs to the key only if nothing that the key was taken of has been edited meanwhile."""
+    now = {name: digests.file_digest(root, path) for name, path in _source_files(node).items()}
+    if source_digest(root, f"g2p_build.stages.{node.stage}") != depends["source"]:
+        raise BuildError("its source was edited while it ran: run the command again")
+    for name, digest in now.items():
+        if digest != depends["inputs"][name]:
+            raise BuildError(f"{name} of the checkpoint was changed while it was read: run the command again")
 
 
 def _source_files(node: Node) -> dict[str, Path]:
@@ -138,6 +210,10 @@ def _source_files(node: Node) -> dict[str, Path]:
     stage = importlib.import_module(f"g2p_build.stages.{node.stage}")
     listed: dict[str, Path] = stage.source_files({**node.params, "path": node.folder})
     return listed
+
+
+# A build decides on one state of the sources.
+_source_digest = cache(source_digest)
 
 
 @cache

@@ -1,6 +1,10 @@
 """The error that the person at the keyboard can act on."""
 
-__all__ = ["BuildError"]
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["FULL", "BuildError", "explained", "os_errors_explained"]
 
 
 class BuildError(Exception):
@@ -9,3 +13,38 @@ class BuildError(Exception):
     The message is one line: what is wrong, with the offending value, and what to do about it. Commands print it
     without a traceback.
     """
+
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the operating system says when a file cannot grow: of the disk, of the user's share of it, of a process."""
+
+# What to do about a refusal of the operating system.
+ADVICE = {
+    errno.ENOSPC: "make room there, then run the same command again",
+    errno.EDQUOT: "make room there, then run the same command again",
+    errno.EFBIG: "raise the limit (ulimit -f), then run the same command again",
+    errno.EACCES: "make it accessible to you, or use another place (G2P_BUILD_CACHE names the cache)",
+    errno.EPERM: "make it accessible to you, or use another place (G2P_BUILD_CACHE names the cache)",
+    errno.EROFS: "make it writable, or use another place (G2P_BUILD_CACHE names the cache)",
+    errno.EEXIST: "a file lies where a folder should be; move it away",
+    errno.ENOTDIR: "a file lies where a folder should be; move it away",
+    errno.EISDIR: "a folder lies where a file should be; move it away",
+    errno.ENOTEMPTY: "a folder lies where a file should be; move it away",
+}
+
+
+def explained(error: OSError) -> str:
+    """One line for a refusal of the operating system: which file, why, and what to do about it."""
+    path = error.filename2 or error.filename
+    where = f"cannot use {path}: " if path else ""
+    advice = ADVICE.get(error.errno or 0)
+    return where + (error.strerror or str(error)) + (f": {advice}" if advice else "")
+
+
+@contextmanager
+def os_errors_explained() -> Iterator[None]:
+    """Turns a refusal of the operating system into a `BuildError`; as a context or as a decorator."""
+    try:
+        yield
+    except OSError as error:
+        raise BuildError(explained(error)) from None

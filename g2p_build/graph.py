@@ -11,6 +11,7 @@ agree on those fields share the node.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
 
 from g2p_build.checkpoints.files import EMBEDDED
@@ -36,8 +37,9 @@ class Node:
         return f"{self.stage}:{self.label}"
 
 
+@cache
 def nodes(variant: Variant) -> dict[str, Node]:
-    """The stages of a variant, by role.
+    """The stages of a variant, by role, each after the stages it takes its inputs from.
 
     The roles are the stages' names, but for the two archives: `library_archive` and `weights_archive`.
     """

@@ -2,20 +2,20 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from g2p_build import build
+from g2p_build import build, trees
+from g2p_build.errors import os_errors_explained
 from g2p_build.graph import Node
 from g2p_build.runtime import manifest as contract
 from g2p_build.runtime.errors import InvalidManifest
-from g2p_build.store.digests import digest_of, file_digest, remember
+from g2p_build.store.digests import file_digest, remember
 from g2p_build.store.files import write_atomically
 
-__all__ = ["publish", "published", "render"]
+__all__ = ["index_of", "publish", "published", "read_manifest", "render", "unpublished"]
 
 SUMMARY = "manifest-1"  # the version of what is remembered of manifests
 
@@ -28,6 +28,14 @@ def render(value: Any) -> bytes:
 def published(root: Path, tree: Path, nodes: dict[str, Node], default: str) -> bool:
     """Whether a variant's archives and manifest are in the tree, byte for byte, and its manifest is in the index.
 
+    The arguments are those of `unpublished`.
+    """
+    return next(unpublished(root, tree, nodes, default), None) is None
+
+
+def unpublished(root: Path, tree: Path, nodes: dict[str, Node], default: str) -> Iterator[str]:
+    """What is wrong with the files that a variant has in the tree, one phrase each; nothing where all is well.
+
     Args:
         root: the cache's folder.
         tree: the folder that holds `dist/` and `manifests/`.
@@ -36,20 +44,28 @@ def published(root: Path, tree: Path, nodes: dict[str, Node], default: str) -> b
     """
     made = remember(root, build.files(root, nodes["manifest"])["manifest.json"], SUMMARY, _summary)
     folder = tree / "manifests"
+    file = f"manifests/{made['entry']['file']}"
+    there = _there(root, tree / file)
+    if there is None or not there["rendered"]:
+        yield f"{file} is {'damaged' if (tree / file).exists() else 'missing'}"
+    elif there["unverified"] != made["unverified"]:
+        yield f"{file} is of an earlier build"
+    for archive, digest in made["archives"].items():
+        path = tree / "dist" / archive
+        try:
+            if file_digest(root, path) != digest:
+                yield f"dist/{archive} is damaged"
+        except OSError:
+            yield f"dist/{archive} is {'damaged' if path.exists() else 'missing'}"
     try:
-        there = remember(root, folder / made["entry"]["file"], SUMMARY, _summary)
-        indexed = _indexed(root, folder, default)
-        return (
-            there is not None
-            and there["rendered"]
-            and there["unverified"] == made["unverified"]
-            and all(file_digest(root, tree / "dist" / file) == digest for file, digest in there["archives"].items())
-            and indexed.get(there["entry"]["name"]) == there["entry"]
-        )
+        listed = there is None or _indexed(root, folder, default).get(there["entry"]["name"]) == there["entry"]
     except OSError:
-        return False
+        listed = False
+    if not listed:
+        yield "manifests/index.json is not the index of what is there"
 
 
+@os_errors_explained()
 def publish(
     root: Path, tree: Path, nodes: dict[str, Node], default: str, verification: dict[str, Any] | None = None
 ) -> Path:
@@ -66,11 +82,10 @@ def publish(
         The manifest's path.
 
     Raises:
-        OSError: the tree cannot be written.
+        BuildError: the tree or the cache cannot be written. One line.
     """
     folder, dist = tree / "manifests", tree / "dist"
-    (root / "locks").mkdir(parents=True, exist_ok=True)
-    with FileLock(root / "locks" / f"tree-{digest_of(str(tree.resolve()))[:16]}.lock"):
+    with trees.lock(root, tree):
         manifest = _manifest(root, tree, nodes["manifest"])
         if verification is not None:
             manifest = manifest | {"verification": verification}
@@ -85,7 +100,7 @@ def publish(
             _copy(root, made, dist / archive["file"], archive["sha256"])
         path = folder / f"{manifest['name']}.json"
         _replace(path, render(manifest))
-        index = _index(root, folder, default)
+        index = index_of(root, folder, default)
         # The other entries were validated when they were written.
         mine = [entry for entry in index["manifests"] if entry["name"] == manifest["name"]]
         contract.validate_index(index | {"default": None, "manifests": mine})
@@ -96,13 +111,13 @@ def publish(
 def _manifest(root: Path, tree: Path, node: Node) -> dict[str, Any]:
     """The manifest as it should be: as the stage made it, with the verification of these archives if there is one."""
     made: dict[str, Any] = json.loads(build.files(root, node)["manifest.json"].read_bytes())
-    there = _read(tree / "manifests" / f"{made['name']}.json")
+    there = read_manifest(tree / "manifests" / f"{made['name']}.json")
     if there is None or there | {"verification": None, "digest": made["digest"]} != made:
         return made
     return there
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> dict[str, Any] | None:
     """A manifest whose digest is right, else None. What has our digest was validated when it was written."""
     try:
         manifest = json.loads(path.read_bytes())
@@ -111,9 +126,18 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def _there(root: Path, path: Path) -> dict[str, Any] | None:
+    """The summary of a manifest in the tree, None where it is missing or damaged."""
+    try:
+        summary: dict[str, Any] | None = remember(root, path, SUMMARY, _summary)
+    except OSError:
+        return None
+    return summary
+
+
 def _summary(path: Path) -> dict[str, Any] | None:
     """What deciding about a manifest takes; None where the file is damaged."""
-    manifest = _read(path)
+    manifest = read_manifest(path)
     if manifest is None:
         return None
     return {
@@ -128,10 +152,9 @@ def _summary(path: Path) -> dict[str, Any] | None:
 def _indexed(root: Path, folder: Path, default: str) -> dict[str, dict[str, Any]]:
     """The entries of the index by name, as a process first finds it; none where it is not as it should be."""
     index = remember(root, folder / "index.json", "index-1", _parsed)
-    if index is None or not all((folder / entry["file"]).exists() for entry in index["manifests"]):
+    if index is None or index != index_of(root, folder, default):
         return {}
-    found = {entry["name"]: entry for entry in index["manifests"]}
-    return found if (index["default"] == default) == (default in found) else {}
+    return {entry["name"]: entry for entry in index["manifests"]}
 
 
 def _parsed(path: Path) -> Any:
@@ -142,9 +165,10 @@ def _parsed(path: Path) -> Any:
         return None
 
 
-def _index(root: Path, folder: Path, default: str) -> dict[str, Any]:
-    """The index of the manifests in a folder. Damaged ones are not in it."""
-    found = [remember(root, path, SUMMARY, _summary) for path in folder.glob("*.json") if path.name != "index.json"]
+def index_of(root: Path, folder: Path, default: str, without: str | None = None) -> dict[str, Any]:
+    """The index of the manifests in a folder. Damaged ones are not in it, nor the variant `without`."""
+    files = [path for path in folder.glob("*.json") if path.name not in ("index.json", f"{without}.json")]
+    found = [remember(root, path, SUMMARY, _summary) for path in files]
     entries = sorted((summary["entry"] for summary in found if summary), key=lambda entry: entry["name"])
     return {
         "schema_version": contract.SCHEMA_VERSION,

@@ -7,13 +7,16 @@ side: it starts the worker when the first stage asks for it and a new one after 
 
 import atexit
 import contextlib
+import faulthandler
 import importlib
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -22,9 +25,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from g2p_build.errors import BuildError
+from g2p_build.errors import FULL, BuildError, explained
+from g2p_build.fresh import import_sources
 
-__all__ = ["run"]
+__all__ = ["StageFailed", "run"]
+
+ROOM = 32_000_000  # bytes that should be left on a disk that stages write to
+
+
+class StageFailed(BuildError):
+    """A stage crashed, or failed in a way that nobody foresaw.
+
+    Attributes:
+        log: What it printed.
+    """
+
+    def __init__(self, message: str, log: Path) -> None:
+        super().__init__(f"{message}; its log is {log}")
+        self.log = log
 
 
 @dataclass(frozen=True)
@@ -33,7 +51,7 @@ class _Worker:
     answers: IO[str]
 
 
-_workers: dict[int, _Worker] = {}  # by the process that started it: a forked child starts its own
+_workers: dict[tuple[int, int], _Worker] = {}  # by process and thread: a forked child, or another thread, has its own
 
 
 def run(
@@ -44,7 +62,7 @@ def run(
     log: Path,
     progress: bool = False,
 ) -> float:
-    """Runs one stage in the worker and waits for it.
+    """Runs one stage in this thread's worker and waits for it.
 
     Args:
         module: dotted name of the stage's module; its `build(params, inputs, out)` is called.
@@ -58,7 +76,8 @@ def run(
         Seconds that the stage took, the worker's start not counted.
 
     Raises:
-        BuildError: the stage refused its inputs, failed, or took the worker's process down.
+        BuildError: the stage refused its inputs.
+        StageFailed: it failed, or took the worker's process down.
     """
     worker = _start()
     request = {
@@ -78,23 +97,23 @@ def run(
     except BrokenPipeError:
         pass
     except BaseException:
-        _stop(os.getpid())
+        _stop(_owner())
         raise
     if not answer:
-        del _workers[os.getpid()]
-        raise BuildError(f"its process died of {_death(worker.process.wait())}; its log is {log}")
+        del _workers[_owner()]
+        raise StageFailed(f"its process died of {_death(worker.process.wait())}{_no_room(out)}", log)
     result = json.loads(answer)
     if "error" in result:
         raise BuildError(result["error"])
     if "failure" in result:
-        raise BuildError(f"failed: {result['failure']}; its log is {log}")
+        raise StageFailed(f"failed: {result['failure']}", log)
     seconds = result["seconds"]
     assert isinstance(seconds, float)
     return seconds
 
 
 def _start() -> _Worker:
-    worker = _workers.get(os.getpid())
+    worker = _workers.get(_owner())
     if worker is None or worker.process.poll() is not None:
         read, write = os.pipe()
         # The package as it is imported here, first: a checkout's worker is never another checkout's.
@@ -109,15 +128,20 @@ def _start() -> _Worker:
             start_new_session=True,  # Ctrl-C is for us; the worker ends when we do
         )
         os.close(write)
-        worker = _workers[os.getpid()] = _Worker(process, os.fdopen(read))
-        atexit.register(_stop, os.getpid())
+        worker = _workers[_owner()] = _Worker(process, os.fdopen(read))
+        atexit.register(_stop, _owner())
     return worker
 
 
-def _stop(owner: int) -> None:
-    worker = _workers.pop(owner, None) if owner == os.getpid() else None
+def _owner() -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
+
+
+def _stop(owner: tuple[int, int]) -> None:
+    worker = _workers.pop(owner, None) if owner[0] == os.getpid() else None
     if worker is not None:
-        worker.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.process.pid, signal.SIGKILL)  # a linker that runs there included
         worker.process.wait()
 
 
@@ -125,13 +149,21 @@ def _death(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
+def _no_room(folder: Path | str) -> str:
+    """The likely reason of any failure on a full disk: compilers and linkers have many ways to put it, or none."""
+    left = shutil.disk_usage(folder).free
+    return f" (only {left / 1e6:.1f} MB are left on the disk of {folder}: make room)" if left < ROOM else ""
+
+
 def _serve(answers: IO[str]) -> None:
+    import_sources()
     requests: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def read() -> None:
         for line in sys.stdin:
             requests.put(json.loads(line))
-        os._exit(0)  # the build has ended or was killed: so does what it was waiting for
+        # The build has ended or was killed: so does what it was waiting for, a linker that runs here included.
+        os.killpg(os.getpgid(0), signal.SIGKILL)
 
     threading.Thread(target=read, daemon=True).start()
     while True:
@@ -140,18 +172,33 @@ def _serve(answers: IO[str]) -> None:
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    with _printing_to(Path(request["log"]), request["progress"]):
-        started = time.monotonic()
-        try:
-            stage = importlib.import_module(request["module"])
-            inputs = {name: Path(path) for name, path in request["inputs"].items()}
-            stage.build(request["params"], inputs, Path(request["out"]))
-        except BuildError as error:
-            return {"error": str(error)}
-        except Exception as error:
-            traceback.print_exc()
-            return {"failure": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
-        return {"seconds": time.monotonic() - started}
+    # Whatever a stage puts aside is removed with the folder, even if the build is killed.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(Path(request["out"]).parent)
+    try:
+        with _printing_to(Path(request["log"]), request["progress"]):
+            return _built(request)
+    except OSError as error:  # of the log
+        return {"error": explained(error)}
+
+
+def _built(request: Mapping[str, Any]) -> dict[str, Any]:
+    started = time.monotonic()
+    try:
+        stage = importlib.import_module(request["module"])
+        inputs = {name: Path(path) for name, path in request["inputs"].items()}
+        stage.build(request["params"], inputs, Path(request["out"]))
+    except BuildError as error:
+        return {"error": f"{error}{_no_room(request['out'])}"}
+    except Exception as error:
+        with contextlib.suppress(OSError):  # a full disk
+            traceback.print_exc(file=sys.stdout)  # the log, even where the error stream is the stage's own
+        for code in FULL:
+            if os.strerror(code) in str(error):  # which libraries have exceptions of their own for
+                path = getattr(error, "filename", None) or request["out"]
+                return {"error": explained(OSError(code, os.strerror(code), path))}
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return {"failure": f"{reason}{_no_room(request['out'])}"}
+    return {"seconds": time.monotonic() - started}
 
 
 @contextlib.contextmanager
@@ -163,13 +210,21 @@ def _printing_to(log: Path, progress: bool) -> Iterator[None]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         os.dup2(file.fileno(), 1)
+        faulthandler.enable(file)  # the log of a stage that crashes says where
         if not progress:
             os.dup2(file.fileno(), 2)
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            faulthandler.disable()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for stream in (sys.stdout, sys.stderr):
+                try:
+                    stream.flush()
+                except OSError:  # the disk is full; what is left in the buffer is not to turn up elsewhere
+                    os.dup2(nowhere, stream.fileno())
+                    stream.flush()
+            os.close(nowhere)
             for number, old in enumerate(kept, 1):
                 os.dup2(old, number)
                 os.close(old)

@@ -1,22 +1,17 @@
 """The doit tasks, one a file. What they do is done elsewhere; here it gets a name on the command line."""
 
 import atexit
+import os
+import signal
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-from doit.exceptions import InvalidDodoFile
-
-from g2p_build import config
-from g2p_build.build import cache_root
-from g2p_build.errors import BuildError
-from g2p_build.store import digests, scratch
-from tasks import compile, golden, stages, variants, verify
-from tasks.plan import Plan
-from tasks.reporter import Reporter
+from typing import Any, NoReturn
 
 __all__ = ["load"]
 
+INTERRUPTED = b"interrupted: what was finished is kept\n"
 TREE = Path(__file__).resolve().parents[1]
 
 
@@ -30,6 +25,19 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
     Raises:
         InvalidDodoFile: the overrides describe nothing that can be built. doit prints the one line and exits with 3.
     """
+    started = time.monotonic()
+    signal.signal(signal.SIGINT, _interrupted_early)
+    # Late, because they take a while: Ctrl-C is one line in the meantime too.
+    from doit.exceptions import InvalidDodoFile
+
+    from g2p_build import config, trees
+    from g2p_build.build import cache_root, note_tree
+    from g2p_build.errors import BuildError
+    from g2p_build.store import digests, in_use, scratch
+    from tasks import compile, gc, golden, manifests, reproduce, stages, variants, verify, why
+    from tasks.plan import Plan
+    from tasks.reporter import Reporter
+
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
         wanted = config.variants(overrides)
@@ -37,25 +45,47 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
     root = cache_root()
+    in_use.share(root)
     scratch.sweep(root)
     atexit.register(digests.save, root)
-    plan = Plan(root=root, tree=TREE, variants=tuple(wanted), default=default)
+    atexit.register(note_tree, root, TREE)
+    atexit.register(trees.save, root)
+    plan = Plan(root, TREE, tuple(wanted), default, tuple(overrides), started)
     creators: list[Callable[[Plan], dict[str, Callable[[], Any]]]] = [
         compile.tasks,
         variants.tasks,
+        why.tasks,
         golden.tasks,
         verify.tasks,
+        manifests.tasks,
+        gc.tasks,
+        reproduce.tasks,
         stages.tasks,
     ]
     settings = {
         "default_tasks": ["compile"],
-        "reporter": Reporter,
+        "reporter": Reporter(plan),
+        # Stages run in processes of their own, a thread only waits for one.
+        "par_type": "thread",
         "verbosity": 2,
         # One variant that fails does not keep the others from being built.
         "continue": True,
-        # doit's own record of what ran decides nothing here; it is only a place to put it.
-        "dep_file": str(root / "doit" / "tasks.json"),
-        "backend": "json",
+        # doit's own record of what ran decides nothing here, so it is kept nowhere: no file to be found half-written.
+        "dep_file": ":memory:",
+        "backend": "sqlite3",
     }
-    (root / "doit").mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGINT, _interrupted)
     return {"DOIT_CONFIG": settings} | {name: task for create in creators for name, task in create(plan).items()}
+
+
+def _interrupted(*_: object) -> NoReturn:
+    """Ctrl-C: the stage that runs is lost, and nothing else; its worker ends with this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+    os.write(2, INTERRUPTED)  # not through a buffer, which may be in use
+    sys.exit(128 + signal.SIGINT)
+
+
+def _interrupted_early(*_: object) -> NoReturn:
+    """Ctrl-C before anything runs: nothing is to be put in order, and what we import could catch an exception."""
+    os.write(2, INTERRUPTED)
+    os._exit(128 + signal.SIGINT)

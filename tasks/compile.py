@@ -6,12 +6,29 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build import graph, publish
+from g2p_build import graph, publish, trees
 from g2p_build.errors import BuildError
 from g2p_build.variant import Variant
+from tasks.clean import remove_products
 from tasks.plan import Plan
+from tasks.stages import THREADED
 
 __all__ = ["tasks"]
+
+JSON = {
+    "name": "as_json",
+    "long": "json",
+    "type": bool,
+    "default": False,
+    "help": "a line of JSON for each stage",
+}
+PROFILE = {
+    "name": "profile",
+    "long": "profile",
+    "type": str,
+    "default": "",
+    "help": "write where the time went to this file, for chrome://tracing or Perfetto",
+}
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
@@ -20,13 +37,16 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     def compile_variants() -> Iterator[dict[str, Any]]:
         yield {
             "name": None,
-            "doc": "build what is stale of the variants asked for: archives in dist/, manifests in manifests/",
+            "params": [JSON, PROFILE],
+            "doc": "build what is stale: archives in dist/, manifests in manifests/ (--json, --profile FILE)",
         }
         for variant in plan.variants:
             yield {
                 "name": variant.name,
                 "actions": [(_publish, [plan, variant])],
                 "uptodate": [partial(_is_published, plan, variant)],
+                **THREADED,
+                "clean": [(remove_products, [plan, variant])],
                 "task_dep": [graph.nodes(variant)["manifest"].name],
             }
 
@@ -34,12 +54,18 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 
 def _is_published(plan: Plan, variant: Variant) -> bool:
-    return publish.published(plan.root, plan.tree, graph.nodes(variant), plan.default.name)
+    nodes = graph.nodes(variant)
+    there = publish.published(plan.root, plan.tree, nodes, plan.default.name)
+    if there:
+        trees.note(plan.root, plan.tree, nodes, plan.overrides)
+    return there
 
 
 def _publish(plan: Plan, variant: Variant) -> TaskFailed | None:
+    nodes = graph.nodes(variant)
     try:
-        publish.publish(plan.root, plan.tree, graph.nodes(variant), plan.default.name)
+        publish.publish(plan.root, plan.tree, nodes, plan.default.name)
+        trees.note(plan.root, plan.tree, nodes, plan.overrides)
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     return None

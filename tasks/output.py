@@ -4,9 +4,10 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["progress", "show"]
+__all__ = ["emit", "progress", "show"]
 
 
 T = TypeVar("T")
@@ -21,11 +22,23 @@ def show(rows: Sequence[Mapping[str, Any]], as_json: bool, title: str = "", hidd
         title: of the table.
         hidden: fields that only the JSON has.
     """
-    try:
-        if as_json:
-            print("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
-        else:
+    if as_json:
+        emit("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    else:
+        with _readers_may_leave():
             _table(rows, title, hidden)
+
+
+def emit(text: str) -> None:
+    """Prints lines of a result at once."""
+    with _readers_may_leave():
+        print(text, flush=True)
+
+
+@contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    try:
+        yield
         sys.stdout.flush()
     except BrokenPipeError:  # whoever was reading has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
@@ -53,7 +66,7 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, hidden: Sequence[str])
         table.add_column(heading.replace("_", " "))
     for row in rows:
         table.add_row(*("" if row[heading] is None else _cell(row[heading]) for heading in headings))
-    Console().print(table)
+    Console(markup=False, highlight=False).print(table)  # a list is no markup
 
 
 def _cell(value: Any) -> str:

@@ -16,3 +16,5 @@ class Plan:
     tree: Path  # the checkout: dist/ and manifests/ lie in it
     variants: tuple[Variant, ...]
     default: Variant  # the one that no overrides give
+    overrides: tuple[str, ...]  # as on the command line
+    started: float  # when the command started, by time.monotonic()

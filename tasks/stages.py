@@ -1,18 +1,31 @@
 """A task for each stage: `doit library target=iphone` brings the variant up to date as far as its library."""
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build import build
+from g2p_build import build, worker
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node, order
 from tasks.plan import Plan
 
-__all__ = ["tasks"]
+__all__ = ["THREADED", "StageFailed", "tasks"]
+
+# doit captures what an action prints by replacing the process's streams, which two threads cannot both do.
+THREADED = {"io": {"capture": False}, "verbosity": 0}
+
+
+class StageFailed(TaskFailed):
+    """A stage failed in a way that its log may explain."""
+
+    def __init__(self, message: str, log: Path) -> None:
+        super().__init__(message)
+        self.log = log
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
@@ -32,6 +45,7 @@ def _creator(plan: Plan, stage: str, nodes: list[Node]) -> Callable[[], Iterator
                 "name": node.label,
                 "actions": [(_make, [plan, node])],
                 "uptodate": [partial(_is_current, plan, node)],
+                **THREADED,
                 "task_dep": sorted({upstream.name for upstream, _ in node.inputs.values()}),
             }
 
@@ -47,7 +61,9 @@ def _is_current(plan: Plan, node: Node) -> bool:
 
 def _make(plan: Plan, node: Node) -> TaskFailed | None:
     try:
-        build.realise(plan.root, node)
+        build.realise(plan.root, node, lambda line: print(line, file=sys.stderr, flush=True))
+    except worker.StageFailed as error:
+        return StageFailed(str(error), error.log)
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     return None

@@ -4,10 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from checkouts import Checkout
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("conf", "dodo.py", "g2p_build", "tasks")
@@ -30,6 +35,7 @@ class Tree:
             "PYTHONPATH": str(self.root),
             "HF_HUB_OFFLINE": "1",
             "COLUMNS": "200",
+            "PYTHONFAULTHANDLER": "1",
         }
 
     def run(self, *command: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -67,6 +73,18 @@ CACHED = "embedded-host-b1.8-i64-o128-float32-kv"
 CACHELESS = "embedded-host-b1.8-i64-o128-float32-nokv"
 HALF = "embedded-host-b1-i64-o128-float16-kv"
 
+# Overrides for an odd shape that is built from nothing in a few seconds.
+SMALL = [
+    "checkpoint=random",
+    "checkpoint.shape.d_model=24",
+    "checkpoint.shape.d_kv=7",
+    "checkpoint.shape.d_ff=40",
+    "checkpoint.shape.num_heads=3",
+    "checkpoint.shape.num_layers=1",
+    "checkpoint.shape.num_decoder_layers=1",
+    "max_lens=short",
+]
+
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Tree:
@@ -77,6 +95,52 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     tree.compiled("batch=[1,8]", "kv_cache=true,false")
     tree.compiled("dtype=float16")
     return tree
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> "Checkout":
+    """A tree with one variant of a small checkpoint, built; what changes something changes a copy."""
+    from checkouts import compiled_checkout
+
+    return compiled_checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A tree in which the small variant was built from nothing, and nothing happened meanwhile."""
+
+    tree: Tree
+    seconds: float  # that it took
+
+    @property
+    def products(self) -> dict[str, bytes]:
+        """What came of it."""
+        return products(self.tree)
+
+    def cache_for(self, tree: Tree) -> Tree:
+        """The same tree with a copy of this one's cache: everything is built there, nothing is published."""
+        shutil.copytree(self.tree.cache, tree.cache)
+        return tree
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The small variant, built."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    tree = copy_tree(folder / "tree", folder / "cache")
+    started = time.monotonic()
+    tree.compiled(*SMALL)
+    return Undisturbed(tree, time.monotonic() - started)
+
+
+def products(tree: Tree) -> dict[str, bytes]:
+    """Every file in a tree's `dist/` and `manifests/`, by its name there, hidden and half-written ones included."""
+    return {
+        str(path.relative_to(tree.root)): path.read_bytes()
+        for part in ("dist", "manifests")
+        for path in sorted((tree.root / part).rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture

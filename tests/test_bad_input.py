@@ -40,8 +40,8 @@ def snapshot(*folders: Path) -> dict[str, bytes]:
         for folder in folders
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and not {"__pycache__", "doit", "locks", "logs"} & set(path.parts)
-        and path.name != "stats.json"
+        and not {"__pycache__", "locks", "logs", "trees"} & set(path.parts)
+        and path.name not in ("stats.json", "in-use.lock")
     }
 
 

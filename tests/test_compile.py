@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CACHED, CACHELESS, DEFAULT, HALF, Tree, copy_tree
+from conftest import CACHED, CACHELESS, DEFAULT, HALF, SMALL, Tree, copy_tree
 from elftools.elf.elffile import ELFFile
 from safetensors.torch import load
 
@@ -19,17 +19,6 @@ from g2p_build.runtime import manifest as contract
 
 # Nothing else may be asked of an app's linker: libm, libc and TVM's own runtime.
 LIBM_AND_LIBC = {"expf", "logf", "powf", "tanhf", "erff", "sqrtf", "memcpy", "memset", "memmove"}
-
-SMALL = [
-    "checkpoint=random",
-    "checkpoint.shape.d_model=24",
-    "checkpoint.shape.d_kv=7",
-    "checkpoint.shape.d_ff=40",
-    "checkpoint.shape.num_heads=3",
-    "checkpoint.shape.num_layers=1",
-    "checkpoint.shape.num_decoder_layers=1",
-    "max_lens=short",
-]
 
 
 def manifest_of(tree: Tree, name: str) -> dict[str, Any]:

@@ -13,15 +13,16 @@ ROOT = Path(__file__).parents[1]
 # not named here (build.py, config.py, ...) belongs to the row g2p_build.
 ALLOWED = {
     "dodo": {"tasks"},
-    "tasks": {"tasks", "g2p_build", "graph", "stages", "store", "runtime", "errors"},
-    "g2p_build": {"g2p_build", "graph", "stages", "store", "runtime", "models", "checkpoints", "errors"},
+    "tasks": {"tasks", "g2p_build", "graph", "stages", "store", "runtime", "errors", "quantities"},
+    "g2p_build": {"g2p_build", "graph", "stages", "store", "runtime", "models", "checkpoints", "errors", "quantities"},
     "graph": {"g2p_build", "stages", "checkpoints"},
     "stages": {"stages", "models", "compiler", "store", "runtime", "checkpoints", "errors"},
     "checkpoints": {"checkpoints", "models", "store", "errors"},
     "models": {"models", "errors"},
     "compiler": {"compiler", "models", "errors"},
-    "store": {"store", "errors"},
+    "store": {"store", "errors", "quantities"},
     "runtime": {"runtime"},
+    "quantities": {"errors"},
     "errors": set(),
 }
 

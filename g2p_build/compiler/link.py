@@ -60,5 +60,6 @@ def link_shared(objects: Sequence[Path], triple: str, output: Path) -> None:
         result = subprocess.run(command, cwd=scratch, env=os.environ | caches, capture_output=True, text=True)
         if result.returncode != 0:
             reason = next((line for line in result.stderr.splitlines() if "error" in line), result.stderr.strip())
+            reason = reason or f"the linker ended with {result.returncode}"
             raise BuildError(f"linking for {triple} failed: {reason}")
         shutil.copyfile(Path(scratch, "library.so"), output)

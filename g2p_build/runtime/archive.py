@@ -2,8 +2,9 @@
 
 The cache has one folder for each archive, named by its SHA-256, with its members and a record of their sizes, times and
 digests. It appears by one rename, so a killed process leaves nothing that counts as unpacked and two processes may do
-the same work at once. What a record says is trusted while size and modification time of each member still agree; where
-they do not, the members are read again, and a folder with other bytes is a miss: it is unpacked anew.
+the same work at once. What a record says is trusted while size and times (of the last change of contents, which can be
+set back, and of the inode, which cannot) of each member still agree; where they do not, the members are read again, and
+a folder with other bytes is a miss: it is unpacked anew.
 """
 
 import contextlib
@@ -155,7 +156,7 @@ def _intact(folder: Path) -> bool:
     try:
         record = json.loads((folder / _RECORD).read_bytes())
         return all(
-            _stat(folder / name) == {"size": was["size"], "mtime_ns": was["mtime_ns"]}
+            _stat(folder / name) == {key: was[key] for key in ("size", "mtime_ns", "ctime_ns")}
             or ((folder / name).stat().st_size == was["size"] and _digest(folder / name) == was["sha256"])
             for name, was in record.items()
         )
@@ -165,7 +166,7 @@ def _intact(folder: Path) -> bool:
 
 def _stat(path: Path) -> dict[str, int]:
     stat = path.stat()
-    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "ctime_ns": stat.st_ctime_ns}
 
 
 def _digest(path: Path) -> str:

@@ -10,7 +10,7 @@ from g2p_build.checkpoints.files import EMBEDDED, local_files
 from g2p_build.models.architecture import to_json
 from g2p_build.store.files import canonical_json
 
-__all__ = ["ARCHITECTURE", "SHOWS_PROGRESS", "TOOLS", "WEIGHTS", "build", "source_files"]
+__all__ = ["ARCHITECTURE", "SHOWS_PROGRESS", "TOOLS", "WEIGHTS", "build", "memory", "source_files"]
 
 TOOLS = ("torch", "safetensors")
 
@@ -34,6 +34,19 @@ def source_files(params: Mapping[str, Any]) -> dict[str, Path]:
     if params["source"] == "path":
         return local_files(Path(params["path"]))
     return {}
+
+
+def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
+    """Bytes that a run takes at most beyond the worker's own: less than three times the weights in float32."""
+    if params["source"] == "hub":
+        return 3 * 10**9  # of byt5-small, the largest released: its size is not known before it has been fetched
+    if params["source"] == "random":
+        shape = params["shape"]
+        attention = 4 * shape["d_model"] * shape["d_kv"] * shape["num_heads"]
+        block = 2 * attention + 3 * shape["d_model"] * shape["d_ff"]
+        blocks = shape["num_layers"] + shape["num_decoder_layers"]
+        return 3 * 4 * (blocks * block + 2 * shape["vocab_size"] * shape["d_model"])
+    return 3 * sum(path.stat().st_size for path in inputs.values())
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:

@@ -1,12 +1,18 @@
 """Stage: Relax module → object code for the target, linked where it is to run as it is."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TOOLS", "build"]
+__all__ = ["TOOLS", "build", "memory"]
 
 TOOLS = ("apache-tvm", "apache-tvm-ffi", "ziglang")
+
+
+def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
+    """Bytes that a run and its linker take at most beyond the worker's own: they grow with the module."""
+    return 200_000_000 + 60 * inputs["program.json"].stat().st_size
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:

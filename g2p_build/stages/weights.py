@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ALIGNMENT", "TOOLS", "build", "save_aligned"]
+__all__ = ["ALIGNMENT", "TOOLS", "build", "memory", "save_aligned"]
 
 TOOLS = ("safetensors", "torch")
 
 ALIGNMENT = 64  # bytes: what kernels assume of a tensor's address, and a cache line
 
 DTYPES = {"float32": "F32", "float16": "F16"}  # as safetensors spells them
+
+
+def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
+    """Bytes that a run takes at most beyond the worker's own: the weights as they are, packed, and as bytes."""
+    return 3 * sum(path.stat().st_size for path in inputs.values())
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:

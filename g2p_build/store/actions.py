@@ -1,17 +1,22 @@
 """The action cache: key → what the action was and the digests of its outputs."""
 
 import json
+import os
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from g2p_build.store import blobs
 from g2p_build.store.digests import digest_of
-from g2p_build.store.files import canonical_json, write_atomically
+from g2p_build.store.files import canonical_json, no_folder, write_atomically
 from g2p_build.store.scratch import scratch
 
-__all__ = ["Action", "find", "key_of", "record"]
+__all__ = ["Action", "find", "key_of", "path_of", "read", "record"]
+
+HOUR = 3600  # seconds
 
 
 @dataclass(frozen=True)
@@ -35,15 +40,22 @@ def path_of(root: Path, key: str) -> Path:
 
 def find(root: Path, key: str) -> Action | None:
     """The action with this key, or None where there is no entry, the entry is damaged, or one of its blobs is gone."""
+    action = read(root, key)
+    if action is None or not all(blobs.find(root, digest) for digest in action.outputs.values()):
+        return None
+    _note_use(path_of(root, key))
+    return action
+
+
+def read(root: Path, key: str) -> Action | None:
+    """The action with this key, or None where there is no entry or the entry is damaged. Its blobs may be gone."""
     try:
         entry = json.loads(path_of(root, key).read_bytes())
         check = entry.pop("digest")
         action = Action(entry["components"], entry["outputs"], entry["seconds"])
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
-    if check != digest_of(entry) or key_of(action.components) != key:
-        return None
-    return action if all(blobs.find(root, digest) for digest in action.outputs.values()) else None
+    return action if check == digest_of(entry) and key_of(action.components) == key else None
 
 
 def record(root: Path, action: Action) -> None:
@@ -55,4 +67,11 @@ def record(root: Path, action: Action) -> None:
     entry = {"components": action.components, "outputs": action.outputs, "seconds": action.seconds}
     key = key_of(action.components)
     data = canonical_json(entry | {"digest": digest_of(entry)}) + b"\n"
-    write_atomically(path_of(root, key), data, scratch(root) / f"{key}.json")
+    write_atomically(no_folder(path_of(root, key)), data, scratch(root) / f"{key}.json")
+
+
+def _note_use(path: Path) -> None:
+    """An entry's time says, to the hour, when it was last of use: `doit gc` goes by it, and nothing else does."""
+    with suppress(OSError):  # a cache that cannot be written
+        if not 0 <= time.time() - path.stat().st_mtime < HOUR:
+            os.utime(path)

@@ -1,9 +1,9 @@
 """The blob store: digest → bytes."""
 
-import shutil
 from pathlib import Path
 
 from g2p_build.store.digests import file_digest
+from g2p_build.store.files import no_folder
 
 __all__ = ["find", "path_of", "put"]
 
@@ -34,8 +34,6 @@ def put(root: Path, file: Path) -> str:
         return digest
     path = path_of(root, digest)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        shutil.rmtree(path)
     file.chmod(0o444)
-    file.replace(path)
+    file.replace(no_folder(path))
     return digest

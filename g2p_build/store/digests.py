@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from g2p_build.store.files import canonical_json, write_atomically
+from g2p_build.store.files import canonical_json, no_folder, write_atomically
 from g2p_build.store.scratch import scratch
 
 __all__ = ["digest_of", "file_digest", "remember", "save"]
@@ -73,8 +73,11 @@ def save(root: Path) -> None:
     merged = _read(root)
     merged.update({name: _load(root)[name] for name in mine})
     merged = {name: entry for name, entry in merged.items() if Path(name.partition(":")[2]).exists()}
+    entries = canonical_json(merged)
     try:
-        write_atomically(root / "stats.json", canonical_json(merged), scratch(root) / "stats.json")
+        # Its own digest comes first: a flipped bit in here would otherwise be believed.
+        data = hashlib.sha256(entries).hexdigest().encode() + b"\n" + entries
+        write_atomically(no_folder(root / "stats.json"), data, scratch(root) / "stats.json")
     except OSError:
         return
     _changed.difference_update({(root, name) for name in mine})
@@ -92,10 +95,13 @@ def _load(root: Path) -> dict[str, Any]:
 
 def _read(root: Path) -> dict[str, Any]:
     try:
-        entries = json.loads((root / "stats.json").read_bytes())
+        check, _, data = (root / "stats.json").read_bytes().partition(b"\n")
+        if check != hashlib.sha256(data).hexdigest().encode():
+            return {}
+        entries: dict[str, Any] = json.loads(data)
     except (OSError, ValueError):
         return {}
-    return entries if isinstance(entries, dict) else {}
+    return entries
 
 
 def _stat(path: Path) -> Stat:

@@ -1,10 +1,11 @@
 """Files written whole or not at all, and JSON with one spelling."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
-__all__ = ["canonical_json", "write_atomically"]
+__all__ = ["canonical_json", "no_folder", "write", "write_atomically"]
 
 
 def canonical_json(value: Any) -> bytes:
@@ -26,11 +27,33 @@ def write_atomically(path: Path, data: bytes, temporary: Path) -> None:
 
     Raises:
         OSError: a folder cannot be written, or the disk is full; `path` is then untouched and nothing is left behind.
+            It names the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        temporary.write_bytes(data)
+        write(temporary, data)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write(path: Path, data: bytes) -> None:
+    """Writes a file.
+
+    Raises:
+        OSError: it cannot be written, or the disk is full. It names the file, which that of `Path.write_bytes` does
+            not where the disk is full.
+    """
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def no_folder(path: Path) -> Path:
+    """The path of a file to be written into the cache, once a folder that somebody put there is gone."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    return path

@@ -1,9 +1,11 @@
 """A folder for unfinished work that disappears with the process, however the process ends."""
 
 import atexit
+import errno
 import os
 import secrets
 import shutil
+import threading
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -11,6 +13,8 @@ from filelock import FileLock, Timeout
 __all__ = ["scratch", "sweep"]
 
 _mine: dict[tuple[Path, int], tuple[Path, FileLock]] = {}
+_making = threading.Lock()
+_over: set[int] = set()  # processes that have removed theirs
 
 
 def scratch(root: Path) -> Path:
@@ -20,17 +24,20 @@ def scratch(root: Path) -> Path:
     next build recognizes and removes what a killed one left.
 
     Raises:
-        OSError: the cache cannot be written.
+        OSError: the cache cannot be written, or the process is ending and this is a thread that has not noticed.
     """
     root = root.absolute()
     name = (root, os.getpid())  # a forked child is another process
-    if name not in _mine:
-        folder = root / "tmp" / f"{os.getpid()}-{secrets.token_hex(4)}"
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_suffix(".lock"))
-        lock.acquire()
-        folder.mkdir()
-        _mine[name] = folder, lock
+    with _making:
+        if os.getpid() in _over:
+            raise InterruptedError(errno.EINTR, "the build is ending")
+        if name not in _mine:
+            folder = root / "tmp" / f"{os.getpid()}-{secrets.token_hex(4)}"
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder.with_suffix(".lock"), thread_local=False)
+            lock.acquire()
+            folder.mkdir()
+            _mine[name] = folder, lock
     return _mine[name][0]
 
 
@@ -43,17 +50,29 @@ def sweep(root: Path) -> None:
         lock = FileLock(name)
         try:
             with lock.acquire(blocking=False):
-                shutil.rmtree(name.with_suffix(""), ignore_errors=True)
-                name.unlink(missing_ok=True)
+                if _removed(name.with_suffix("")):
+                    name.unlink(missing_ok=True)
         except (Timeout, OSError):
             continue
 
 
+def _removed(folder: Path) -> bool:
+    """Removes a folder, in which a worker or a thread that has not noticed the end yet may still write a file."""
+    for _ in range(10):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return True
+    return False
+
+
 def _remove_mine() -> None:
+    with _making:
+        _over.add(os.getpid())
     for root, owner in list(_mine):
         folder, lock = _mine.pop((root, owner))
         if owner == os.getpid():
-            shutil.rmtree(folder, ignore_errors=True)
+            if not _removed(folder):
+                continue  # the next command sweeps it, for which the lock has to stay
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
             sweep(root)

@@ -2,23 +2,22 @@
 
 import ast
 import hashlib
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from g2p_build.errors import BuildError
 from g2p_build.store.digests import digest_of, remember
 
-__all__ = ["source_digest", "source_files"]
+__all__ = ["source_digest", "source_files", "source_path"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-@cache
 def source_digest(root: Path, module: str, package: Path = PACKAGE) -> str:
     """SHA-256 (hex) over the syntax trees of a module and of everything it imports from this package.
 
     Comments, formatting and docstrings are not part of a syntax tree as taken here: changing them stales nothing.
-    A process takes it once: a build decides on one state of the tree.
 
     Args:
         root: the cache's folder, where what was parsed is remembered.
@@ -26,7 +25,7 @@ def source_digest(root: Path, module: str, package: Path = PACKAGE) -> str:
         package: the package's folder.
 
     Raises:
-        SyntaxError: one of the files is not Python.
+        BuildError: one of the files is not Python.
     """
     return digest_of(source_files(root, module, package))
 
@@ -47,6 +46,12 @@ def source_files(root: Path, module: str, package: Path = PACKAGE) -> dict[str, 
     return dict(sorted(found.items()))
 
 
+def source_path(module: str, package: Path = PACKAGE) -> str:
+    """What a module's file is called inside the package: "stages/library.py", whether or not it is there."""
+    path = _file(module, package) or package.parent.joinpath(*module.split(".")).with_suffix(".py")
+    return path.relative_to(package).as_posix()
+
+
 def _file(module: str, package: Path) -> Path | None:
     base = package.parent.joinpath(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
@@ -56,7 +61,10 @@ def _file(module: str, package: Path) -> Path | None:
 
 
 def _parse(path: Path, module: str, package: str) -> dict[str, Any]:
-    tree = ast.parse(path.read_bytes(), filename=path.name)
+    try:
+        tree = ast.parse(path.read_bytes(), filename=path.name)
+    except (SyntaxError, ValueError) as error:
+        raise BuildError(f"{path}: not Python: {error}") from None
     imports: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from g2p_build.errors import BuildError
 from g2p_build.store.sources import source_digest, source_files
 
 FILES = {
@@ -30,7 +31,6 @@ def package(tmp_path: Path) -> Path:
 
 
 def digest(package: Path) -> str:
-    source_digest.cache_clear()  # as a new process would
     return source_digest(package.parent / "cache", "pkg.stages.one", package)
 
 
@@ -52,9 +52,15 @@ def test_imports_are_followed_wherever_they_stand(package: Path) -> None:
         ("models/shape.py", "WIDTH = 3", "WIDTH = 4", False),
         ("models/shape.py", "WIDTH = 3", "WIDTH  =  3  # elements", True),
         ("models/deep/inner.py", "DEPTH = 2", "DEPTH = 22", False),
+        ("models/deep/inner.py", "DEPTH = 2", "DEPTH = (\n    2\n)", True),
         ("stages/one.py", "def build():", 'def build():\n    """Builds."""', True),
+        ("stages/one.py", "return inner", "# both\n    return inner", True),
+        ("stages/one.py", "return inner", '"no docstring"\n    return inner', False),
         ("stages/one.py", "return inner, shape", "return shape, inner", False),
         ("models/other.py", "UNUSED = 1", "UNUSED = 2", True),
+        ("__init__.py", '"""A package."""', '"""The package."""', True),
+        ("__init__.py", '"""A package."""', "VERSION = 2", False),
+        ("models/deep/__init__.py", "from . import inner", "from . import inner\n\nKIND = 1", False),
     ],
 )
 def test_what_counts(package: Path, file: str, old: str, new: str, same: bool) -> None:
@@ -64,9 +70,44 @@ def test_what_counts(package: Path, file: str, old: str, new: str, same: bool) -
     assert (digest(package) == before) is same
 
 
-def test_a_new_import_is_followed(package: Path) -> None:
-    path = package / "models/shape.py"
-    path.write_text("from pkg.models.other import UNUSED\nWIDTH = UNUSED\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("models/shape.py", "from pkg.models.other import UNUSED"),
+        ("models/shape.py", "from pkg.models import other"),
+        ("models/shape.py", "import pkg.models.other as other"),
+        ("models/shape.py", "from . import other"),
+        ("models/shape.py", "from .other import UNUSED"),
+        ("models/shape.py", "def late():\n    from pkg.models import other"),
+        ("models/__init__.py", "from . import other"),
+        ("models/deep/inner.py", "from .. import other"),
+        ("stages/__init__.py", "from ..models.other import *"),
+    ],
+)
+def test_a_new_import_is_followed(package: Path, file: str, line: str) -> None:
+    path = package / file
+    path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
     before = digest(package)
     (package / "models/other.py").write_text("UNUSED = 5\n", encoding="utf-8")
     assert digest(package) != before
+
+
+def test_a_module_that_turns_up_where_one_was_imported_is_followed(package: Path) -> None:
+    (package / "models/shape.py").write_text("from pkg.models import late\n", encoding="utf-8")
+    before = digest(package)
+    (package / "models/late.py").write_text("", encoding="utf-8")
+    assert digest(package) != before
+
+
+def test_an_import_that_is_gone_no_longer_counts(package: Path) -> None:
+    (package / "models/deep/__init__.py").write_text("", encoding="utf-8")
+    (package / "stages/one.py").write_text("from pkg.models import deep\n", encoding="utf-8")
+    before = digest(package)
+    (package / "models/deep/inner.py").write_text("DEPTH = 3\n", encoding="utf-8")
+    assert digest(package) == before
+
+
+def test_what_is_not_python_is_refused_by_name(package: Path) -> None:
+    (package / "models/shape.py").write_text("WIDTH = = 3\n", encoding="utf-8")
+    with pytest.raises(BuildError, match=r"models/shape\.py: not Python: .*line 1"):
+        digest(package)

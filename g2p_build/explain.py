@@ -1,0 +1,191 @@
+"""Why a stage would run: what its key is made of, now and when this tree was last up to date."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from g2p_build import build, graph, publish
+from g2p_build.errors import BuildError
+from g2p_build.graph import Node
+from g2p_build.store import actions, blobs, records
+from g2p_build.store.sources import source_files, source_path
+from g2p_build.variant import Variant
+
+__all__ = ["Explanation", "Reason", "explain"]
+
+# How the fields of conf/ are called in a stage's parameters: the first prefix that fits is replaced. What is not
+# here has its own name.
+FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "checkpoint": (("", "checkpoint."),),
+    "tokenizer": (("max_lens.", "max_lens."), ("", "checkpoint.")),
+    "library": (("", "target."),),
+    "manifest": (("variant.checkpoint", "checkpoint.name"), ("variant.target", "target.name"), ("variant.", "")),
+}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that is not as it was."""
+
+    # "config", "input" (a file's), "source" (a module's), "tool"; "blob" (an output's), "record" (of what was made),
+    # "product" (a file's in the tree)
+    kind: str
+    name: str  # "target.cpu", "config.json", "compiler/link.py", "apache-tvm", "dist/….tar"
+    old: Any  # plain JSON: a config's value, a tool's version, a file's digest; None where there was none or no telling
+    new: Any
+
+    def __str__(self) -> str:
+        if self.kind in ("config", "tool"):
+            old, new = _shown(self.old, self.new)
+            return f"{self.name}: {old} → {new}"
+        if self.kind in ("input", "source"):
+            return f"{self.name} {'added' if self.old is None else 'removed' if self.new is None else 'changed'}"
+        return self.name
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a build would do about a node, or about a variant's files in the tree (stage "publish"), and why."""
+
+    name: str  # of the node, or "publish:" and the variant's
+    stage: str
+    # "current"; "stale": a reason says what changed; "never built": this tree has not had it; "blob gone": an output is
+    # missing or damaged; "waits": an input is stale, so whether it will run is not known yet; "refused": it cannot run
+    state: str
+    reasons: tuple[Reason, ...] = ()
+    waits_for: tuple[str, ...] = ()  # the inputs' nodes that come first; for "waits"
+    seconds: float | None = None  # that it took last time, None where nobody knows
+    error: str | None = None  # for "refused": what is wrong, in one line
+
+
+def explain(root: Path, tree: Path, variants: Iterable[Variant], default: str) -> Iterator[Explanation]:
+    """Explains every distinct node of some variants, in the order of the graph, then what lies in the tree of each.
+
+    It runs nothing and writes nothing.
+
+    Args:
+        root: the cache's folder.
+        tree: the folder that holds `dist/` and `manifests/`.
+        variants: those asked for.
+        default: name of the default variant, which the index states.
+    """
+    variants = list(variants)
+    last = records.last_keys(root, tree)
+    states: dict[str, str] = {}
+    for node in graph.order(variants):
+        explanation = _explain(root, node, last.get(node.name), states)
+        states[node.name] = explanation.state
+        yield explanation
+    for variant in variants:
+        nodes = graph.nodes(variant)
+        manifest = nodes["manifest"].name
+        name = f"publish:{variant.name}"
+        if states[manifest] != "current":
+            yield Explanation(name, "publish", "waits", waits_for=(manifest,))
+            continue
+        wrong = [Reason("product", phrase, None, None) for phrase in publish.unpublished(root, tree, nodes, default)]
+        yield Explanation(name, "publish", "stale" if wrong else "current", tuple(wrong))
+
+
+def _explain(root: Path, node: Node, last_key: str | None, states: Mapping[str, str]) -> Explanation:
+    """Explains a node; `states` has those of the nodes that it takes inputs from."""
+    waits_for = tuple(
+        sorted({upstream.name for upstream, _ in node.inputs.values() if states[upstream.name] != "current"})
+    )
+    last = actions.read(root, last_key) if last_key else None
+    seconds = last.seconds if last else None
+    try:
+        depends = build.known_components(root, node)
+    except BuildError as error:
+        if waits_for:  # an input is refused, which has been said
+            return Explanation(node.name, node.stage, "waits", (), waits_for, seconds)
+        return Explanation(node.name, node.stage, "refused", error=str(error))
+    changed = tuple(_changes(root, node, last.components, depends)) if last else ()
+    if waits_for:
+        never = () if last_key else (Reason("record", "never built here", None, None),)
+        return Explanation(node.name, node.stage, "waits", changed or never, waits_for, seconds)
+    key = actions.key_of(depends)
+    made = actions.read(root, key)
+    if made is not None and build.current(root, node) is not None:
+        return Explanation(node.name, node.stage, "current", seconds=made.seconds)
+    if made is not None:  # so it is one of its outputs that is missing
+        lost = tuple(_lost(root, made.outputs))
+        return Explanation(node.name, node.stage, "blob gone", lost, seconds=made.seconds)
+    if actions.path_of(root, key).exists():
+        changed = (Reason("record", "its entry in the cache is damaged", None, None),)
+    elif last_key is None:
+        return Explanation(node.name, node.stage, "never built")
+    unknown = (Reason("record", "the cache no longer holds what it was made from", None, None),)
+    return Explanation(node.name, node.stage, "stale", changed or unknown, seconds=seconds)
+
+
+def _changes(root: Path, node: Node, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Reason]:
+    """What differs between what a node depended on and what it depends on, as far as that is known."""
+    for name, was, now in _differing(_flat(old["params"]), _flat(new["params"])):
+        yield Reason("config", _field(node.stage, name), was, now)
+    for name, was, now in _differing(old["inputs"], new["inputs"]):
+        if not (name in new["inputs"] and now is None):  # a stale input: not known yet
+            yield Reason("input", _input(node, name), was, now)
+    yield from _source_changes(root, node, old["source"], new["source"])
+    for name, was, now in _differing(old["tools"], new["tools"]):
+        yield Reason("tool", name, was, now)
+
+
+def _source_changes(root: Path, node: Node, old: str, new: str) -> Iterator[Reason]:
+    if old == new:
+        return
+    was = records.kept_sources(root, old)
+    if was is None:
+        yield Reason("source", "its source", old, new)
+        return
+    now = source_files(root, f"g2p_build.stages.{node.stage}")
+    for module, before, after in _differing(was, now):
+        yield Reason("source", source_path(module), before, after)
+
+
+def _lost(root: Path, outputs: Mapping[str, str]) -> Iterator[Reason]:
+    for name, digest in sorted(outputs.items()):
+        if blobs.find(root, digest) is None:
+            gone = not blobs.path_of(root, digest).exists()
+            yield Reason("blob", f"{name} is {'gone from' if gone else 'damaged in'} the cache", digest, None)
+
+
+def _input(node: Node, name: str) -> str:
+    """What an input is called: a checkpoint's own file, or a file of another node."""
+    if name not in node.inputs:
+        return name
+    upstream, file = node.inputs[name]
+    return f"{file} of {upstream.name}"
+
+
+def _field(stage: str, name: str) -> str:
+    """What a stage's parameter is called in conf/ and on the command line."""
+    for prefix, instead in FIELDS.get(stage, ()):
+        if name.startswith(prefix):
+            return instead + name.removeprefix(prefix)
+    return name
+
+
+def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted name → value; lists are values."""
+    found: dict[str, Any] = {}
+    for name, value in params.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found
+
+
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            yield name, old.get(name), new.get(name)
+
+
+def _shown(*values: Any) -> list[str]:
+    """Values as one would write them on a command line; text in quotes where its ends would not be seen otherwise."""
+    bare = all(value and not any(char.isspace() for char in value) for value in values if isinstance(value, str))
+    return [
+        "none" if value is None else value if bare and isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for value in values
+    ]

@@ -1,0 +1,145 @@
+"""What in the cache nobody needs any more, and removing it.
+
+An action is needed if a manifest that lies in a known tree was made from it, or if it was made or found current lately.
+Blobs and logs are kept for the actions that they belong to. What a manifest needs is never given up; what is merely
+recent goes, the least recently used first, where the cache is to fit a size.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from g2p_build import trees
+from g2p_build.errors import os_errors_explained
+from g2p_build.store import actions, blobs, in_use
+
+__all__ = ["Garbage", "find", "remove"]
+
+# In the order in which they are emptied: an action's entry goes before its blobs, so that a gc that is killed leaves
+# no entry whose blobs are gone.
+FOLDERS = ("actions", "blobs", "sources", "logs", "locks", "trees")
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What can go."""
+
+    files: Mapping[str, Mapping[Path, int]]  # folder → file → bytes; everything there
+    gone: frozenset[Path]  # those of them that nobody needs
+    needed: int  # bytes of what manifests need, which no size can push out
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An action's entry, and what is kept for it."""
+
+    key: str
+    used: float  # when it was last made or found current, to the hour; seconds since 1970
+    own: frozenset[Path]  # the entry itself and its log: nobody else's
+    shared: frozenset[Path]  # its blobs, and the record of its sources: other actions may have the same
+
+
+@os_errors_explained()
+def find(root: Path, keep: float, most: int | None = None) -> Garbage:
+    """Looks for what nobody needs; changes nothing.
+
+    Args:
+        root: the cache's folder.
+        keep: an action that was made or found current within so many seconds is kept.
+        most: bytes that the cache may have; more goes, of what no manifest needs. None: any.
+
+    Raises:
+        BuildError: the cache cannot be read. One line.
+    """
+    oldest = time.time() - keep
+    files = {folder: _sizes(root / folder) for folder in FOLDERS}
+    files["other"] = {path: path.stat().st_size for path in root.glob("*") if path.is_file()}  # never removed
+    sizes = {path: size for found in files.values() for path, size in found.items()}
+    entries = [entry for path in files["actions"] if (entry := _entry(root, path, sizes))]
+    wanted = trees.needed(root)
+    needed = [entry for entry in entries if entry.key in wanted]
+    kept = needed + [entry for entry in entries if entry.key not in wanted and entry.used >= oldest]
+    # No build runs while we remove: locks are nobody's, and a log without an action is of a failure.
+    others = set(files["other"]) | {path for path in files["logs"] if path.stat().st_mtime >= oldest}
+    others |= {path for path in files["trees"] if _is_live(path) or path.stat().st_mtime >= oldest}
+    others -= {path for entry in entries for path in entry.own}
+    bottom = sum(sizes[path] for path in _of(needed))
+    if most is not None:
+        room = most - bottom - sum(sizes[path] for path in others)
+        kept = needed + _fitting(kept[len(needed) :], _of(needed), room, sizes)
+    return Garbage(files, frozenset(sizes) - _of(kept) - others, bottom)
+
+
+@os_errors_explained()
+def remove(root: Path, keep: float, most: int | None = None) -> Garbage:
+    """Finds what nobody needs and removes it, while nobody else uses the cache.
+
+    Killed at any moment it leaves a valid cache, and what is left to remove to the next time.
+
+    Args:
+        root, keep, most: as `find`.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        BuildError: somebody is using the cache, or it cannot be written. One line.
+    """
+    with in_use.alone(root):
+        garbage = find(root, keep, most)
+        for folder in FOLDERS:
+            for path in garbage.files[folder]:
+                if path in garbage.gone:
+                    path.unlink(missing_ok=True)
+        for part in ("actions", "blobs"):
+            for path in (root / part).glob("*"):
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
+    return garbage
+
+
+def _fitting(recent: Iterable[_Entry], there: frozenset[Path], room: int, sizes: Mapping[Path, int]) -> list[_Entry]:
+    """The most recently used entries that fit into some bytes, next to files that are there anyway."""
+    kept: list[_Entry] = []
+    for entry in sorted(recent, key=lambda entry: (-entry.used, entry.key)):
+        more = _of([entry]) - there
+        room -= sum(sizes[path] for path in more)
+        if room < 0:
+            break
+        kept.append(entry)
+        there |= more
+    return kept
+
+
+def _entry(root: Path, path: Path, sizes: Mapping[Path, int]) -> _Entry | None:
+    """An action's entry, or None where it is damaged or one of its blobs is gone: it is of no use to any build."""
+    key = path.stem
+    action = actions.read(root, key) if path == actions.path_of(root, key) else None
+    if action is None:
+        return None
+    own = {path, root / "logs" / f"{key}.log"} & sizes.keys()
+    made = {blobs.path_of(root, digest) for digest in action.outputs.values()}
+    if not made <= sizes.keys():
+        return None
+    sources = {root / "sources" / f"{action.components['source']}.json"} & sizes.keys()
+    return _Entry(key, path.stat().st_mtime, frozenset(own), frozenset(made | sources))
+
+
+def _of(entries: Iterable[_Entry]) -> frozenset[Path]:
+    """The files of some entries."""
+    return frozenset(path for entry in entries for path in entry.own | entry.shared)
+
+
+def _is_live(record: Path) -> bool:
+    """Whether the tree that a record is about is still there."""
+    try:
+        return Path(json.loads(record.read_bytes())["tree"]).is_dir()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sizes(folder: Path) -> dict[Path, int]:
+    """Every file below a folder, with its size in bytes."""
+    return {path: path.lstat().st_size for path in folder.rglob("*") if path.is_symlink() or path.is_file()}

@@ -1,0 +1,112 @@
+"""Every manifest of a tree: what it is, how large, when it was built, and whether a build would change it."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from g2p_build import build, config, graph, publish, trees
+from g2p_build.errors import BuildError
+from g2p_build.store.digests import file_digest, remember
+from g2p_build.variant import Variant
+
+__all__ = ["overview"]
+
+
+def overview(root: Path, tree: Path, default: str) -> list[dict[str, Any]]:
+    """One row a manifest, sorted by name.
+
+    The state is "current", "stale" (a stage or the manifest would be made anew), "archive missing", "archive damaged",
+    "damaged" (the manifest itself), "not in the index", or "unknown" where nothing says how it was asked for: it was
+    built elsewhere, or conf/ no longer describes it.
+
+    Args:
+        root: the cache's folder.
+        tree: the folder that holds `dist/` and `manifests/`.
+        default: name of the default variant, which the index states.
+    """
+    known = trees.variants(root, tree)
+    rows = []
+    for path in sorted((tree / "manifests").glob("*.json")):
+        if path.name != "index.json":
+            manifest = remember(root, path, "manifest", publish.read_manifest)
+            asked = known[path.stem].overrides if path.stem in known else None
+            rows.append(_row(root, tree, path, manifest, asked, default))
+    return rows
+
+
+def _row(
+    root: Path, tree: Path, path: Path, manifest: dict[str, Any] | None, asked: Sequence[str] | None, default: str
+) -> dict[str, Any]:
+    built = datetime.fromtimestamp(path.stat().st_mtime).astimezone().isoformat(timespec="seconds")
+    fields = ("target", "dtype", "batch", "max_lens", "kv_cache")
+    if manifest is None:
+        empty: dict[str, Any] = dict.fromkeys((*fields, "library_bytes", "weights_bytes"))
+        return {"name": path.stem} | empty | {"built": built, "state": "damaged", "overrides": None}
+    overrides = _guessed(manifest["variant"]) if asked is None else tuple(asked)
+    return (
+        {"name": path.stem}
+        | {field: manifest["variant"][field] for field in fields}
+        | {f"{role}_bytes": archive["size"] for role, archive in sorted(manifest["archives"].items())}
+        | {"built": built, "state": _state(root, tree, path.stem, manifest, overrides, default)}
+        | {"overrides": None if asked is None else list(asked)}
+    )
+
+
+def _state(
+    root: Path, tree: Path, name: str, manifest: dict[str, Any], overrides: tuple[str, ...], default: str
+) -> str:
+    for archive in manifest["archives"].values():
+        try:
+            if file_digest(root, tree / "dist" / archive["file"]) != archive["sha256"]:
+                return "archive damaged"
+        except OSError:
+            return "archive missing"
+    variant = _described(overrides).get(name)
+    if variant is None:
+        return "unknown"
+    nodes = graph.nodes(variant)
+    try:
+        made = build.current(root, nodes["manifest"]) is not None
+    except BuildError:  # its checkpoint is not where it was
+        return "unknown"
+    if not made:
+        return "stale"
+    # An index that is wrong about another manifest makes this one no less current.
+    wrong = publish.unpublished(root, tree, nodes, default)
+    if not all(line.startswith("manifests/index.json") for line in wrong):
+        return "stale"
+    return "current" if _indexed(tree).get(name) == manifest["digest"] else "not in the index"
+
+
+@cache
+def _indexed(tree: Path) -> dict[str, str]:
+    """The digest that the index has for each name."""
+    try:
+        index = json.loads((tree / "manifests" / "index.json").read_bytes())
+        return {entry["name"]: entry["digest"] for entry in index["manifests"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+@cache
+def _described(overrides: tuple[str, ...]) -> dict[str, Variant]:
+    """The variants that overrides ask for today, by name; none where they are no longer valid."""
+    try:
+        return {variant.name: variant for variant in config.variants(overrides)}
+    except BuildError:
+        return {}
+
+
+def _guessed(variant: dict[str, Any]) -> tuple[str, ...]:
+    """Overrides that may have asked for a manifest of which nothing else is known: conf/ may have the names."""
+    return (
+        f"checkpoint={variant['checkpoint']}",
+        f"target={variant['target']}",
+        f"batch={variant['batch']}",
+        f"dtype={variant['dtype']}",
+        f"kv_cache={str(variant['kv_cache']).lower()}",
+        *(f"max_lens.{side}={length}" for side, length in variant["max_lens"].items()),
+    )

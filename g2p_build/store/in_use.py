@@ -1,0 +1,72 @@
+"""Who uses the cache: commands share it, and `doit gc` has it to itself while it removes."""
+
+import fcntl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from g2p_build.errors import BuildError
+
+__all__ = ["alone", "share"]
+
+NAME = "in-use.lock"
+
+_held: dict[Path, IO[Any]] = {}  # until the process ends, however it ends: the operating system lets go of it then
+
+
+def share(root: Path) -> None:
+    """Keeps everything in the cache from being removed for as long as this process lives; waits for a gc to end.
+
+    Of a cache that cannot be written nothing can be removed either, so it is used without a lock.
+
+    Args:
+        root: the cache's folder.
+    """
+    if root in _held:
+        return
+    file = _opened(root)
+    if file is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("`doit gc` is removing from the cache; waiting", file=sys.stderr, flush=True)
+        fcntl.flock(file, fcntl.LOCK_SH)
+    _held[root] = file
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """The cache to ourselves: nobody is using it, and whoever starts to waits.
+
+    Raises:
+        BuildError: somebody is using it, or the cache cannot be written.
+    """
+    file = _held.get(root) or _opened(root)
+    if file is None:
+        raise BuildError(f"the cache {root} cannot be written: make it writable, or name another (G2P_BUILD_CACHE)")
+    shared = root in _held
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if shared:  # the attempt let go of it
+            fcntl.flock(file, fcntl.LOCK_SH)
+        raise BuildError(f"a build is using the cache {root}: try again when it has ended") from None
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_UN)
+
+
+def _opened(root: Path) -> IO[Any] | None:
+    path = root / NAME
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError:
+        try:
+            return path.open("rb")
+        except OSError:
+            return None

@@ -1,0 +1,93 @@
+"""Memory that running stages have been promised, over all the builds that share a cache."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from g2p_build.errors import BuildError
+from g2p_build.quantities import size
+from g2p_build.store.files import write
+from g2p_build.store.scratch import scratch, sweep
+
+__all__ = ["limit", "reserved"]
+
+SHARE = 0.8  # of the machine's memory: the rest is for whoever else works here
+CGROUP = Path("/sys/fs/cgroup/memory.max")  # what a container may have
+POLL = 0.05  # seconds
+
+
+def limit() -> int:
+    """Bytes that stages may take together: `G2P_BUILD_MEMORY`, else most of what this machine or container has.
+
+    Raises:
+        BuildError: `G2P_BUILD_MEMORY` is not a size.
+    """
+    named = os.environ.get("G2P_BUILD_MEMORY")
+    if named:
+        try:
+            return size(named)
+        except BuildError as error:
+            raise BuildError(f"G2P_BUILD_MEMORY: {error}") from None
+    return int(SHARE * _installed())
+
+
+@contextmanager
+def reserved(root: Path, need: int, waiting: Callable[[], None]) -> Iterator[None]:
+    """Holds so much memory for as long as the context lasts, once there is room for it.
+
+    What a process holds is written in its scratch folder, and counts for as long as the process lives.
+
+    Args:
+        root: the cache's folder; builds that share it share the limit.
+        need: bytes.
+        waiting: called once, if others must end first.
+
+    Raises:
+        BuildError: there is never going to be so much.
+        OSError: the cache cannot be written.
+    """
+    most = limit()
+    if need > most:
+        has, wants = f"{most / 1e9:.1f}", f"{need / 1e9:.1f}"
+        raise BuildError(f"needs {wants} GB of memory, and may have {has}: set G2P_BUILD_MEMORY")
+    mine = scratch(root) / f"memory-{threading.get_ident()}"
+    lock = root / "locks" / "memory.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    told = False
+    while not _took(root, lock, mine, need, most):
+        if not told:
+            waiting()
+            told = True
+        time.sleep(POLL)
+    try:
+        yield
+    finally:
+        mine.unlink(missing_ok=True)
+
+
+def _took(root: Path, lock: Path, mine: Path, need: int, most: int) -> bool:
+    with FileLock(lock):
+        sweep(root)  # the dead hold nothing
+        held = 0
+        for path in (root.absolute() / "tmp").glob("*/memory-*"):
+            try:
+                held += int(path.read_bytes() or 0)
+            except FileNotFoundError:  # let go of just now
+                continue
+        if held + need > most:
+            return False
+        write(mine, str(need).encode())
+        return True
+
+
+def _installed() -> int:
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(installed, int(CGROUP.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no such file, or "max"
+        return installed

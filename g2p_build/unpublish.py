@@ -1,0 +1,60 @@
+"""Takes what was published of a variant out of the tree again; the cache, which can bring it back, is not touched."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from g2p_build import publish, trees
+from g2p_build.errors import os_errors_explained
+from g2p_build.graph import Node
+from g2p_build.store.files import write_atomically
+
+__all__ = ["unpublish"]
+
+
+@os_errors_explained()
+def unpublish(root: Path, tree: Path, nodes: dict[str, Node], default: str, dry_run: bool = False) -> dict[Path, int]:
+    """Removes a variant's manifest and its archives, of older builds too, but for archives that another manifest needs.
+
+    The index comes first and the archives last: whoever reads the index meanwhile, or after a kill, finds in it only
+    what is there.
+
+    Args:
+        root: the cache's folder.
+        tree: the folder that holds `dist/` and `manifests/`.
+        nodes: the variant's stages, by role.
+        default: name of the default variant, which the index states.
+        dry_run: removes nothing.
+
+    Returns:
+        The files that it removed, or would, and their bytes.
+
+    Raises:
+        BuildError: the tree or the cache cannot be written. One line.
+    """
+    name, folder = nodes["manifest"].label, tree / "manifests"
+    manifest = folder / f"{name}.json"
+    with trees.lock(root, tree):
+        elsewhere = {file for path in folder.glob("*.json") if path != manifest for file in _archives(path)}
+        mine = "|".join(re.escape(prefix) for prefix in (name, nodes["manifest"].params["weights_name"]))
+        archive = re.compile(rf"({mine})-[0-9a-f]{{16}}\.tar")
+        found = [path for path in sorted((tree / "dist").glob("*.tar")) if archive.fullmatch(path.name)]
+        here = [path for path in [manifest, *found] if path.is_file() and path.name not in elsewhere]
+        gone = {path: path.stat().st_size for path in here}
+        if gone and not dry_run:
+            index = folder / "index.json"
+            rendered = publish.render(publish.index_of(root, folder, default, without=name))
+            write_atomically(index, rendered, folder / ".index.json.tmp")
+            for path in gone:
+                path.unlink()
+    return gone
+
+
+def _archives(path: Path) -> Iterator[str]:
+    """The archives that a manifest names, even if it is damaged elsewhere."""
+    try:
+        for archive in json.loads(path.read_bytes())["archives"].values():
+            yield archive["file"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return

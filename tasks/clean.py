@@ -1,0 +1,30 @@
+"""`doit clean …`: takes what was published of the variants asked for out of the tree again."""
+
+from g2p_build import graph
+from g2p_build.errors import BuildError
+from g2p_build.variant import Variant
+from tasks.plan import Plan
+
+__all__ = ["remove_products"]
+
+
+def remove_products(plan: Plan, variant: Variant, dryrun: bool) -> None:
+    """The clean action of a variant's `compile` task; doit passes `dryrun` for `doit clean -n`.
+
+    Raises:
+        SystemExit: the tree cannot be written. doit itself would go on and end well.
+    """
+    from rich.filesize import decimal
+
+    from g2p_build.unpublish import unpublish
+
+    try:
+        gone = unpublish(plan.root, plan.tree, graph.nodes(variant), plan.default.name, dryrun)
+    except BuildError as error:
+        raise SystemExit(f"ERROR: clean:{variant.name}: {error}") from None
+    for path, size in gone.items():
+        print(f"{'would remove' if dryrun else 'removed'} {path.relative_to(plan.tree)} ({decimal(size)})")
+    if gone:
+        print(f"the cache keeps what {variant.name} is made of: `doit compile` brings it back, `doit gc` makes room")
+    else:
+        print(f"nothing is published of {variant.name}")

@@ -1,0 +1,71 @@
+"""What happened in a run of doit, for programs: JSON lines, and a trace for Chrome's viewer."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from g2p_build.store.files import write_atomically
+
+__all__ = ["Event", "as_json", "write_trace"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One stage that ran, failed, was current, or could not run; or one variant that was put in its place."""
+
+    stage: str  # a stage's name, or "publish"
+    label: str
+    variants: tuple[str, ...]  # those that need it
+    key: str | None  # of a stage whose inputs are known
+    outcome: str  # "built", "current", "failed" or "not built" (because something that it needs failed)
+    started: float  # seconds since the command started
+    seconds: float
+    lane: int  # which of the stages that run at the same time
+    error: str | None = None  # one line
+    log: str | None = None  # a file
+
+
+def as_json(event: Event) -> str:
+    """One line."""
+    return json.dumps(
+        {
+            "stage": event.stage,
+            "label": event.label,
+            "variants": list(event.variants),
+            "key": event.key,
+            "outcome": event.outcome,
+            "seconds": round(event.seconds, 3),
+            "error": event.error,
+            "log": event.log,
+        },
+        ensure_ascii=False,
+    )
+
+
+def write_trace(path: Path, events: list[Event], configured: float, ended: float) -> None:
+    """Writes a trace in Chrome's trace event format (for chrome://tracing or Perfetto).
+
+    Args:
+        path: the file.
+        events: what happened.
+        configured: seconds from the start of the command until its variants were known.
+        ended: seconds from its start to its end.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    slices = [_slice("command", 0.0, ended, 0), _slice("configure", 0.0, configured, 0)]
+    slices += [
+        _slice(event.stage, event.started, event.seconds, event.lane + 1)
+        | {"args": {"label": event.label, "key": event.key, "outcome": event.outcome}}
+        for event in events
+        if event.outcome in ("built", "failed")
+    ]
+    data = json.dumps({"traceEvents": slices, "displayTimeUnit": "ms"}, indent=1).encode() + b"\n"
+    write_atomically(path, data, path.with_name(f".{path.name}.{os.getpid()}.tmp"))
+
+
+def _slice(name: str, started: float, seconds: float, lane: int) -> dict[str, Any]:
+    return {"name": name, "ph": "X", "pid": 1, "tid": lane, "ts": round(started * 1e6), "dur": round(seconds * 1e6)}

@@ -1,0 +1,53 @@
+"""`doit manifests`: every manifest of this tree, whoever asked for it, and whether it is current."""
+
+from collections.abc import Callable
+from typing import Any
+
+from doit.exceptions import TaskFailed
+
+from tasks.output import show
+from tasks.plan import Plan
+
+__all__ = ["tasks"]
+
+
+def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
+    """The task creator."""
+
+    def manifests() -> dict[str, Any]:
+        return {
+            "actions": [(_show, [plan])],
+            "params": [
+                {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
+            ],
+            "doc": "list what is built: every manifest, its size, when it was built, current or stale (--json)",
+        }
+
+    return {"task_manifests": manifests}
+
+
+def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
+    from rich.filesize import decimal
+
+    from g2p_build.overview import overview
+
+    if plan.overrides:
+        return TaskFailed(f"it lists all there are and takes no overrides: leave out {' '.join(plan.overrides)}")
+    rows = overview(plan.root, plan.tree, plan.default.name)
+    if not as_json:
+        rows = [
+            {field: value for field, value in row.items() if not field.endswith("_bytes")}
+            | {
+                "max_lens": row["max_lens"] and f"{row['max_lens']['input']}/{row['max_lens']['output']}",
+                "library": row["library_bytes"] and decimal(row["library_bytes"]),
+                "weights": row["weights_bytes"] and decimal(row["weights_bytes"]),
+                "built": row["built"][:16].replace("T", " "),
+                "state": row["state"],
+            }
+            for row in rows
+        ]
+    if rows:
+        show(rows, as_json, hidden=["overrides"])
+    elif not as_json:
+        print("nothing is built here")
+    return None

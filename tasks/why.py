@@ -1,0 +1,100 @@
+"""`doit why …`: which stages of the variants asked for would run, and what has changed; nothing runs."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from doit.exceptions import TaskFailed
+
+from g2p_build.errors import BuildError
+from g2p_build.explain import Explanation, Reason, explain
+from tasks.output import show
+from tasks.plan import Plan
+
+__all__ = ["tasks"]
+
+
+def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
+    """The task creator."""
+
+    def why() -> dict[str, Any]:
+        return {
+            "actions": [(_show, [plan])],
+            "params": [
+                {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
+            ],
+            "doc": "what would run, which input changed, and how long it took last time; runs nothing (--json)",
+        }
+
+    return {"task_why": why}
+
+
+_OUTLOOK = {"current": "current", "waits": "waits", "refused": "refused"}  # of a state; else "runs"
+
+
+def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
+    try:
+        explanations = list(explain(plan.root, plan.tree, plan.variants, plan.default.name))
+    except (BuildError, OSError) as error:
+        return TaskFailed(str(error))
+    if as_json:
+        show([asdict(explanation) for explanation in explanations], as_json=True)
+        return None
+    # What merely waits is in the last line.
+    rows = [
+        _row(one) for one in explanations if one.state not in ("current", "waits") or any(map(_is_own, one.reasons))
+    ]
+    if rows:
+        show(rows, as_json=False)
+    print("\n".join(_summary(explanations)))
+    return None
+
+
+def _is_own(reason: Reason) -> bool:
+    """Whether a reason is a change, and not that there is no record."""
+    return reason.kind != "record"
+
+
+def _row(explanation: Explanation) -> dict[str, Any]:
+    why = [explanation.error] if explanation.error else [str(reason) for reason in explanation.reasons]
+    waits_for = dict.fromkeys(name.partition(":")[0] for name in explanation.waits_for)
+    state = {"never built": "never built here", "blob gone": "a blob is gone"}.get(explanation.state, explanation.state)
+    return {
+        "stage": explanation.name,
+        "state": f"waits for {', '.join(waits_for)}" if waits_for else state,
+        "why": "\n".join(why),
+        "last_time": None if explanation.seconds is None else f"{explanation.seconds:.1f} s",
+    }
+
+
+def _summary(explanations: Sequence[Explanation]) -> list[str]:
+    """The lines below the table: what is current, what would run, what may."""
+    by_state: dict[str, list[Explanation]] = {}
+    for explanation in explanations:
+        by_state.setdefault(_OUTLOOK.get(explanation.state, "runs"), []).append(explanation)
+    lines = []
+    if current := by_state.get("current"):
+        lines.append(f"current: {_counted(current)}")
+    if refused := by_state.get("refused"):
+        lines.append(f"cannot run: {_counted(refused)}")
+    if runs := by_state.get("runs"):
+        lines.append(f"would run: {_counted(runs)}{_time(runs)}")
+    elif not refused:
+        lines.append("nothing would run")
+    if waits := by_state.get("waits"):
+        lines.append(f"then, unless what they wait for comes out as it was: {_counted(waits)}{_time(waits)}")
+    return lines
+
+
+def _counted(explanations: Iterable[Explanation]) -> str:
+    """ "2 program, 1 library"."""
+    return ", ".join(f"{count} {stage}" for stage, count in Counter(e.stage for e in explanations).items())
+
+
+def _time(explanations: Sequence[Explanation]) -> str:
+    known = [explanation.seconds for explanation in explanations if explanation.seconds is not None]
+    if not known:
+        return ""
+    new = sum(explanation.seconds is None and explanation.stage != "publish" for explanation in explanations)
+    return f" ({sum(known):.1f} s last time{f'; {new} never ran here' if new else ''})"

@@ -1,0 +1,100 @@
+"""A tree that builds one variant of a small checkpoint in a folder: something to be changed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conftest import Tree, copy_tree
+from stages.small_checkpoints import checkpoint, write
+
+from g2p_build.store import actions
+
+
+@dataclass
+class Checkout:
+    """A tree, the checkpoint it builds, and the command line that says so."""
+
+    tree: Tree
+    checkpoint: Path
+    overrides: list[str] = field(default_factory=list)
+    first: list[str] = field(default_factory=list)  # folders that Python looks into before any other
+
+    def doit(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs doit for the variant; its exit status is the caller's to look at."""
+        env = self.tree.env | {"PYTHONPATH": os.pathsep.join([*self.first, str(self.tree.root)])}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # what Python keeps of what it compiled could be stale too
+        variant = ["checkpoint=path", f"checkpoint.path={self.checkpoint}", "target=linux_arm64", "max_lens=short"]
+        command = [sys.executable, "-m", "doit", *words, *variant, *self.overrides]
+        return subprocess.run(command, cwd=self.tree.root, env=env, capture_output=True, text=True)
+
+    def json(self, *words: str) -> list[dict[str, Any]]:
+        """What doit says of the variant, as JSON lines; it must succeed."""
+        result = self.doit(*words)
+        assert result.returncode == 0, result.stderr
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def copy(self, to: Path) -> "Checkout":
+        """The same in another folder, its cache included, as it is now."""
+        for source in (self.tree.root, self.tree.cache, self.checkpoint):
+            shutil.copytree(source, to / source.name)
+        return Checkout(Tree(to / "tree", to / "cache"), to / self.checkpoint.name)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replaces what stands once in a file of the tree."""
+        path = self.tree.root / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def append(self, file: str, text: str) -> None:
+        """Adds to the end of a file of the tree."""
+        path = self.tree.root / file
+        path.write_text((path.read_text(encoding="utf-8") if path.exists() else "") + text, encoding="utf-8")
+
+    def pretend(self, distribution: str, version: str) -> None:
+        """Makes Python believe that another version of a tool is installed."""
+        folder = self.tree.root / "packages" / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        self.first.append(str(folder.parent))
+
+    def product(self, pattern: str) -> Path:
+        """The one file of the tree that fits."""
+        [path] = self.tree.root.glob(pattern)
+        return path
+
+    def entry(self, stage: str, output: str) -> tuple[Path, Path]:
+        """The action's entry and the blob of the one run of a stage that wrote such an output."""
+        for path in (self.tree.cache / "actions").glob("*/*.json"):
+            action = actions.read(self.tree.cache, path.stem)
+            if action and action.components["stage"] == stage and output in action.outputs:
+                if stage == "archive" and "weights.safetensors" in action.components["inputs"]:
+                    continue
+                digest = action.outputs[output]
+                return path, self.tree.cache / "blobs" / digest[:2] / digest
+        raise AssertionError(f"no {stage} was built")
+
+    def files(self) -> list[Path]:
+        """Every file that a build reads or has written, but for the cache's own notes."""
+        tops = (self.tree.root, self.checkpoint, self.tree.cache / "blobs")
+        return [path for top in tops for path in top.rglob("*") if "__pycache__" not in path.parts]
+
+
+def flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def compiled_checkout(folder: Path) -> Checkout:
+    """One in which the variant was built from nothing and published."""
+    write(folder / "small", *checkpoint(num_layers=1))
+    made = Checkout(copy_tree(folder / "tree", folder / "cache"), folder / "small")
+    assert {line["outcome"] for line in made.json("compile", "--json")} == {"built"}
+    return made
