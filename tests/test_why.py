@@ -1,0 +1,260 @@
+"""`doit why …`: what would run, and which input changed, by the names that people know."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checkouts import Checkout, flip_a_bit
+from conftest import SMALL, products
+
+from g2p_build import config, explain, graph, schema
+from g2p_build.store import records
+
+PROGRAM = "program:small-b1-i32-o64-float32-kv"
+LIBRARY = "library:small-linux_arm64-b1-i32-o64-float32-kv"
+
+
+@pytest.fixture
+def mine(checkout: Checkout, tmp_path: Path) -> Checkout:
+    """A copy of a tree with one variant built. The cache knows the tree by its path, so it is told of the new one."""
+    copy = checkout.copy(tmp_path)
+    records.note(copy.tree.cache, copy.tree.root, records.last_keys(checkout.tree.cache, checkout.tree.root))
+    return copy
+
+
+def why(checkout: Checkout, *words: str) -> dict[str, dict[str, Any]]:
+    """What `doit why --json` says of each stage, by the stage's name; of two archives, by what they hold."""
+    found = {}
+    for line in checkout.json("why", "--json", *words):
+        stage, _, label = line["name"].partition(":")
+        found[f"{label.split('-')[0]} archive" if stage == "archive" else stage] = line
+    return found
+
+
+def reasons(line: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    return [(reason["name"], reason["old"], reason["new"]) for reason in line["reasons"]]
+
+
+def table(checkout: Checkout, *words: str) -> str:
+    """What `doit why` prints for people, a space where the table has several."""
+    result = checkout.doit("why", *words)
+    assert result.returncode == 0 and not result.stderr, result.stderr
+    return " ".join(result.stdout.split())
+
+
+def test_of_a_tree_that_is_up_to_date_it_says_so_in_two_lines(mine: Checkout) -> None:
+    assert {line["state"] for line in why(mine).values()} == {"current"}
+    assert mine.doit("why").stdout.splitlines() == [
+        "current: 1 checkpoint, 1 tokenizer, 1 weights, 1 program, 1 library, 2 archive, 1 manifest, 1 publish",
+        "nothing would run",
+    ]
+
+
+def edit_cpu(checkout: Checkout) -> None:
+    checkout.edit("conf/target/linux_arm64.yaml", "cpu: generic", "cpu: apple-a14")
+
+
+def test_a_changed_field_has_its_name_in_the_config_and_both_values(mine: Checkout) -> None:
+    edit_cpu(mine)
+    library = why(mine)["library"]
+    assert library["state"] == "stale"
+    assert ("target.cpu", "generic", "apple-a14") in reasons(library)
+    assert f"{LIBRARY} stale target.cpu: generic → apple-a14" in table(mine)
+
+
+def test_text_whose_spaces_matter_is_in_quotes(mine: Checkout) -> None:
+    mine.edit("conf/checkpoint/path.yaml", "space_after_colon: false", "space_after_colon: true")
+    assert reasons(why(mine)["tokenizer"]) == [("checkpoint.prompt", "<{lang}>:{word}", "<{lang}>: {word}")]
+    assert 'checkpoint.prompt: "<{lang}>:{word}" → "<{lang}>: {word}"' in table(mine)
+
+
+@pytest.mark.parametrize(
+    ("change", "stage", "expected"),
+    [
+        (
+            lambda c: c.append("g2p_build/compiler/schedules/matmul.py", "UNUSED = 1\n"),
+            "library",
+            ["compiler/schedules/matmul.py changed"],
+        ),
+        (
+            lambda c: [
+                c.append("g2p_build/models/extra.py", "DEPTH = 1\n"),
+                c.append("g2p_build/stages/tokenizer.py", "from g2p_build.models import extra\n"),
+            ],
+            "tokenizer",
+            ["models/__init__.py added", "models/extra.py added", "stages/tokenizer.py changed"],
+        ),
+        (
+            lambda c: c.edit(
+                "g2p_build/stages/tokenizer.py", "from g2p_build.store.files import", "from json import dumps as"
+            ),
+            "tokenizer",
+            ["stages/tokenizer.py changed", "store/__init__.py removed", "store/files.py removed"],
+        ),
+        (lambda c: c.append("../small/config.json", "\n"), "checkpoint", ["config.json changed"]),
+    ],
+    ids=["changed", "added", "removed", "checkpoint"],
+)
+def test_changed_files_have_their_names(
+    mine: Checkout, change: Callable[[Checkout], object], stage: str, expected: list[str]
+) -> None:
+    change(mine)
+    assert [str(explain.Reason(**reason)) for reason in why(mine)[stage]["reasons"]] == expected
+    said = table(mine)
+    assert all(phrase in said for phrase in expected)
+
+
+def test_a_tool_has_both_versions(mine: Checkout) -> None:
+    mine.pretend("ziglang", "9.9")
+    [(name, old, new)] = reasons(why(mine)["library"])
+    assert (name, new) == ("ziglang", "9.9") and old[0].isdigit()
+    assert f"ziglang: {old} → 9.9" in table(mine)
+
+
+def test_a_file_of_another_stage_is_named_with_it(mine: Checkout) -> None:
+    mine.edit("g2p_build/stages/tokenizer.py", '"vocab_size": vocabulary', '"vocab_size": vocabulary + 1')
+    mine.json("tokenizer")
+    assert why(mine)["tokenizer"]["state"] == "current"
+    assert why(mine)["library archive"]["state"] == "stale"
+    assert "tokenizer.json of tokenizer:small-i32-o64 changed" in table(mine)
+
+
+def test_what_takes_from_a_stale_stage_waits_and_says_what_else_is_new(mine: Checkout) -> None:
+    mine.append("g2p_build/models/layers.py", "UNUSED = 1\n")
+    edit_cpu(mine)
+    found = why(mine)
+    assert found["program"]["state"] == "stale"
+    assert (found["library"]["state"], found["library"]["waits_for"]) == ("waits", [PROGRAM])
+    assert ("target.cpu", "generic", "apple-a14") in reasons(found["library"])
+    assert (found["publish"]["state"], found["checkpoint"]["state"]) == ("waits", "current")
+    said = table(mine)
+    assert f"{LIBRARY} waits for program target.cpu: generic → apple-a14" in said
+    assert "then, unless what they wait for comes out as it was: 1 library, 1 archive, 1 manifest, 1 publish (" in said
+
+
+def test_what_this_tree_never_had_is_never_built_here(mine: Checkout) -> None:
+    found = why(mine, "batch=2")
+    assert found["program"]["state"] == "never built"
+    assert found["program"]["seconds"] is None
+    assert found["tokenizer"]["state"] == "current"
+    assert "program:small-b2-i32-o64-float32-kv never built here" in table(mine, "batch=2")
+
+
+def test_what_another_tree_has_built_is_current_here_and_only_published(mine: Checkout) -> None:
+    mine.tree.root.rename(mine.tree.root.with_name("other"))
+    other = Checkout(type(mine.tree)(mine.tree.root.with_name("other"), mine.tree.cache), mine.checkpoint)
+    for path in (other.tree.root / "manifests").glob("*.json"):
+        path.unlink()
+    found = why(other)
+    assert {stage for stage, line in found.items() if line["state"] != "current"} == {"publish"}
+    assert found["publish"]["reasons"][0]["name"].startswith("manifests/small-linux_arm64-")
+
+
+def entry(stage: str, output: str, which: int) -> Callable[[Checkout], Path]:
+    return lambda checkout: checkout.entry(stage, output)[which]
+
+
+@pytest.mark.parametrize(
+    ("path", "damage", "stage", "state", "phrase"),
+    [
+        (entry("library", "lib0.o", 1), Path.unlink, "library", "blob gone", "lib0.o is gone from the cache"),
+        (entry("library", "lib0.o", 1), flip_a_bit, "library", "blob gone", "lib0.o is damaged in the cache"),
+        (entry("library", "lib0.o", 0), flip_a_bit, "library", "stale", "its entry in the cache is damaged"),
+        (lambda c: c.product("dist/*linux_arm64*"), Path.unlink, "publish", "stale", ".tar is missing"),
+        (lambda c: c.product("dist/*linux_arm64*"), flip_a_bit, "publish", "stale", ".tar is damaged"),
+        (lambda c: c.product("manifests/small-*"), Path.unlink, "publish", "stale", "-kv.json is missing"),
+        (lambda c: c.product("manifests/small-*"), flip_a_bit, "publish", "stale", "-kv.json is damaged"),
+        (
+            lambda c: c.product("manifests/index.json"),
+            Path.unlink,
+            "publish",
+            "stale",
+            "manifests/index.json is not the index of what is there",
+        ),
+    ],
+)
+def test_what_is_gone_or_damaged_is_named(
+    mine: Checkout,
+    path: Callable[[Checkout], Path],
+    damage: Callable[[Path], None],
+    stage: str,
+    state: str,
+    phrase: str,
+) -> None:
+    damage(path(mine))
+    line = why(mine)[stage]
+    assert line["state"] == state
+    assert line["reasons"][0]["name"].endswith(phrase)
+    assert phrase in table(mine)
+
+
+def test_a_manifest_of_an_earlier_build_is_named(mine: Checkout) -> None:
+    path = mine.product("manifests/small-*")
+    earlier = path.read_bytes()
+    mine.edit("g2p_build/stages/tokenizer.py", '"vocab_size": vocabulary', '"vocab_size": vocabulary + 1')
+    mine.json("compile", "--json")
+    path.write_bytes(earlier)
+    [first, *_] = reasons(why(mine)["publish"])
+    assert first[0] == f"manifests/{path.name} is of an earlier build"
+
+
+def test_what_cannot_run_says_why(mine: Checkout) -> None:
+    (mine.checkpoint / "config.json").unlink()
+    found = why(mine)
+    assert found["checkpoint"]["state"] == "refused"
+    assert "has no config.json" in found["checkpoint"]["error"]
+    assert {line["state"] for stage, line in found.items() if stage != "checkpoint"} == {"waits"}
+    said = table(mine)
+    assert "has no config.json" in said and "cannot run: 1 checkpoint" in said
+
+
+def test_the_time_is_what_the_stage_took_last(mine: Checkout) -> None:
+    before = why(mine)["library"]["seconds"]
+    edit_cpu(mine)
+    assert before > 0
+    assert why(mine)["library"]["seconds"] == before
+    assert f"would run: 1 library ({before:.1f} s last time)" in table(mine)
+
+
+def test_without_records_it_is_less_precise_and_no_error(mine: Checkout) -> None:
+    mine.append("g2p_build/compiler/schedules/matmul.py", "UNUSED = 1\n")
+    for path in (mine.tree.cache / "sources").iterdir():
+        path.write_bytes(path.read_bytes()[:-9])
+    assert "library:small-linux_arm64-b1-i32-o64-float32-kv stale its source changed" in table(mine)
+    for path in (mine.tree.cache / "trees").iterdir():
+        flip_a_bit(path)
+    assert why(mine)["library"]["state"] in ("never built", "stale")
+    for path in (mine.tree.cache / "trees").iterdir():
+        path.unlink()
+    assert why(mine)["library"]["state"] == "never built"
+
+
+def test_it_runs_nothing_and_writes_nothing_into_the_tree(mine: Checkout) -> None:
+    mine.append("g2p_build/models/layers.py", "UNUSED = 1\n")
+    mine.product("dist/*linux_arm64*").unlink()
+    before = products(mine.tree), sorted((mine.tree.cache / "actions").glob("*/*"))
+    table(mine, "batch=1,2")
+    assert (products(mine.tree), sorted((mine.tree.cache / "actions").glob("*/*"))) == before
+
+
+def test_a_hydra_multirun_is_remembered_too(mine: Checkout) -> None:
+    for path in (mine.tree.cache / "trees").iterdir():
+        path.unlink()
+    settings = ["checkpoint=path", f"checkpoint.path={mine.checkpoint}", "target=linux_arm64", "max_lens=short"]
+    result = mine.tree.run(sys.executable, "-m", "g2p_build", *settings)
+    assert result.returncode == 0, result.stderr
+    edit_cpu(mine)
+    assert why(mine)["library"]["state"] == "stale"
+
+
+def test_every_parameter_of_every_stage_has_a_name_that_the_command_line_knows() -> None:
+    known = set(config._paths(schema.VariantConf)) - {"checkpoint", "target", "max_lens"}
+    [embedded] = config.variants()
+    [random] = config.variants(SMALL)
+    for variant in (embedded, random):
+        for node in graph.nodes(variant).values():
+            names = {explain._field(node.stage, name) for name in explain._flat(node.params)}
+            # The variant's own name, and its weights', follow from the other fields.
+            assert names - {"name", "weights_name"} <= known
