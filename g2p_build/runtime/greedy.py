@@ -65,8 +65,8 @@ def bind(
     """
     chosen: dict[str, tuple[Function, Any]] = {}
     for function in sorted(functions, key=lambda function: _CALLED.index(function["role"])):
-        wanted = (batch, None, input_len) if function["role"] != "step" else (batch, 1, function["input_len"])
-        if (function["batch"], function["tokens"], function["input_len"]) == wanted:
+        fits = function["tokens"] == 1 if function["role"] == "step" else function["input_len"] == input_len
+        if function["batch"] == batch and fits:
             chosen.setdefault(function["role"], (function, library(function["name"])))
     shapes = {
         "input_ids": (batch, input_len),

@@ -50,11 +50,11 @@ def self_attention(heads: int, width: int, length: int, buckets: int, dtype: str
                         code.store(value, new, b, h, at, ramp(d, lanes))
             head = Head(
                 width,
-                query=lambda i, d, first=first, column=column: (packed, [first + i, column + d]),
-                key=lambda d, b=b, h=h: (key, [b, h, d]),
-                value=lambda j, b=b, h=h: (value, [b, h, j], 0),
+                query=lambda i, d: (packed, [first + i, column + d]),
+                key=lambda d: (key, [b, h, d]),
+                value=lambda j: (value, [b, h, j], 0),
                 bias=lambda i: (scores, [1], 0),
-                output=lambda i, first=first, column=column: (result, [first + i], column),
+                output=lambda i: (result, [first + i], column),
             )
             with code.loop(tokens, "t") as t:
                 seen = code.let(tirx.max(tirx.min(start + t + 1, constant(length)), constant(1)), "seen")
@@ -86,11 +86,11 @@ def cross_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
             column = code.let(h * width, "column")
             head = Head(
                 width,
-                query=lambda i, d, first=first, column=column: (query, [first + i, column + d]),
-                key=lambda d, b=b, h=h: (key, [b, h, d]),
-                value=lambda j, b=b, h=h: (value, [b, h, j], 0),
+                query=lambda i, d: (query, [first + i, column + d]),
+                key=lambda d: (key, [b, h, d]),
+                value=lambda j: (value, [b, h, j], 0),
                 bias=None,
-                output=lambda i, first=first, column=column: (result, [first + i], column),
+                output=lambda i: (result, [first + i], column),
             )
             with code.loop(tokens, "t") as t:
                 attend(code, cpu, head, [t], seen, scores)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 
-from tvm import ir, tirx
+from tvm import tirx
 from tvm.tirx import stmt as tir
 
 __all__ = ["Code", "Value", "broadcast", "constant", "load", "ramp", "segments", "tensor"]
 
-Value = ir.Expr | int
+Value: TypeAlias = Any
+"""An index or an extent: an int, or an expression (`tvm.ir.Expr`) that is one."""
 
 
 class Code:

@@ -49,11 +49,11 @@ def encoder_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
                 code.store(keys, load(packed, first + j, column + d + inner), d, j)
             head = Head(
                 width,
-                query=lambda i, d, first=first, column=column: (packed, [first + i, column + d]),
+                query=lambda i, d: (packed, [first + i, column + d]),
                 key=lambda d: (keys, [d]),
-                value=lambda j, first=first, column=column: (packed, [first + j], column + 2 * inner),
-                bias=lambda i, h=h: (bias, [h], rows - 1 - i),
-                output=lambda i, first=first, column=column: (result, [first + i], column),
+                value=lambda j: (packed, [first + j], column + 2 * inner),
+                bias=lambda i: (bias, [h], rows - 1 - i),
+                output=lambda i: (result, [first + i], column),
             )
             with code.loop(tirx.floordiv(seen, tile), "tile") as i:
                 attend(code, cpu, head, [i * tile + number for number in range(tile)], seen, scores)

@@ -48,10 +48,11 @@ def _attend_self(kernels: Kernels, call: relax.Call) -> relax.Expr:
     packed, position, bucket, table, *cache = call.args[1]
     attended, keys, value = call.ty.fields
     _, heads, length, width = type_extents(value)
-    key = ("attend_self", heads, width, length, extents(table)[0], str(table.ty.dtype))
+    rows, dtype = extents(table)[0], str(table.ty.dtype)
+    key = ("attend_self", heads, width, length, rows, dtype)
     fresh = [attended, float32(2, type_extents(keys)[3])]
     called = kernels.call(
-        lambda: self_attention(*key[1:], kernels.cpu),
+        lambda: self_attention(heads, width, length, rows, dtype, kernels.cpu),
         key,
         [packed, position, bucket, table, *cache],
         [*fresh, keys, value] if cache else [keys, value, *fresh],

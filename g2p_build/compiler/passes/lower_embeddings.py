@@ -21,11 +21,13 @@ class LowerEmbeddings:
 
 def _embed(kernels: Kernels, call: relax.Call) -> relax.Expr:
     ids, table = call.args[1]
-    key = (*extents(table), str(table.ty.dtype))
-    return kernels.call(lambda: embed(*key, kernels.cpu), ("embed", *key), [ids, table], [call.ty])
+    (vocabulary, width), dtype = extents(table), str(table.ty.dtype)
+    key = ("embed", vocabulary, width, dtype)
+    return kernels.call(lambda: embed(vocabulary, width, dtype, kernels.cpu), key, [ids, table], [call.ty])
 
 
 def _spread_bias(kernels: Kernels, call: relax.Call) -> relax.Expr:
     buckets, table = call.args[1]
-    key = (*extents(table), str(table.ty.dtype))
-    return kernels.call(lambda: spread_bias(*key), ("spread_bias", *key), [buckets, table], [call.ty])
+    (rows, heads), dtype = extents(table), str(table.ty.dtype)
+    key = ("spread_bias", rows, heads, dtype)
+    return kernels.call(lambda: spread_bias(rows, heads, dtype), key, [buckets, table], [call.ty])

@@ -85,7 +85,7 @@ class _Lowering(PyExprMutator):
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         call = super().visit_call_(call)
         name = operation(call)
-        return self.rewrites[name](self.kernels, call) if name in self.rewrites else call
+        return call if name is None or name not in self.rewrites else self.rewrites[name](self.kernels, call)
 
 
 def operation(call: relax.Call) -> str | None:
