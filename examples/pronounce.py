@@ -64,11 +64,11 @@ def pronounce(manifest: dict, folder: Path, language: str, word: str) -> str:
     vm = tvm_ffi.load_module(str(folder / files["library"][0]))["vm_load_executable"]()
     vm["vm_initialization"](manifest["target"]["device_type"], 0, 2)
     weights = {name: tvm_ffi.from_dlpack(array) for name, array in map_weights(folder / files["weights"]).items()}
-    functions = {f["role"]: f for f in manifest["functions"] if f["batch"] == 1}
+    functions = {(f["role"], f["input_len"], f["tokens"]): f for f in manifest["functions"] if f["batch"] == 1}
     values: dict[str, object] = {}
 
-    def call(role: str) -> None:
-        function = functions[role]
+    def call(role: str, length: int, tokens: int | None = None) -> None:
+        function = functions[role, length, tokens]
         arguments = []
         for tensor in function["inputs"]:
             if tensor["kind"] == "state" and tensor["name"] not in values:
@@ -80,17 +80,17 @@ def pronounce(manifest: dict, folder: Path, language: str, word: str) -> str:
 
     ids = [byte + model["byte_offset"] for byte in model["prompt"].format(lang=language, word=word).encode()]
     ids += [model["eos_id"]] * model["append_eos"]
-    padding = model["max_input_len"] - len(ids)
-    values["input_ids"] = aligned([ids + [model["pad_id"]] * padding], "int32", (1, model["max_input_len"]))
-    values["mask"] = aligned([[1] * len(ids) + [0] * padding], "int32", (1, model["max_input_len"]))
-    call("encode")
-    call("prefill")
+    bucket = min(length for length in model["input_buckets"] if length >= len(ids))
+    values["input_ids"] = aligned([ids + [model["pad_id"]] * (bucket - len(ids))], "int32", (1, bucket))
+    values["length"] = aligned(len(ids), "int32", (1,))
+    call("encode", bucket)
+    call("prefill", bucket)
     token, made = model["decoder_start_id"], []
     for position in range(model["max_output_len"] - 1):
         values["token"] = aligned(token, "int32", (1, 1))
         values["position"] = aligned(position, "int32", (1,))
-        call("step")
-        token = int(np.from_dlpack(values["logits"])[0, 0].argmax())
+        call("step", model["max_input_len"], 1)
+        token = int(np.from_dlpack(values["ids"])[0, 0])
         if token == model["eos_id"]:
             break
         made.append(token)

@@ -38,7 +38,7 @@ class Batch:
     """Inputs and what transformers computes from them; padded positions hold arbitrary tokens."""
 
     ids: Tensor
-    mask: Tensor
+    length: Tensor
     decoder_ids: Tensor
     hidden: Tensor
     logits: Tensor
@@ -88,17 +88,18 @@ def batch(checkpoint: Checkpoint, lengths: Sequence[int], input_len: int, output
         logits = checkpoint.model(
             encoder_outputs=(hidden,), attention_mask=mask, decoder_input_ids=decoder_ids.long()
         ).logits
-    return Batch(ids, mask, decoder_ids, hidden, logits)
+    return Batch(ids, torch.tensor(lengths, dtype=torch.int32), decoder_ids, hidden, logits)
 
 
 def roles(checkpoint: Checkpoint, example: Batch, dtype: str) -> dict[str, Program]:
-    """The four programs for a batch, by role."""
+    """The four programs for a batch, by role: of the longest input, and steps of one token."""
     rows, input_len = example.ids.shape
     output_len = example.decoder_ids.shape[1]
     return {
         program.role: program
         for kv_cache in (True, False)
         for program in programs(checkpoint.architecture, [rows], input_len, output_len, dtype, kv_cache)
+        if program.input_len == input_len and program.tokens in (None, 1)
     }
 
 
@@ -112,4 +113,5 @@ def run(program: Program, weights: dict[str, Tensor], *others: Tensor) -> tuple[
 
 def hidden_error(found: Tensor, example: Batch) -> float:
     """The largest difference from the reference's hidden states, padding left out."""
-    return float(((found - example.hidden).abs() * example.mask[:, :, None]).max())
+    used = torch.arange(found.shape[1])[None] < example.length[:, None]
+    return float(((found - example.hidden).abs() * used[:, :, None]).max())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 import tvm
 from torch import Tensor, fx, nn
 from torch._subclasses import FakeTensorMode
-from tvm import relax
+from tvm import ir, relax, tirx
 from tvm.relax.frontend.torch import from_exported_program
 
-from g2p_build.compiler.passes.lower_cache_writes import WRITE_CACHE
+from g2p_build.compiler.passes.lowering import PREFIX
+from g2p_build.models import ops
 from g2p_build.models.programs import Program, nested_arguments
 from g2p_build.models.weights import TensorSpec
 
@@ -30,7 +32,7 @@ def export(programs: Sequence[Program]) -> tuple[tvm.IRModule, list[dict[str, An
 
     Returns:
         A module with a Relax function for each program, and the description of each as manifests give it: name, role,
-        batch, lengths, inputs in the order of the function's parameters, outputs.
+        batch, lengths, tokens of a step, inputs in the order of the function's parameters, outputs.
     """
     functions = {program.name: _function(program) for program in programs}
     return tvm.IRModule(functions), [_description(program) for program in programs]
@@ -57,11 +59,7 @@ def _function(program: Program) -> relax.Function:
     # Decomposing takes most of an import's time, and would take apart what the passes want whole.
     module = from_exported_program(
         exported,
-        custom_convert_map={
-            "write_cache.default": _write_cache,
-            "rms_norm.default": _rms_norm,
-            "embedding.default": _embedding,
-        },
+        custom_convert_map={f"{name}.default": partial(_operation, name) for name in ops.__all__},
         unwrap_unit_return_tuple=True,
         run_ep_decomposition=False,
     )
@@ -73,21 +71,29 @@ def _function(program: Program) -> relax.Function:
     return function.with_attr("global_symbol", program.name)
 
 
-def _write_cache(node: fx.Node, importer: Any) -> relax.Var:
-    new, position, cache = importer.retrieve_args(node)
-    call = relax.op.call_dps_packed(WRITE_CACHE, relax.Tuple([new, position, cache]), out_ty=cache.ty)
+def _operation(name: str, node: fx.Node, importer: Any) -> relax.Var:
+    """A call of an external function that stands for an operation, until the compiler puts kernels in its place.
+
+    Arguments that are None are left out: they are an operation's last tensors.
+    """
+    arguments = [argument for argument in importer.retrieve_args(node) if argument is not None]
+    results = node.meta["val"]
+    types = [_type(result) for result in (results if isinstance(results, tuple) else [results])]
+    called = relax.Tuple(
+        [argument if isinstance(argument, relax.Expr) else _constant(argument) for argument in arguments]
+    )
+    call = relax.op.call_dps_packed(PREFIX + name, called, out_ty=types if len(types) > 1 else types[0])
     return importer.block_builder.emit(call)
 
 
-def _rms_norm(node: fx.Node, importer: Any) -> relax.Var:
-    rows, _, weight, epsilon = importer.retrieve_args(node)
-    return importer.block_builder.emit(relax.op.nn.rms_norm(rows, weight, axes=[-1], epsilon=epsilon))
+def _constant(value: Any) -> relax.Expr:
+    if isinstance(value, str):
+        return ir.StringImm(value)
+    return tirx.const(value, "int64" if isinstance(value, int) else "float64")
 
 
-def _embedding(node: fx.Node, importer: Any) -> relax.Var:
-    table, indices, *_ = importer.retrieve_args(node)
-    # "clip" keeps an id that is out of range from reading outside the table.
-    return importer.block_builder.emit(relax.op.take(table, indices, axis=0, mode="clip"))
+def _type(result: Tensor) -> relax.TensorType:
+    return relax.TensorType(tuple(result.shape), str(result.dtype).removeprefix("torch."))
 
 
 def _description(program: Program) -> dict[str, Any]:
@@ -97,6 +103,7 @@ def _description(program: Program) -> dict[str, Any]:
         "batch": program.batch,
         "input_len": program.input_len,
         "output_len": program.output_len,
+        "tokens": program.tokens,
         "inputs": [
             {"name": spec.name, "kind": kind, "shape": list(spec.shape), "dtype": spec.dtype}
             for kind, spec in program.inputs

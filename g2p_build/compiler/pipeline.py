@@ -13,15 +13,13 @@ import tvm
 from tvm import relax, s_tir, tirx
 from tvm.target import Target, codegen
 
-from g2p_build.compiler.passes.lower_cache_writes import LowerCacheWrites
-from g2p_build.compiler.passes.lower_matmuls import LowerMatmuls
+from g2p_build.compiler.passes.lower_attention import LowerAttention
+from g2p_build.compiler.passes.lower_embeddings import LowerEmbeddings
+from g2p_build.compiler.passes.lower_linears import LowerLinears
 from g2p_build.compiler.passes.lower_norms import LowerNorms
-from g2p_build.compiler.passes.lower_softmax import LowerSoftmax
-from g2p_build.compiler.passes.schedule_kernels import ScheduleKernels
-from g2p_build.compiler.passes.stack_buffers import StackBuffers
 from g2p_build.errors import BuildError
 
-__all__ = ["ARCHITECTURES", "OBJECTS", "compile", "phases", "target_of"]
+__all__ = ["ARCHITECTURES", "KERNELS", "OBJECTS", "compile", "phases", "target_of"]
 
 ARCHITECTURES = ("x86_64", "aarch64", "arm64")
 """What triples may begin with."""
@@ -34,27 +32,10 @@ def phases() -> dict[str, list[tvm.transform.Pass]]:
     """The compiler as a list of named phases, in order."""
     transform = relax.transform
     return {
-        # T5's operations, as kernels of the forms that schedules are written for.
-        "lower": [
-            LowerCacheWrites(),
-            LowerNorms(),
-            LowerMatmuls(),
-            LowerSoftmax(),
-            transform.FastMathTransform(),  # tanh from vector instructions, as accurate as float32 needs
-            transform.LegalizeOps(),
-            transform.FoldConstant(),
-        ],
-        # Fewer passes over memory: elementwise kernels join the kernels before them.
-        "fuse": [
-            transform.AnnotateTIROpPattern(),
-            transform.FuseOps(),
-            transform.FuseTIR(),
-            transform.DeadCodeElimination(),
-        ],
-        "schedule": [ScheduleKernels()],
+        # The programs' operations as kernels for the target, each kernel made once and shared by all functions.
+        "lower": [LowerEmbeddings(), LowerLinears(), LowerAttention(), LowerNorms(), transform.DeadCodeElimination()],
         # Calls, with every buffer's place decided.
         "plan": [
-            transform.RewriteDataflowReshape(),
             transform.ToNonDataflow(),
             transform.RemovePurityChecking(),
             transform.CallTIRRewrite(),
@@ -92,7 +73,7 @@ def compile(mod: tvm.IRModule, target: Mapping[str, Any], directory: Path) -> li
     with llvm:
         for passes in phases().values():
             mod = tvm.transform.Sequential(passes)(mod)
-        executable = relax.build(mod, llvm, relax_pipeline=None, tir_pipeline=_KERNELS)
+        executable = relax.build(mod, llvm, relax_pipeline=None, tir_pipeline=KERNELS)
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "library.tar"
         executable.export_library(str(archive))
@@ -103,14 +84,24 @@ def compile(mod: tvm.IRModule, target: Mapping[str, Any], directory: Path) -> li
 
 
 def _lower_kernels() -> tuple[tvm.transform.Pass, Callable[[], tvm.transform.Pass], Callable[[], tvm.transform.Pass]]:
-    """TVM's own lowering of kernels to what LLVM takes, with scratch buffers on the stack."""
-    lower, finalize_host, finalize_device = s_tir.pipeline.default_s_tir_pipeline()
-    return tvm.transform.Sequential([lower, StackBuffers()]), finalize_host, finalize_device
+    """TVM's lowering of kernels to what LLVM takes, without passes that plain loops over vectors have no use for."""
+    transform = tirx.transform
+    lower = [
+        transform.FlattenBuffer(),
+        transform.StmtSimplify(),
+        transform.VerifyMemory(),
+        transform.AnnotateEntryFunc(),
+        transform.SplitHostDevice(),
+        transform.MakePackedAPI(),
+    ]
+    _, finalize_host, finalize_device = s_tir.pipeline.default_s_tir_pipeline()
+    return tvm.transform.Sequential(lower), finalize_host, finalize_device
 
 
-# relax.build takes a pipeline for kernels by name only.
-_KERNELS = "g2p"
-tirx.compilation_pipeline.register_tir_pipeline(_KERNELS, _lower_kernels)
+KERNELS = "g2p"
+"""The name by which TVM knows how kernels are lowered; it takes no other description."""
+
+tirx.compilation_pipeline.register_tir_pipeline(KERNELS, _lower_kernels)
 
 
 def target_of(target: Mapping[str, Any]) -> Target:

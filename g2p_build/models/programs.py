@@ -10,9 +10,13 @@ from torch import nn
 
 from g2p_build.models import t5
 from g2p_build.models.architecture import Architecture
+from g2p_build.models.layout import input_buckets, padded
 from g2p_build.models.weights import TensorSpec, tensor_specs
 
-__all__ = ["Program", "nested_arguments", "programs"]
+__all__ = ["TOKENS", "Program", "nested_arguments", "programs"]
+
+TOKENS = (1, 4, 8, 16)
+"""How many new tokens a row steps take; greedy decoding takes one."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +27,15 @@ class Program:
     updates the state in the caller's buffers.
 
     Attributes:
-        name: The function's name in the library, such as ``"encode_b8"``.
+        name: The function's name in the library, such as ``"encode_b8_i32"``.
         role: ``"encode"``, ``"decode"``, ``"prefill"`` or ``"step"``.
         batch: Rows.
-        input_len: Input positions.
+        input_len: Input positions; for a step, the most that there can be.
         output_len: Output positions; None where the program does not depend on them.
+        tokens: New tokens a row; None for anything but a step.
         module: Takes its inputs nested as `nested_arguments` gives them.
-        inputs: Parameters of the compiled function, in order, each with its kind: ``"argument"`` (the caller passes it,
-            the program reads it), ``"state"`` (the caller owns it, the program updates it) or ``"weight"``.
+        inputs: Parameters of the compiled function, in order, each with its kind: ``"argument"`` (the program reads
+            it), ``"state"`` (the caller owns it; this program or an earlier one writes into it) or ``"weight"``.
         outputs: What the compiled function returns: one tensor, or a tuple of several.
     """
 
@@ -39,6 +44,7 @@ class Program:
     batch: int
     input_len: int
     output_len: int | None
+    tokens: int | None
     module: nn.Module
     inputs: tuple[tuple[str, TensorSpec], ...]
     outputs: tuple[TensorSpec, ...]
@@ -59,33 +65,44 @@ def programs(
     """
     found = []
     for rows in batch:
-        found.append(_encode(arch, rows, input_len, dtype))
+        for bucket in input_buckets(input_len):
+            found.append(_encode(arch, rows, bucket, dtype))
+            if kv_cache:
+                found.append(_prefill(arch, rows, bucket, input_len, dtype))
+            else:
+                found.append(_decode(arch, rows, bucket, output_len, dtype))
         if kv_cache:
-            found.append(_prefill(arch, rows, input_len, dtype))
-            found.append(_step(arch, rows, input_len, output_len, dtype))
-        else:
-            found.append(_decode(arch, rows, input_len, output_len, dtype))
+            # Steps of several tokens are for checking a drafted pronunciation, of one word or of a batch's.
+            found += [_step(arch, rows, input_len, output_len, dtype, tokens) for tokens in TOKENS]
     return found
 
 
 def nested_arguments(program: Program, tensors: Sequence[Any]) -> tuple[Any, ...]:
     """Arranges tensors, one for each of the program's inputs in order, as its module's arguments."""
-    names = [spec.name for kind, spec in program.inputs if kind == "weight"]
-    others = len(program.inputs) - len(names)
-    weights = dict(zip(names, tensors[others:], strict=True))
-    if program.role != "step":
-        return *tensors[:others], weights
-    cross = 3 + sum(kind == "state" for kind, _ in program.inputs)
-    return *tensors[:3], list(tensors[3:cross]), list(tensors[cross:others]), weights
+    found: list[Any] = []
+    weights: dict[str, Any] = {}
+    caches: dict[str, list[Any]] = {}
+    for (kind, spec), tensor in zip(program.inputs, tensors, strict=True):
+        if kind == "weight":
+            weights[spec.name] = tensor
+        elif kind == "state":
+            group = spec.name.split("_")[0]  # "self" or "cross"
+            if group not in caches:
+                found.append(caches.setdefault(group, []))
+            caches[group].append(tensor)
+        else:
+            found.append(tensor)
+    return *found, weights
 
 
 def _encode(arch: Architecture, rows: int, input_len: int, dtype: str) -> Program:
-    arguments = (TensorSpec("input_ids", (rows, input_len), "int32"), _mask(rows, input_len))
+    arguments = (TensorSpec("input_ids", (rows, input_len), "int32"), _length(rows))
     return Program(
-        f"encode_b{rows}",
+        f"encode_b{rows}_i{input_len}",
         "encode",
         rows,
         input_len,
+        None,
         None,
         t5.Encode(arch, rows, input_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "encode"),
@@ -97,53 +114,56 @@ def _decode(arch: Architecture, rows: int, input_len: int, output_len: int, dtyp
     arguments = (
         TensorSpec("decoder_ids", (rows, output_len), "int32"),
         _hidden(arch, rows, input_len),
-        _mask(rows, input_len),
+        _length(rows),
     )
     return Program(
-        f"decode_b{rows}",
+        f"decode_b{rows}_i{input_len}",
         "decode",
         rows,
         input_len,
         output_len,
+        None,
         t5.Decode(arch, rows, input_len, output_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "decode"),
-        outputs=(TensorSpec("logits", (rows, output_len, arch.vocab_size), "float32"),),
+        outputs=_results(arch, rows, output_len),
     )
 
 
-def _prefill(arch: Architecture, rows: int, input_len: int, dtype: str) -> Program:
+def _prefill(arch: Architecture, rows: int, bucket: int, input_len: int, dtype: str) -> Program:
+    cache = _cache(arch, "cross", rows, input_len)
     return Program(
-        f"prefill_b{rows}",
+        f"prefill_b{rows}_i{bucket}",
         "prefill",
         rows,
-        input_len,
+        bucket,
         None,
-        t5.Prefill(arch, rows, input_len),
-        inputs=_as("argument", _hidden(arch, rows, input_len)) + _weights(arch, dtype, "prefill"),
-        outputs=_cache(arch, "cross", rows, input_len),
+        None,
+        t5.Prefill(arch, rows, bucket),
+        inputs=(_as("argument", _hidden(arch, rows, bucket)) + _as("state", *cache) + _weights(arch, dtype, "prefill")),
+        outputs=cache,
     )
 
 
-def _step(arch: Architecture, rows: int, input_len: int, output_len: int, dtype: str, tokens: int = 1) -> Program:
+def _step(arch: Architecture, rows: int, input_len: int, output_len: int, dtype: str, tokens: int) -> Program:
     arguments = (
         TensorSpec("token", (rows, tokens), "int32"),
         TensorSpec("position", (rows,), "int32"),
-        _mask(rows, input_len),
+        _length(rows),
     )
     return Program(
-        f"step_b{rows}",
+        f"step_b{rows}_k{tokens}",
         "step",
         rows,
         input_len,
         output_len,
-        t5.Step(arch, rows, input_len, output_len, tokens),
+        tokens,
+        t5.Step(arch, rows, output_len, tokens),
         inputs=(
             _as("argument", *arguments)
-            + _as("state", *_cache(arch, "self", rows, output_len))
-            + _as("argument", *_cache(arch, "cross", rows, input_len))
+            + _as("state", *_cache(arch, "self", rows, output_len), *_cache(arch, "cross", rows, input_len))
             + _weights(arch, dtype, "step")
         ),
-        outputs=(TensorSpec("logits", (rows, tokens, arch.vocab_size), "float32"),),
+        outputs=_results(arch, rows, tokens),
     )
 
 
@@ -151,20 +171,30 @@ def _as(kind: str, *specs: TensorSpec) -> tuple[tuple[str, TensorSpec], ...]:
     return tuple((kind, spec) for spec in specs)
 
 
-def _mask(rows: int, input_len: int) -> TensorSpec:
-    return TensorSpec("mask", (rows, input_len), "int32")
+def _length(rows: int) -> TensorSpec:
+    return TensorSpec("length", (rows,), "int32")
 
 
 def _hidden(arch: Architecture, rows: int, input_len: int) -> TensorSpec:
     return TensorSpec("hidden", (rows, input_len, arch.d_model), "float32")
 
 
+def _results(arch: Architecture, rows: int, tokens: int) -> tuple[TensorSpec, ...]:
+    return (
+        TensorSpec("ids", (rows, tokens), "int32"),
+        TensorSpec("logits", (rows, tokens, arch.vocab_size), "float32"),
+    )
+
+
 def _cache(arch: Architecture, name: str, rows: int, length: int) -> tuple[TensorSpec, ...]:
-    shape = (rows, arch.num_heads, length, arch.d_kv)
+    shapes = {
+        "key": (rows, arch.num_heads, arch.d_kv, padded(length)),
+        "value": (rows, arch.num_heads, length, arch.d_kv),
+    }
     return tuple(
         TensorSpec(f"{name}_{part}_{block}", shape, "float32")
         for block in range(arch.num_decoder_layers)
-        for part in ("key", "value")
+        for part, shape in shapes.items()
     )
 
 
@@ -176,7 +206,7 @@ def _reads(role: str, weight: str) -> bool:
     """Whether programs of this role read the weight."""
     if role == "encode":
         return weight == "embedding" or weight.startswith("encoder.")
-    from_encoder = weight.endswith((".cross.key", ".cross.value"))
+    from_encoder = weight.endswith(".cross.key_value")
     if role == "prefill":
         return from_encoder
     return (weight in ("embedding", "lm_head") or weight.startswith("decoder.")) and not (

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from g2p_build.errors import BuildError
 from g2p_build.models.architecture import EMBEDDINGS, Architecture
+from g2p_build.models.layout import GATED, PANEL, pack_columns, pack_gated, panels
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["DTYPES", "LAYOUT", "TensorSpec", "pack", "tensor_specs"]
 
-LAYOUT = "kn"
-"""Version of the layout below. Linear weights are [in, out], so that a kernel reads rows of consecutive outputs."""
+LAYOUT = "panels-1"
+"""Version of the layout: what `layout` says of linear weights, and what `pack` does to them."""
 
 DTYPES = ("float32", "float16")
 """Data types that weights can be stored in; programs compute in float32 either way."""
@@ -39,18 +40,21 @@ class TensorSpec:
 def tensor_specs(arch: Architecture, dtype: str) -> list[TensorSpec]:
     """Every weight of all programs, in the one order used everywhere.
 
-    The embedding is [vocab_size, d_model]; ``lm_head`` is [d_model, vocab_size] even where the checkpoint ties the two,
-    so that tied and untied checkpoints share their programs.
+    The embedding is [vocab_size, d_model], linear weights are panels (see `layout`). ``lm_head`` is there even where
+    the checkpoint ties it to the embedding, so that tied and untied checkpoints share their programs.
 
     Args:
         arch: The model's architecture.
         dtype: One of `DTYPES`.
     """
-    return [TensorSpec(name, _packed_shape(name, shape), dtype) for name, (_, shape) in _sources(arch).items()]
+    return [TensorSpec(name, weight.packed_shape, dtype) for name, weight in _weights(arch).items()]
 
 
 def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
     """Converts a checkpoint's tensors to the programs' layout.
+
+    Matrices with the same input become one. A norm's weight is multiplied into the matrix that follows it, and the
+    output's scale into the last one, in float32, before anything is rounded to `dtype`.
 
     Args:
         arch: The model's architecture.
@@ -72,55 +76,94 @@ def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> d
             raise BuildError(
                 f"{name} differs from {embeddings[0]}: separate encoder and decoder embeddings are not supported"
             )
-    packed = {}
-    for name, (source, shape) in _sources(arch).items():
-        original = state[embeddings[0] if source == EMBEDDINGS[0] else source]
-        tensor = original.to(getattr(torch, dtype))
-        if not bool(torch.isfinite(original).all()):
-            raise BuildError(f"the tensor {source} has values that are NaN or infinite: the checkpoint is damaged")
+
+    def read(source: str) -> torch.Tensor:
+        tensor = state[embeddings[0] if source == EMBEDDINGS[0] else source]
         if not bool(torch.isfinite(tensor).all()):
+            raise BuildError(f"the tensor {source} has values that are NaN or infinite: the checkpoint is damaged")
+        return tensor.to(torch.float32)
+
+    packed = {}
+    for name, weight in _weights(arch).items():
+        parts = [read(source) for source in weight.sources]
+        if weight.kind != "plain":
+            scale = weight.scale * (read(weight.norm) if weight.norm else torch.ones(parts[0].shape[1]))
+            parts = [(part * scale).T for part in parts]
+        if weight.kind == "gated":
+            whole = pack_gated(*parts)
+        else:
+            whole = pack_columns(torch.cat(parts, dim=1)) if weight.kind == "linear" else parts[0]
+        packed[name] = whole.to(getattr(torch, dtype)).contiguous().clone()
+        if not bool(torch.isfinite(packed[name]).all()):
             raise BuildError(
-                f"the tensor {source} does not fit {dtype} (its largest value is "
-                f"{float(original.abs().max()):.4g}): use dtype=float32"
+                f"the tensor {weight.sources[0]} does not fit {dtype} (the largest value of {name} is "
+                f"{float(whole.abs().max()):.4g}): use dtype=float32"
             )
-        tensor = tensor.T if _is_linear(name, shape) else tensor
-        packed[name] = tensor.contiguous().clone()
     return packed
 
 
-def _sources(arch: Architecture) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """The programs' weights: name to (name in the checkpoint, shape in the checkpoint), in order."""
-    narrow, wide, inner = arch.d_model, arch.d_ff, arch.inner
-    sources: dict[str, tuple[str, tuple[int, ...]]] = {"embedding": (EMBEDDINGS[0], (arch.vocab_size, narrow))}
-    stacks = {
-        "encoder": (arch.num_encoder_layers, {"self": "SelfAttention"}),
-        "decoder": (arch.num_decoder_layers, {"self": "SelfAttention", "cross": "EncDecAttention"}),
-    }
-    feed_forward = {"gate": "wi_0", "up": "wi_1"} if arch.feed_forward == "gated-gelu" else {"up": "wi"}
-    for stack, (depth, attentions) in stacks.items():
+@dataclass(frozen=True)
+class _Weight:
+    """What one of the programs' weights is made of.
+
+    Attributes:
+        sources: Tensors of the checkpoint: one, or matrices [out, in] that share their input.
+        shape: Of each of them, as stored there: the first's columns may be fewer.
+        kind: ``"plain"`` (stored as it is), ``"linear"`` (side by side, in panels) or ``"gated"``.
+        norm: The tensor whose values multiply the matrices' inputs, if any.
+        scale: Multiplies them too.
+    """
+
+    sources: tuple[str, ...]
+    shape: tuple[int, ...]
+    kind: str = "plain"
+    norm: str = ""
+    scale: float = 1.0
+
+    @property
+    def packed_shape(self) -> tuple[int, ...]:
+        if self.kind == "plain":
+            return self.shape
+        outputs, inputs = self.shape
+        if self.kind == "gated":
+            return (panels(outputs, GATED), inputs, PANEL)
+        return (panels(outputs * len(self.sources)), inputs, PANEL)
+
+
+def _weights(arch: Architecture) -> dict[str, _Weight]:
+    """The programs' weights by name, in order."""
+    narrow, inner = arch.d_model, arch.inner
+    weights = {"embedding": _Weight((EMBEDDINGS[0],), (arch.vocab_size, narrow))}
+
+    def linear(name: str, prefix: str, parts: str, shape: tuple[int, int], norm: str = "") -> None:
+        sources = tuple(f"{prefix}.{part}.weight" for part in parts.split())
+        weights[name] = _Weight(sources, shape, "linear", norm)
+
+    def feed_forward(name: str, prefix: str) -> None:
+        norm, inside = f"{prefix}.layer_norm.weight", f"{prefix}.DenseReluDense"
+        if arch.feed_forward == "gated-gelu":
+            sources = (f"{inside}.wi_0.weight", f"{inside}.wi_1.weight")
+            weights[f"{name}.up"] = _Weight(sources, (arch.d_ff, narrow), "gated", norm)
+        else:
+            linear(f"{name}.up", inside, "wi", (arch.d_ff, narrow), norm)
+        linear(f"{name}.down", inside, "wo", (narrow, arch.d_ff))
+
+    for stack, depth in (("encoder", arch.num_encoder_layers), ("decoder", arch.num_decoder_layers)):
         bias = f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
-        sources[f"{stack}.position_bias"] = (bias, (arch.relative_attention_num_buckets, arch.num_heads))
+        weights[f"{stack}.position_bias"] = _Weight((bias,), (arch.relative_attention_num_buckets, arch.num_heads))
         for block in range(depth):
-            for layer, (name, theirs) in enumerate(attentions.items()):
-                ours, prefix = f"{stack}.{block}.{name}", f"{stack}.block.{block}.layer.{layer}"
-                sources[f"{ours}.norm"] = (f"{prefix}.layer_norm.weight", (narrow,))
-                for part in ("query", "key", "value"):
-                    sources[f"{ours}.{part}"] = (f"{prefix}.{theirs}.{part[0]}.weight", (inner, narrow))
-                sources[f"{ours}.output"] = (f"{prefix}.{theirs}.o.weight", (narrow, inner))
-            ours, prefix = f"{stack}.{block}.feed_forward", f"{stack}.block.{block}.layer.{len(attentions)}"
-            sources[f"{ours}.norm"] = (f"{prefix}.layer_norm.weight", (narrow,))
-            for part, theirs in feed_forward.items():
-                sources[f"{ours}.{part}"] = (f"{prefix}.DenseReluDense.{theirs}.weight", (wide, narrow))
-            sources[f"{ours}.down"] = (f"{prefix}.DenseReluDense.wo.weight", (narrow, wide))
-        sources[f"{stack}.norm"] = (f"{stack}.final_layer_norm.weight", (narrow,))
+            ours, theirs = f"{stack}.{block}", f"{stack}.block.{block}.layer"
+            norm, attention = f"{theirs}.0.layer_norm.weight", f"{theirs}.0.SelfAttention"
+            linear(f"{ours}.self.query_key_value", attention, "q k v", (inner, narrow), norm)
+            linear(f"{ours}.self.output", attention, "o", (narrow, inner))
+            if stack == "decoder":
+                norm, attention = f"{theirs}.1.layer_norm.weight", f"{theirs}.1.EncDecAttention"
+                linear(f"{ours}.cross.query", attention, "q", (inner, narrow), norm)
+                linear(f"{ours}.cross.key_value", attention, "k v", (inner, narrow))
+                linear(f"{ours}.cross.output", attention, "o", (narrow, inner))
+            feed_forward(f"{ours}.feed_forward", f"{theirs}.{2 if stack == 'decoder' else 1}")
+    weights["encoder.norm"] = _Weight(("encoder.final_layer_norm.weight",), (narrow,))
     head = "lm_head.weight" if arch.separate_lm_head else EMBEDDINGS[0]
-    sources["lm_head"] = (head, (arch.vocab_size, narrow))
-    return sources
-
-
-def _is_linear(name: str, shape: tuple[int, ...]) -> bool:
-    return len(shape) == 2 and name != "embedding" and not name.endswith("position_bias")
-
-
-def _packed_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape[::-1] if _is_linear(name, shape) else shape
+    scale = narrow**-0.5 if arch.scale_decoder_outputs else 1.0
+    weights["lm_head"] = _Weight((head,), (arch.vocab_size, narrow), "linear", "decoder.final_layer_norm.weight", scale)
+    return weights

@@ -11,7 +11,7 @@ import numpy as np
 
 from g2p_build.runtime import archive, index, tokenizer, vm, weights
 from g2p_build.runtime.errors import InvalidArchive, InvalidManifest, NotLinked
-from g2p_build.runtime.greedy import Bound, bind, generate, plan
+from g2p_build.runtime.greedy import Bound, States, bind, generate, plan
 from g2p_build.runtime.manifest import read
 
 __all__ = ["G2P", "load"]
@@ -80,6 +80,7 @@ class G2P:
         self._weights = mapped
         self._tensors = {name: vm.tensor_of(array) for name, array in mapped.items()}
         self._bound: dict[tuple[int, int], Bound] = {}
+        self._states: States = {}
         self._lock = threading.Lock()
         self._bind(data["variant"]["batch"][0], data["model"]["input_buckets"][-1])  # what is wrong shows at load
 
@@ -153,6 +154,13 @@ class G2P:
         if (batch, bucket) not in self._bound:
             output_len = self.manifest["model"]["max_output_len"]
             self._bound[batch, bucket] = bind(
-                self.manifest["functions"], self._library, self._weights, self._tensors, batch, bucket, output_len
+                self.manifest["functions"],
+                self._library,
+                self._weights,
+                self._tensors,
+                batch,
+                bucket,
+                output_len,
+                self._states,
             )
         return self._bound[batch, bucket]

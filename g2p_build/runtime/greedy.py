@@ -10,7 +10,7 @@ import numpy as np
 from g2p_build.runtime.errors import InvalidManifest, InvalidWeights
 from g2p_build.runtime.vm import aligned_zeros, array_of, tensor_of
 
-__all__ = ["Bound", "bind", "generate", "plan"]
+__all__ = ["Bound", "States", "bind", "generate", "plan"]
 
 # A pass with b rows costs about as much as _OVERHEAD + b rows: reading the weights is most of it when rows are few.
 _OVERHEAD = 3.5
@@ -18,6 +18,8 @@ _OVERHEAD = 3.5
 _CALLED = ("encode", "prefill", "step", "decode")  # roles in the order of their first call
 
 Function = Mapping[str, Any]  # an entry of the manifest's "functions"
+
+States = dict[tuple[int, str], tuple[tuple[tuple[int, ...], str], Any]]  # by batch and name: (shape, dtype), tensor
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Bound:
     input_len: int
     output_len: int
     functions: dict[str, tuple[Function, Any]]  # by role: the manifest's entry and what to call
-    arrays: dict[str, np.ndarray]  # arguments that the caller writes: input_ids, mask, token, position or decoder_ids
-    tensors: dict[str, Any]  # the same memory, the state and the weights, as the functions take them
+    arrays: dict[str, np.ndarray]  # arguments that the caller writes: input_ids, length, token, position, decoder_ids
+    arguments: dict[str, list[Any]]  # by role: the tensors to pass, None where an earlier function's output goes
 
 
 def bind(
@@ -43,6 +45,7 @@ def bind(
     batch: int,
     input_len: int,
     output_len: int,
+    states: States,
 ) -> Bound:
     """Looks up the functions of one batch and bucket and makes their buffers.
 
@@ -52,41 +55,55 @@ def bind(
         weights: the mapped arrays, by tensor name.
         tensors: the same, as the functions take them.
         batch, input_len, output_len: which functions, and how many positions the decoder has.
+        states: the state tensors there are, which a batch's buckets share; new ones are added.
 
     Raises:
         InvalidWeights: a weight that a function takes is missing or has another shape or dtype.
-        InvalidManifest: a function takes an argument that nothing before it gives, or no function gives the logits.
+        InvalidManifest: a function takes an argument that nothing before it gives, functions disagree about a state, or
+            no function gives ids.
         LibraryFailed: the library lacks a function.
     """
     chosen: dict[str, tuple[Function, Any]] = {}
     for function in sorted(functions, key=lambda function: _CALLED.index(function["role"])):
-        if (function["batch"], function["input_len"]) == (batch, input_len):
+        fits = function["tokens"] == 1 if function["role"] == "step" else function["input_len"] == input_len
+        if function["batch"] == batch and fits:
             chosen.setdefault(function["role"], (function, library(function["name"])))
     shapes = {
         "input_ids": (batch, input_len),
-        "mask": (batch, input_len),
+        "length": (batch,),
         "decoder_ids": (batch, output_len),
         "token": (batch, 1),
         "position": (batch,),
     }
     arrays = {name: aligned_zeros(shape, "int32") for name, shape in shapes.items()}
     own = {name: tensor_of(array) for name, array in arrays.items()}
+    arguments: dict[str, list[Any]] = {}
     given = {name: (shape, "int32") for name, shape in shapes.items()}  # what there is to pass as an argument
-    for function, _ in chosen.values():
-        for tensor in function["inputs"]:
-            name, wanted = tensor["name"], (tuple(tensor["shape"]), tensor["dtype"])
-            if tensor["kind"] == "weight":
+    for role, (function, _) in chosen.items():
+        passed: list[Any] = []
+        for entry in function["inputs"]:
+            name, wanted = entry["name"], (tuple(entry["shape"]), entry["dtype"])
+            if entry["kind"] == "weight":
                 _check_weight(function["name"], name, wanted, weights.get(name))
-                own[name] = tensors[name]
-            elif tensor["kind"] == "state":
-                own.setdefault(name, tensor_of(aligned_zeros(*wanted)))
+                passed.append(tensors[name])
+            elif entry["kind"] == "state":
+                if (batch, name) not in states:
+                    states[batch, name] = wanted, tensor_of(aligned_zeros(*wanted))
+                made, tensor = states[batch, name]
+                if made != wanted:
+                    takes = f"function {function['name']} takes {_text(*wanted)} '{name}'"
+                    raise InvalidManifest(f"{takes}, another takes {_text(*made)}")
+                passed.append(tensor)
             elif given.get(name) != wanted:
                 raise InvalidManifest(f"function {function['name']} takes {_text(*wanted)} '{name}': nothing gives it")
+            else:
+                passed.append(own.get(name))
+        arguments[role] = passed
         given |= {tensor["name"]: (tuple(tensor["shape"]), tensor["dtype"]) for tensor in function["outputs"]}
     positions = output_len if "decode" in chosen else 1
-    if given.get("logits", ((), ""))[0][:2] != (batch, positions):
-        raise InvalidManifest(f"no function gives logits of shape [{batch}, {positions}, ...]")
-    return Bound(batch, input_len, output_len, chosen, arrays, own)
+    if given.get("ids") != ((batch, positions), "int32"):
+        raise InvalidManifest(f"no function gives {_text((batch, positions), 'int32')} 'ids'")
+    return Bound(batch, input_len, output_len, chosen, arrays, arguments)
 
 
 def _check_weight(function: str, name: str, wanted: tuple[tuple[int, ...], str], found: np.ndarray | None) -> None:
@@ -102,12 +119,16 @@ def _text(shape: tuple[int, ...], dtype: str) -> str:
 
 
 def _call(bound: Bound, role: str, values: dict[str, Any]) -> None:
-    """Calls the function of a role with tensors by name, and adds its outputs to them by name."""
+    """Calls the function of a role, with earlier functions' outputs by name, and adds its own to them."""
     function, call = bound.functions[role]
-    result = call(*[values[tensor["name"]] for tensor in function["inputs"]])
-    names = [output["name"] for output in function["outputs"]]
-    results = [result] if hasattr(result, "shape") else list(result)  # one tensor, or an array of them
-    values.update(zip(names, results, strict=True))
+    arguments = bound.arguments[role]
+    if None in arguments:
+        names = [tensor["name"] for tensor in function["inputs"]]
+        arguments = [values[name] if given is None else given for name, given in zip(names, arguments, strict=True)]
+    result = call(*arguments)
+    results = [result] if hasattr(result, "shape") else result  # one tensor, or an array of them
+    for output, tensor in zip(function["outputs"], results, strict=True):
+        values[output["name"]] = tensor
 
 
 def generate(bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str, Any]) -> list[list[int]]:
@@ -118,19 +139,18 @@ def generate(bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str,
 
     Args:
         bound: the functions.
-        prompts: input ids, a list for each row; rows beyond them repeat the last, so that no row is masked whole.
+        prompts: input ids, a list for each row; rows beyond them repeat the last, so that no row is empty.
         model: the manifest's ``model`` object.
 
     Returns:
         For each prompt the ids after the start id, with the end id where it was produced.
     """
-    arrays, values = bound.arrays, dict(bound.tensors)
+    arrays, values = bound.arrays, dict[str, Any]()
     arrays["input_ids"][:] = model["pad_id"]
-    arrays["mask"][:] = 0
     for row in range(bound.batch):
         prompt = prompts[min(row, len(prompts) - 1)]
         arrays["input_ids"][row, : len(prompt)] = prompt
-        arrays["mask"][row, : len(prompt)] = 1
+        arrays["length"][row] = len(prompt)
     arrays["decoder_ids"][:] = model["pad_id"]
     _call(bound, "encode", values)
     if "prefill" in bound.functions:
@@ -139,25 +159,26 @@ def generate(bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str,
     produced: list[list[int]] = [[] for _ in prompts]
     live = list(range(len(prompts)))
     for position in range(bound.output_len - 1):
-        tokens = _logits(bound, values, tokens, position).argmax(-1)
+        tokens = _next(bound, values, tokens, position)
+        chosen = tokens.tolist()
         for row in live:
-            produced[row].append(int(tokens[row]))
-        live = [row for row in live if tokens[row] != model["eos_id"]]
+            produced[row].append(chosen[row])
+        live = [row for row in live if chosen[row] != model["eos_id"]]
         if not live:
             break
     return produced
 
 
-def _logits(bound: Bound, values: dict[str, Any], tokens: np.ndarray, position: int) -> np.ndarray:
-    """The logits, float32 [batch, vocabulary], that follow ``tokens`` at one position of every row."""
+def _next(bound: Bound, values: dict[str, Any], tokens: np.ndarray, position: int) -> np.ndarray:
+    """The ids, int32 [batch], that follow ``tokens`` at one position of every row."""
     if "decode" in bound.functions:
         bound.arrays["decoder_ids"][:, position] = tokens
         _call(bound, "decode", values)
-        return array_of(values["logits"])[:, position]
+        return array_of(values["ids"])[:, position]
     bound.arrays["token"][:, 0] = tokens
     bound.arrays["position"][:] = position
     _call(bound, "step", values)
-    return array_of(values["logits"])[:, 0]
+    return array_of(values["ids"])[:, 0]
 
 
 def plan(words: int, sizes: Sequence[int]) -> list[int]:

@@ -27,8 +27,9 @@ SCHEMA_VERSION = 1
 MANIFEST_SCHEMA = Path(__file__).with_name("manifest.schema.json")
 INDEX_SCHEMA = Path(__file__).with_name("index.schema.json")
 
-# The roles that a variant's functions must have for every batch and bucket, by kv_cache.
-ROLES = {True: ("encode", "prefill", "step"), False: ("encode", "decode")}
+# The roles that a variant's functions must have for every batch and bucket, by kv_cache; with a cache there is besides,
+# for every batch, a step of one token.
+ROLES = {True: ("encode", "prefill"), False: ("encode", "decode")}
 
 
 def canonical(value: Any) -> bytes:
@@ -196,8 +197,11 @@ def _check_consistent(manifest: Mapping[str, Any]) -> None:
                 f"the model {model['max_output_len']}"
             )
     present = {(function["role"], function["batch"], function["input_len"]) for function in functions}
+    steps = {(function["batch"], function["tokens"]) for function in functions if function["role"] == "step"}
     for batch in variant["batch"]:
         for bucket in model["input_buckets"]:
             for role in ROLES[variant["kv_cache"]]:
                 if (role, batch, bucket) not in present:
                     raise InvalidManifest(f"at functions: none with role {role}, batch {batch}, input length {bucket}")
+        if variant["kv_cache"] and (batch, 1) not in steps:
+            raise InvalidManifest(f"at functions: none with role step, batch {batch}, one token")

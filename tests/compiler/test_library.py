@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from compiled_library import Library, library
-from t5_reference import Batch, Checkpoint, batch, embedded, hidden_error, random_checkpoint
+from t5_reference import Batch, Checkpoint, batch, embedded, hidden_error, random_checkpoint, roles, run
 from torch import Tensor
 
-from g2p_build.models.programs import programs
+from g2p_build.models.layout import input_buckets
+from g2p_build.models.programs import TOKENS, programs
 
 FLOAT32, FLOAT16 = 1e-4, 2e-2
 INPUT, OUTPUT = 64, 24
@@ -73,13 +75,15 @@ def checkpoint() -> Checkpoint:
         ("float16", False, (1,)),
     ],
 )
-def test_the_embedded_checkpoint(
+def test_the_embedded_checkpoint_in_every_bucket(
     build: Build, checkpoint: Checkpoint, dtype: str, kv_cache: bool, rows: tuple[int, ...]
 ) -> None:
     compiled = build(checkpoint, rows, INPUT, OUTPUT, dtype, kv_cache)
-    for lengths in ([64], [13], [64, 17, 1]):
+    assert input_buckets(INPUT) == [16, 24, 32, 48, 64]
+    for lengths in ([64], [13], [64, 17, 1], [1, 48, 9], [24, 20, 3], [16, 1, 2], [30, 25, 32]):
         if len(lengths) in rows:
-            example = batch(checkpoint, lengths, INPUT, OUTPUT)
+            bucket = next(bucket for bucket in input_buckets(INPUT) if bucket >= max(lengths))
+            example = batch(checkpoint, lengths, bucket, OUTPUT)
             bound = FLOAT32 if dtype == "float32" else FLOAT16
             assert max(errors(compiled, checkpoint.weights(dtype), example, kv_cache)) < bound
 
@@ -90,11 +94,12 @@ def test_the_embedded_checkpoint(
 def test_odd_shapes(build: Build, shape: dict[str, Any], kv_cache: bool, dtype: str) -> None:
     checkpoint = random_checkpoint(5, **shape)
     weights = checkpoint.weights(dtype)
-    if dtype == "float16":  # against the rounded weights: what the kernels add must be float32's error, not float16's
-        with torch.no_grad():
-            for parameter in checkpoint.model.parameters():
-                parameter.copy_(parameter.half().float())
     example = batch(checkpoint, [11, 3, 1, 7, 2], 11, 7)
+    if dtype == "float16":  # against the rounded weights: what the kernels add must be float32's error, not float16's
+        modules = roles(checkpoint, example, dtype)
+        (hidden,) = run(modules["encode"], weights, example.ids, example.length)
+        _, logits = run(modules["decode"], weights, example.decoder_ids, hidden, example.length)
+        example = replace(example, hidden=hidden, logits=logits)
     compiled = build(checkpoint, (5,), 11, 7, dtype, kv_cache)
     scale = 1 + float(example.logits.abs().max())
     assert max(errors(compiled, weights, example, kv_cache)) < FLOAT32 * scale
@@ -103,58 +108,67 @@ def test_odd_shapes(build: Build, shape: dict[str, Any], kv_cache: bool, dtype: 
 def test_a_step_writes_each_row_at_its_own_position_in_the_callers_cache(build: Build, checkpoint: Checkpoint) -> None:
     compiled, weights = build(checkpoint, (1, 3), INPUT, OUTPUT, "float32", True), checkpoint.weights("float32")
     example = batch(checkpoint, [9, 30, 2], INPUT, OUTPUT)
-    cross = compiled("prefill_b3", weights, example.hidden)
-    state = empty_state(compiled, "step_b3")
+    state = prefilled(compiled, weights, example.hidden)
+    mine = [tensor for name, tensor in state.items() if name.startswith("self")]
     position = torch.tensor([0, 5, OUTPUT - 1], dtype=torch.int32)
-    before = [tensor.data_ptr() for tensor in state]
-    compiled("step_b3", weights, example.decoder_ids[:, :1].clone(), position, example.mask, *state, *cross)
-    assert [tensor.data_ptr() for tensor in state] == before
-    for cache in state:
-        written = (cache != 0).any(dim=3).all(dim=1)  # [B, T]: every head has something there
-        assert [row.nonzero().flatten().tolist() for row in written] == [[0], [5], [OUTPUT - 1]]
-        assert int((cache != 0).any(dim=3).sum()) == 3 * checkpoint.architecture.num_heads
+    before = [tensor.data_ptr() for tensor in mine]
+    compiled("step_b3_k1", weights, example.decoder_ids[:, :1].clone(), position, example.length, *state.values())
+    assert [tensor.data_ptr() for tensor in mine] == before
+    for name, cache in state.items():
+        if name.startswith("self"):
+            width = 3 if "value" in name else 2
+            written = (cache != 0).any(dim=width).all(dim=1)  # [B, T]: every head has something there
+            assert [row.nonzero().flatten().tolist() for row in written] == [[0], [5], [OUTPUT - 1]]
+            assert int((cache != 0).any(dim=width).sum()) == 3 * checkpoint.architecture.num_heads
 
 
 def test_a_position_outside_the_cache_writes_nothing(build: Build, checkpoint: Checkpoint) -> None:
     compiled, weights = build(checkpoint, (1, 3), INPUT, OUTPUT, "float32", True), checkpoint.weights("float32")
     example = batch(checkpoint, [9, 30, 2], INPUT, OUTPUT)
-    cross = compiled("prefill_b3", weights, example.hidden)
-    state = empty_state(compiled, "step_b3")
+    state = prefilled(compiled, weights, example.hidden)
     position = torch.tensor([OUTPUT, -1, 2**30], dtype=torch.int32)
-    (logits,) = compiled("step_b3", weights, example.decoder_ids[:, :1].clone(), position, example.mask, *state, *cross)
-    assert all(bool((cache == 0).all()) for cache in state)
+    token = example.decoder_ids[:, :1].clone()
+    _, logits = compiled("step_b3_k1", weights, token, position, example.length, *state.values())
+    assert all(bool((cache == 0).all()) for name, cache in state.items() if name.startswith("self"))
     assert torch.isfinite(logits).all()
 
 
-def test_rows_at_different_positions_do_not_disturb_each_other(build: Build, checkpoint: Checkpoint) -> None:
+@pytest.mark.parametrize("tokens", TOKENS)
+def test_rows_at_different_positions_do_not_disturb_each_other(
+    build: Build, checkpoint: Checkpoint, tokens: int
+) -> None:
     compiled, weights = build(checkpoint, (1, 3), INPUT, OUTPUT, "float32", True), checkpoint.weights("float32")
     example = batch(checkpoint, [64, 8, 25], INPUT, OUTPUT)
-    cross = compiled("prefill_b3", weights, example.hidden)
-    state = empty_state(compiled, "step_b3")
-    for time in range(OUTPUT):
+    state = prefilled(compiled, weights, example.hidden)
+    for time in range(OUTPUT - tokens + 1):
         position = torch.tensor([time, time // 2, time // 3], dtype=torch.int32)
-        token = example.decoder_ids[torch.arange(3), position.long()].view(3, 1)
-        (logits,) = compiled("step_b3", weights, token, position, example.mask, *state, *cross)
-        assert float((logits[:, 0] - example.logits[torch.arange(3), position.long()]).abs().max()) < FLOAT32
+        place = position.long()[:, None] + torch.arange(tokens)
+        token = example.decoder_ids.gather(1, place)
+        ids, logits = compiled(f"step_b3_k{tokens}", weights, token, position, example.length, *state.values())
+        expected = example.logits.gather(1, place[:, :, None].expand(-1, -1, logits.shape[2]))
+        assert float((logits - expected).abs().max()) < FLOAT32
+        assert torch.equal(ids, logits.argmax(-1).to(torch.int32))
 
 
-def test_a_row_that_is_all_padding_gives_finite_numbers(build: Build, checkpoint: Checkpoint) -> None:
+def test_a_words_numbers_do_not_depend_on_batch_place_bucket_or_tokens_a_step(
+    build: Build, checkpoint: Checkpoint
+) -> None:
     compiled, weights = build(checkpoint, (1, 3), INPUT, OUTPUT, "float32", True), checkpoint.weights("float32")
-    example = batch(checkpoint, [10, 0, 0], INPUT, OUTPUT)
-    assert max(errors(compiled, weights, example, kv_cache=True)) < FLOAT32
-    (hidden,) = compiled("encode_b3", weights, example.ids, example.mask)
-    assert torch.isfinite(hidden).all()
-
-
-def test_a_rows_numbers_do_not_depend_on_the_batch_it_is_in(build: Build, checkpoint: Checkpoint) -> None:
-    compiled, weights = build(checkpoint, (1, 3), INPUT, OUTPUT, "float32", True), checkpoint.weights("float32")
-    example = batch(checkpoint, [64, 8, 25], INPUT, OUTPUT)
-    (together,) = compiled("encode_b3", weights, example.ids, example.mask)
-    for row in range(3):
-        (alone,) = compiled(
-            "encode_b1", weights, example.ids[row : row + 1].clone(), example.mask[row : row + 1].clone()
-        )
-        assert torch.equal(alone[0], together[row])
+    word = batch(checkpoint, [19], 24, OUTPUT)
+    found = []
+    for rows, place, bucket, tokens in ((1, 0, 24, 1), (1, 0, 64, 8), (3, 0, 24, 4), (3, 2, 48, 1), (3, 1, 32, 8)):
+        others = batch(checkpoint, [5, 20, 24][:rows], bucket, OUTPUT, seed=rows)
+        ids, decoder_ids, length = others.ids.clone(), others.decoder_ids.clone(), others.length.clone()
+        ids[place, :19], decoder_ids[place], length[place] = word.ids[0, :19], word.decoder_ids[0], 19
+        (hidden,) = compiled(f"encode_b{rows}_i{bucket}", weights, ids, length)
+        state, logits = prefilled(compiled, weights, hidden), []
+        for time in range(0, OUTPUT, tokens):
+            position, token = torch.full((rows,), time, dtype=torch.int32), decoder_ids[:, time : time + tokens].clone()
+            logits.append(compiled(f"step_b{rows}_k{tokens}", weights, token, position, length, *state.values())[1])
+        found.append((hidden[place, :19], torch.cat(logits, dim=1)[place]))
+    for hidden, logits in found[1:]:
+        assert torch.equal(hidden, found[0][0])
+        assert torch.equal(logits, found[0][1])
 
 
 def test_functions_are_described_as_they_are(build: Build, checkpoint: Checkpoint) -> None:
@@ -162,42 +176,40 @@ def test_functions_are_described_as_they_are(build: Build, checkpoint: Checkpoin
     assert [function["name"] for function in compiled.functions] == list(compiled.programs)
     step = compiled.functions[-1]
     names = [tensor["name"] for tensor in step["inputs"] if tensor["kind"] != "weight"]
-    assert names == [
-        "token",
-        "position",
-        "mask",
-        "self_key_0",
-        "self_value_0",
-        "self_key_1",
-        "self_value_1",
-        "cross_key_0",
-        "cross_value_0",
-        "cross_key_1",
-        "cross_value_1",
+    caches = [f"{kind}_{part}_{block}" for kind in ("self", "cross") for block in (0, 1) for part in ("key", "value")]
+    assert names == ["token", "position", "length", *caches]
+    assert step["inputs"][3] == {"name": "self_key_0", "kind": "state", "shape": [3, 4, 64, 32], "dtype": "float32"}
+    assert step["inputs"][4] == {"name": "self_value_0", "kind": "state", "shape": [3, 4, 24, 64], "dtype": "float32"}
+    assert step["outputs"] == [
+        {"name": "ids", "shape": [3, 16], "dtype": "int32"},
+        {"name": "logits", "shape": [3, 16, 384], "dtype": "float32"},
     ]
-    assert step["inputs"][3] == {"name": "self_key_0", "kind": "state", "shape": [3, 4, OUTPUT, 64], "dtype": "float32"}
-    assert step["outputs"] == [{"name": "logits", "shape": [3, 1, 384], "dtype": "float32"}]
     assert (step["role"], step["batch"], step["input_len"], step["output_len"]) == ("step", 3, INPUT, OUTPUT)
+    assert step["tokens"] == 16
     assert {tensor["dtype"] for tensor in step["inputs"] if tensor["kind"] == "weight"} == {"float16"}
 
 
 def errors(compiled: Library, weights: dict[str, Tensor], example: Batch, kv_cache: bool) -> list[float]:
     """The largest differences from transformers of the encoder and the decoder."""
-    rows = len(example.ids)
-    (hidden,) = compiled(f"encode_b{rows}", weights, example.ids, example.mask)
+    rows, bucket = example.ids.shape
+    (hidden,) = compiled(f"encode_b{rows}_i{bucket}", weights, example.ids, example.length)
     if kv_cache:
-        cross = compiled(f"prefill_b{rows}", weights, hidden)
-        state, steps = empty_state(compiled, f"step_b{rows}"), []
+        state, steps = prefilled(compiled, weights, hidden), []
         for time in range(example.decoder_ids.shape[1]):
             position = torch.full((rows,), time, dtype=torch.int32)
             token = example.decoder_ids[:, time : time + 1].clone()
-            steps += compiled(f"step_b{rows}", weights, token, position, example.mask, *state, *cross)
+            steps.append(compiled(f"step_b{rows}_k1", weights, token, position, example.length, *state.values())[1])
         logits = torch.cat(steps, dim=1)
     else:
-        (logits,) = compiled(f"decode_b{rows}", weights, example.decoder_ids, hidden, example.mask)
+        _, logits = compiled(f"decode_b{rows}_i{bucket}", weights, example.decoder_ids, hidden, example.length)
     return [hidden_error(hidden, example), float((logits - example.logits).abs().max())]
 
 
-def empty_state(compiled: Library, step: str) -> list[Tensor]:
-    """The caches before the first step."""
-    return [torch.zeros(spec.shape) for kind, spec in compiled.programs[step].inputs if kind == "state"]
+def prefilled(compiled: Library, weights: dict[str, Tensor], hidden: Tensor) -> dict[str, Tensor]:
+    """The caches before the first step, by name: of self-attention, empty, and of cross-attention."""
+    rows, bucket, _ = hidden.shape
+    specs = [spec for kind, spec in compiled.programs[f"step_b{rows}_k1"].inputs if kind == "state"]
+    state = {spec.name: torch.zeros(spec.shape) for spec in specs}
+    cross = [tensor for name, tensor in state.items() if name.startswith("cross")]
+    compiled(f"prefill_b{rows}_i{bucket}", weights, hidden.contiguous(), *cross)
+    return state

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
-from g2p_build.models import layers, t5
+from g2p_build.models import layers, ops, t5
 from g2p_build.models.architecture import architecture_of
 from g2p_build.models.programs import Program
 
@@ -75,46 +75,43 @@ def test_half_precision_weights_are_computed_with_in_float32(checkpoint: Checkpo
     programs = roles(checkpoint, example, "float16")
     half = checkpoint.weights("float16")
     rounded = {name: tensor.float() for name, tensor in half.items()}
-    (found,) = run(programs["encode"], half, example.ids, example.mask)
-    (expected,) = run(programs["encode"], rounded, example.ids, example.mask)
+    (found,) = run(programs["encode"], half, example.ids, example.length)
+    (expected,) = run(programs["encode"], rounded, example.ids, example.length)
     assert found.dtype == torch.float32
     assert torch.equal(found, expected)
 
 
 def test_rows_step_at_their_own_positions(checkpoint: Checkpoint, example: Batch) -> None:
     programs, weights = roles(checkpoint, example, "float32"), checkpoint.weights("float32")
-    cross = run(programs["prefill"], weights, example.hidden)
-    state = empty_state(programs["step"])
+    mine, cross = prefilled(programs, weights, example.hidden)
     # Row 0 takes a token every time, row 1 every second time, row 2 every third; who waits repeats its last step.
     for time in range(12):
         position = torch.tensor([time, time // 2, time // 3], dtype=torch.int32)
         token = example.decoder_ids[torch.arange(3), position.long()].view(3, 1)
-        logits, *state = run(programs["step"], weights, token, position, example.mask, *state, *cross)
+        ids, logits, *mine = run(programs["step"], weights, token, position, example.length, *mine, *cross)
         expected = example.logits[torch.arange(3), position.long()]
         assert float((logits[:, 0] - expected).abs().max()) < FLOAT32
+        assert torch.equal(ids, logits.argmax(-1).to(torch.int32))
 
 
 def test_several_tokens_a_step_are_what_single_steps_are(checkpoint: Checkpoint, example: Batch) -> None:
-    weights, rows, input_len = checkpoint.weights("float32"), *example.ids.shape
-    programs = roles(checkpoint, example, "float32")
-    cross = run(programs["prefill"], weights, example.hidden)
-    step = t5.Step(checkpoint.architecture, rows, input_len, 24, tokens=4)
-    state = empty_state(programs["step"])
+    weights, rows = checkpoint.weights("float32"), len(example.ids)
+    mine, cross = prefilled(roles(checkpoint, example, "float32"), weights, example.hidden)
+    step = t5.Step(checkpoint.architecture, rows, 24, tokens=4)
     for start in range(0, 24, 4):
         position = torch.full((rows,), start, dtype=torch.int32)
         with torch.no_grad():
-            logits, *state = step(
-                example.decoder_ids[:, start : start + 4], position, example.mask, state, list(cross), weights
+            _, logits, *mine = step(
+                example.decoder_ids[:, start : start + 4], position, example.length, mine, cross, weights
             )
         assert float((logits - example.logits[:, start : start + 4]).abs().max()) < FLOAT32
 
 
-def test_a_row_that_is_all_padding_gives_finite_numbers(checkpoint: Checkpoint) -> None:
-    example = batch(checkpoint, [5, 0], input_len=8, output_len=4)
-    for error in errors(checkpoint, example, "float32"):
-        assert error < FLOAT32
+def test_a_length_of_nothing_counts_as_one(checkpoint: Checkpoint) -> None:
+    example = batch(checkpoint, [5, 1], input_len=8, output_len=4)
     programs, weights = roles(checkpoint, example, "float32"), checkpoint.weights("float32")
-    (hidden,) = run(programs["encode"], weights, example.ids, example.mask)
+    (hidden,) = run(programs["encode"], weights, example.ids, torch.tensor([5, 0], dtype=torch.int32))
+    assert hidden_error(hidden, example) < FLOAT32
     assert torch.isfinite(hidden).all()
 
 
@@ -166,24 +163,26 @@ def test_buckets_are_exactly_transformers(buckets: int, further: int, bidirectio
 
 
 def test_writing_a_cache_outside_of_it_is_dropped() -> None:
-    cache, new = torch.zeros(3, 1, 4, 2), torch.ones(3, 1, 2, 2)
-    written = layers.write_cache(new, torch.tensor([1, 3, -1], dtype=torch.int32), cache)
-    assert written[:, 0, :, 0].tolist() == [[0, 1, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]]
-    assert cache.eq(0).all()
+    packed, position = torch.ones(6, 3 * 2), torch.tensor([1, 3, -1], dtype=torch.int32)
+    buckets, table = torch.zeros(4, dtype=torch.int32), torch.zeros(1, 1)
+    key, value = torch.zeros(3, 1, 2, 16), torch.zeros(3, 1, 4, 2)
+    _, keys, values = ops.attend_self(packed, position, buckets, table, key, value)
+    assert values[:, 0, :, 0].tolist() == [[0, 1, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]]
+    assert torch.equal(keys[:, :, :, :4], values.transpose(2, 3))
+    assert key.eq(0).all() and value.eq(0).all()
 
 
 def errors(checkpoint: Checkpoint, example: Batch, dtype: str) -> list[float]:
     """The largest difference from transformers of the encoder, the decoder, and the decoder with a cache."""
     programs, weights = roles(checkpoint, example, dtype), checkpoint.weights(dtype)
-    (hidden,) = run(programs["encode"], weights, example.ids, example.mask)
-    (logits,) = run(programs["decode"], weights, example.decoder_ids, hidden, example.mask)
-    cross = run(programs["prefill"], weights, hidden)
-    state, cached = empty_state(programs["step"]), []
+    (hidden,) = run(programs["encode"], weights, example.ids, example.length)
+    _, logits = run(programs["decode"], weights, example.decoder_ids, hidden, example.length)
+    mine, cross = prefilled(programs, weights, hidden)
+    cached = []
     for time in range(example.decoder_ids.shape[1]):
         position = torch.full((len(hidden),), time, dtype=torch.int32)
-        one, *state = run(
-            programs["step"], weights, example.decoder_ids[:, time : time + 1], position, example.mask, *state, *cross
-        )
+        token = example.decoder_ids[:, time : time + 1]
+        _, one, *mine = run(programs["step"], weights, token, position, example.length, *mine, *cross)
         cached.append(one)
     return [
         hidden_error(hidden, example),
@@ -192,6 +191,10 @@ def errors(checkpoint: Checkpoint, example: Batch, dtype: str) -> list[float]:
     ]
 
 
-def empty_state(step: Program) -> list[Tensor]:
-    """The caches before the first step."""
-    return [torch.zeros(spec.shape) for kind, spec in step.inputs if kind == "state"]
+def prefilled(
+    programs: dict[str, Program], weights: dict[str, Tensor], hidden: Tensor
+) -> tuple[list[Tensor], list[Tensor]]:
+    """The caches before the first step: of self-attention, empty, and of cross-attention."""
+    states = [spec for kind, spec in programs["step"].inputs if kind == "state"]
+    mine, cross = ([torch.zeros(s.shape) for s in states if s.name.startswith(part)] for part in ("self", "cross"))
+    return mine, list(run(programs["prefill"], weights, hidden, *cross))

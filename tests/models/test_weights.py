@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from t5_reference import Checkpoint, random_checkpoint
 
 from g2p_build.errors import BuildError
+from g2p_build.models.layout import GATED, PANEL, input_buckets, pack_columns, panels, unpack_columns
 from g2p_build.models.programs import programs
 from g2p_build.models.weights import pack, tensor_specs
 
@@ -37,20 +40,51 @@ def test_packed_tensors_are_what_the_specs_say(checkpoint: Checkpoint, dtype: st
         assert packed[spec.name].is_contiguous()
 
 
-def test_linear_weights_are_input_by_output(checkpoint: Checkpoint) -> None:
-    packed = checkpoint.weights("float32")
-    state = checkpoint.state
-    assert torch.equal(packed["encoder.1.self.query"], state["encoder.block.1.layer.0.SelfAttention.q.weight"].T)
-    down = state["decoder.block.0.layer.2.DenseReluDense.wo.weight"]
-    assert torch.equal(packed["decoder.0.feed_forward.down"], down.T)
-    assert torch.equal(packed["lm_head"], state["lm_head.weight"].T)
-    assert torch.equal(packed["embedding"], state["shared.weight"])
+def test_matrices_with_one_input_are_side_by_side_in_panels(checkpoint: Checkpoint) -> None:
+    packed, state = checkpoint.weights("float32"), checkpoint.state
+    layer = "encoder.block.1.layer.0"
+    parts = [state[f"{layer}.SelfAttention.{part}.weight"] for part in "qkv"]
+    matrix = (torch.cat(parts) * state[f"{layer}.layer_norm.weight"]).T  # [12, 30]
+    panel = packed["encoder.1.self.query_key_value"]
+    assert panel.shape == (1, 12, 32)
+    assert torch.equal(panel[0, :, :30], matrix)
+    assert panel[0, :, 30:].eq(0).all()
 
 
-def test_a_tied_projection_is_the_embedding_transposed() -> None:
+def test_gates_and_what_they_multiply_take_turns(checkpoint: Checkpoint) -> None:
+    packed, state = checkpoint.weights("float32"), checkpoint.state
+    layer = "decoder.block.0.layer.2"
+    norm = state[f"{layer}.layer_norm.weight"]
+    gate, up = ((state[f"{layer}.DenseReluDense.wi_{i}.weight"] * norm).T for i in (0, 1))  # [12, 20]
+    panels = packed["decoder.0.feed_forward.up"]
+    assert panels.shape == (2, 12, 32)
+    assert torch.equal(panels[0], torch.cat([gate[:, :16], up[:, :16]], dim=1))
+    assert torch.equal(panels[1, :, [0, 1, 2, 3, 16, 17, 18, 19]], torch.cat([gate[:, 16:], up[:, 16:]], dim=1))
+    assert panels[1, :, 4:16].eq(0).all() and panels[1, :, 20:].eq(0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.integers(1, 9), columns=st.integers(1, 100), width=st.sampled_from([GATED, PANEL]))
+def test_packing_keeps_every_number(rows: int, columns: int, width: int) -> None:
+    matrix = torch.arange(1.0, rows * columns + 1).view(rows, columns)
+    packed = pack_columns(matrix, width)
+    assert packed.shape == (panels(columns, width), rows, width)
+    assert torch.equal(unpack_columns(packed.permute(1, 0, 2), columns), matrix)
+    assert packed.sum() == matrix.sum()
+
+
+@pytest.mark.parametrize("length", [1, 16, 17, 64, 96, 100])
+def test_buckets_end_with_the_longest_input(length: int) -> None:
+    buckets = input_buckets(length)
+    assert buckets == sorted(set(buckets)) and buckets[-1] == length
+    assert input_buckets(64) == [16, 24, 32, 48, 64]
+
+
+def test_a_tied_projection_is_the_scaled_embedding_times_the_last_norm() -> None:
     checkpoint = random_checkpoint(3, False, d_model=12, d_kv=5, d_ff=20, num_heads=2, num_layers=1)
     packed = checkpoint.weights("float32")
-    assert torch.equal(packed["lm_head"], packed["embedding"].T)
+    scale = 12**-0.5 * checkpoint.state["decoder.final_layer_norm.weight"]
+    assert torch.equal(unpack_columns(packed["lm_head"].permute(1, 0, 2), 384), (packed["embedding"] * scale).T)
 
 
 def test_packed_tensors_share_no_memory_with_the_checkpoint(checkpoint: Checkpoint) -> None:
@@ -70,9 +104,9 @@ def test_weights_that_are_not_numbers_are_refused(checkpoint: Checkpoint, dtype:
 
 
 def test_weights_too_large_for_half_precision_are_refused(checkpoint: Checkpoint) -> None:
-    checkpoint.state["decoder.final_layer_norm.weight"][0] = 1e5
+    checkpoint.state["encoder.final_layer_norm.weight"][0] = 1e5
     checkpoint.weights("float32")
-    with pytest.raises(BuildError, match=r"decoder.final_layer_norm.weight does not fit float16 .*1e\+05.*=float32"):
+    with pytest.raises(BuildError, match=r"encoder.final_layer_norm.weight does not fit float16 .*1e\+05.*=float32"):
         checkpoint.weights("float16")
 
 
@@ -87,11 +121,18 @@ def test_embeddings_that_differ_are_refused(checkpoint: Checkpoint) -> None:
 
 @pytest.mark.parametrize("kv_cache", [True, False])
 def test_together_the_programs_take_every_weight(checkpoint: Checkpoint, kv_cache: bool) -> None:
-    found = programs(checkpoint.architecture, [1, 4], 6, 5, "float16", kv_cache)
+    found = programs(checkpoint.architecture, [1, 4], 18, 5, "float16", kv_cache)
     assert [program.name for program in found] == (
-        ["encode_b1", "prefill_b1", "step_b1", "encode_b4", "prefill_b4", "step_b4"]
+        [
+            f"{name}_b{rows}_{last}"
+            for rows in (1, 4)
+            for name, last in [
+                *[(name, f"i{bucket}") for bucket in (16, 18) for name in ("encode", "prefill")],
+                *[("step", f"k{tokens}") for tokens in (1, 4, 8, 16)],
+            ]
+        ]
         if kv_cache
-        else ["encode_b1", "decode_b1", "encode_b4", "decode_b4"]
+        else [f"{name}_b{rows}_i{bucket}" for rows in (1, 4) for bucket in (16, 18) for name in ("encode", "decode")]
     )
     specs = tensor_specs(checkpoint.architecture, "float16")
     for program in found:

@@ -277,7 +277,12 @@ def set_shape(name: str, shape: list[int]) -> Callable[[dict[str, Any]], Any]:
             errors.InvalidWeights,
             "takes float32[2, 192] 'bias', the weights file has float32[384]",
         ),
-        (set_shape("cross_key_0", [1, 1, 1, 1]), errors.InvalidManifest, "'cross_key_0': nothing gives it"),
+        (set_shape("token", [1, 2]), errors.InvalidManifest, "takes int32[1, 2] 'token': nothing gives it"),
+        (
+            lambda function: function["role"] == "step" and set_shape("cross_key_0", [1, 1, 1, 1])(function),
+            errors.InvalidManifest,
+            "step_b1_k1 takes float32[1, 1, 1, 1] 'cross_key_0', another takes float32[1, 1, 40, 1]",
+        ),
         (lambda function: function.update(name=function["name"] + "_x"), errors.LibraryFailed, "no function"),
         (
             lambda function: [o.update(name="x") for o in function["outputs"]],

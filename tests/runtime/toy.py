@@ -29,7 +29,7 @@ def var(name: str, shape: tuple[int, ...], dtype: str = "float32") -> relax.Var:
 
 
 def tensors(names: str, shapes: list[tuple[int, ...]], kind: str) -> list[dict]:
-    whole = {"input_ids", "mask", "token", "position", "decoder_ids"}
+    whole = {"input_ids", "length", "token", "position", "decoder_ids", "ids"}
     return [
         {"name": name, "kind": kind, "shape": list(shape), "dtype": "int32" if name in whole else "float32"}
         for name, shape in zip(names.split(), shapes, strict=True)
@@ -57,42 +57,73 @@ def distance(want, vocab_id, bias):
 
 def add_encode(bb: relax.BlockBuilder, b: int, length: int) -> dict:
     name = f"encode_b{b}_i{length}"
-    ids, mask = var("input_ids", (b, length), "int32"), var("mask", (b, length), "int32")
+    ids, count = var("input_ids", (b, length), "int32"), var("length", (b,), "int32")
     table = var("table", (VOCAB,))
 
-    def hidden(ids, mask, table):
+    def hidden(ids, count, table):
         end = tvm.tirx.const(1.0, "float32")
-        return te.compute((b, length, 1), lambda r, p, _: te.if_then_else(mask[r, p] == 1, table[ids[r, p]], end))
+        return te.compute((b, length, 1), lambda r, p, _: te.if_then_else(p < count[r], table[ids[r, p]], end))
 
-    with bb.function(name, [ids, mask, table]):
-        bb.emit_func_output(bb.emit_te(hidden, ids, mask, table, primfunc_name_hint=f"k_{name}"))
-    inputs = tensors("input_ids mask", [(b, length)] * 2, "argument") + tensors("table", [(VOCAB,)], "weight")
+    with bb.function(name, [ids, count, table]):
+        bb.emit_func_output(bb.emit_te(hidden, ids, count, table, primfunc_name_hint=f"k_{name}"))
+    inputs = tensors("input_ids length", [(b, length), (b,)], "argument") + tensors("table", [(VOCAB,)], "weight")
     return entry(name, "encode", b, length, None, inputs, tensors("hidden", [(b, length, 1)], ""))
 
 
+def spreader(batch: int, length: int, factor: float):
+    @T.prim_func(private=True, s_tir=True)
+    def spread(
+        hidden: T.Buffer((batch, length, 1), "float32"),
+        state: T.Buffer((batch, 1, BUCKETS[-1], 1), "float32"),
+    ):
+        for row, position in T.grid(batch, length):
+            with T.sblock("spread"):
+                r, p = T.axis.remap("SS", [row, position])
+                state[r, 0, p, 0] = hidden[r, p, 0] * T.float32(factor)
+
+    return spread
+
+
 def add_prefill(bb: relax.BlockBuilder, b: int, length: int) -> dict:
-    name, shape = f"prefill_b{b}_i{length}", (b, 1, length, 1)
+    name, shape = f"prefill_b{b}_i{length}", (b, 1, BUCKETS[-1], 1)
     hidden = var("hidden", (b, length, 1))
-    with bb.function(name, [hidden]):
-        made = [
-            bb.emit_te(
-                lambda h, factor=factor: te.compute(shape, lambda r, _, p, d: h[r, p, d] * factor),
-                hidden,
-                primfunc_name_hint=f"k_{name}",
+    states = [var("cross_key_0", shape), var("cross_value_0", shape)]
+    with bb.function(name, [hidden, *states]):
+        made = []
+        for factor, state in zip((1.0, 2.0), states, strict=True):
+            spread = bb.add_func(spreader(b, length, factor), f"k_spread_{name}")
+            made.append(
+                bb.emit(relax.op.call_tir_inplace(spread, [hidden, state], [1], relax.TensorType(shape, "float32")))
             )
-            for factor in (1.0, 2.0)
-        ]
         bb.emit_func_output(relax.Tuple(made))
-    outputs = tensors("cross_key_0 cross_value_0", [shape] * 2, "")
-    return entry(name, "prefill", b, length, None, tensors("hidden", [(b, length, 1)], "argument"), outputs)
+    inputs = tensors("hidden", [(b, length, 1)], "argument") + tensors(
+        "cross_key_0 cross_value_0", [shape] * 2, "state"
+    )
+    return entry(name, "prefill", b, length, None, inputs, tensors("cross_key_0 cross_value_0", [shape] * 2, ""))
 
 
-def add_step(bb: relax.BlockBuilder, b: int, length: int) -> dict:
-    name, cross, state = f"step_b{b}_i{length}", (b, 1, length, 1), (b, 1, OUTPUT_LEN, 1)
-    token, position, mask = (
+def greatest(logits):
+    b, t, _ = logits.shape
+    v = te.reduce_axis((0, VOCAB), "v")
+
+    def combine(x, y):
+        first = tvm.tirx.any(x[1] > y[1], tvm.tirx.all(x[1] == y[1], x[0] < y[0]))
+        return tvm.tirx.Select(first, x[0], y[0]), tvm.tirx.Select(first, x[1], y[1])
+
+    def identity(_, dtype):
+        return tvm.tirx.const(VOCAB, "int32"), tvm.tirx.min_value(dtype)
+
+    argmax = te.comm_reducer(combine, identity, name="argmax")
+    return te.compute((b, t), lambda r, p: argmax((v.var, logits[r, p, v]), axis=v), name="greatest")[0]
+
+
+def add_step(bb: relax.BlockBuilder, b: int) -> dict:
+    length = BUCKETS[-1]
+    name, cross, state = f"step_b{b}_k1", (b, 1, length, 1), (b, 1, OUTPUT_LEN, 1)
+    token, position, count = (
         var("token", (b, 1), "int32"),
         var("position", (b,), "int32"),
-        var("mask", (b, length), "int32"),
+        var("length", (b,), "int32"),
     )
     cache, key, value, bias = (
         var("self_key_0", state),
@@ -102,32 +133,35 @@ def add_step(bb: relax.BlockBuilder, b: int, length: int) -> dict:
     )
     write = bb.add_func(writer(b), f"k_write_{name}")
 
-    def logits(position, cache, key, value, bias):
+    def logits(position, count, cache, key, value, bias):
         def want(r):
-            at = te.min(position[r], length - 1)
+            at = te.min(position[r], count[r] - 1)
             found = te.if_then_else(
-                position[r] < length, value[r, 0, at, 0] - key[r, 0, at, 0], tvm.tirx.const(1.0, "float32")
+                position[r] < count[r], value[r, 0, at, 0] - key[r, 0, at, 0], tvm.tirx.const(1.0, "float32")
             )
             return found + cache[r, 0, 0, 0]
 
         return te.compute((b, 1, VOCAB), lambda r, _, v: distance(want(r), v, bias))
 
-    with bb.function(name, [token, position, mask, cache, key, value, bias]):
+    with bb.function(name, [token, position, count, cache, key, value, bias]):
         cached = bb.emit(
             relax.op.call_tir_inplace(write, [token, position, cache], [2], relax.TensorType(state, "float32"))
         )
-        bb.emit_func_output(bb.emit_te(logits, position, cached, key, value, bias, primfunc_name_hint=f"k_{name}"))
-    inputs = tensors("token position mask", [(b, 1), (b,), (b, length)], "argument") + tensors(
-        "self_key_0", [state], "state"
+        scores = bb.emit_te(logits, position, count, cached, key, value, bias, primfunc_name_hint=f"k_{name}")
+        ids = bb.emit_te(greatest, scores, primfunc_name_hint=f"k_ids_{name}")
+        bb.emit_func_output(relax.Tuple([ids, scores]))
+    inputs = tensors("token position length", [(b, 1), (b,), (b,)], "argument") + tensors(
+        "self_key_0 cross_key_0 cross_value_0", [state, cross, cross], "state"
     )
-    inputs += tensors("cross_key_0 cross_value_0", [cross] * 2, "argument") + tensors("bias", [(VOCAB,)], "weight")
-    return entry(name, "step", b, length, OUTPUT_LEN, inputs, tensors("logits", [(b, 1, VOCAB)], ""))
+    inputs += tensors("bias", [(VOCAB,)], "weight")
+    outputs = tensors("ids logits", [(b, 1), (b, 1, VOCAB)], "")
+    return entry(name, "step", b, length, OUTPUT_LEN, inputs, outputs, tokens=1)
 
 
 def add_decode(bb: relax.BlockBuilder, b: int, length: int) -> dict:
     name = f"decode_b{b}_i{length}"
     ids, hidden = var("decoder_ids", (b, OUTPUT_LEN), "int32"), var("hidden", (b, length, 1))
-    mask, bias = var("mask", (b, length), "int32"), var("bias", (VOCAB,))
+    count, bias = var("length", (b,), "int32"), var("bias", (VOCAB,))
 
     def logits(ids, hidden, bias):
         def want(r, t):
@@ -136,21 +170,31 @@ def add_decode(bb: relax.BlockBuilder, b: int, length: int) -> dict:
 
         return te.compute((b, OUTPUT_LEN, VOCAB), lambda r, t, v: distance(want(r, t), v, bias))
 
-    with bb.function(name, [ids, hidden, mask, bias]):
-        bb.emit_func_output(bb.emit_te(logits, ids, hidden, bias, primfunc_name_hint=f"k_{name}"))
-    inputs = tensors("decoder_ids hidden mask", [(b, OUTPUT_LEN), (b, length, 1), (b, length)], "argument")
+    with bb.function(name, [ids, hidden, count, bias]):
+        scores = bb.emit_te(logits, ids, hidden, bias, primfunc_name_hint=f"k_{name}")
+        chosen = bb.emit_te(greatest, scores, primfunc_name_hint=f"k_ids_{name}")
+        bb.emit_func_output(relax.Tuple([chosen, scores]))
+    inputs = tensors("decoder_ids hidden length", [(b, OUTPUT_LEN), (b, length, 1), (b,)], "argument")
     inputs += tensors("bias", [(VOCAB,)], "weight")
-    return entry(name, "decode", b, length, OUTPUT_LEN, inputs, tensors("logits", [(b, OUTPUT_LEN, VOCAB)], ""))
+    outputs = tensors("ids logits", [(b, OUTPUT_LEN), (b, OUTPUT_LEN, VOCAB)], "")
+    return entry(name, "decode", b, length, OUTPUT_LEN, inputs, outputs)
 
 
 def entry(
-    name: str, role: str, b: int, length: int, output_len: int | None, inputs: list[dict], outputs: list[dict]
+    name: str,
+    role: str,
+    b: int,
+    length: int,
+    output_len: int | None,
+    inputs: list[dict],
+    outputs: list[dict],
+    tokens: int | None = None,
 ) -> dict:
     for output in outputs:
         del output["kind"]
     return {
         "name": name, "role": role, "batch": b, "input_len": length, "output_len": output_len,
-        "inputs": inputs, "outputs": outputs,
+        "tokens": tokens, "inputs": inputs, "outputs": outputs,
     }  # fmt: skip
 
 
@@ -179,8 +223,9 @@ def safetensors(arrays: dict[str, np.ndarray]) -> bytes:
 
 def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
     bb = relax.BlockBuilder()
-    added = (add_encode, add_prefill, add_step) if kv_cache else (add_encode, add_decode)
+    added = (add_encode, add_prefill) if kv_cache else (add_encode, add_decode)
     functions = [add(bb, b, length) for b in sizes for length in BUCKETS for add in added]
+    functions += [add_step(bb, b) for b in sizes if kv_cache]
     target = {"kind": "llvm", "mtriple": cpu.host_triple(), "mcpu": cpu.host_cpu()}
     name = f"toy-host-{'kv' if kv_cache else 'nokv'}"
     for part in ("manifests", "dist"):

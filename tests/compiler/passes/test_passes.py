@@ -2,151 +2,156 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+
 import pytest
+import torch
 import tvm
-from tvm import relax, tirx
-from tvm.script import ir as I
-from tvm.script import relax as R
-from tvm.script import tirx as T
+from compiled_library import host
+from torch import Tensor
+from tvm import ir, relax, tirx
 
-from g2p_build.compiler.passes.lower_cache_writes import LowerCacheWrites
-from g2p_build.compiler.passes.lower_matmuls import LowerMatmuls
+from g2p_build.compiler.passes.lower_attention import LowerAttention
+from g2p_build.compiler.passes.lower_embeddings import LowerEmbeddings
+from g2p_build.compiler.passes.lower_linears import LowerLinears
 from g2p_build.compiler.passes.lower_norms import LowerNorms
-from g2p_build.compiler.passes.lower_softmax import LowerSoftmax
-from g2p_build.compiler.passes.stack_buffers import StackBuffers
+from g2p_build.compiler.pipeline import KERNELS, phases, target_of
+from g2p_build.models import ops
+from g2p_build.models.layout import NO_NORM, pack_columns
 
 
-def kernels(module: tvm.IRModule) -> dict[str, tirx.PrimFunc]:
-    """The module's kernels by name."""
-    return {
-        name.name_hint: function for name, function in module.functions_items() if isinstance(function, tirx.PrimFunc)
-    }
+def module(name: str, tensors: Sequence[Tensor], others: Sequence[tirx.Expr], like: Sequence[Tensor]) -> tvm.IRModule:
+    """One function that calls an operation twice and returns what the second call gives."""
+    builder = relax.BlockBuilder()
+    params = [relax.Var(f"x{i}", type_of(tensor)) for i, tensor in enumerate(tensors)]
+    arguments = [*params[:2], *others, *params[2:]] if name in ("linear", "project", "norm") else params
+    if name == "write_cross":
+        arguments = [params[0], *others, *params[1:]]
+    with builder.function("main", params):
+        with builder.dataflow():
+            for _ in range(2):
+                types = [type_of(tensor) for tensor in like]
+                out = types if len(types) > 1 else types[0]
+                result = builder.emit(relax.op.call_dps_packed(f"g2p.{name}", relax.Tuple(arguments), out_ty=out))
+            result = builder.emit_output(result)
+        builder.emit_func_output(result)
+    return builder.get()
 
 
-def run(module: tvm.IRModule, *arrays: np.ndarray) -> list[np.ndarray]:
-    """Runs `main`, and returns its result and then its arguments, which it may have written to."""
-    machine = relax.VirtualMachine(tvm.compile(module, target="llvm"), tvm.cpu())
-    tensors = [tvm.runtime.tensor(array) for array in arrays]
-    return [machine["main"](*tensors).numpy(), *(tensor.numpy() for tensor in tensors)]
+def type_of(tensor: Tensor) -> relax.TensorType:
+    return relax.TensorType(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
 
 
-def test_cache_writes_go_into_the_callers_tensor() -> None:
-    @I.ir_module
-    class Module:
-        @R.function
-        def main(
-            new: R.Tensor((2, 1, 1, 2), "float32"),
-            position: R.Tensor((2,), "int32"),
-            cache: R.Tensor((2, 1, 3, 2), "float32"),
-        ) -> R.Tensor((2, 1, 3, 2), "float32"):
-            with R.dataflow():
-                written = R.call_dps_packed(
-                    "g2p.write_cache", (new, position, cache), out_ty=R.Tensor((2, 1, 3, 2), "float32")
-                )
-                R.output(written)
-            return written
-
-    lowered = LowerCacheWrites()(Module)
-    assert list(kernels(lowered)) == ["write_cache"]
-    new = np.ones((2, 1, 1, 2), "float32")
-    result, _, _, cache = run(lowered, new, np.array([2, 0], "int32"), np.zeros((2, 1, 3, 2), "float32"))
-    assert cache[:, 0, :, 0].tolist() == [[0, 0, 1], [1, 0, 0]]
-    assert np.array_equal(result, cache)
+def lowered(lowering: tvm.transform.Pass, before: tvm.IRModule) -> tuple[tvm.IRModule, list[str]]:
+    """The module after a pass, and the names of its kernels."""
+    with target_of(host()):
+        after = lowering(before)
+    assert "g2p." not in after["main"].script()
+    return after, [name.name_hint for name, found in after.functions_items() if isinstance(found, tirx.PrimFunc)]
 
 
-def test_matmuls_read_half_precision_weights_without_a_copy() -> None:
-    @I.ir_module
-    class Module:
-        @R.function
-        def main(x: R.Tensor((3, 4), "float32"), weight: R.Tensor((4, 5), "float16")) -> R.Tensor((3, 5), "float32"):
-            with R.dataflow():
-                wide = R.astype(weight, dtype="float32")
-                product = R.matmul(x, wide)
-                R.output(product)
-            return product
-
-    lowered = LowerMatmuls()(Module)
-    assert list(kernels(lowered)) == ["matmul"]
-    assert "astype" not in lowered["main"].script()
-    x, weight = np.random.rand(3, 4).astype("float32"), np.random.rand(4, 5).astype("float16")
-    np.testing.assert_allclose(run(lowered, x, weight)[0], x @ weight.astype("float32"), rtol=1e-5)
+def run(after: tvm.IRModule, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Runs `main`, and returns its results and then its arguments, which it may have written to."""
+    target = target_of(host())
+    with target:
+        after = tvm.transform.Sequential([*phases()["plan"], *phases()["lower_vm"]])(after)
+    built = relax.build(after, target, relax_pipeline=None, tir_pipeline=KERNELS)
+    arguments = [tvm.runtime.tensor(tensor.numpy()) for tensor in tensors]
+    results = relax.VirtualMachine(built, tvm.cpu())["main"](*arguments)
+    results = [results] if hasattr(results, "numpy") else list(results)
+    return [torch.from_numpy(tensor.numpy()) for tensor in [*results, *arguments]]
 
 
-@pytest.mark.parametrize(("rows", "kernel"), [(1, "dot"), (4, "dot"), (5, "matmul")])
-def test_few_rows_times_a_transposed_tensor_read_it_as_it_is(rows: int, kernel: str) -> None:
-    @I.ir_module
-    class Module:
-        @R.function
-        def main(x: R.Tensor((2, rows, 3), "float32"), y: R.Tensor((2, 7, 3), "float32")):
-            with R.dataflow():
-                transposed = R.permute_dims(y, axes=[0, 2, 1])
-                product = R.matmul(x, transposed)
-                R.output(product)
-            return product
-
-    lowered = LowerMatmuls()(Module)
-    assert list(kernels(lowered)) == [kernel]
-    assert ("permute_dims" in lowered["main"].script()) == (kernel == "matmul")
-    x, y = np.random.rand(2, rows, 3).astype("float32"), np.random.rand(2, 7, 3).astype("float32")
-    np.testing.assert_allclose(run(lowered, x, y)[0], x @ y.transpose(0, 2, 1), rtol=1e-5)
+def number(value: float) -> tirx.Expr:
+    return tirx.const(value, "int64" if isinstance(value, int) else "float64")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_norms_are_one_kernel(dtype: str) -> None:
-    @I.ir_module
-    class Module:
-        @R.function
-        def main(x: R.Tensor((3, 8), "float32"), weight: R.Tensor((8,), dtype)):
-            with R.dataflow():
-                wide = R.astype(weight, dtype="float32")
-                normed = R.nn.rms_norm(x, wide, axes=[-1], epsilon=0.5)
-                R.output(normed)
-            return normed
-
-    lowered = LowerNorms()(Module)
-    assert list(kernels(lowered)) == ["rms_norm"]
-    assert "astype" not in lowered["main"].script()
-    x, weight = np.random.randn(3, 8).astype("float32"), np.random.rand(8).astype(dtype)
-    expected = weight.astype("float32") * x / np.sqrt((x * x).mean(axis=1, keepdims=True) + 0.5)
-    np.testing.assert_allclose(run(lowered, x, weight)[0], expected, rtol=1e-5)
+def test_linear_layers_are_one_kernel_with_all_that_belongs_to_them() -> None:
+    rows, weight, residual = torch.randn(3, 8), pack_columns(torch.randn(8, 40)), torch.randn(3, 40)
+    expected = ops.linear(rows, weight, 40, 1e-6, "relu", residual)
+    others = [number(40), number(1e-6), ir.StringImm("relu")]
+    after, names = lowered(LowerLinears(), module("linear", [rows, weight, residual], others, [expected]))
+    assert names == ["norm_matmul_relu_add_8_40"]
+    torch.testing.assert_close(run(after, [rows, weight, residual])[0], expected)
 
 
-def test_softmax_is_one_kernel_that_calls_no_library() -> None:
-    @I.ir_module
-    class Module:
-        @R.function
-        def main(x: R.Tensor((2, 3001), "float32")):
-            with R.dataflow():
-                weights = R.nn.softmax(x, axis=-1)
-                R.output(weights)
-            return weights
-
-    lowered = LowerSoftmax()(Module)
-    assert list(kernels(lowered)) == ["softmax"]
-    assert "T.exp" not in kernels(lowered)["softmax"].script()
-    x = np.stack([np.linspace(-100, 0, 3001), np.full(3001, np.finfo("float32").min)]).astype("float32")
-    found, _ = run(lowered, x)
-    powers = np.exp(x[0].astype("float64"))
-    np.testing.assert_allclose(found[0], powers / powers.sum(), rtol=3e-7, atol=1e-38)
-    np.testing.assert_allclose(found[1], 1 / 3001, rtol=1e-6)
+def test_half_precision_weights_are_read_as_they_are() -> None:
+    rows, weight = torch.randn(3, 8), pack_columns(torch.randn(8, 5)).half()
+    expected = ops.linear(rows, weight, 5, NO_NORM, "")
+    others = [number(5), number(NO_NORM), ir.StringImm("")]
+    after, names = lowered(LowerLinears(), module("linear", [rows, weight], others, [expected]))
+    assert names == ["matmul_8_5"]
+    torch.testing.assert_close(run(after, [rows, weight])[0], expected)
 
 
-def test_scratch_buffers_stay_on_the_stack() -> None:
-    assert "disable_lower_builtin" in StackBuffers()(_with_buffer(4096))["main"].script()
+def test_the_last_projection_and_its_argmax_are_one_kernel() -> None:
+    rows, weight = torch.randn(3, 8), pack_columns(torch.randn(8, 40))
+    expected = ops.project(rows, weight, 40, 1e-6)
+    after, names = lowered(LowerLinears(), module("project", [rows, weight], [number(40), number(1e-6)], expected))
+    assert names == ["norm_matmul_argmax_8_40"]
+    logits, ids, *_ = run(after, [rows, weight])
+    torch.testing.assert_close(logits, expected[0])
+    assert torch.equal(ids, expected[1])
 
 
-def test_scratch_buffers_too_large_for_a_stack_are_refused() -> None:
-    with pytest.raises(AssertionError, match="a schedule wants a buffer of 16388 bytes"):
-        StackBuffers()(_with_buffer(4097))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_norms(dtype: torch.dtype) -> None:
+    rows, weight = torch.randn(3, 8), torch.randn(8).to(dtype)
+    expected = ops.norm(rows, weight, 0.5)
+    after, names = lowered(LowerNorms(), module("norm", [rows, weight], [number(0.5)], [expected]))
+    assert names == ["norm_8"]
+    torch.testing.assert_close(run(after, [rows, weight])[0], expected)
 
 
-def _with_buffer(extent: int) -> tvm.IRModule:
-    @T.prim_func
-    def main(out: T.Buffer((1,), "float32")):
-        scratch = T.alloc_buffer((extent,), "float32")
-        for i in range(extent):
-            scratch[i] = T.float32(1)
-        out[0] = scratch[extent - 1]
+@pytest.mark.parametrize("name", ["embed", "spread_bias"])
+def test_embeddings(name: str) -> None:
+    ids, table = torch.tensor([[3, 1]], dtype=torch.int32), torch.randn(4, 6)
+    tensors = [ids if name == "embed" else ids[0].contiguous(), table]
+    expected = getattr(ops, name)(*tensors)
+    after, names = lowered(LowerEmbeddings(), module(name, tensors, [], [expected]))
+    assert names == ["embed_6" if name == "embed" else "spread_bias"]
+    assert torch.equal(run(after, tensors)[0], expected)
 
-    return tvm.IRModule({"main": main})
+
+def test_the_encoders_attention() -> None:
+    tensors = [torch.randn(2 * 5, 3 * 2 * 7), torch.randn(2, 2 * 5 + 15), torch.tensor([5, 2], dtype=torch.int32)]
+    expected = ops.attend_encoder(*tensors)
+    after, names = lowered(LowerAttention(), module("attend_encoder", tensors, [], [expected]))
+    assert names == ["encoder_attention_2_7"]
+    torch.testing.assert_close(run(after, tensors)[0], expected)
+
+
+def test_self_attention_writes_into_the_callers_cache() -> None:
+    position, buckets = torch.tensor([2, 0], dtype=torch.int32), torch.tensor([0, 1, 1], dtype=torch.int32)
+    tensors = [torch.randn(2, 3 * 4), position, buckets, torch.randn(2, 1)]
+    tensors += [torch.zeros(2, 1, 4, 16), torch.zeros(2, 1, 3, 4)]
+    expected = ops.attend_self(*tensors)
+    after, names = lowered(LowerAttention(), module("attend_self", tensors, [], expected))
+    assert names == ["self_attention_1_4"]
+    attended, *_, key, value = run(after, tensors)
+    torch.testing.assert_close(attended, expected[0])
+    assert torch.equal(key, expected[1]) and torch.equal(value, expected[2])
+    assert (value != 0).any(3).flatten(1).tolist() == [[False, False, True], [True, False, False]]
+
+
+def test_without_a_cache_self_attention_has_one_of_its_own() -> None:
+    tensors = [torch.randn(2 * 3, 3 * 4), torch.zeros(2, dtype=torch.int32)]
+    tensors += [torch.tensor([0, 1, 1], dtype=torch.int32), torch.randn(2, 1)]
+    expected = ops.attend_self(*tensors)
+    after, _ = lowered(LowerAttention(), module("attend_self", tensors, [], expected))
+    torch.testing.assert_close(run(after, tensors)[0], expected[0])
+
+
+def test_cross_attention_and_its_cache() -> None:
+    packed, key, value = torch.randn(2 * 3, 2 * 4), torch.zeros(2, 1, 4, 16), torch.zeros(2, 1, 5, 4)
+    expected = ops.write_cross(packed, 2, 1, key, value)
+    others = [number(2), number(1)]
+    after, names = lowered(LowerAttention(), module("write_cross", [packed, key, value], others, expected))
+    assert names == ["write_cross_1_4"]
+    *_, key, value = run(after, [packed, key, value])
+    assert torch.equal(key, expected[0]) and torch.equal(value, expected[1])
+    tensors = [torch.randn(2, 4), torch.tensor([3, 1], dtype=torch.int32), key, value]
+    attended = ops.attend_cross(*tensors)
+    after, names = lowered(LowerAttention(), module("attend_cross", tensors, [], [attended]))
+    assert names == ["cross_attention_1_4"]
+    torch.testing.assert_close(run(after, tensors)[0], attended)

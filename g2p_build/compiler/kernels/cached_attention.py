@@ -1,0 +1,124 @@
+"""The decoder's attention, over cached keys and values."""
+
+from __future__ import annotations
+
+from tvm import tirx
+
+from g2p_build.compiler.kernels.attention import Head, attend
+from g2p_build.compiler.kernels.code import Code, Value, constant, load, ramp, segments, tensor
+from g2p_build.compiler.kernels.cpu import Cpu
+
+__all__ = ["cross_attention", "self_attention", "write_cross"]
+
+
+def self_attention(heads: int, width: int, length: int, buckets: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel of self-attention over a cache, and of writing into it.
+
+    It takes query_key_value [B * Q, 3 * I], position [B], bucket [T], table [buckets, H], key [B, H, dk, padded], value
+    [B, H, T, dk], result [B * Q, I] and scratch memory [2, padded].
+
+    The loop nest::
+
+        for row of the batch, head:
+          for new token inside the cache:
+            key[:, position + token], value[position + token, :] = the token's own
+          for new token:
+            seen = position + token + 1
+            bias[j] = table[bucket[seen - 1 - j], head] for j < seen
+            `attend` over the first `seen` positions
+
+    Caches are written in place, and read no further than the row's position.
+    """
+    code, inner = Code(), heads * width
+    count, batch, padded = (tirx.Var(name, "int32") for name in ("rows", "batch", "padded"))
+    packed, position = tensor("query_key_value", (count, 3 * inner)), tensor("position", (batch,), "int32")
+    bucket, table = tensor("bucket", (length,), "int32"), tensor("table", (buckets, heads), dtype)
+    key, value = tensor("key", (batch, heads, width, padded)), tensor("value", (batch, heads, length, width))
+    result, scores = tensor("result", (count, inner)), tensor("scores", (2, padded))
+    tokens = code.let(tirx.floordiv(count, batch), "tokens")
+    with code.loop(batch, "b") as b:
+        start, first = code.let(load(position, b), "start"), code.let(b * tokens, "first")
+        with code.loop(heads, "h") as h:
+            column = code.let(h * width, "column")
+            with code.loop(tokens, "t") as t:
+                at = code.let(start + t, "at")
+                with code.when(tirx.all(at >= 0, at < length)):
+                    with code.loop(width, "d") as d:
+                        code.store(key, load(packed, first + t, column + d + inner), b, h, d, at)
+                    for d, lanes in segments(width, cpu.lanes):
+                        new = load(packed, first + t, ramp(column + d + 2 * inner, lanes))
+                        code.store(value, new, b, h, at, ramp(d, lanes))
+            head = Head(
+                width,
+                query=lambda i, d: (packed, [first + i, column + d]),
+                key=lambda d: (key, [b, h, d]),
+                value=lambda j: (value, [b, h, j], 0),
+                bias=lambda i: (scores, [1], 0),
+                output=lambda i: (result, [first + i], column),
+            )
+            with code.loop(tokens, "t") as t:
+                seen = code.let(tirx.max(tirx.min(start + t + 1, constant(length)), constant(1)), "seen")
+                with code.loop(seen, "j") as j:
+                    code.store(scores, load(table, load(bucket, seen - 1 - j), h), 1, j)
+                attend(code, cpu, head, [t], seen, scores)
+    params = [packed, position, bucket, table, key, value, result, scores]
+    return code.kernel(f"self_attention_{heads}_{width}", params)
+
+
+def cross_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel (query [B * Q, I], length [B], key [B, H, dk, padded], value [B, H, L, dk], result, scratch).
+
+    The loop nest::
+
+        for row of the batch, head, token:
+          `attend` over the row's length
+    """
+    code, inner = Code(), heads * width
+    count, batch, positions, padded = (tirx.Var(name, "int32") for name in ("rows", "batch", "positions", "padded"))
+    query, length = tensor("query", (count, inner)), tensor("length", (batch,), "int32")
+    key, value = tensor("key", (batch, heads, width, padded)), tensor("value", (batch, heads, positions, width))
+    result, scores = tensor("result", (count, inner)), tensor("scores", (1, padded))
+    tokens = code.let(tirx.floordiv(count, batch), "tokens")
+    with code.loop(batch, "b") as b:
+        seen = code.let(tirx.max(tirx.min(load(length, b), positions), constant(1)), "seen")
+        first = code.let(b * tokens, "first")
+        with code.loop(heads, "h") as h:
+            column = code.let(h * width, "column")
+            head = Head(
+                width,
+                query=lambda i, d: (query, [first + i, column + d]),
+                key=lambda d: (key, [b, h, d]),
+                value=lambda j: (value, [b, h, j], 0),
+                bias=None,
+                output=lambda i: (result, [first + i], column),
+            )
+            with code.loop(tokens, "t") as t:
+                attend(code, cpu, head, [t], seen, scores)
+    return code.kernel(f"cross_attention_{heads}_{width}", [query, length, key, value, result, scores])
+
+
+def write_cross(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel (key_value [B * L, 2 * I], key [B, H, dk, padded], value [B, H, at least L, dk]).
+
+    The loop nest::
+
+        for row of the batch, position, head:
+          key[row, head, :, position] = key_value[row * L + position, head's keys]
+          value[row, head, position, :] = key_value[row * L + position, head's values]
+    """
+    code, inner = Code(), heads * width
+    count, batch, positions, padded = (tirx.Var(name, "int32") for name in ("rows", "batch", "positions", "padded"))
+    packed = tensor("key_value", (count, 2 * inner))
+    key, value = tensor("key", (batch, heads, width, padded)), tensor("value", (batch, heads, positions, width))
+    length = code.let(tirx.floordiv(count, batch), "length")
+    with code.loop(batch, "b") as b, code.loop(heads, "h") as h, code.loop(length, "position") as position:
+        row, column = code.let(b * length + position, "row"), code.let(h * width, "column")
+
+        def copied(d: Value, lanes: int, row: Value = row, column: Value = column) -> tirx.Expr:
+            return load(packed, row, ramp(column + inner + d, lanes))
+
+        with code.loop(width, "d") as d:
+            code.store(key, load(packed, row, column + d), b, h, d, position)
+        for d, lanes in segments(width, cpu.lanes):
+            code.store(value, copied(d, lanes), b, h, position, ramp(d, lanes))
+    return code.kernel(f"write_cross_{heads}_{width}", [packed, key, value])

@@ -1,0 +1,112 @@
+"""Loop nests, written down statement by statement.
+
+Kernels are TIR, made by plain Python functions: what Python loops over is unrolled, what `Code.loop` loops over is a
+loop. Vectors are values with lanes, so that nothing is left to a vectoriser's judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from tvm import tirx
+from tvm.tirx import stmt as tir
+
+__all__ = ["Code", "Value", "broadcast", "constant", "load", "ramp", "segments", "tensor"]
+
+Value: TypeAlias = Any
+"""An index or an extent: an int, or an expression (`tvm.ir.Expr`) that is one."""
+
+
+class Code:
+    """The body of a kernel under construction."""
+
+    def __init__(self) -> None:
+        self._blocks: list[list[tir.Stmt]] = [[]]
+
+    def let(self, value: tirx.Expr, name: str = "x") -> tirx.Var:
+        """Names a value, which is then computed once."""
+        variable = tirx.Var(name, value.ty)
+        self._blocks[-1].append(tir.Bind(variable, value))
+        return variable
+
+    def store(self, buffer: tirx.Buffer, value: tirx.Expr, *indices: Value) -> None:
+        """Writes to a buffer; with a `ramp` as the last index, a vector."""
+        self._blocks[-1].append(tir.BufferStore(buffer, value, [_index(index) for index in indices]))
+
+    def registers(self, extent: int, dtype: str = "float32") -> tirx.Buffer:
+        """Scratch memory of the kernel's stack, which is registers where only constants index it."""
+        buffer = tirx.decl_buffer((extent,), dtype, "registers")
+        # The note by which TVM leaves an allocation to LLVM, rather than asking its runtime for memory.
+        self._blocks[-1].append(tir.AllocBuffer(buffer, {"disable_lower_builtin": tirx.const(True, "bool")}))
+        return buffer
+
+    @contextmanager
+    def loop(self, extent: Value, name: str = "i") -> Iterator[tirx.Var]:
+        """A loop from 0 to an extent."""
+        variable = tirx.Var(name, "int32")
+        self._blocks.append([])
+        yield variable
+        body = _sequence(self._blocks.pop())
+        self._blocks[-1].append(tir.For(variable, constant(0), _index(extent), tir.ForKind.SERIAL, body))
+
+    @contextmanager
+    def when(self, condition: tirx.Expr) -> Iterator[None]:
+        """Statements under a condition."""
+        self._blocks.append([])
+        yield
+        body = _sequence(self._blocks.pop())
+        self._blocks[-1].append(tir.IfThenElse(condition, body, None))
+
+    def kernel(self, name: str, params: Sequence[tirx.Buffer]) -> tirx.PrimFunc:
+        """The finished kernel; no two of its parameters share memory."""
+        function = tirx.PrimFunc(list(params), _sequence(self._blocks[0]))
+        return function.with_attrs({"tirx.noalias": True, "global_symbol": name, "tirx.is_scheduled": True})
+
+
+def tensor(name: str, shape: Sequence[Value], dtype: str = "float32") -> tirx.Buffer:
+    """A parameter of a kernel. An extent that is a variable takes its value from what is passed."""
+    return tirx.decl_buffer(list(shape), dtype, name)
+
+
+def load(buffer: tirx.Buffer, *indices: Value) -> tirx.Expr:
+    """Reads from a buffer, as float32 if it holds floats; with a `ramp` as the last index, a vector."""
+    value = tirx.BufferLoad(buffer, [_index(index) for index in indices])
+    return value.astype(value.ty.dtype.replace("float16", "float32")) if "float16" in str(value.ty.dtype) else value
+
+
+def ramp(start: Value, lanes: int) -> Value:
+    """The index of a vector of consecutive elements."""
+    return tirx.Ramp(_index(start), constant(1), lanes) if lanes > 1 else start
+
+
+def broadcast(value: tirx.Expr, lanes: int) -> tirx.Expr:
+    """A vector of equal elements."""
+    return tirx.Broadcast(value, lanes) if lanes > 1 else value
+
+
+def constant(value: float, dtype: str | None = None, lanes: int = 1) -> tirx.Expr:
+    """A number, or a vector of it; int32 or float32 by its type."""
+    return broadcast(tirx.const(value, dtype or ("int32" if isinstance(value, int) else "float32")), lanes)
+
+
+def segments(extent: int, lanes: int) -> list[tuple[int, int]]:
+    """An extent as vectors (start, lanes): as many of the full width as fit, then ever smaller powers of two."""
+    found, start = [], 0
+    while start < extent:
+        while lanes > extent - start:
+            lanes //= 2
+        found.append((start, lanes))
+        start += lanes
+    return found
+
+
+def _index(index: Value) -> tirx.Expr:
+    return constant(index) if isinstance(index, int) else index
+
+
+def _sequence(statements: list[tir.Stmt]) -> tir.Stmt:
+    if not statements:
+        return tir.Evaluate(constant(0))
+    return statements[0] if len(statements) == 1 else tir.SeqStmt(statements)

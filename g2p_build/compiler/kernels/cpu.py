@@ -1,0 +1,57 @@
+"""What kernels need to know of a CPU: the table in `tiles`, by kinds of vector unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from tvm.target import Target, codegen
+
+from g2p_build.compiler.kernels.tiles import TILES
+from g2p_build.models.layout import PANEL
+
+__all__ = ["Cpu", "cpu_named", "cpu_of"]
+
+_FEATURES = {"avx512f": "avx512", "avx2": "avx2", "neon": "neon"}
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """A kind of vector unit.
+
+    Attributes:
+        name: Its name in the table.
+        lanes: float32 numbers in a vector register: a power of two, at most 16.
+        accumulators: Vector registers that hold sums; the rest hold operands.
+        chunk: Rows of a matmul that pass over all columns before the next rows do, so that they stay in cache.
+        tiles: (rows, vectors) of a matmul's tiles, the one with most rows first; the others' rows are the powers of two
+            below it, for the rows that are left.
+    """
+
+    name: str
+    lanes: int
+    accumulators: int
+    chunk: int
+    tiles: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        rows, vectors = zip(*self.tiles, strict=True)
+        smaller = tuple(1 << bit for bit in reversed(range((rows[0] - 1).bit_length())))
+        per_panel = PANEL // self.lanes
+        if rows[1:] != smaller or any(per_panel % count and count % per_panel for count in vectors):
+            raise AssertionError(f"the tiles of {self.name} do not fit together: {self.tiles}")
+
+
+@cache
+def cpu_named(name: str) -> Cpu:
+    """An entry of the table."""
+    entry = TILES[name]
+    return Cpu(name, entry["lanes"], entry["accumulators"], entry["chunk"], tuple(sorted(entry["tiles"].items())[::-1]))
+
+
+def cpu_of(target: Target) -> Cpu:
+    """The vector unit that LLVM may use for a target."""
+    for feature, name in _FEATURES.items():
+        if codegen.target_has_features(feature, target):
+            return cpu_named(name)
+    return cpu_named("other")

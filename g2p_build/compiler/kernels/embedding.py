@@ -1,0 +1,41 @@
+"""Rows of tables."""
+
+from __future__ import annotations
+
+from tvm import tirx
+
+from g2p_build.compiler.kernels.code import Code, Value, constant, load, ramp, segments, tensor
+from g2p_build.compiler.kernels.cpu import Cpu
+
+__all__ = ["embed", "spread_bias"]
+
+
+def embed(vocabulary: int, width: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel (ids [B, L], table [V, D], result [B * L, D]): ``result[b * L + l, :] = table[ids[b, l], :]``."""
+    code = Code()
+    batch, length, count = (tirx.Var(name, "int32") for name in ("batch", "length", "rows"))
+    ids, table = tensor("ids", (batch, length), "int32"), tensor("table", (vocabulary, width), dtype)
+    result = tensor("result", (count, width))
+    with code.loop(batch, "b") as b, code.loop(length, "l") as position:
+        # An id that is out of range must not read outside of the table.
+        row = code.let(tirx.min(tirx.max(load(ids, b, position), constant(0)), constant(vocabulary - 1)), "row")
+
+        def vector(column: Value, lanes: int) -> None:
+            code.store(result, load(table, row, ramp(column, lanes)), b * length + position, ramp(column, lanes))
+
+        whole = width // cpu.lanes * cpu.lanes
+        with code.loop(whole // cpu.lanes, "j") as j:
+            vector(j * cpu.lanes, cpu.lanes)
+        for column, lanes in segments(width - whole, cpu.lanes):
+            vector(whole + column, lanes)
+    return code.kernel(f"embed_{width}", [ids, table, result])
+
+
+def spread_bias(buckets: int, heads: int, dtype: str) -> tirx.PrimFunc:
+    """The kernel (bucket [n], table [buckets, H], result [H, n]): ``result[h, i] = table[bucket[i], h]``."""
+    code, count = Code(), tirx.Var("distances", "int32")
+    bucket, table = tensor("bucket", (count,), "int32"), tensor("table", (buckets, heads), dtype)
+    result = tensor("result", (heads, count))
+    with code.loop(heads, "h") as h, code.loop(count, "i") as i:
+        code.store(result, load(table, load(bucket, i), h), h, i)
+    return code.kernel("spread_bias", [bucket, table, result])

@@ -1,0 +1,73 @@
+"""The encoder's self-attention."""
+
+from __future__ import annotations
+
+from tvm import tirx
+
+from g2p_build.compiler.kernels.attention import Head, attend
+from g2p_build.compiler.kernels.code import Code, Value, constant, load, ramp, segments, tensor
+from g2p_build.compiler.kernels.cpu import Cpu
+
+__all__ = ["encoder_attention", "queries"]
+
+
+def queries(width: int, cpu: Cpu) -> int:
+    """How many queries are attended to together: their values' sums fill the registers; a power of two, at most 4."""
+    vectors = -(-width // cpu.lanes)
+    return max(size for size in (1, 2, 4) if size == 1 or size * min(vectors, 4) <= cpu.accumulators)
+
+
+def encoder_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel of all of a batch's attention in a layer.
+
+    It takes query_key_value [B * L, 3 * I], bias [H, distances], length [B], result [B * L, I], and scratch memory [dk,
+    padded] and [`queries`, padded].
+
+    The loop nest::
+
+        for row of the batch, head:
+          key[d, j] = the head's keys, transposed     # in the scratch memory
+          for four queries before the row's length:   # then for those that are left, one by one
+            `attend` over the row's length
+          result[from the length on] = 0
+
+    Nothing is computed for padding.
+    """
+    code, inner = Code(), heads * width
+    count, batch, distances, positions = (tirx.Var(name, "int32") for name in ("rows", "batch", "distances", "padded"))
+    packed, length = tensor("query_key_value", (count, 3 * inner)), tensor("length", (batch,), "int32")
+    bias, result = tensor("bias", (heads, distances)), tensor("result", (count, inner))
+    tile = queries(width, cpu)
+    keys, scores = tensor("keys", (width, positions)), tensor("scores", (tile, positions))
+    rows = code.let(tirx.floordiv(count, batch), "length")
+    with code.loop(batch, "b") as b:
+        seen = code.let(tirx.max(tirx.min(load(length, b), rows), constant(1)), "seen")
+        first = code.let(b * rows, "first")
+        with code.loop(heads, "h") as h:
+            column = code.let(h * width, "column")
+            with code.loop(seen, "j") as j, code.loop(width, "d") as d:
+                code.store(keys, load(packed, first + j, column + d + inner), d, j)
+            head = Head(
+                width,
+                query=lambda i, d: (packed, [first + i, column + d]),
+                key=lambda d: (keys, [d]),
+                value=lambda j: (packed, [first + j], column + 2 * inner),
+                bias=lambda i: (bias, [h], rows - 1 - i),
+                output=lambda i: (result, [first + i], column),
+            )
+            with code.loop(tirx.floordiv(seen, tile), "tile") as i:
+                attend(code, cpu, head, [i * tile + number for number in range(tile)], seen, scores)
+            if tile > 1:
+                with code.loop(tirx.floormod(seen, tile), "i") as i:
+                    attend(code, cpu, head, [code.let(tirx.floordiv(seen, tile) * tile + i, "query")], seen, scores)
+        with code.loop(rows - seen, "i") as i:
+            _zero(code, result, first + seen + i, inner, cpu)
+    return code.kernel(f"encoder_attention_{heads}_{width}", [packed, bias, length, result, keys, scores])
+
+
+def _zero(code: Code, result: tirx.Buffer, row: Value, width: int, cpu: Cpu) -> None:
+    whole = width // cpu.lanes * cpu.lanes
+    with code.loop(whole // cpu.lanes, "j") as j:
+        code.store(result, constant(0.0, lanes=cpu.lanes), row, ramp(j * cpu.lanes, cpu.lanes))
+    for start, lanes in segments(width - whole, cpu.lanes):
+        code.store(result, constant(0.0, lanes=lanes), row, ramp(whole + start, lanes))

@@ -1,0 +1,260 @@
+"""The operations that T5's programs are made of, each of which the compiler has a kernel for.
+
+Their implementations here are plain torch and say what the kernels compute; nothing but tests runs them. An operation
+takes weights in the layout of `weights`, in half precision or not, and computes in float32.
+
+Tensors: B rows of a batch, L input positions, Q new tokens a row, T output positions, H heads of width dk, I = H * dk.
+Keys are cached as [B, H, dk, positions], so that a query's scores are rows of vectors over positions; their last axis
+is padded to a multiple of `POSITIONS`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from g2p_build.models.layout import GATED, NO_NORM, PANEL, padded, unpack_columns
+
+__all__ = [
+    "attend_cross",
+    "attend_encoder",
+    "attend_self",
+    "embed",
+    "linear",
+    "norm",
+    "project",
+    "spread_bias",
+    "write_cross",
+]
+
+MASKED = torch.finfo(torch.float32).min
+
+
+@torch.library.custom_op("g2p::embed", mutates_args=())
+def embed(ids: Tensor, table: Tensor) -> Tensor:
+    """int32 [B, L] ids to float32 [B * L, D] rows of a table [V, D]; an id outside of it gives the nearest row."""
+    return functional.embedding(ids.reshape(-1).clamp(0, table.shape[0] - 1), table).to(torch.float32)
+
+
+@embed.register_fake
+def _(ids: Tensor, table: Tensor) -> Tensor:
+    return torch.empty(ids.numel(), table.shape[1])
+
+
+@torch.library.custom_op("g2p::norm", mutates_args=())
+def norm(rows: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """RMSNorm of float32 [M, D] with a weight [D]."""
+    return functional.rms_norm(rows, rows.shape[1:], weight.to(torch.float32), epsilon)
+
+
+@norm.register_fake
+def _(rows: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    return torch.empty_like(rows)
+
+
+@torch.library.custom_op("g2p::linear", mutates_args=())
+def linear(
+    rows: Tensor, weight: Tensor, columns: int, epsilon: float, activation: str, residual: Tensor | None = None
+) -> Tensor:
+    """``activation(normed(rows) @ weight) + residual``.
+
+    Args:
+        rows: float32 [M, K].
+        weight: Panels [P, K, 32]. With the activation ``"gated-gelu"`` a panel is 16 columns of the gate, then 16 of
+            what it is multiplied with.
+        columns: N, those of the result; the last panel's others are padding.
+        epsilon: Rows are first divided by the root of their mean square plus this; `NO_NORM`: they are not.
+        activation: ``""``, ``"relu"`` or ``"gated-gelu"``.
+        residual: float32 [M, N], or None.
+
+    Returns:
+        float32 [M, N].
+    """
+    if epsilon != NO_NORM:
+        rows = functional.rms_norm(rows, rows.shape[1:], None, epsilon)
+    matrix = weight.to(torch.float32).permute(1, 0, 2)
+    if activation == "gated-gelu":
+        gate, up = (unpack_columns(part, columns) for part in matrix.split(GATED, dim=2))
+        result = functional.gelu(rows @ gate, approximate="tanh") * (rows @ up)
+    else:
+        result = rows @ unpack_columns(matrix, columns)
+    if activation == "relu":
+        result = torch.relu(result)
+    return result if residual is None else residual + result
+
+
+@linear.register_fake
+def _(
+    rows: Tensor, weight: Tensor, columns: int, epsilon: float, activation: str, residual: Tensor | None = None
+) -> Tensor:
+    assert weight.shape[1:] == (rows.shape[1], PANEL)
+    return torch.empty(rows.shape[0], columns)
+
+
+@torch.library.custom_op("g2p::project", mutates_args=())
+def project(rows: Tensor, weight: Tensor, columns: int, epsilon: float) -> tuple[Tensor, Tensor]:
+    """`linear` to logits, float32 [M, V], and the first greatest of each row, int32 [M]."""
+    logits = linear(rows, weight, columns, epsilon, "")
+    return logits, logits.argmax(-1).to(torch.int32)
+
+
+@project.register_fake
+def _(rows: Tensor, weight: Tensor, columns: int, epsilon: float) -> tuple[Tensor, Tensor]:
+    return torch.empty(rows.shape[0], columns), torch.empty(rows.shape[0], dtype=torch.int32)
+
+
+@torch.library.custom_op("g2p::spread_bias", mutates_args=())
+def spread_bias(buckets: Tensor, table: Tensor) -> Tensor:
+    """The bias of each of some distances, float32 [H, n], from their buckets, int32 [n], and a table [buckets, H]."""
+    return functional.embedding(buckets, table).to(torch.float32).T.contiguous()
+
+
+@spread_bias.register_fake
+def _(buckets: Tensor, table: Tensor) -> Tensor:
+    return torch.empty(table.shape[1], buckets.shape[0])
+
+
+@torch.library.custom_op("g2p::attend_encoder", mutates_args=())
+def attend_encoder(query_key_value: Tensor, bias: Tensor, length: Tensor) -> Tensor:
+    """Self-attention of all positions of a row over the row's `length` first ones.
+
+    Args:
+        query_key_value: float32 [B * L, 3 * I].
+        bias: float32 [H, at least 2 * L - 1], by key position minus query position, plus L - 1.
+        length: int32 [B]; one below 1 counts as 1.
+
+    Returns:
+        float32 [B * L, I]; positions from `length` on are 0.
+    """
+    batch, heads = length.shape[0], bias.shape[0]
+    count = query_key_value.shape[0] // batch
+    query, key, value = query_key_value.view(batch, count, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    order = torch.arange(count)
+    used = order[None] < length.clamp(min=1)[:, None]
+    scores = query @ key.transpose(2, 3) + bias[:, order[None, :] - order[:, None] + count - 1]
+    scores = scores.masked_fill(~used[:, None, None, :], MASKED)
+    attended = torch.softmax(scores, -1) @ value * used[:, None, :, None]
+    return attended.permute(0, 2, 1, 3).reshape(batch * count, -1)
+
+
+@attend_encoder.register_fake
+def _(query_key_value: Tensor, bias: Tensor, length: Tensor) -> Tensor:
+    return torch.empty(query_key_value.shape[0], query_key_value.shape[1] // 3)
+
+
+@torch.library.custom_op("g2p::attend_self", mutates_args=())
+def attend_self(
+    query_key_value: Tensor,
+    position: Tensor,
+    buckets: Tensor,
+    table: Tensor,
+    key: Tensor | None = None,
+    value: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Self-attention of new tokens over those before them, theirs and their own keys and values being cached first.
+
+    Args:
+        query_key_value: float32 [B * Q, 3 * I], of Q consecutive tokens a row.
+        position: int32 [B], that of each row's first token. Keys and values outside the cache are dropped.
+        buckets: int32 [T], the row of the table for each distance backwards.
+        table: [buckets, H].
+        key: float32 [B, H, dk, at least T]; None where nothing is cached yet.
+        value: float32 [B, H, T, dk]; None where `key` is.
+
+    Returns:
+        float32 [B * Q, I], and the caches: here new tensors, in the compiled program the caller's own, if any.
+    """
+    batch, heads, length = position.shape[0], table.shape[1], buckets.shape[0]
+    query, new_key, new_value = query_key_value.view(batch, -1, 3, heads, _width(query_key_value, 3 * heads)).permute(
+        2, 0, 3, 1, 4
+    )
+    count, width = query.shape[2:]
+    key = torch.zeros(batch, heads, width, padded(length)) if key is None else key.clone()
+    value = torch.zeros(batch, heads, length, width) if value is None else value.clone()
+    attended = torch.empty(batch, count, heads, width)
+    by_distance = functional.embedding(buckets, table).to(torch.float32)
+    for row, start in enumerate(position.tolist()):
+        for token in range(count):
+            if 0 <= start + token < length:
+                key[row, :, :, start + token] = new_key[row, :, token]
+                value[row, :, start + token] = new_value[row, :, token]
+        for token in range(count):
+            seen = min(max(start + token + 1, 1), length)
+            scores = (query[row, :, token, None] @ key[row, :, :, :seen]).squeeze(1) + by_distance[:seen].flip(0).T
+            attended[row, token] = (torch.softmax(scores, -1)[:, None] @ value[row, :, :seen]).squeeze(1)
+    return attended.view(batch * count, -1), key, value
+
+
+@attend_self.register_fake
+def _(
+    query_key_value: Tensor,
+    position: Tensor,
+    buckets: Tensor,
+    table: Tensor,
+    key: Tensor | None = None,
+    value: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    shape = position.shape[0], table.shape[1], _width(query_key_value, 3 * table.shape[1]), buckets.shape[0]
+    return torch.empty(query_key_value.shape[0], query_key_value.shape[1] // 3), *_caches(*shape)
+
+
+@torch.library.custom_op("g2p::write_cross", mutates_args=())
+def write_cross(
+    key_value: Tensor, batch: int, heads: int, key: Tensor | None = None, value: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Puts the encoder's keys and values, float32 [B * L, 2 * I], at the first L positions of caches.
+
+    Returns:
+        The caches, as `attend_cross` takes them: here new tensors, in the compiled program the caller's own, if any.
+    """
+    parts = key_value.view(batch, -1, 2, heads, _width(key_value, 2 * heads)).permute(2, 0, 3, 1, 4)
+    length, width = parts.shape[3:]
+    key = torch.zeros(batch, heads, width, padded(length)) if key is None else key.clone()
+    value = torch.zeros(batch, heads, length, width) if value is None else value.clone()
+    key[..., :length] = parts[0].transpose(2, 3)
+    value[:, :, :length] = parts[1]
+    return key, value
+
+
+@write_cross.register_fake
+def _(
+    key_value: Tensor, batch: int, heads: int, key: Tensor | None = None, value: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    length = key_value.shape[0] // batch if value is None else value.shape[2]
+    return _caches(batch, heads, _width(key_value, 2 * heads), length)
+
+
+def _width(packed: Tensor, parts: int) -> int:
+    return packed.shape[1] // parts
+
+
+def _caches(batch: int, heads: int, width: int, length: int) -> tuple[Tensor, Tensor]:
+    return torch.empty(batch, heads, width, padded(length)), torch.empty(batch, heads, length, width)
+
+
+@torch.library.custom_op("g2p::attend_cross", mutates_args=())
+def attend_cross(query: Tensor, length: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of tokens over the `length` first positions of their row.
+
+    Args:
+        query: float32 [B * Q, I].
+        length: int32 [B]; one below 1 counts as 1.
+        key: float32 [B, H, dk, at least L].
+        value: float32 [B, H, L, dk].
+
+    Returns:
+        float32 [B * Q, I].
+    """
+    batch, heads, positions, width = value.shape
+    parts = query.view(batch, -1, heads, width).permute(0, 2, 1, 3)
+    unused = torch.arange(positions)[None] >= length.clamp(min=1)[:, None]
+    scores = (parts @ key[..., :positions]).masked_fill(unused[:, None, None, :], -math.inf)
+    return (torch.softmax(scores, -1) @ value).permute(0, 2, 1, 3).reshape(query.shape)
+
+
+@attend_cross.register_fake
+def _(query: Tensor, length: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return torch.empty_like(query)

@@ -1,0 +1,227 @@
+"""Kernels compute what `g2p_build.models.ops` says, for every extent and every entry of the table of CPUs."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+import tvm
+import tvm_ffi
+from compiled_library import host
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from tvm import tirx
+
+from g2p_build.compiler.kernels.cached_attention import cross_attention, self_attention, write_cross
+from g2p_build.compiler.kernels.code import segments
+from g2p_build.compiler.kernels.cpu import Cpu, cpu_named, cpu_of
+from g2p_build.compiler.kernels.embedding import embed, spread_bias
+from g2p_build.compiler.kernels.encoder_attention import encoder_attention, queries
+from g2p_build.compiler.kernels.matmul import Matmul, matmul
+from g2p_build.compiler.kernels.norm import norm
+from g2p_build.compiler.kernels.tiles import TILES
+from g2p_build.compiler.pipeline import KERNELS, target_of
+from g2p_build.models import ops
+from g2p_build.models.layout import NO_NORM, pack_columns, pack_gated, padded
+
+cpus = st.sampled_from([cpu_named(name) for name in TILES])
+some = settings(max_examples=15, deadline=None)
+
+
+@cache
+def compiled(kernel: tirx.PrimFunc) -> Any:
+    target = target_of(host())
+    module = tvm.IRModule({"main": kernel.with_attr("global_symbol", "main")})
+    return tvm.compile(module, target=target, tir_pipeline=KERNELS)["main"]
+
+
+def run(kernel: tirx.PrimFunc, *tensors: Tensor) -> None:
+    """Runs a kernel on tensors, the ones it writes to included; floats that nobody wrote are NaN."""
+    compiled(kernel)(*[tvm_ffi.from_dlpack(tensor) for tensor in tensors])
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed + sum(shape)))
+
+
+def empty(*shape: int) -> Tensor:
+    return torch.full(shape, torch.nan)
+
+
+def assert_close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * (1 + float(expected.abs().max())))
+
+
+@pytest.mark.parametrize(
+    ("extent", "lanes", "expected"),
+    [
+        (64, 16, [(0, 16), (16, 16), (32, 16), (48, 16)]),
+        (7, 16, [(0, 4), (4, 2), (6, 1)]),
+        (37, 16, [(0, 16), (16, 16), (32, 4), (36, 1)]),
+    ],
+)
+def test_segments(extent: int, lanes: int, expected: list[tuple[int, int]]) -> None:
+    assert segments(extent, lanes) == expected
+
+
+@pytest.mark.parametrize(
+    ("triple", "cpu", "expected"),
+    [
+        ("x86_64-linux-gnu", "x86-64-v4", "avx512"),
+        ("x86_64-linux-gnu", "x86-64-v3", "avx2"),
+        ("x86_64-linux-gnu", "x86-64", "other"),
+        ("arm64-apple-ios", "apple-a14", "neon"),
+        ("aarch64-linux-android", "generic", "neon"),
+    ],
+)
+def test_the_vector_unit_follows_the_target(triple: str, cpu: str, expected: str) -> None:
+    assert cpu_of(target_of({"kind": "llvm", "triple": triple, "cpu": cpu})).name == expected
+
+
+def test_tiles_that_leave_rows_out_are_refused() -> None:
+    with pytest.raises(AssertionError, match="tiles of x do not fit"):
+        Cpu("x", 16, 24, 64, ((8, 2), (4, 2), (1, 2)))
+
+
+@some
+@given(
+    cpu=cpus,
+    inner=st.integers(1, 70),
+    columns=st.integers(1, 150),
+    half=st.booleans(),
+    normed=st.booleans(),
+    activation=st.sampled_from(["", "relu", "gated-gelu"]),
+    residual=st.booleans(),
+)
+def test_matmul(cpu: Cpu, inner: int, columns: int, half: bool, normed: bool, activation: str, residual: bool) -> None:
+    dtype = "float16" if half else "float32"
+    spec = Matmul(inner, columns, dtype, 1e-6 if normed else NO_NORM, activation, residual)
+    kernel = matmul(spec, cpu)
+    gate, up = random(inner, columns, seed=1), random(inner, columns, seed=2)
+    weight = (pack_gated(gate, up) if spec.gated else pack_columns(up)).to(getattr(torch, dtype))
+    many = random(cpu.chunk + 11, inner)
+    added = random(len(many), columns, seed=3)
+    whole = empty(len(many), columns)
+    run(kernel, many, weight, *([added] if residual else []), whole)
+    expected = ops.linear(many, weight, columns, spec.epsilon, activation, added if residual else None)
+    assert_close(whole, expected)
+    # Bit for bit the same, whichever rows are with it.
+    for start, count in ((0, 1), (1, 2), (3, 3), (2, 7), (5, 13)):
+        part = empty(count, columns)
+        rows, more = (tensor[start : start + count].clone() for tensor in (many, added))
+        run(kernel, rows, weight, *([more] if residual else []), part)
+        assert torch.equal(part, whole[start : start + count])
+
+
+@some
+@given(cpu=cpus, rows=st.integers(1, 9), columns=st.integers(1, 90), repeat=st.booleans())
+def test_argmax_is_the_first_greatest(cpu: Cpu, rows: int, columns: int, repeat: bool) -> None:
+    values = random(rows, columns).round() if repeat else random(rows, columns)
+    weight = pack_columns(torch.eye(columns))
+    logits, ids = empty(rows, columns), torch.full((rows,), -1, dtype=torch.int32)
+    run(matmul(Matmul(columns, columns, argmax=True), cpu), values, weight, logits, ids)
+    assert torch.equal(logits, values)
+    greatest = values.max(1, keepdim=True).values
+    assert ids.tolist() == [int((row == top).nonzero()[0]) for row, top in zip(values, greatest, strict=True)]
+
+
+@some
+@given(cpu=cpus, rows=st.integers(1, 5), columns=st.integers(1, 140), half=st.booleans())
+def test_norm(cpu: Cpu, rows: int, columns: int, half: bool) -> None:
+    x, weight = random(rows, columns), random(columns, seed=4).to(torch.float16 if half else torch.float32)
+    result = empty(rows, columns)
+    run(norm(columns, "float16" if half else "float32", 1e-6, cpu), x, weight, result)
+    assert_close(result, ops.norm(x, weight, 1e-6))
+
+
+@some
+@given(cpu=cpus, width=st.integers(1, 70), half=st.booleans())
+def test_embeddings(cpu: Cpu, width: int, half: bool) -> None:
+    table = random(11, width).to(torch.float16 if half else torch.float32)
+    ids = torch.tensor([[0, 3, 10], [-5, 11, 2**30]], dtype=torch.int32)
+    result = empty(6, width)
+    run(embed(11, width, "float16" if half else "float32", cpu), ids, table, result)
+    assert torch.equal(result, ops.embed(ids, table))
+    assert torch.equal(result[3:], table[[0, 10, 10]].float())
+
+
+def test_spread_bias() -> None:
+    buckets, table, result = torch.tensor([2, 0, 0, 1], dtype=torch.int32), random(3, 5), empty(5, 4)
+    run(spread_bias(3, 5, "float32"), buckets, table, result)
+    assert torch.equal(result, ops.spread_bias(buckets, table))
+
+
+lengths = st.lists(st.integers(0, 40), min_size=1, max_size=3)
+
+
+@some
+@given(cpu=cpus, heads=st.integers(1, 3), width=st.integers(1, 40), lengths=lengths, longer=st.integers(0, 20))
+def test_encoder_attention(cpu: Cpu, heads: int, width: int, lengths: list[int], longer: int) -> None:
+    count, positions = len(lengths), max(*lengths, 1) + longer
+    packed, length = random(count * positions, 3 * heads * width), torch.tensor(lengths, dtype=torch.int32)
+    bias = random(heads, 2 * positions + 15)
+    kernel = encoder_attention(heads, width, cpu)
+
+    def attended(packed: Tensor, bias: Tensor, length: Tensor) -> Tensor:
+        extent = padded(len(packed) // len(length))
+        result = empty(len(packed), heads * width)
+        run(kernel, packed, bias, length, result, empty(width, extent), empty(queries(width, cpu), extent))
+        return result
+
+    together = attended(packed, bias, length)
+    assert_close(together, ops.attend_encoder(packed, bias, length))
+    # Bit for bit the same alone, and in the shortest bucket.
+    for row, mine in enumerate(lengths):
+        short = max(mine, 1)
+        alone = packed[row * positions : row * positions + short].clone()
+        nearer = bias[:, positions - short : positions + short + 15].clone()
+        expected = together[row * positions : row * positions + short]
+        assert torch.equal(attended(alone, nearer, length[row : row + 1].clone()), expected)
+
+
+@some
+@given(
+    cpu=cpus,
+    heads=st.integers(1, 3),
+    width=st.integers(1, 40),
+    length=st.integers(1, 40),
+    tokens=st.integers(1, 5),
+    positions=st.lists(st.integers(-2, 41), min_size=1, max_size=3),
+)
+def test_self_attention(cpu: Cpu, heads: int, width: int, length: int, tokens: int, positions: list[int]) -> None:
+    batch = len(positions)
+    packed, position = random(batch * tokens, 3 * heads * width), torch.tensor(positions, dtype=torch.int32)
+    buckets, table = torch.arange(length, dtype=torch.int32) % 4, random(4, heads)
+    key, value = random(batch, heads, width, padded(length)), random(batch, heads, length, width)
+    expected = ops.attend_self(packed, position, buckets, table, key, value)
+    result = empty(batch * tokens, heads * width)
+    kernel = self_attention(heads, width, length, 4, "float32", cpu)
+    run(kernel, packed, position, buckets, table, key, value, result, empty(2, padded(length)))
+    assert_close(result, expected[0])
+    assert torch.equal(key, expected[1]) and torch.equal(value, expected[2])
+
+
+@some
+@given(cpu=cpus, heads=st.integers(1, 3), width=st.integers(1, 40), lengths=lengths, tokens=st.integers(1, 3))
+def test_cross_attention(cpu: Cpu, heads: int, width: int, lengths: list[int], tokens: int) -> None:
+    batch, positions = len(lengths), max(*lengths, 1)
+    packed, length = random(batch * positions, 2 * heads * width), torch.tensor(lengths, dtype=torch.int32)
+    key, value = empty(batch, heads, width, padded(positions + 3)), empty(batch, heads, positions + 3, width)
+    run(write_cross(heads, width, cpu), packed, key, value)
+    expected = ops.write_cross(packed, batch, heads)
+    assert torch.equal(key[..., :positions], expected[0][..., :positions])
+    assert torch.equal(value[:, :, :positions], expected[1])
+    query, result = random(batch * tokens, heads * width), empty(batch * tokens, heads * width)
+    run(cross_attention(heads, width, cpu), query, length, key, value, result, empty(1, padded(positions + 3)))
+    assert_close(result, ops.attend_cross(query, length, *expected))
+
+
+def test_half_precision_weights_are_converted_by_vector_instructions() -> None:
+    kernel = matmul(Matmul(64, 64, "float16"), cpu_named("avx512")).with_attr("global_symbol", "main")
+    target = target_of({"kind": "llvm", "triple": "x86_64-linux-gnu", "cpu": "x86-64-v4"})
+    text = tvm.compile(tvm.IRModule({"main": kernel}), target=target, tir_pipeline=KERNELS).mod.inspect_source("asm")
+    assert "vcvtph2ps\t(" in text and "%zmm" in text
+    assert "callq\t__extendhfsf2" not in text
