@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,9 @@ import pytest
 
 if TYPE_CHECKING:
     from checkouts import Checkout
+
+# What a shell runs in the background ignores Ctrl-C, and so would everything that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("conf", "dodo.py", "g2p_build", "tasks")
