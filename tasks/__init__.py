@@ -37,7 +37,7 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
     from g2p_build.build import cache_root, note_tree
     from g2p_build.errors import BuildError
     from g2p_build.store import digests, in_use, scratch
-    from tasks import compile, gc, golden, manifests, reproduce, stages, variants, verify, why
+    from tasks import compile, gc, golden, ir, manifests, reproduce, stages, variants, verify, why
     from tasks.plan import Plan
     from tasks.reporter import Reporter
 
@@ -63,6 +63,7 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
         manifests.tasks,
         gc.tasks,
         reproduce.tasks,
+        ir.tasks,
         stages.tasks,
     ]
     settings = {

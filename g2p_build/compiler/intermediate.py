@@ -1,0 +1,102 @@
+"""The module between the compiler's phases, as text."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tvm
+from tvm import relax
+
+from g2p_build.compiler.pipeline import KERNELS, phases, target_of
+from g2p_build.errors import BuildError
+
+__all__ = ["build", "names", "text"]
+
+_CODE = {"llvm": "ll", "asm": "asm"}  # what TVM calls the generated code's forms
+_END = re.compile(r"^\.?Lfunc_end|^\s*\.cfi_endproc")
+_DEBUG = re.compile(r"^\s*(\.loc\s|[#;/@]+DEBUG_VALUE|\.?Ltmp\d+:|#dbg_)")
+
+
+def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
+    """Writes `text` (what was asked for) and `suffix` (of a file that holds it).
+
+    Args:
+        params: ``target`` (as `compile` takes it), ``phase`` (one of `names`), ``function`` (a name, or empty for all).
+        inputs: `program.json`.
+        out: A folder.
+
+    Raises:
+        BuildError: There is no such phase or function.
+    """
+    module = tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
+    found = text(module, params["target"], params["phase"], params["function"])
+    (out / "text").write_text(found, encoding="utf-8")
+    (out / "suffix").write_text({"llvm": "ll", "asm": "s"}.get(params["phase"], "py"), encoding="utf-8")
+
+
+def names() -> list[str]:
+    """What there is to see: the program as it was imported, the module after each phase, the code of the kernels."""
+    return ["program", *phases(), *_CODE]
+
+
+def text(module: tvm.IRModule, target: Mapping[str, Any], phase: str, function: str = "") -> str:
+    """A module after a phase, as TVMScript, or its kernels' code.
+
+    Args:
+        module: Relax functions, as `export` gives them.
+        target: As `compile` takes it.
+        phase: One of `names`.
+        function: A function or kernel; empty for all of them.
+
+    Raises:
+        BuildError: There is no such phase or function, or the target is not one that is compiled for.
+    """
+    if phase not in names():
+        raise BuildError(f"no phase is named {phase!r}; {_near(phase, names())}")
+    llvm = target_of(target)
+    with llvm:
+        for name, passes in phases().items() if phase != "program" else ():
+            module = tvm.transform.Sequential(passes)(module)
+            if name == phase:
+                break
+        known = sorted(
+            variable.name_hint
+            for variable, found in module.functions_items()
+            if phase not in _CODE or not isinstance(found, relax.Function)
+        )
+        if function and function not in known:
+            raise BuildError(f"nothing is named {function!r} in phase {phase}; {_near(function, known)}")
+        if phase in _CODE:
+            return _code(relax.build(module, llvm, relax_pipeline=None, tir_pipeline=KERNELS), phase, function)
+    shown: str = (module[function] if function else module).script()
+    return shown.rstrip() + "\n"
+
+
+def _code(executable: Any, form: str, function: str) -> str:
+    [kernels] = [imported for imported in executable.mod.imports if imported.kind == "llvm"]
+    lines = kernels.inspect_source(_CODE[form]).splitlines()
+    if function:
+        # The arithmetic is in a function of its own, behind the one that checks what it is called with.
+        lines = _body(lines, form, f"{function}_compute_") or _body(lines, form, f"__tvm_ffi_{function}")
+    return "\n".join(lines) + "\n"
+
+
+def _body(lines: Sequence[str], form: str, symbol: str) -> list[str]:
+    begins = re.compile(rf"^define .*@{re.escape(symbol)}\(" if form == "llvm" else rf"^_?{re.escape(symbol)}:")
+    start = next((number for number, line in enumerate(lines) if begins.match(line)), None)
+    if start is None:
+        return []
+    for end in range(start + 1, len(lines)):
+        if lines[end] == "}" if form == "llvm" else _END.match(lines[end]):
+            return [line for line in lines[start : end + 1] if not _DEBUG.match(line)]
+    return list(lines[start:])
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 3, 0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are {json.dumps(list(known))[1:-1]}"

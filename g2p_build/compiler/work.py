@@ -1,0 +1,205 @@
+"""How much a kernel computes and moves, counted in its own loops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tvm import ir, tirx
+from tvm.tirx import stmt as tir
+
+__all__ = ["Work", "work_of"]
+
+_FLOAT = (tirx.Add, tirx.Sub, tirx.Mul, tirx.Div)
+_INTEGER: dict[type, Callable[[Any, Any], Any]] = {
+    tirx.Add: lambda a, b: a + b,
+    tirx.Sub: lambda a, b: a - b,
+    tirx.Mul: lambda a, b: a * b,
+    tirx.FloorDiv: lambda a, b: a // b,
+    tirx.FloorMod: lambda a, b: a % b,
+    tirx.Min: min,
+    tirx.Max: max,
+    tirx.EQ: lambda a, b: a == b,
+    tirx.NE: lambda a, b: a != b,
+    tirx.LT: lambda a, b: a < b,
+    tirx.LE: lambda a, b: a <= b,
+    tirx.GT: lambda a, b: a > b,
+    tirx.GE: lambda a, b: a >= b,
+    tirx.And: lambda a, b: a and b,
+    tirx.Or: lambda a, b: a or b,
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one call does.
+
+    Attributes:
+        flops: Additions, subtractions, multiplications and divisions of floats that it executes.
+        bytes: Of its parameters, those that it reads or writes, each counted once: what has to come from memory and go
+            there if nothing is in a cache before and everything fits one meanwhile.
+    """
+
+    flops: int
+    bytes: int
+
+
+def work_of(kernel: tirx.PrimFunc, arguments: Sequence[np.ndarray]) -> Work | None:
+    """Counts what a kernel does with some arguments.
+
+    Loops are not run but multiplied out, save those that loops or conditions inside depend on, so that a kernel that
+    ends at a row's position or length is counted as far as it goes.
+
+    Args:
+        kernel: Made of loops, conditions and stores, as those of `g2p_build.compiler.kernels` are.
+        arguments: Its arguments in order; of floats only the shapes are looked at.
+
+    Returns:
+        The work; None where the kernel has something in it that is not understood.
+    """
+    try:
+        counter = _Counter(kernel, arguments)
+        found = counter.total(kernel.body)
+    except _Unknown:
+        return None
+    sizes = {buffer: array.nbytes for buffer, array in zip(kernel.params, arguments, strict=True)}
+    return Work(found[None], sum(min(size, found[buffer]) for buffer, size in sizes.items()))
+
+
+class _Unknown(Exception):
+    pass
+
+
+class _Counter:
+    """Flops (under None) and bytes (under the parameter) of statements, for given values of the loops around them."""
+
+    def __init__(self, kernel: tirx.PrimFunc, arguments: Sequence[np.ndarray]) -> None:
+        self.arrays = dict(zip(kernel.params, arguments, strict=True))
+        self.values: dict[Any, Any] = {}
+        for buffer, array in self.arrays.items():
+            for extent, size in zip(buffer.shape, array.shape, strict=True):
+                if isinstance(extent, tirx.Var):
+                    self.values[extent] = size
+        self.bound: dict[Any, Any] = {}
+        self.steering: dict[Any, set[Any]] = {}  # loop → variables that loops and conditions inside depend on
+        self.own: dict[Any, Counter[Any]] = {}  # simple statement → what it does
+        self._collect(kernel.body)
+
+    def total(self, statement: tir.Stmt) -> Counter[Any]:
+        if isinstance(statement, tir.SeqStmt):
+            return _sum(self.total(inner) for inner in statement.seq)
+        if isinstance(statement, tir.For):
+            extent = self.value(statement.extent)
+            if extent <= 0:
+                return Counter()
+            if statement.loop_var not in self.steering[statement]:
+                self.values[statement.loop_var] = 0
+                return _times(self.total(statement.body), extent)
+            rounds = []
+            for number in range(extent):
+                self.values[statement.loop_var] = number
+                rounds.append(self.total(statement.body))
+            return _sum(rounds)
+        if isinstance(statement, tir.IfThenElse):
+            taken = statement.then_case if self.value(statement.condition) else statement.else_case
+            return Counter() if taken is None else self.total(taken)
+        return self.own[statement]
+
+    def value(self, expression: Any) -> Any:
+        """The value of an integer or a condition."""
+        if isinstance(expression, tirx.IntImm):
+            return int(expression.value)
+        if isinstance(expression, tirx.Var):
+            if expression in self.bound:  # loops around it may have moved on
+                return self.value(self.bound[expression])
+            return self.values[expression]
+        if isinstance(expression, tirx.BufferLoad) and expression.buffer in self.arrays:
+            place = tuple(self.value(index) for index in expression.indices)
+            return int(self.arrays[expression.buffer][place])
+        if isinstance(expression, tirx.Not):
+            return not self.value(expression.a)
+        if isinstance(expression, tirx.Cast):
+            return self.value(expression.value)
+        if isinstance(expression, tirx.Call) and expression.op == ir.Op.get("tirx.bitwise_and"):
+            return self.value(expression.args[0]) & self.value(expression.args[1])
+        if type(expression) in _INTEGER:
+            return _INTEGER[type(expression)](self.value(expression.a), self.value(expression.b))
+        raise _Unknown(type(expression))
+
+    def _collect(self, statement: tir.Stmt) -> set[Any]:
+        """Fills `bound`, `steering` and `own`; returns the variables that a statement's course depends on."""
+        if isinstance(statement, tir.SeqStmt):
+            return set().union(*(self._collect(inner) for inner in statement.seq))
+        if isinstance(statement, tir.For):
+            self.steering[statement] = self._collect(statement.body)
+            return self.steering[statement] | self._variables(statement.extent)
+        if isinstance(statement, tir.IfThenElse):
+            branches = [case for case in (statement.then_case, statement.else_case) if case is not None]
+            return self._variables(statement.condition).union(*(self._collect(case) for case in branches))
+        if isinstance(statement, tir.Bind):
+            self.bound[statement.var] = statement.value
+            self.own[statement] = self._counted(statement.value)
+        elif isinstance(statement, tir.BufferStore):
+            found = self._counted(statement.value)
+            if statement.buffer in self.arrays:
+                found[statement.buffer] += _size(statement.value)
+            self.own[statement] = found
+        elif isinstance(statement, tir.AllocBuffer | tir.Evaluate):
+            self.own[statement] = Counter()
+        else:
+            raise _Unknown(type(statement))
+        return set()
+
+    def _variables(self, expression: Any) -> set[Any]:
+        found: set[Any] = set()
+
+        def visit(node: Any) -> None:
+            if isinstance(node, tirx.Var) and node not in found:
+                found.add(node)
+                if node in self.bound:
+                    tir_visit(self.bound[node], visit)
+
+        tir_visit(expression, visit)
+        return found
+
+    def _counted(self, expression: Any) -> Counter[Any]:
+        found: Counter[Any] = Counter()
+
+        def visit(node: Any) -> None:
+            if isinstance(node, _FLOAT) and str(node.ty.dtype).startswith("float"):
+                found[None] += _lanes(node)
+            elif isinstance(node, tirx.BufferLoad) and node.buffer in self.arrays:
+                found[node.buffer] += _size(node)
+
+        tir_visit(expression, visit)
+        return found
+
+
+def tir_visit(expression: Any, visit: Callable[[Any], None]) -> None:
+    """Calls a function with every part of an expression."""
+    tirx.stmt_functor.post_order_visit(expression, visit)
+
+
+def _lanes(expression: Any) -> int:
+    _, _, lanes = str(expression.ty.dtype).partition("x")
+    return int(lanes or 1)
+
+
+def _size(expression: Any) -> int:
+    """Bytes of a value."""
+    name = str(expression.ty.dtype).partition("x")[0]
+    return _lanes(expression) * np.dtype(name).itemsize
+
+
+def _sum(counts: Iterable[Counter[Any]]) -> Counter[Any]:
+    total: Counter[Any] = Counter()
+    for count in counts:
+        total.update(count)
+    return total
+
+
+def _times(count: Mapping[Any, int], factor: int) -> Counter[Any]:
+    return Counter({key: number * factor for key, number in count.items()})
