@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from tvm import ir, tirx
+from tvm.ir import prim
 from tvm.tirx import stmt as tir
 
 __all__ = ["Work", "work_of"]
@@ -29,8 +30,10 @@ _INTEGER: dict[type, Callable[[Any, Any], Any]] = {
     tirx.GT: lambda a, b: a > b,
     tirx.GE: lambda a, b: a >= b,
     tirx.And: lambda a, b: a and b,
+    prim.BitwiseAnd: lambda a, b: a & b,
     tirx.Or: lambda a, b: a or b,
 }
+_FIELDS = ("a", "b", "value", "condition", "true_value", "false_value")  # where expressions keep other expressions
 
 
 @dataclass(frozen=True)
@@ -116,15 +119,13 @@ class _Counter:
             if expression in self.bound:  # loops around it may have moved on
                 return self.value(self.bound[expression])
             return self.values[expression]
-        if isinstance(expression, tirx.BufferLoad) and expression.buffer in self.arrays:
+        if isinstance(expression, ir.TensorLoad) and expression.source in self.arrays:
             place = tuple(self.value(index) for index in expression.indices)
-            return int(self.arrays[expression.buffer][place])
+            return int(self.arrays[expression.source][place])
         if isinstance(expression, tirx.Not):
             return not self.value(expression.a)
         if isinstance(expression, tirx.Cast):
             return self.value(expression.value)
-        if isinstance(expression, tirx.Call) and expression.op == ir.Op.get("tirx.bitwise_and"):
-            return self.value(expression.args[0]) & self.value(expression.args[1])
         if type(expression) in _INTEGER:
             return _INTEGER[type(expression)](self.value(expression.a), self.value(expression.b))
         raise _Unknown(type(expression))
@@ -155,32 +156,34 @@ class _Counter:
 
     def _variables(self, expression: Any) -> set[Any]:
         found: set[Any] = set()
-
-        def visit(node: Any) -> None:
-            if isinstance(node, tirx.Var) and node not in found:
-                found.add(node)
-                if node in self.bound:
-                    tir_visit(self.bound[node], visit)
-
-        tir_visit(expression, visit)
+        for part in _parts(expression):
+            if isinstance(part, tirx.Var):
+                found.add(part)
+                if part in self.bound:
+                    found |= self._variables(self.bound[part])
         return found
 
     def _counted(self, expression: Any) -> Counter[Any]:
         found: Counter[Any] = Counter()
-
-        def visit(node: Any) -> None:
-            if isinstance(node, _FLOAT) and str(node.ty.dtype).startswith("float"):
-                found[None] += _lanes(node)
-            elif isinstance(node, tirx.BufferLoad) and node.buffer in self.arrays:
-                found[node.buffer] += _size(node)
-
-        tir_visit(expression, visit)
+        for part in _parts(expression):
+            if isinstance(part, _FLOAT) and str(part.ty.dtype).startswith("float"):
+                found[None] += _lanes(part)
+            elif isinstance(part, ir.TensorLoad) and part.source in self.arrays:
+                found[part.source] += _size(part)
         return found
 
 
-def tir_visit(expression: Any, visit: Callable[[Any], None]) -> None:
-    """Calls a function with every part of an expression."""
-    tirx.stmt_functor.post_order_visit(expression, visit)
+def _parts(expression: Any) -> Iterator[Any]:
+    """An expression and all that it is made of."""
+    yield expression
+    if isinstance(expression, ir.TensorLoad):
+        inner = list(expression.indices)
+    elif isinstance(expression, ir.Call):
+        inner = list(expression.args)
+    else:
+        inner = [getattr(expression, name) for name in _FIELDS if hasattr(expression, name)]
+    for part in inner:
+        yield from _parts(part)
 
 
 def _lanes(expression: Any) -> int:

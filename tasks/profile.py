@@ -1,0 +1,91 @@
+"""`doit profile …`: where the time of a word goes, kernel by kernel."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from doit.exceptions import TaskFailed
+
+from g2p_build import graph
+from g2p_build.errors import BuildError
+from g2p_build.runtime import G2PError, index
+from g2p_build.variant import Variant
+from tasks.output import show
+from tasks.plan import Plan
+from tasks.tool import run_tool
+
+__all__ = ["runnable", "tasks"]
+
+JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
+TRACE = {"name": "trace", "long": "trace", "type": str, "default": "", "help": "a file for Chrome's trace viewer"}
+
+
+def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
+    """The task creator."""
+
+    def profile() -> dict[str, Any]:
+        wanted = {graph.nodes(variant)[role].name for variant in plan.variants for role in ("library", "weights")}
+        return {
+            "actions": [(_profile, [plan])],
+            "params": [JSON, TRACE],
+            "task_dep": sorted(wanted),
+            "doc": "time every kernel of a word against this machine's peaks (--json, --trace FILE)",
+        }
+
+    return {"task_profile": profile}
+
+
+def runnable(variant: Variant) -> None:
+    """Raises BuildError where this machine cannot run what a variant is compiled to."""
+    try:
+        index.check_target({**asdict(variant.target), "features": list(variant.target.features)})
+    except G2PError as error:
+        raise BuildError(f"{variant.name} does not run here: {error}") from None
+
+
+def _profile(plan: Plan, as_json: bool, trace: str) -> TaskFailed | None:
+    events: list[dict[str, Any]] = []
+    try:
+        for variant in plan.variants:
+            runnable(variant)
+            if variant.target.library != "shared":
+                raise BuildError(f"{variant.name} is object files: only a target.library that is 'shared' can be run")
+            nodes = graph.nodes(variant)
+            inputs = {file: (nodes["program"], file) for file in ("program.json", "functions.json")}
+            inputs |= {"model.so": (nodes["library"], "model.so")}
+            inputs |= {"weights.safetensors": (nodes["weights"], "weights.safetensors")}
+            made = run_tool(plan, "g2p_build.compiler.profile", {"target": asdict(variant.target)}, inputs)
+            found = json.loads((made / "profile.json").read_bytes())
+            for batch in found["batches"]:
+                rows = [{"variant": variant.name, "batch": batch["batch"], **row} for row in batch["rows"]]
+                show(rows, as_json, _title(variant, batch, found["peaks"]), hidden=["variant", "batch"])
+                events += _events(f"{variant.name}, batch {batch['batch']}", len(events), batch["calls"])
+        if trace:
+            Path(trace).write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}), encoding="utf-8")
+    except (BuildError, OSError) as error:
+        return TaskFailed(str(error))
+    return None
+
+
+def _title(variant: Variant, batch: Mapping[str, Any], peaks: Mapping[str, Any]) -> str:
+    reads = ", ".join(f"{rate:.0f} from {int(size) >> 20} MB" for size, rate in peaks["reads"].items())
+    return (
+        f"{variant.name}, batch {batch['batch']}, one word a row, one thread\n"
+        f"peaks: {peaks['gflops']:.0f} GFLOP/s (sgemm), GB/s read: {reads}"
+    )
+
+
+def _events(process: str, number: int, calls: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    yield {"name": "process_name", "ph": "M", "pid": number, "args": {"name": process}}
+    for call in calls:
+        yield {
+            "name": call["name"],
+            "ph": "X",
+            "pid": number,
+            "tid": call["lane"],
+            "ts": round(call["start_us"], 3),
+            "dur": round(call["us"], 3),
+            "args": {key: call[key] for key in ("flops", "bytes") if key in call},
+        }
