@@ -11,7 +11,7 @@ from g2p_build import config
 from g2p_build.build import cache_root
 from g2p_build.errors import BuildError
 from g2p_build.store import digests, scratch
-from tasks import compile, golden, stages, variants, verify
+from tasks import bench, compile, golden, stages, variants, verify
 from tasks.plan import Plan
 from tasks.reporter import Reporter
 
@@ -45,6 +45,7 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
         variants.tasks,
         golden.tasks,
         verify.tasks,
+        bench.tasks,
         stages.tasks,
     ]
     settings = {

@@ -1,11 +1,11 @@
-"""What a contender's process is told: plain data, so that it can be sent to any interpreter."""
+"""What a contender's process is told, as plain data, and what contenders have in common."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["Batch", "Pronounce", "Setup", "Word", "from_json", "greedy", "independent", "in_turn", "to_json"]
+__all__ = ["Batch", "Pronounce", "Setup", "Word", "from_json", "greedy", "in_turn", "independent", "padded"]
 
 
 class Word(NamedTuple):
@@ -16,10 +16,10 @@ class Word(NamedTuple):
     ids: tuple[int, ...]  # of the prompt with the word in it
 
 
-Batch = Sequence[Word]  # of one language
+Batch = Sequence[Word]  # of one language, the longest first
 
 Pronounce = Callable[[Sequence[Batch]], list[list[int]]]
-"""Pronounces batches: for each word the ids after the start token, in order, the end token with them or not."""
+"""Pronounces batches: for each word the ids after the start token; the end token may follow, and padding."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Setup:
     engine: str  # the module in g2p_build.bench.engines
     dtype: str  # "float32", "float16" or "int8"
     threads: int
-    folder: str  # what `prepare` made; the checkpoint's files where the engine has no `prepare`
-    batches: tuple[int, ...]  # sizes that will be asked for
+    folder: str  # what `prepare` made, or the checkpoint stage's files; our own runtime: the manifest
+    batches: tuple[int, ...]  # sizes that will be asked for, ascending
     buckets: tuple[int, ...]  # input lengths that static programs are made for, ascending
     max_tokens: int  # ids after the start token, at most
     forced_tokens: int | None  # exactly so many, whatever the model says
@@ -38,16 +38,22 @@ class Setup:
     eos_id: int
     decoder_start_id: int
 
+    @property
+    def tokens(self) -> int:
+        """How many steps there can be."""
+        return self.forced_tokens or self.max_tokens
 
-def to_json(setup: Setup) -> dict[str, Any]:
-    """Plain data for a JSON line."""
-    return asdict(setup)
+
+def from_json(data: Mapping[str, Any]) -> Setup:
+    """A setup from what JSON made of its `asdict`."""
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return Setup(**fields)
 
 
-def from_json(data: dict[str, Any]) -> Setup:
-    """The inverse of `to_json`."""
-    lists = {field.name for field in fields(Setup) if field.name in ("batches", "buckets")}
-    return Setup(**{name: tuple(value) if name in lists else value for name, value in data.items()})
+def padded(setup: Setup, batch: Batch, width: int) -> tuple[list[list[int]], list[list[int]]]:
+    """The ids of a batch, padded on the right to a width, and its mask: 1 for a token and 0 for padding."""
+    ids = [[*word.ids, *[setup.pad_id] * (width - len(word.ids))] for word in batch]
+    return ids, [[1] * len(word.ids) + [0] * (width - len(word.ids)) for word in batch]
 
 
 def in_turn(one: Callable[[Batch], list[list[int]]]) -> Pronounce:
@@ -56,10 +62,10 @@ def in_turn(one: Callable[[Batch], list[list[int]]]) -> Pronounce:
 
 
 def independent(workers: Sequence[Callable[[Batch], list[list[int]]]]) -> Pronounce:
-    """For libraries that pronounce batches side by side: each worker takes the next batch when it is free.
+    """For libraries that pronounce batches side by side: whichever worker is free takes the next.
 
     Args:
-        workers: one for each thread; a worker has one batch at a time.
+        workers: one for each thread; each has one batch at a time.
     """
     if len(workers) == 1:
         return in_turn(workers[0])
@@ -67,7 +73,7 @@ def independent(workers: Sequence[Callable[[Batch], list[list[int]]]]) -> Pronou
     pool = ThreadPoolExecutor(len(workers))
 
     def one(batch: Batch) -> list[list[int]]:
-        worker = idle.pop()  # as many threads as workers, so one is idle
+        worker = idle.pop()  # there are as many as threads
         try:
             return worker(batch)
         finally:
@@ -82,13 +88,13 @@ def greedy(setup: Setup, rows: int, next_ids: Callable[[list[int], int], Sequenc
     Args:
         setup: how many tokens, and the special ids.
         rows: words in the batch.
-        next_ids: from the last token of each row and the position to the next token of each row.
+        next_ids: from the last token of each row and its position to the next token of each row.
     """
     tokens = [setup.decoder_start_id] * rows
     produced: list[list[int]] = [[] for _ in range(rows)]
     live = list(range(rows))
-    for position in range(setup.forced_tokens or setup.max_tokens):
-        tokens = [int(token) for token in next_ids(tokens, position)]
+    for position in range(setup.tokens):
+        tokens = list(next_ids(tokens, position))
         for row in live:
             produced[row].append(tokens[row])
         if setup.forced_tokens is None:
