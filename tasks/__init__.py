@@ -37,7 +37,7 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
     from g2p_build.build import cache_root, note_tree
     from g2p_build.errors import BuildError
     from g2p_build.store import digests, in_use, scratch
-    from tasks import compile, gc, golden, ir, manifests, profile, reproduce, stages, variants, verify, why
+    from tasks import bench, compile, gc, golden, ir, manifests, profile, reproduce, stages, variants, verify, why
     from tasks.plan import Plan
     from tasks.reporter import Reporter
 
@@ -65,6 +65,7 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
         reproduce.tasks,
         ir.tasks,
         profile.tasks,
+        bench.tasks,
         stages.tasks,
     ]
     settings = {

@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[1]
 # not named here (build.py, config.py, ...) belongs to the row g2p_build.
 ALLOWED = {
     "dodo": {"tasks"},
-    "tasks": {"tasks", "g2p_build", "graph", "stages", "store", "runtime", "errors", "quantities"},
+    "tasks": {"tasks", "g2p_build", "graph", "stages", "store", "runtime", "bench", "errors", "quantities"},
     "g2p_build": {"g2p_build", "graph", "stages", "store", "runtime", "models", "checkpoints", "errors", "quantities"},
+    "bench": {"bench", "g2p_build", "graph", "store", "runtime", "models", "errors"},
     "graph": {"g2p_build", "stages", "checkpoints"},
     "stages": {"stages", "models", "compiler", "store", "runtime", "checkpoints", "errors"},
     "checkpoints": {"checkpoints", "models", "store", "errors"},

@@ -125,7 +125,9 @@ def _passes(
             for entry in function["inputs"]:
                 if entry["kind"] != "weight" and entry["name"] not in values:
                     values[entry["name"]] = _tensor(entry["shape"], entry["dtype"], 3)
-            arguments = [(weights if entry["kind"] == "weight" else values)[entry["name"]] for entry in function["inputs"]]
+            arguments = [
+                (weights if entry["kind"] == "weight" else values)[entry["name"]] for entry in function["inputs"]
+            ]
             call = machine[function["name"]]
             rounds = [0] if role in ("encode", "prefill") else range(min(OUTPUT, function["output_len"] - 1))
             for position in rounds:

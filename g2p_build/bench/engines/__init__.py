@@ -1,0 +1,1 @@
+"""The contenders: one library a file, each with `open_model`, and `prepare` where it wants files of its own."""

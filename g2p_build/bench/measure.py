@@ -1,0 +1,191 @@
+"""Everybody in turn, round after round: what a run of the benchmark does."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from g2p_build.bench import workload
+from g2p_build.bench.contenders import Contender
+from g2p_build.bench.peers import interpreter
+from g2p_build.bench.prepare import prepared
+from g2p_build.bench.process import Failed, Process
+from g2p_build.bench.results import ALL, Running, failure, rows
+from g2p_build.bench.setup import Batch, Setup
+from g2p_build.store.scratch import scratch
+from g2p_build.store.sources import PACKAGE
+from g2p_build.variant import Variant
+
+__all__ = ["Plan", "function_times", "run"]
+
+_SECONDS = 600  # for one answer
+_WORDS = 10  # of each language that are timed
+_SETTLE = 0.05  # seconds between turns: threads of the last one may still be spinning
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run: variants of one checkpoint and one pair of bounds, and peers."""
+
+    root: Path  # the cache
+    manifests: Path  # the folder of the variants' manifests
+    checkpoint: Path  # a folder with what the checkpoint stage made
+    contenders: Sequence[Contender]  # ours first: all others are compared with the first
+    threads: Sequence[int]
+    words: Mapping[str, Sequence[str]] | None  # real words by language; None: made-up ones
+    forced_tokens: int | None
+    rounds: int
+    say: Callable[[str], None]  # progress
+
+    @property
+    def variants(self) -> list[Variant]:
+        """Ours."""
+        return [contender.variant for contender in self.contenders if contender.variant]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Batch sizes, ascending."""
+        return sorted({size for variant in self.variants for size in variant.batch})
+
+
+def run(plan: Plan) -> Iterator[dict[str, Any]]:
+    """Measures with each number of threads in turn.
+
+    Yields:
+        A row for each contender, number of threads and batch size, or why there is nothing to say.
+    """
+    batches = _batches(plan)
+    for threads in plan.threads:
+        with ExitStack() as stack:
+            running: list[Running] = []
+            for contender in plan.contenders:
+                try:
+                    running += _opened(plan, contender, threads, batches, stack)
+                except Failed as failed:
+                    plan.say(f"{contender.name}: {failed}")
+                    yield failure(contender, threads, str(failed))
+            for name, listed in batches.items():
+                if name != ALL:
+                    _rounds(plan, running, name, listed)
+                elif threads == plan.threads[0]:
+                    plan.say(f"every word: {sum(map(len, listed))}")
+                    _first([one for one in running if one.sizes[-1] == plan.sizes[-1]], ALL)
+            forced = plan.forced_tokens is not None
+            yield from rows(running, batches, forced, plan.variants[0].checkpoint.eos_id)
+
+
+def function_times(plan: Plan) -> list[dict[str, Any]]:
+    """Times of every function of our variants' libraries, each by itself: see `engines.ours.function_times`."""
+    found = []
+    for contender in plan.contenders:
+        if contender.variant is not None:
+            setup = _setup(plan, contender, 1, {})
+            process = Process(Path(sys.executable), PACKAGE.parent, 1, scratch(plan.root) / "functions.log")
+            try:
+                _open(process, setup, {str(setup.batches[0]): _batches(plan)[str(setup.batches[0])]})
+                plan.say(f"{contender.name}: its functions")
+                answer = process.ask({"functions": True}, _SECONDS)
+                found += [{"contender": contender.name, **row} for row in answer["functions"]]
+            except Failed as failed:
+                plan.say(f"{contender.name}: functions: {failed}")
+            finally:
+                process.close()
+    return found
+
+
+def _batches(plan: Plan) -> dict[str, list[Batch]]:
+    """What is pronounced, by batch size; and `ALL`, where the list has more words than are timed."""
+    variant = plan.variants[0]
+    found = {}
+    for size in plan.sizes:
+        words = plan.words and workload.evenly(plan.words, _WORDS)
+        found[str(size)] = workload.batches(variant, words or workload.made_up(variant, size), size)
+    if plan.words is not None and any(len(listed) > _WORDS for listed in plan.words.values()):
+        found[ALL] = workload.batches(variant, plan.words, plan.sizes[-1])
+    return found
+
+
+def _setup(plan: Plan, contender: Contender, threads: int, batches: Mapping[str, Sequence[Batch]]) -> Setup:
+    variant = contender.variant or plan.variants[0]
+    mine = variant.batch if contender.variant else plan.sizes
+    checkpoint = variant.checkpoint
+    return Setup(
+        engine=contender.engine,
+        dtype=contender.dtype,
+        threads=threads,
+        folder=str(plan.manifests / f"{variant.name}.json" if contender.variant else plan.checkpoint),
+        batches=tuple(size for size in mine if contender.only_batch in (None, size)),
+        buckets=workload.buckets(batch for listed in batches.values() for batch in listed),
+        max_tokens=variant.max_lens.output - 1,
+        forced_tokens=plan.forced_tokens,
+        pad_id=checkpoint.pad_id,
+        eos_id=checkpoint.eos_id,
+        decoder_start_id=checkpoint.decoder_start_id,
+    )
+
+
+def _opened(
+    plan: Plan, contender: Contender, threads: int, batches: Mapping[str, Sequence[Batch]], stack: ExitStack
+) -> list[Running]:
+    """A contender's process, or none where it does not take part with these threads.
+
+    Raises:
+        Failed: it cannot be installed, made or opened.
+    """
+    setup = _setup(plan, contender, threads, batches)
+    if contender.only_threads not in (None, threads) or not setup.batches:
+        return []
+    python = interpreter(plan.root, contender.packages, plan.say)
+    setup = prepared(plan.root, contender, setup, plan.checkpoint, python, plan.say)
+    started = time.perf_counter()
+    process = Process(python, PACKAGE.parent, threads, scratch(plan.root) / f"{contender.name}.log")
+    stack.callback(process.close)
+    names = [str(size) for size in setup.batches]
+    if setup.batches[-1] == plan.sizes[-1] and threads == plan.threads[0]:
+        names.append(ALL)
+    answer = _open(process, setup, {name: batches[name] for name in names if name in batches})
+    seconds = time.perf_counter() - started
+    plan.say(f"{contender.name}: {threads} {'thread' if threads == 1 else 'threads'}, open after {seconds:.1f} s")
+    return [Running(contender, threads, setup.batches, process, {"load_seconds": round(seconds, 3), **answer})]
+
+
+def _open(process: Process, setup: Setup, batches: Mapping[str, Sequence[Batch]]) -> dict[str, Any]:
+    cores = sorted(os.sched_getaffinity(0))[: setup.threads] if hasattr(os, "sched_getaffinity") else []
+    return process.ask({"setup": asdict(setup), "cores": cores, "words": batches}, _SECONDS)
+
+
+def _rounds(plan: Plan, running: Sequence[Running], name: str, batches: Sequence[Batch]) -> None:
+    """One pass that warms up, then the rounds; who begins moves on by one each time."""
+    taking = [one for one in running if int(name) in one.sizes and one.failed is None]
+    plan.say(f"batch {name}: {sum(map(len, batches))} words, {plan.rounds} rounds")
+    _first(taking, name)
+    for number in range(plan.rounds):
+        first = number % max(1, len(taking))
+        for one in [*taking[first:], *taking[:first]]:
+            if one.failed is None and number < (one.contender.rounds or plan.rounds):
+                answer = _ask(one, name, with_ids=False)
+                if answer is not None:
+                    words = sum(len(batch) for batch in batches)
+                    one.ms.setdefault(name, []).append(1000 * answer["seconds"] / words)
+
+
+def _first(running: Sequence[Running], name: str) -> None:
+    for one in running:
+        if one.failed is None:
+            answer = _ask(one, name, with_ids=True)
+            if answer is not None:
+                one.ids[name] = answer["ids"]
+                one.peak_bytes = one.peak_bytes or answer["peak_bytes"]  # of the smallest batch, which comes first
+
+
+def _ask(one: Running, name: str, with_ids: bool) -> dict[str, Any] | None:
+    time.sleep(_SETTLE)
+    try:
+        return one.process.ask({"words": name, "ids": with_ids}, _SECONDS)
+    except Failed as failed:
+        one.failed = f"batch {name}: {failed}"
+        return None

@@ -1,0 +1,160 @@
+"""`doit bench …`, whole: contenders in processes of their own, and what keeps one from taking part."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CACHED, ROOT, Tree, copy_tree
+
+from g2p_build.bench import peers
+from g2p_build.bench.contenders import PEERS
+from g2p_build.bench.engines import ours
+from g2p_build.bench.process import Failed, Process
+from g2p_build.bench.setup import Setup, Word
+
+
+@pytest.fixture(scope="module")
+def tree(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    return copy_tree(tmp_path_factory.mktemp("bench") / "tree", built.cache, built.root)
+
+
+def bench(tree: Tree, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "doit", "bench", "--rounds=2", "--threads=1", *words]
+    return subprocess.run(command, cwd=tree.root, env=tree.env | env, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def rows(tree: Tree) -> list[dict[str, Any]]:
+    """Our float32 variant of batch sizes 1 and 8 and transformers, on the golden words."""
+    result = bench(tree, "--json", "--contenders=eager", "batch=[1,8]")
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_each_contender_is_timed_at_each_batch_size(rows: list[dict[str, Any]]) -> None:
+    timed = [row for row in rows if "ms" in row]
+    assert [(row["contender"], row["batch"]) for row in timed] == [
+        (name, size) for name in ("ours-float32", "eager") for size in (1, 8)
+    ]
+    for row in timed:
+        assert len(row["rounds"]) == 2
+        assert 0 < row["ms"]["low"] <= row["ms"]["median"] <= row["ms"]["high"]
+        assert row["model_bytes"] > 0 < row["peak_bytes"]
+        assert 0 < row["open_seconds"] < row["load_seconds"]
+
+
+def test_every_golden_word_is_said_as_by_transformers(rows: list[dict[str, Any]]) -> None:
+    assert {(row["differ"], row["words"]) for row in rows if "ms" in row} == {(0, 60)}
+
+
+def test_every_function_of_the_library_is_timed_by_itself(rows: list[dict[str, Any]], tree: Tree) -> None:
+    manifest = json.loads((tree.root / "manifests" / f"{CACHED}.json").read_bytes())
+    timed = {row["function"]: row for row in rows if "function" in row}
+    assert set(timed) == {function["name"] for function in manifest["functions"]}
+    assert all(row["tokens"] for row in timed.values() if row["role"] == "step")
+    assert min(row["us"][0] for row in timed.values()) > 0
+
+
+def test_the_result_is_kept_in_files_that_say_how_it_was_made(rows: list[dict[str, Any]], tree: Tree) -> None:
+    folder = tree.root / "docs/benchmarks"
+    kept = json.loads((folder / "pronounce.json").read_bytes())
+    assert [row["contender"] for row in kept["runs"][0]["rows"]] == [row["contender"] for row in rows if "ms" in row]
+    assert kept["command"].startswith("doit bench --rounds=2")
+    text = (folder / "pronounce.md").read_text(encoding="utf-8")
+    assert kept["command"] in text
+    assert str(tree.root) not in text + json.dumps(kept)
+
+
+def test_words_of_a_dictionary_are_all_pronounced_but_not_all_timed(tree: Tree, tmp_path: Path) -> None:
+    # Words that end soon, more than are timed.
+    (tmp_path / "fin.tsv").write_text("".join(f"{'abcdefghijklmnop'[n]}\tx\n" for n in range(16)), encoding="utf-8")
+    result = bench(tree, "--json", "--contenders=ours", f"--words={tmp_path}", f"--out={tmp_path}", "dtype=float16")
+    assert result.returncode == 0, result.stderr
+    timed, whole = [
+        row for line in result.stdout.splitlines() if "words" in (row := json.loads(line)) and "differ" in row
+    ]
+    assert (timed["contender"], timed["batch"], timed["words"]) == ("ours-float16", 1, 10)
+    assert (whole["batch"], whole["words"]) == (None, 16)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_our_runtime_can_be_made_to_go_on_and_to_stop(
+    tree: Tree, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("G2P_CACHE", tree.env["G2P_CACHE"])
+    tree.compiled("batch=[1,8]")
+    manifest = str(tree.root / "manifests" / f"{CACHED}.json")
+    word = Word("eng-us", "knight", ())
+    natural = ours.open_model(Setup("ours", "float32", threads, manifest, (1, 8), (), 127, None, 0, 1, 0))
+    expected = [3 + byte for byte in "ˈnaɪt".encode()] + [1]
+    assert natural([[word], [word] * 8]) == [expected] * 9
+    for count in (3, 30):
+        forced = ours.open_model(Setup("ours", "float32", threads, manifest, (1, 8), (), 127, count, 0, 1, 0))
+        found = forced([[word], [word] * 8])
+        assert [len(ids) for ids in found] == [count] * 9
+        assert all(ids[: len(expected)] == expected[:count] for ids in found)
+
+
+def test_a_peer_that_cannot_be_installed_is_a_row_that_says_so(tree: Tree, tmp_path: Path) -> None:
+    result = bench(tree, "--contenders=ctranslate2-int8", f"--out={tmp_path}", PIP_NO_INDEX="1", COLUMNS="200")
+    assert result.returncode == 0, result.stderr
+    assert "ours-float32" in result.stdout
+    [line] = [line for line in result.stdout.splitlines() if "cannot be installed" in line]
+    assert re.search(r"ctranslate2-int8 .* ctranslate2==", line)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("--contenders=torch", "unknown contender 'torch'"),
+        ("--threads=0", "--threads 0: '0' is not a number from 1"),
+        ("--rounds=0", "--rounds 0: at least one round"),
+        ("--words=nowhere", "nowhere"),
+    ],
+)
+def test_a_wrong_option_is_one_line(tree: Tree, word: str, said: str) -> None:
+    result = bench(tree, word)
+    assert result.returncode != 0
+    [line] = [line for line in result.stderr.splitlines() if "ERROR" in line]
+    assert said in line
+    assert "Traceback" not in result.stderr
+
+
+def question(engine: str) -> dict[str, Any]:
+    setup = Setup(engine, "float32", 1, "", (1,), (), 5, None, 0, 1, 0)
+    return {"setup": asdict(setup), "cores": [0], "words": {}}
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Process:
+    return Process(Path(sys.executable), ROOT, 1, tmp_path / "log")
+
+
+def test_a_process_that_dies_says_its_last_line(process: Process) -> None:
+    with pytest.raises(Failed, match=r"^ModuleNotFoundError: .*no_such_library"):
+        process.ask(question("no_such_library"), 60)
+
+
+def test_a_process_that_is_killed_says_by_what(process: Process) -> None:
+    process._process.kill()
+    with pytest.raises(Failed, match="died of SIGKILL"):
+        process.ask(question("ours"), 60)
+
+
+def test_a_process_that_does_not_answer_in_time_is_ended(process: Process) -> None:
+    with pytest.raises(Failed, match="no answer within 0 s"):
+        process.ask(question("ours"), 0)
+    assert process._process.poll() is not None
+
+
+def test_the_extra_names_what_the_lists_pin() -> None:
+    [extra] = [tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["bench"]]
+    listed = {line for path in peers.FOLDER.glob("*.txt") for line in path.read_text().split()}
+    assert set(extra) <= listed
+    assert {peer.packages for peer in PEERS if peer.packages} == {path.stem for path in peers.FOLDER.glob("*.txt")}
