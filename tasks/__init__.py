@@ -37,7 +37,7 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
     from g2p_build.build import cache_root, note_tree
     from g2p_build.errors import BuildError
     from g2p_build.store import digests, in_use, scratch
-    from tasks import bench, compile, gc, golden, ir, manifests, profile, reproduce, stages, variants, verify, why
+    from tasks import bench, compile, gc, golden, ir, manifests, profile, reproduce, stages, tune, variants, verify, why
     from tasks.plan import Plan
     from tasks.reporter import Reporter
 
@@ -66,6 +66,7 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
         ir.tasks,
         profile.tasks,
         bench.tasks,
+        tune.tasks,
         stages.tasks,
     ]
     settings = {

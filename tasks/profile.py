@@ -73,7 +73,7 @@ def _title(variant: Variant, batch: Mapping[str, Any], peaks: Mapping[str, Any])
     reads = ", ".join(f"{rate:.0f} from {int(size) >> 20} MB" for size, rate in peaks["reads"].items())
     return (
         f"{variant.name}, batch {batch['batch']}, one word a row, one thread\n"
-        f"peaks: {peaks['gflops']:.0f} GFLOP/s (sgemm), GB/s read: {reads}"
+        f"peaks: {peaks['gflops']:.0f} GFLOP/s (sgemm {peaks['sgemm']:.0f}), GB/s read: {reads}"
     )
 
 

@@ -1,5 +1,6 @@
 """`doit ir`, `doit profile` and `doit tune` on a small odd shape."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,36 @@ def test_modules_are_written_to_a_folder_for_every_variant(small: Tree, tmp_path
 
 def test_an_unknown_phase_is_one_line(small: Tree) -> None:
     assert "no phase is named 'lwer'; did you mean lower" in refusal(small, "ir", "--phase=lwer")
+
+
+def test_a_profile_accounts_for_the_time_of_a_word(small: Tree, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    for _ in range(3):  # what else the machine does can spoil one
+        lines = said(small, "profile", "--json", f"--trace={trace}").splitlines()
+        *rows, rest, whole = [json.loads(line) for line in lines]
+        if abs(rest["share"]) < 0.3:
+            break
+    assert (rest["kernel"], whole["kernel"], whole["share"]) == ("not accounted", "whole", 1.0)
+    assert abs(rest["share"]) < 0.3
+    assert abs(sum(row["us"] for row in rows) + rest["us"] - whole["us"]) < 1
+    assert {row["role"] for row in rows} == {"encode", "prefill", "step"}
+    matmuls = [row for row in rows if KERNEL in row["kernel"]]
+    assert {(row["role"], row["calls"]) for row in matmuls} == {("encode", 1), ("step", 16)}
+    assert all(row["GFLOP/s"] > 0 and row["GB/s"] > 0 and row["of_peak"] > 0 for row in matmuls)
+
+    slices = [event for event in json.loads(trace.read_text())["traceEvents"] if event["ph"] == "X"]
+    assert [event["name"] for event in slices if event["tid"] == 0] == [
+        "encode",
+        "prefill",
+        *(f"step {position}" for position in range(16)),
+    ]
+    assert sum(event["name"] == KERNEL for event in slices) == 17
+
+
+def test_a_profile_is_a_table_for_people(small: Tree) -> None:
+    text = said(small, "profile", "kv_cache=false", "batch=2")
+    assert "peaks:" in text and "decode" in text and "between kernels" in text
+
+
+def test_what_cannot_be_profiled_is_one_line(small: Tree) -> None:
+    assert "does not run here" in refusal(small, "profile", "target=iphone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ __all__ = ["Peaks", "kernels_of", "measure"]
 
 _SIZES = (1 << 20, 8 << 20, 32 << 20)
 _SUMS = 8  # vectors of a read that do not wait for each other
+_ROUNDS, _FACTORS = 64, 128
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Peaks:
     """Measured peaks.
 
     Attributes:
-        gflops: Of the fastest large sgemm.
+        gflops: Of multiply-adds that stay in registers.
+        sgemm: GFLOP/s of the fastest large sgemm of PyTorch's, to compare with.
         reads: GB/s by the bytes that are read over and over.
     """
 
     gflops: float
+    sgemm: float
     reads: dict[int, float]
 
     def read(self, working_set: int) -> float:
@@ -47,16 +51,20 @@ def measure(target: Target) -> Peaks:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        gflops = max(_sgemm(size) for size in (256, 512, 1024))  # a smaller one is less often interrupted
+        sgemm = max(_sgemm(size) for size in (256, 512, 1024))  # a smaller one is less often interrupted
     finally:
         torch.set_num_threads(threads)
-    read = kernels_of({"read": _read(target)}, target)("read")
-    result = tvm.runtime.tensor(torch.zeros(_SUMS * cpu_of(target).lanes).numpy())
-    reads = {}
+    call, reads = kernels_of({"read": _read(target), "multiply": _multiply(target)}, target), {}
+    read, multiply, cpu = call("read"), call("multiply"), cpu_of(target)
+    result = tvm.runtime.tensor(torch.zeros(_SUMS * cpu.lanes).numpy())
     for size in _SIZES:
         memory = tvm.runtime.tensor(torch.zeros(size // 4).numpy())
-        reads[size] = size / 1e9 / _fastest(lambda memory=memory: read(memory, result), 0.2)
-    return Peaks(gflops, reads)
+        reads[size] = size / 1e9 / _fastest(partial(read, memory, result), 0.2)
+    factors = tvm.runtime.tensor(torch.zeros(_FACTORS + 1, cpu.lanes).numpy())
+    flops = 2 * _ROUNDS * _FACTORS * cpu.accumulators * cpu.lanes
+    sums = tvm.runtime.tensor(torch.zeros(cpu.accumulators * cpu.lanes).numpy())
+    gflops = flops / 1e9 / _fastest(lambda: multiply(factors, sums), 0.2)
+    return Peaks(gflops, sgemm, reads)
 
 
 def _sgemm(size: int) -> float:
@@ -90,9 +98,28 @@ def _read(target: Target) -> Any:
     return code.kernel("read", [memory, result])
 
 
+def _multiply(target: Target) -> Any:
+    """The kernel (factors [129, lanes], result [sums]): a multiply-add a factor for each sum that has a register."""
+    cpu, code = cpu_of(target), Code()
+    lanes = cpu.lanes
+    factors, result = tensor("factors", (_FACTORS + 1, lanes)), tensor("result", (cpu.accumulators * lanes,))
+    sums = code.registers(cpu.accumulators * lanes)
+    places = [ramp(number * lanes, lanes) for number in range(cpu.accumulators)]
+    for place in places:
+        code.store(sums, load(result, place), place)
+    with code.loop(_ROUNDS, "round"), code.loop(_FACTORS, "k") as k:
+        factor, other = (code.let(load(factors, at, ramp(0, lanes)), "factor") for at in (k, k + 1))
+        for place in places:
+            code.store(sums, load(sums, place) * factor + other, place)
+    for place in places:
+        code.store(result, load(sums, place), place)
+    return code.kernel("multiply", [factors, result])
+
+
 def _fastest(call: Callable[[], Any], seconds: float) -> float:
     call()
-    times, ends = [], time.perf_counter() + seconds
+    times: list[float] = []
+    ends = time.perf_counter() + seconds
     while time.perf_counter() < ends or len(times) < 3:
         started = time.perf_counter()
         call()

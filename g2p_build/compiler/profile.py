@@ -1,4 +1,4 @@
-"""Where a word's time goes: every call of its functions timed alone, in the order and with the memory of the real run."""
+"""Where a word's time goes: every kernel's call timed alone, in the order and with the memory of the real run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from tvm import relax, tirx
 
 from g2p_build.compiler.peaks import Peaks, kernels_of, measure
-from g2p_build.compiler.pipeline import phases, target_of
+from g2p_build.compiler.pipeline import KERNELS, phases, target_of
 from g2p_build.compiler.work import Work, work_of
 
 __all__ = ["INPUT", "OUTPUT", "build"]
@@ -33,7 +33,7 @@ _RUN = 0  # an instrument's answer: go on
 
 @dataclass
 class _Site:
-    """A call that a function makes: of a kernel, or of the virtual machine's own."""
+    """A call that a function makes of a kernel."""
 
     name: str
     call: Any
@@ -50,17 +50,22 @@ class _Pass:
         role: As in the manifest.
         position: Of a step's token.
         call, arguments: The whole function.
-        sites: Its own calls.
+        idle: The function with kernels that do nothing.
+        sites: Its calls of kernels.
         working_set: Bytes that they touch.
+        seconds: Of the whole, one for each time.
+        between: Of `idle`.
     """
 
     role: str
     position: int
     call: Any
     arguments: list[Any]
+    idle: Any
     sites: list[_Site]
     working_set: int = 0
-    seconds: list[float] = field(default_factory=list)  # of the whole
+    seconds: list[float] = field(default_factory=list)
+    between: list[float] = field(default_factory=list)
 
 
 def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
@@ -76,11 +81,12 @@ def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> N
     machines = _machine(out / "profiled.so"), _machine(out / "profiled.so")
     functions = json.loads(inputs["functions.json"].read_bytes())
     weights = {name: tvm.runtime.tensor(array) for name, array in load_file(inputs["weights.safetensors"]).items()}
-    kernels = _kernels(tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8")), target)
+    module, kernels = _compiled(tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8")), target)
+    idle = _idle(module, target)
     peaks, empty = measure(target), _Empty(target)
     found = []
     for batch in sorted({function["batch"] for function in functions}):
-        passes = _passes(*machines, functions, weights, batch)
+        passes = _passes(*machines, idle, functions, weights, batch)
         for one in passes:
             _count(one, kernels)
         _time(passes, empty)
@@ -94,23 +100,35 @@ def _machine(library: Path) -> Any:
     return machine
 
 
-def _kernels(module: tvm.IRModule, target: Any) -> dict[str, tirx.PrimFunc]:
+def _compiled(module: tvm.IRModule, target: Any) -> tuple[tvm.IRModule, dict[str, tirx.PrimFunc]]:
+    """The module after all phases, and the kernels in it."""
     with target:
-        for name, passes in phases().items():
+        for passes in phases().values():
             module = tvm.transform.Sequential(passes)(module)
-            if name == "plan":
-                break
-    return {
-        variable.name_hint: found
-        for variable, found in module.functions_items()
-        if not isinstance(found, relax.Function)
-    }
+    found = {variable.name_hint: function for variable, function in module.functions_items()}
+    return module, {name: function for name, function in found.items() if not isinstance(function, relax.Function)}
+
+
+def _idle(module: tvm.IRModule, target: Any) -> Any:
+    """A machine whose kernels do nothing: what is left is the time between kernels."""
+    for variable, function in module.functions_items():
+        if not isinstance(function, relax.Function):
+            nothing = tirx.PrimFunc(function.params, tirx.Evaluate(tirx.const(0, "int32")), attrs=function.attrs)
+            module.update_func(variable, nothing)
+    with target:
+        executable = relax.build(module, target, relax_pipeline=None, tir_pipeline=KERNELS)
+    return relax.VirtualMachine(executable, tvm.cpu())
 
 
 def _passes(
-    machine: Any, watched: Any, functions: Sequence[Mapping[str, Any]], weights: Mapping[str, Any], batch: int
+    machine: Any,
+    watched: Any,
+    idle: Any,
+    functions: Sequence[Mapping[str, Any]],
+    weights: Mapping[str, Any],
+    batch: int,
 ) -> list[_Pass]:
-    """The word's passes at one batch size; every row is the same word. Calls are noted on a machine of their own."""
+    """The word's passes at one batch size; every row is the same word. Kernels are noted on a machine of their own."""
     own = [function for function in functions if function["batch"] == batch]
     encoders = [function["input_len"] for function in own if function["role"] == "encode"]
     bucket = min((length for length in encoders if length >= INPUT), default=max(encoders))
@@ -135,7 +153,7 @@ def _passes(
                 sites, result = _sites(watched, function["name"], arguments)
                 results = [result] if hasattr(result, "shape") else list(result)
                 values |= dict(zip((output["name"] for output in function["outputs"]), results, strict=True))
-                passes.append(_Pass(role, position, call, arguments, sites))
+                passes.append(_Pass(role, position, call, arguments, idle[function["name"]], sites))
     return passes
 
 
@@ -153,11 +171,11 @@ def _tensor(shape: Sequence[int], dtype: str, value: int) -> Any:
 
 
 def _sites(machine: Any, name: str, arguments: Sequence[Any]) -> tuple[list[_Site], Any]:
-    """Runs a function once, and notes what it calls with what."""
+    """Runs a function once, and notes the kernels that it calls with what."""
     sites: list[_Site] = []
 
     def note(function: Any, name: str, before: bool, _: Any, *passed: Any) -> int:
-        if before:
+        if before and not name.startswith(_VM):
             sites.append(_Site(name, function, passed))
         return _RUN
 
@@ -203,6 +221,7 @@ def _time(passes: Sequence[_Pass], empty: _Empty) -> None:
         rounds += 1
         for one in passes:
             one.seconds.append(_timed(one.call, one.arguments))
+            one.between.append(_timed(one.idle, one.arguments))
         for one in passes:
             for site in one.sites:
                 site.seconds.append(_timed(site.call, site.arguments))
@@ -213,14 +232,16 @@ def _time(passes: Sequence[_Pass], empty: _Empty) -> None:
 
 
 def _rows(passes: Sequence[_Pass], peaks: Peaks) -> list[dict[str, Any]]:
-    """The table: a row for each kernel of each role, one for the virtual machine's own calls, the rest, the whole."""
+    """The table: a row for each kernel of each role, one for what is between them, the rest, the whole."""
     groups: dict[tuple[str, str], list[tuple[_Pass, _Site]]] = defaultdict(list)
     for one in passes:
         for site in one.sites:
-            name = "virtual machine" if site.name.startswith(_VM) else site.name
-            groups[one.role, name].append((one, site))
+            groups[one.role, site.name].append((one, site))
     whole = sum(statistics.median(one.seconds) for one in passes)
     rows = [_row(role, name, found, peaks, whole) for (role, name), found in groups.items()]
+    for role in {one.role: None for one in passes}:
+        between = [statistics.median(one.between) for one in passes if one.role == role]
+        rows.append(_line(role, "between kernels", len(between), sum(between), whole))
     rows.sort(key=lambda row: -row["us"])
     rest = whole - sum(row["us"] for row in rows) / 1e6
     return [*rows, _line("", "not accounted", None, rest, whole), _line("", "whole", len(passes), whole, whole)]
@@ -256,9 +277,8 @@ def _calls(passes: Sequence[_Pass]) -> Iterator[dict[str, Any]]:
         at = start
         for site in one.sites:
             seconds = statistics.median(site.seconds)
-            if not site.name.startswith(_VM):
-                yield {"name": site.name, "lane": 1, "start_us": 1e6 * at, "us": 1e6 * seconds} | (
-                    {"flops": site.work.flops, "bytes": site.work.bytes} if site.work else {}
-                )
+            yield {"name": site.name, "lane": 1, "start_us": 1e6 * at, "us": 1e6 * seconds} | (
+                {"flops": site.work.flops, "bytes": site.work.bytes} if site.work else {}
+            )
             at += seconds
         start += max(length, at - start)

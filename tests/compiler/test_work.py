@@ -1,0 +1,66 @@
+"""Counting what a kernel does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tvm import tirx
+from tvm.tirx import stmt as tir
+
+from g2p_build.compiler.kernels.cached_attention import cross_attention
+from g2p_build.compiler.kernels.code import Code, load, tensor
+from g2p_build.compiler.kernels.cpu import cpu_named
+from g2p_build.compiler.kernels.matmul import Matmul, matmul
+from g2p_build.compiler.work import work_of
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 8, 64, 65])
+@pytest.mark.parametrize("cpu", ["avx512", "avx2", "neon"])
+def test_a_matmul_does_two_flops_a_product_and_moves_each_operand_once(rows: int, cpu: str) -> None:
+    kernel = matmul(Matmul(48, 96), cpu_named(cpu))
+    shapes = [(rows, 48), (3, 48, 32), (rows, 96)]
+    found = work_of(kernel, [np.empty(shape, "float32") for shape in shapes])
+    assert found is not None
+    assert found.flops == 2 * rows * 48 * 96
+    assert found.bytes == 4 * sum(int(np.prod(shape)) for shape in shapes)
+
+
+def test_half_precision_weights_are_half_the_bytes() -> None:
+    kernel = matmul(Matmul(48, 96, "float16"), cpu_named("avx512"))
+    arguments = [np.empty((1, 48), "float32"), np.empty((3, 48, 32), "float16"), np.empty((1, 96), "float32")]
+    found = work_of(kernel, arguments)
+    assert found is not None and found.bytes == 4 * 48 + 2 * 48 * 96 + 4 * 96
+
+
+def test_attention_is_counted_as_far_as_each_row_goes() -> None:
+    heads, width, positions = 2, 16, 32
+    kernel = cross_attention(heads, width, cpu_named("neon"))
+
+    def flops(*lengths: int) -> int:
+        rows = len(lengths)
+        arguments = [
+            np.empty((rows, heads * width), "float32"),
+            np.array(lengths, "int32"),
+            np.empty((rows, heads, width, positions), "float32"),
+            np.empty((rows, heads, positions, width), "float32"),
+            np.empty((rows, heads * width), "float32"),
+            np.empty((1, positions), "float32"),
+        ]
+        found = work_of(kernel, arguments)
+        assert found is not None
+        return found.flops
+
+    assert flops(8) < flops(16) < flops(32)
+    assert flops(8, 32) == flops(8) + flops(32)
+    assert flops(32) >= 2 * 2 * heads * width * 32
+
+
+def test_a_kernel_that_is_not_understood_has_no_count() -> None:
+    code = Code()
+    rows = tensor("rows", (4,))
+    with code.loop(4, "i") as i:
+        code.store(rows, load(rows, i), i)
+    kernel = code.kernel("strange", [rows])
+    assert work_of(kernel, [np.empty(4, "float32")]) is not None
+    body = tir.AttrStmt(rows, "strange", tirx.const(0, "int32"), kernel.body)
+    assert work_of(tirx.PrimFunc([rows], body), [np.empty(4, "float32")]) is None
