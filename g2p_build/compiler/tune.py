@@ -16,7 +16,7 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprVisitor, visitor
 from tvm.target import Target
 
-from g2p_build.compiler.kernels.cpu import Cpu, cpu_named, cpu_of
+from g2p_build.compiler.kernels.cpu import Cpu, cpu_of
 from g2p_build.compiler.kernels.matmul import Matmul, matmul
 from g2p_build.compiler.kernels.tiles import TILES
 from g2p_build.compiler.passes.lower_linears import matmul_of
