@@ -64,8 +64,9 @@ def loader(wheels: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def arm(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    tree = copy_tree(tmp_path_factory.mktemp("arm") / "tree", built.cache, built.root)
+def arm(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    folder = tmp_path_factory.mktemp("arm")
+    tree = copy_tree(folder / "tree", folder / "cache")
     tree.compiled("target=linux_arm64", "dtype=float32,float16")
     return tree
 

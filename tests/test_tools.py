@@ -78,3 +78,23 @@ def test_a_profile_is_a_table_for_people(small: Tree) -> None:
 
 def test_what_cannot_be_profiled_is_one_line(small: Tree) -> None:
     assert "does not run here" in refusal(small, "profile", "target=iphone")
+
+
+def test_tuning_writes_the_row_of_this_machine_and_a_dry_run_nothing(small: Tree, tmp_path: Path) -> None:
+    tree = copy_tree(tmp_path / "tree", small.cache)
+    table = tree.root / "g2p_build" / "compiler" / "kernels" / "tiles.py"
+    before = table.read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in said(tree, "tune", "--json", "--dry-run").splitlines()]
+    assert [row["table"] for row in rows] == ["old", "new"] and rows[0]["speed_up"] == 1
+    assert table.read_text(encoding="utf-8") == before
+    [row] = [json.loads(line) for line in said(tree, "tune", "--json").splitlines()][1:]
+    after = table.read_text(encoding="utf-8")
+    changed = [line for old, line in zip(before.splitlines(), after.splitlines(), strict=True) if old != line]
+    assert len(changed) <= 1
+    tiles = ", ".join(f"{size}: {vectors}" for size, vectors in (tile.split("x") for tile in row["tiles"].split(", ")))
+    assert f'"chunk": {row["chunk"]}, "tiles": {{{tiles}}}' in after
+
+
+def test_what_cannot_be_tuned_is_one_line(small: Tree) -> None:
+    assert "does not run here" in refusal(small, "tune", "target=iphone")
+    assert "for one variant, not for 2" in refusal(small, "tune", "batch=1,2")
