@@ -59,8 +59,10 @@ def test_settings_change_no_byte_of_the_embedded_checkpoints_variants(tmp_path: 
 
 @pytest.mark.long
 def test_reproduce_takes_a_checkpoint_by_a_relative_path(tree: Tree) -> None:
-    shutil.copytree(ROOT / "g2p_build" / "checkpoints" / "embedded", tree.root / "my checkpoint")
-    result = tree.doit("reproduce", "--json", "checkpoint=path", "checkpoint.path='my checkpoint'", "max_lens=short")
+    shutil.copytree(ROOT / "g2p_build" / "checkpoints" / "embedded", tree.root / "my checkpoints" / "mine")
+    result = tree.doit(
+        "reproduce", "--json", "checkpoint=path", "checkpoint.path='my checkpoints/mine'", "max_lens=short"
+    )
     assert result.returncode == 0, result.stderr
     assert {json.loads(line)["result"] for line in result.stdout.splitlines()} == {"identical"}
 
