@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 __all__ = ["emit", "progress", "show"]
 
 
+WIDE = 400  # columns
+
 T = TypeVar("T")
 
 
@@ -62,11 +64,14 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, hidden: Sequence[str])
 
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
     headings = [heading for heading in rows[0] if heading not in hidden] if rows else []
-    for heading in headings:
-        table.add_column(heading.replace("_", " "))
+    for column, heading in enumerate(headings):
+        # The first one names the row: it is whole, and nothing else is cut short either.
+        table.add_column(heading.replace("_", " "), no_wrap=column == 0, overflow="fold")
     for row in rows:
         table.add_row(*("" if row[heading] is None else _cell(row[heading]) for heading in headings))
-    Console(markup=False, highlight=False).print(table)  # a list is no markup
+    # A file or a pipe has no width.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    Console(markup=False, highlight=False, width=width).print(table)  # a list is no markup
 
 
 def _cell(value: Any) -> str:
