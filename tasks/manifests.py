@@ -34,20 +34,19 @@ def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
     if plan.overrides:
         return TaskFailed(f"it lists all there are and takes no overrides: leave out {' '.join(plan.overrides)}")
     rows = overview(plan.root, plan.tree, plan.default.name)
-    if not as_json:
+    if not as_json:  # the name says the rest
         rows = [
-            {field: value for field, value in row.items() if not field.endswith("_bytes")}
-            | {
-                "max_lens": row["max_lens"] and f"{row['max_lens']['input']}/{row['max_lens']['output']}",
+            {
+                "name": row["name"],
+                "state": row["state"],
+                "built": row["built"][:16].replace("T", " "),
                 "library": row["library_bytes"] and decimal(row["library_bytes"]),
                 "weights": row["weights_bytes"] and decimal(row["weights_bytes"]),
-                "built": row["built"][:16].replace("T", " "),
-                "state": row["state"],
             }
             for row in rows
         ]
     if rows:
-        show(rows, as_json, hidden=["overrides"])
+        show(rows, as_json)
     elif not as_json:
         print("nothing is built here")
     return None
