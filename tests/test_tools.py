@@ -80,6 +80,7 @@ def test_what_cannot_be_profiled_is_one_line(small: Tree) -> None:
     assert "does not run here" in refusal(small, "profile", "target=iphone")
 
 
+@pytest.mark.long
 def test_tuning_writes_the_row_of_this_machine_and_a_dry_run_nothing(small: Tree, tmp_path: Path) -> None:
     tree = copy_tree(tmp_path / "tree", small.cache)
     table = tree.root / "g2p_build" / "compiler" / "kernels" / "tiles.py"
