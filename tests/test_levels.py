@@ -15,6 +15,7 @@ def levels(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     return copy_tree(folder / "tree", folder / "cache")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", ["x86-64-v3", "x86-64-v4"])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_the_golden_words_are_the_same_at_every_level(levels: Tree, level: str, dtype: str) -> None:
