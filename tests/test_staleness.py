@@ -122,7 +122,7 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "kv_cache": lambda c: c.overrides.append("kv_cache=false"),
     "the target's cpu": lambda c: c.edit("conf/target/linux_arm64.yaml", "cpu: generic", "cpu: apple-a14"),
     "the target's name only": lambda c: c.overrides.append("target.name=board"),
-    "a comment in a schedule": lambda c: c.append("g2p_build/compiler/schedules/matmul.py", "# more of it\n"),
+    "a comment in a schedule": lambda c: c.append("g2p_build/compiler/kernels/matmul.py", "# more of it\n"),
     "a docstring in a stage": lambda c: c.edit("g2p_build/stages/tokenizer.py", "Writes `tok", "Makes `tok"),
     "a line of a stage, to another effect": lambda c: c.edit(
         "g2p_build/stages/tokenizer.py", '"vocab_size": vocabulary', '"vocab_size": vocabulary + 1'
@@ -130,7 +130,7 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "a line of a stage, to the same effect": lambda c: c.append("g2p_build/stages/tokenizer.py", "UNUSED = 1\n"),
     "a line of what a stage imports": lambda c: c.append("g2p_build/models/layers.py", "UNUSED = 1\n"),
     "a line of a schedule, to the same effect": lambda c: c.append(
-        "g2p_build/compiler/schedules/matmul.py", "UNUSED = 1\n"
+        "g2p_build/compiler/kernels/matmul.py", "UNUSED = 1\n"
     ),
     "a line of a file that no stage imports": lambda c: c.append("g2p_build/verify.py", "UNUSED = 1\n"),
     "README": lambda c: c.append("README.md", "More to read.\n"),

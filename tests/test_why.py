@@ -74,9 +74,9 @@ def test_text_whose_spaces_matter_is_in_quotes(mine: Checkout) -> None:
     ("change", "stage", "expected"),
     [
         (
-            lambda c: c.append("g2p_build/compiler/schedules/matmul.py", "UNUSED = 1\n"),
+            lambda c: c.append("g2p_build/compiler/kernels/matmul.py", "UNUSED = 1\n"),
             "library",
-            ["compiler/schedules/matmul.py changed"],
+            ["compiler/kernels/matmul.py changed"],
         ),
         (
             lambda c: [
@@ -219,7 +219,7 @@ def test_the_time_is_what_the_stage_took_last(mine: Checkout) -> None:
 
 
 def test_without_records_it_is_less_precise_and_no_error(mine: Checkout) -> None:
-    mine.append("g2p_build/compiler/schedules/matmul.py", "UNUSED = 1\n")
+    mine.append("g2p_build/compiler/kernels/matmul.py", "UNUSED = 1\n")
     for path in (mine.tree.cache / "sources").iterdir():
         path.write_bytes(path.read_bytes()[:-9])
     assert "library:small-linux_arm64-b1-i32-o64-float32-kv stale its source changed" in table(mine)
