@@ -95,13 +95,13 @@ def test_a_deleted_archive_comes_back_without_compiling(built: Tree) -> None:
     path = archive_of(built, DEFAULT, "library")
     data = path.read_bytes()
     path.unlink()
-    assert built.compiled().split()[0] == "compile"
+    assert built.compiled().split()[0] == "publish"
     assert path.read_bytes() == data
 
 
 def test_another_tree_with_the_same_cache_compiles_nothing(built: Tree, tmp_path: Path) -> None:
     other = copy_tree(tmp_path / "elsewhere", built.cache, built.root)
-    assert {line.split()[0] for line in other.compiled().splitlines()} == {"compile"}
+    assert {line.split()[0] for line in other.compiled().splitlines()} == {"publish"}
     for part in ("manifests", "dist"):
         for path in (other.root / part).glob("*"):
             if path.name != "index.json":
