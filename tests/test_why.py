@@ -80,11 +80,11 @@ def test_text_whose_spaces_matter_is_in_quotes(mine: Checkout) -> None:
         ),
         (
             lambda c: [
-                c.append("g2p_build/models/extra.py", "DEPTH = 1\n"),
-                c.append("g2p_build/stages/tokenizer.py", "from g2p_build.models import extra\n"),
+                c.append("g2p_build/checkpoints/extra.py", "DEPTH = 1\n"),
+                c.append("g2p_build/stages/tokenizer.py", "from g2p_build.checkpoints import extra\n"),
             ],
             "tokenizer",
-            ["models/__init__.py added", "models/extra.py added", "stages/tokenizer.py changed"],
+            ["checkpoints/__init__.py added", "checkpoints/extra.py added", "stages/tokenizer.py changed"],
         ),
         (
             lambda c: c.edit(
