@@ -94,9 +94,9 @@ def _failure(row: Row) -> dict[str, str]:
 
 
 def _spread(values: Mapping[str, float]) -> str:
-    """ "12.3 (11.9 to 12.8)": three digits that mean something."""
+    """ "12.3 (11.9-12.8)": three digits that mean something."""
     median, low, high = (_digits(values[name]) for name in ("median", "low", "high"))
-    return f"{median} ({low} to {high})"
+    return f"{median} ({low}-{high})"
 
 
 def _digits(value: float) -> str:
