@@ -27,7 +27,8 @@ class Contender:
     variant: Variant | None = None  # ours
     only_batch: int | None = None  # too slow for more
     only_threads: int | None = None
-    rounds: int | None = None
+    rounds: int | None = None  # at most so many turns
+    loads: int | None = None  # opened at most so often
 
 
 _ANY = ("dtype", "max_input", "max_tokens")
@@ -36,7 +37,14 @@ _TWO = ("float32", "int8")
 
 PEERS = (
     Contender("eager", "eager", "float32", "transformers `generate`"),
-    Contender("compile", "compiled", "float32", "the same under `torch.compile`", made_for=(*_STATIC, "threads")),
+    Contender(
+        "compile",
+        "compiled",
+        "float32",
+        "the same under `torch.compile`",
+        made_for=(*_STATIC, "threads"),
+        loads=1,
+    ),
     *(Contender(f"ctranslate2-{d}", "ctranslate2", d, "CTranslate2", "ctranslate2", ("dtype",)) for d in _TWO),
     *(Contender(f"executorch-{d}", "executorch", d, "ExecuTorch with XNNPACK", "executorch", _STATIC) for d in _TWO),
     *(Contender(f"onnxruntime-{d}", "onnxruntime", d, "ONNX Runtime", "onnxruntime", _ANY) for d in _TWO),
@@ -49,6 +57,7 @@ PEERS = (
         only_batch=1,
         only_threads=1,
         rounds=1,
+        loads=1,
     ),
 )
 

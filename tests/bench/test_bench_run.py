@@ -46,7 +46,8 @@ def test_each_contender_is_timed_at_each_batch_size(rows: list[dict[str, Any]]) 
         assert len(row["rounds"]) == 2
         assert 0 < row["ms"]["low"] <= row["ms"]["median"] <= row["ms"]["high"]
         assert row["model_bytes"] > 0 < row["peak_bytes"]
-        assert 0 < row["open_seconds"] < row["load_seconds"]
+        assert 0 < row["load"]["low"] <= row["load"]["median"] <= row["load"]["high"]
+        assert 0 < row["import_seconds"] + row["open_seconds"] < row["load"]["high"]
 
 
 def test_every_golden_word_is_said_as_by_transformers(rows: list[dict[str, Any]]) -> None:
