@@ -23,31 +23,41 @@ class Contender:
     dtype: str
     says: str  # what it is, for the report
     packages: str | None = None  # the list in peers/ that it needs; None: the build's own environment has it
-    prepared: bool = True  # it wants files of its own, made from the checkpoint
-    prepared_for_threads: bool = False  # and they depend on how many threads there are
+    made_for: tuple[str, ...] | None = None  # it wants files of its own, made for these fields of its setup
     variant: Variant | None = None  # ours
     only_batch: int | None = None  # too slow for more
     only_threads: int | None = None
-    rounds: int | None = None
+    rounds: int | None = None  # at most so many turns
+    loads: int | None = None  # opened at most so often
 
+
+_ANY = ("dtype", "max_input", "max_tokens")
+_STATIC = ("dtype", "batches", "buckets", "tokens")
+_TWO = ("float32", "int8")
 
 PEERS = (
-    Contender("eager", "eager", "float32", "transformers `generate`", prepared=False),
-    Contender("compile", "compiled", "float32", "the same under `torch.compile`", prepared_for_threads=True),
-    Contender("ctranslate2-float32", "ctranslate2", "float32", "CTranslate2", "ctranslate2"),
-    Contender("ctranslate2-int8", "ctranslate2", "int8", "CTranslate2", "ctranslate2"),
-    Contender("executorch-float32", "executorch", "float32", "ExecuTorch with XNNPACK", "executorch"),
-    Contender("executorch-int8", "executorch", "int8", "ExecuTorch with XNNPACK", "executorch"),
-    Contender("onnxruntime-float32", "onnxruntime", "float32", "ONNX Runtime, three graphs", "onnxruntime"),
-    Contender("onnxruntime-int8", "onnxruntime", "int8", "ONNX Runtime, three graphs", "onnxruntime"),
+    Contender("eager", "eager", "float32", "transformers `generate`"),
+    Contender(
+        "compile",
+        "compiled",
+        "float32",
+        "the same under `torch.compile`",
+        made_for=(*_STATIC, "threads"),
+        loads=1,
+    ),
+    *(Contender(f"ctranslate2-{d}", "ctranslate2", d, "CTranslate2", "ctranslate2", ("dtype",)) for d in _TWO),
+    *(Contender(f"executorch-{d}", "executorch", d, "ExecuTorch with XNNPACK", "executorch", _STATIC) for d in _TWO),
+    *(Contender(f"onnxruntime-{d}", "onnxruntime", d, "ONNX Runtime", "onnxruntime", _ANY) for d in _TWO),
     Contender(
         "stock-tvm",
         "stock_tvm",
         "float32",
         "TVM's default pipeline (batch 1, one thread, one round)",
+        made_for=_STATIC,
         only_batch=1,
         only_threads=1,
         rounds=1,
+        loads=1,
     ),
 )
 
@@ -61,7 +71,6 @@ def ours(variants: Sequence[Variant]) -> list[Contender]:
             "ours",
             variant.dtype,
             "this project's runtime",
-            prepared=False,
             variant=variant,
         )
         for variant in variants

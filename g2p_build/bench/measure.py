@@ -24,6 +24,7 @@ __all__ = ["Plan", "function_times", "run"]
 
 _SECONDS = 600  # for one answer
 _WORDS = 10  # of each language that are timed
+_LOADS = 3  # how often each contender is opened, with the fewest threads
 _SETTLE = 0.05  # seconds between turns: threads of the last one may still be spinning
 
 
@@ -62,12 +63,7 @@ def run(plan: Plan) -> Iterator[dict[str, Any]]:
     for threads in plan.threads:
         with ExitStack() as stack:
             running: list[Running] = []
-            for contender in plan.contenders:
-                try:
-                    running += _opened(plan, contender, threads, batches, stack)
-                except Failed as failed:
-                    plan.say(f"{contender.name}: {failed}")
-                    yield failure(contender, threads, str(failed))
+            yield from _start(plan, threads, batches, stack, running)
             for name, listed in batches.items():
                 if name != ALL:
                     _rounds(plan, running, name, listed)
@@ -76,6 +72,38 @@ def run(plan: Plan) -> Iterator[dict[str, Any]]:
                     _first([one for one in running if one.sizes[-1] == plan.sizes[-1]], ALL)
             forced = plan.forced_tokens is not None
             yield from rows(running, batches, forced, plan.variants[0].checkpoint.eos_id)
+
+
+def _start(
+    plan: Plan, threads: int, batches: Mapping[str, Sequence[Batch]], stack: ExitStack, running: list[Running]
+) -> Iterator[dict[str, Any]]:
+    """Opens everybody in turn, several times; what is opened last goes on running.
+
+    Yields:
+        A row for each contender that does not get so far.
+    """
+    times = _LOADS if threads == plan.threads[0] else 1
+    seconds: dict[str, list[float]] = {}
+    out: set[str] = set()
+    for number in range(times):
+        for contender in plan.contenders:
+            # Those that are opened less often come in later.
+            if contender.name in out or number < times - (contender.loads or times):
+                continue
+            try:
+                one = _opened(plan, contender, threads, batches)
+            except Failed as failed:
+                out.add(contender.name)
+                plan.say(f"{contender.name}: {failed}")
+                yield failure(contender, threads, str(failed))
+                continue
+            if one is not None:
+                one.loads = seconds[contender.name] = seconds.get(contender.name, []) + one.loads
+                if number < times - 1:
+                    one.process.close()
+                else:
+                    stack.callback(one.process.close)
+                    running.append(one)
 
 
 def function_times(plan: Plan) -> list[dict[str, Any]]:
@@ -120,6 +148,7 @@ def _setup(plan: Plan, contender: Contender, threads: int, batches: Mapping[str,
         folder=str(plan.manifests / f"{variant.name}.json" if contender.variant else plan.checkpoint),
         batches=tuple(size for size in mine if contender.only_batch in (None, size)),
         buckets=workload.buckets(batch for listed in batches.values() for batch in listed),
+        max_input=variant.max_lens.input,
         max_tokens=variant.max_lens.output - 1,
         forced_tokens=plan.forced_tokens,
         pad_id=checkpoint.pad_id,
@@ -128,29 +157,30 @@ def _setup(plan: Plan, contender: Contender, threads: int, batches: Mapping[str,
     )
 
 
-def _opened(
-    plan: Plan, contender: Contender, threads: int, batches: Mapping[str, Sequence[Batch]], stack: ExitStack
-) -> list[Running]:
-    """A contender's process, or none where it does not take part with these threads.
+def _opened(plan: Plan, contender: Contender, threads: int, batches: Mapping[str, Sequence[Batch]]) -> Running | None:
+    """A contender's process, or None where it does not take part with these threads.
 
     Raises:
         Failed: it cannot be installed, made or opened.
     """
     setup = _setup(plan, contender, threads, batches)
     if contender.only_threads not in (None, threads) or not setup.batches:
-        return []
+        return None
     python = interpreter(plan.root, contender.packages, plan.say)
     setup = prepared(plan.root, contender, setup, plan.checkpoint, python, plan.say)
     started = time.perf_counter()
     process = Process(python, PACKAGE.parent, threads, scratch(plan.root) / f"{contender.name}.log")
-    stack.callback(process.close)
     names = [str(size) for size in setup.batches]
     if setup.batches[-1] == plan.sizes[-1] and threads == plan.threads[0]:
         names.append(ALL)
-    answer = _open(process, setup, {name: batches[name] for name in names if name in batches})
+    try:
+        answer = _open(process, setup, {name: batches[name] for name in names if name in batches})
+    except BaseException:
+        process.close()
+        raise
     seconds = time.perf_counter() - started
     plan.say(f"{contender.name}: {threads} {'thread' if threads == 1 else 'threads'}, open after {seconds:.1f} s")
-    return [Running(contender, threads, setup.batches, process, {"load_seconds": round(seconds, 3), **answer})]
+    return Running(contender, threads, setup.batches, process, answer, [seconds])
 
 
 def _open(process: Process, setup: Setup, batches: Mapping[str, Sequence[Batch]]) -> dict[str, Any]:

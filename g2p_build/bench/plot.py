@@ -63,7 +63,7 @@ def _panels(
     first = {row["contender"]: row for row in reversed(timed)}
     measures = {
         "package, MB": lambda row: (row["model_bytes"] + row["library_bytes"]) / 1e6,
-        "load, s": lambda row: row["load_seconds"],
+        "load, s": lambda row: row["load"]["median"],
         "peak memory, MB": lambda row: row["peak_bytes"] / 1e6,
     }
     for title, measure in measures.items():

@@ -34,13 +34,10 @@ def prepared(
     Raises:
         Failed: they cannot be made.
     """
-    if not contender.prepared:
+    if contender.made_for is None:
         return setup
-    fields = asdict(setup) | {"folder": ""}
-    if not contender.prepared_for_threads:
-        fields["threads"] = 1
     made_of = [
-        fields,
+        {name: getattr(setup, name) for name in contender.made_for},
         [file_digest(root, path.resolve()) for path in sorted(checkpoint.iterdir())],
         source_digest(root, f"g2p_build.bench.engines.{contender.engine}"),
         str(python),  # an environment's folder is named after its packages

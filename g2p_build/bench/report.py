@@ -64,8 +64,9 @@ def _footprints(rows: Sequence[Row]) -> list[dict[str, str]]:
                 "package MB": _megabytes(row["model_bytes"] + row["library_bytes"]),
                 "model MB": _megabytes(row["model_bytes"]),
                 "library MB": _megabytes(row["library_bytes"]),
-                "load s": f"{row['load_seconds']:.2f}",
-                "of it open s": f"{row['open_seconds']:.2f}",
+                "load s": _spread(row["load"]),
+                "times ours": _spread(row["load_ratio"]) if row["load_ratio"] else "",
+                "open s": f"{row['open_seconds']:.2f}",
                 "peak MB": _megabytes(row["peak_bytes"]),
             }
     return list(found.values())
@@ -94,9 +95,9 @@ def _failure(row: Row) -> dict[str, str]:
 
 
 def _spread(values: Mapping[str, float]) -> str:
-    """ "12.3 (11.9 to 12.8)": three digits that mean something."""
+    """ "12.3 (11.9-12.8)": three digits that mean something."""
     median, low, high = (_digits(values[name]) for name in ("median", "low", "high"))
-    return f"{median} ({low} to {high})"
+    return f"{median} ({low}-{high})"
 
 
 def _digits(value: float) -> str:

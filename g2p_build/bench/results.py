@@ -26,6 +26,7 @@ class Running:
     sizes: tuple[int, ...]  # batches that it is asked for
     process: Process
     opened: Row  # seconds, bytes and versions that it told when it was open
+    loads: list[float]  # seconds from starting it to its first word, each time
     peak_bytes: int | None = None  # after its first pass over its smallest batches
     ms: dict[str, list[float]] = field(default_factory=dict)  # batches → milliseconds a word, one a round
     ids: dict[str, list[list[int]]] = field(default_factory=dict)  # batches → what it said
@@ -49,9 +50,11 @@ def rows(
         eos_id: the end token.
     """
     truth = next((one for one in running if one.contender.name == TRUTH), running[0] if running else None)
-    base = running[0].ms if running and running[0].contender.variant else {}
+    mine = running[0] if running and running[0].contender.variant else None
+    base, first = (mine.ms, mine.loads) if mine else ({}, [])
     for one in running:
         row = _head(one.contender, one.threads) | one.opened | {"peak_bytes": one.peak_bytes}
+        row |= {"load": _plain(spread(one.loads)), "load_ratio": _plain(ratios(one.loads, first)) if first else None}
         for name in batches:
             if name in one.ids:
                 assert truth is not None

@@ -32,6 +32,7 @@ class Setup:
     folder: str  # what `prepare` made, or the checkpoint stage's files; our own runtime: the manifest
     batches: tuple[int, ...]  # sizes that will be asked for, ascending
     buckets: tuple[int, ...]  # input lengths that static programs are made for, ascending
+    max_input: int  # ids of a prompt, at most
     max_tokens: int  # ids after the start token, at most
     forced_tokens: int | None  # exactly so many, whatever the model says
     pad_id: int

@@ -14,8 +14,8 @@ from g2p_build.reference import generate
 
 SHAPES = {
     "gated": {"d_model": 48, "d_kv": 8, "d_ff": 64, "num_heads": 3, "num_layers": 2, "feed_forward_proj": "gated-gelu"},
-    "relu, deep decoder": {"d_model": 32, "d_kv": 7, "d_ff": 40, "num_heads": 2, "num_layers": 1}
-    | {"num_decoder_layers": 3, "feed_forward_proj": "relu"},
+    "relu, deep encoder": {"d_model": 32, "d_kv": 7, "d_ff": 40, "num_heads": 2, "num_layers": 3}
+    | {"num_decoder_layers": 1, "feed_forward_proj": "relu"},
 }
 PROMPTS = [[9, 8, 7, 6, 5, 4], [20, 30], [100]]
 STEPS = 9

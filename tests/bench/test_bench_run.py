@@ -46,7 +46,8 @@ def test_each_contender_is_timed_at_each_batch_size(rows: list[dict[str, Any]]) 
         assert len(row["rounds"]) == 2
         assert 0 < row["ms"]["low"] <= row["ms"]["median"] <= row["ms"]["high"]
         assert row["model_bytes"] > 0 < row["peak_bytes"]
-        assert 0 < row["open_seconds"] < row["load_seconds"]
+        assert 0 < row["load"]["low"] <= row["load"]["median"] <= row["load"]["high"]
+        assert 0 < row["import_seconds"] + row["open_seconds"] < row["load"]["high"]
 
 
 def test_every_golden_word_is_said_as_by_transformers(rows: list[dict[str, Any]]) -> None:
@@ -91,11 +92,11 @@ def test_our_runtime_can_be_made_to_go_on_and_to_stop(
     tree.compiled("batch=[1,8]")
     manifest = str(tree.root / "manifests" / f"{CACHED}.json")
     word = Word("eng-us", "knight", ())
-    natural = ours.open_model(Setup("ours", "float32", threads, manifest, (1, 8), (), 127, None, 0, 1, 0))
+    natural = ours.open_model(Setup("ours", "float32", threads, manifest, (1, 8), (), 64, 127, None, 0, 1, 0))
     expected = [3 + byte for byte in "ˈnaɪt".encode()] + [1]
     assert natural([[word], [word] * 8]) == [expected] * 9
     for count in (3, 30):
-        forced = ours.open_model(Setup("ours", "float32", threads, manifest, (1, 8), (), 127, count, 0, 1, 0))
+        forced = ours.open_model(Setup("ours", "float32", threads, manifest, (1, 8), (), 64, 127, count, 0, 1, 0))
         found = forced([[word], [word] * 8])
         assert [len(ids) for ids in found] == [count] * 9
         assert all(ids[: len(expected)] == expected[:count] for ids in found)
@@ -127,7 +128,7 @@ def test_a_wrong_option_is_one_line(tree: Tree, word: str, said: str) -> None:
 
 
 def question(engine: str) -> dict[str, Any]:
-    setup = Setup(engine, "float32", 1, "", (1,), (), 5, None, 0, 1, 0)
+    setup = Setup(engine, "float32", 1, "", (1,), (), 64, 5, None, 0, 1, 0)
     return {"setup": asdict(setup), "cores": [0], "words": {}}
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 from g2p_build.bench.setup import Batch, Setup, Word, from_json, greedy, in_turn, independent, padded
 
-SETUP = Setup("ours", "float32", 1, "somewhere", (1, 8), (16, 24), 5, None, 0, 1, 0)
+SETUP = Setup("ours", "float32", 1, "somewhere", (1, 8), (16, 24), 64, 5, None, 0, 1, 0)
 WORDS = [Word("fin", letter * length, (5,) * length) for letter, length in (("a", 3), ("b", 1), ("c", 2))]
 
 

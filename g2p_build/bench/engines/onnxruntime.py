@@ -29,7 +29,7 @@ def prepare(setup: Setup, checkpoint: Path, out: Path) -> None:
     from g2p_build.bench import plain
 
     arch, state = plain.read(checkpoint)
-    rows, length, past = Dim("rows", min=1), Dim("length", min=2, max=setup.buckets[-1]), Dim("past", max=1023)
+    rows, length, past = Dim("rows", min=1), Dim("length", min=2, max=setup.max_input), Dim("past", max=1023)
     ids, mask = torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8)
     token = torch.ones(2, 1, dtype=torch.int64)
     cross = [torch.zeros(plain.cache_shape(arch, 2, 8)) for _ in range(2 * arch.num_decoder_layers)]
@@ -39,7 +39,7 @@ def prepare(setup: Setup, checkpoint: Path, out: Path) -> None:
     step = plain.PastStep(arch, state, setup.max_tokens)
     names = [f"{part}_{block}" for block in range(arch.num_decoder_layers) for part in ("key", "value")]
     crossed, old, new = ([f"{kind}_{name}" for name in names] for kind in ("cross", "past", "present"))
-    encoder = plain.Encode(arch, state, setup.buckets[-1])
+    encoder = plain.Encode(arch, state, setup.max_input)
     settings: dict[str, Any] = {"dynamo": True, "external_data": False, "verbose": False, "optimize": True}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
