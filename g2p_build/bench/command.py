@@ -34,9 +34,9 @@ def options(words: str, names: str, threads: str, rounds: int, forced_tokens: in
     Raises:
         BuildError: one is not what it should be.
     """
-    counts = threads.split(",")
+    counts, most = threads.split(","), machine.cores()
     for count in counts:
-        if not count.isdecimal() or not 0 < int(count) <= (most := machine.cores()):
+        if not count.isdecimal() or not 0 < int(count) <= most:
             raise BuildError(
                 f"--threads {threads}: {count!r} is not a number from 1 to {most}, the cores of this machine"
             )
