@@ -32,7 +32,7 @@ GATED = PANEL // 2
 """Columns of the gate in a panel of a gated feed-forward layer; as many of the other matrix follow."""
 
 POSITIONS = 16
-"""The last axis of cached keys is a multiple of this: the longest vector of any CPU."""
+"""Cached keys lie in blocks of so many positions, position by position for each d: the longest vector of any CPU."""
 
 NO_NORM = -1.0
 """In the place of a norm's epsilon: there is no norm."""
@@ -46,7 +46,7 @@ def panels(columns: int, width: int = PANEL) -> int:
 
 
 def padded(positions: int) -> int:
-    """The extent of a key's last axis that holds so many positions."""
+    """So many positions and those that fill up their last block."""
     return -(-positions // POSITIONS) * POSITIONS
 
 

@@ -4,8 +4,8 @@ Their implementations here are plain torch and say what the kernels compute; not
 takes weights in the layout of `weights`, in half precision or not, and computes in float32.
 
 Tensors: B rows of a batch, L input positions, Q new tokens a row, T output positions, H heads of width dk, I = H * dk.
-Keys are cached as [B, H, dk, positions], so that a query's scores are rows of vectors over positions; their last axis
-is padded to a multiple of `POSITIONS`.
+Keys are cached in blocks of 16 positions, [B, H, positions / 16, dk, 16], so that a query's scores are vectors over
+positions, and the keys of the positions so far lie together; the last block is padded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from g2p_build.models.layout import GATED, NO_NORM, PANEL, padded, unpack_columns
+from g2p_build.models.layout import GATED, NO_NORM, PANEL, POSITIONS, padded, unpack_columns
 
 __all__ = [
     "attend_cross",
@@ -161,7 +161,7 @@ def attend_self(
         position: int32 [B], that of each row's first token. Keys and values outside the cache are dropped.
         buckets: int32 [T], the row of the table for each distance backwards.
         table: [buckets, H].
-        key: float32 [B, H, dk, at least T]; None where nothing is cached yet.
+        key: float32 [B, H, at least T / 16, dk, 16]; None where nothing is cached yet.
         value: float32 [B, H, T, dk]; None where `key` is.
 
     Returns:
@@ -172,18 +172,20 @@ def attend_self(
         2, 0, 3, 1, 4
     )
     count, width = query.shape[2:]
-    key = torch.zeros(batch, heads, width, padded(length)) if key is None else key.clone()
+    key = _empty_keys(batch, heads, width, length) if key is None else key.clone()
     value = torch.zeros(batch, heads, length, width) if value is None else value.clone()
     attended = torch.empty(batch, count, heads, width)
     by_distance = functional.embedding(buckets, table).to(torch.float32)
     for row, start in enumerate(position.tolist()):
         for token in range(count):
             if 0 <= start + token < length:
-                key[row, :, :, start + token] = new_key[row, :, token]
+                at = start + token
+                key[row, :, at // POSITIONS, :, at % POSITIONS] = new_key[row, :, token]
                 value[row, :, start + token] = new_value[row, :, token]
         for token in range(count):
             seen = min(max(start + token + 1, 1), length)
-            scores = (query[row, :, token, None] @ key[row, :, :, :seen]).squeeze(1) + by_distance[:seen].flip(0).T
+            scores = (query[row, :, token, None] @ _in_line(key[row])[:, :, :seen]).squeeze(1)
+            scores = scores + by_distance[:seen].flip(0).T
             attended[row, token] = (torch.softmax(scores, -1)[:, None] @ value[row, :, :seen]).squeeze(1)
     return attended.view(batch * count, -1), key, value
 
@@ -212,9 +214,11 @@ def write_cross(
     """
     parts = key_value.view(batch, -1, 2, heads, _width(key_value, 2 * heads)).permute(2, 0, 3, 1, 4)
     length, width = parts.shape[3:]
-    key = torch.zeros(batch, heads, width, padded(length)) if key is None else key.clone()
+    key = _empty_keys(batch, heads, width, length) if key is None else key.clone()
     value = torch.zeros(batch, heads, length, width) if value is None else value.clone()
-    key[..., :length] = parts[0].transpose(2, 3)
+    filled = _in_line(key).clone()
+    filled[..., :length] = parts[0].transpose(2, 3)
+    key[:] = filled.unflatten(3, (-1, POSITIONS)).transpose(2, 3)
     value[:, :, :length] = parts[1]
     return key, value
 
@@ -232,7 +236,16 @@ def _width(packed: Tensor, parts: int) -> int:
 
 
 def _caches(batch: int, heads: int, width: int, length: int) -> tuple[Tensor, Tensor]:
-    return torch.empty(batch, heads, width, padded(length)), torch.empty(batch, heads, length, width)
+    return _empty_keys(batch, heads, width, length), torch.empty(batch, heads, length, width)
+
+
+def _empty_keys(batch: int, heads: int, width: int, length: int) -> Tensor:
+    return torch.zeros(batch, heads, padded(length) // POSITIONS, width, POSITIONS)
+
+
+def _in_line(key: Tensor) -> Tensor:
+    """Keys [..., blocks, dk, 16] as [..., dk, positions]."""
+    return key.transpose(-3, -2).flatten(-2)
 
 
 @torch.library.custom_op("g2p::attend_cross", mutates_args=())
@@ -242,7 +255,7 @@ def attend_cross(query: Tensor, length: Tensor, key: Tensor, value: Tensor) -> T
     Args:
         query: float32 [B * Q, I].
         length: int32 [B]; one below 1 counts as 1.
-        key: float32 [B, H, dk, at least L].
+        key: float32 [B, H, at least L / 16, dk, 16].
         value: float32 [B, H, L, dk].
 
     Returns:
@@ -251,7 +264,7 @@ def attend_cross(query: Tensor, length: Tensor, key: Tensor, value: Tensor) -> T
     batch, heads, positions, width = value.shape
     parts = query.view(batch, -1, heads, width).permute(0, 2, 1, 3)
     unused = torch.arange(positions)[None] >= length.clamp(min=1)[:, None]
-    scores = (parts @ key[..., :positions]).masked_fill(unused[:, None, None, :], -math.inf)
+    scores = (parts @ _in_line(key)[..., :positions]).masked_fill(unused[:, None, None, :], -math.inf)
     return (torch.softmax(scores, -1) @ value).permute(0, 2, 1, 3).reshape(query.shape)
 
 

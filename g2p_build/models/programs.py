@@ -10,7 +10,7 @@ from torch import nn
 
 from g2p_build.models import t5
 from g2p_build.models.architecture import Architecture
-from g2p_build.models.layout import input_buckets, padded
+from g2p_build.models.layout import POSITIONS, input_buckets, padded
 from g2p_build.models.weights import TensorSpec, tensor_specs
 
 __all__ = ["TOKENS", "Program", "nested_arguments", "programs"]
@@ -188,7 +188,7 @@ def _results(arch: Architecture, rows: int, tokens: int) -> tuple[TensorSpec, ..
 
 def _cache(arch: Architecture, name: str, rows: int, length: int) -> tuple[TensorSpec, ...]:
     shapes = {
-        "key": (rows, arch.num_heads, arch.d_kv, padded(length)),
+        "key": (rows, arch.num_heads, padded(length) // POSITIONS, arch.d_kv, POSITIONS),
         "value": (rows, arch.num_heads, length, arch.d_kv),
     }
     return tuple(

@@ -165,10 +165,10 @@ def test_buckets_are_exactly_transformers(buckets: int, further: int, bidirectio
 def test_writing_a_cache_outside_of_it_is_dropped() -> None:
     packed, position = torch.ones(6, 3 * 2), torch.tensor([1, 3, -1], dtype=torch.int32)
     buckets, table = torch.zeros(4, dtype=torch.int32), torch.zeros(1, 1)
-    key, value = torch.zeros(3, 1, 2, 16), torch.zeros(3, 1, 4, 2)
+    key, value = torch.zeros(3, 1, 1, 2, 16), torch.zeros(3, 1, 4, 2)
     _, keys, values = ops.attend_self(packed, position, buckets, table, key, value)
     assert values[:, 0, :, 0].tolist() == [[0, 1, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]]
-    assert torch.equal(keys[:, :, :, :4], values.transpose(2, 3))
+    assert torch.equal(keys[:, :, 0, :, :4], values.transpose(2, 3))
     assert key.eq(0).all() and value.eq(0).all()
 
 

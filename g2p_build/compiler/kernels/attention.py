@@ -20,12 +20,12 @@ _LOWEST = -3.4028234663852886e38
 
 @dataclass(frozen=True)
 class Head:
-    """Where one head's keys, values and queries are: each function gives a buffer and the indices before the last.
+    """Where one head's keys, values and queries are: each function gives a buffer and indices.
 
     Attributes:
         width: dk.
         query: (query, d) to the place of one number.
-        key: d to the row of all positions' keys.
+        key: The first of a vector of positions and d, to the place of their keys' first number.
         value: position to the row of its value, and the column where it starts.
         bias: Query to a row to be added to its scores and the column where it starts; None: nothing is added.
         output: Query to the row of its result, and the column where it starts.
@@ -33,7 +33,7 @@ class Head:
 
     width: int
     query: Callable[[Value, Value], tuple[tirx.Buffer, list[Value]]]
-    key: Callable[[Value], tuple[tirx.Buffer, list[Value]]]
+    key: Callable[[Value, Value], tuple[tirx.Buffer, list[Value]]]
     value: Callable[[Value], tuple[tirx.Buffer, list[Value], Value]]
     bias: Callable[[Value], tuple[tirx.Buffer, list[Value], Value]] | None
     output: Callable[[Value], tuple[tirx.Buffer, list[Value], Value]]
@@ -88,8 +88,8 @@ def _scores(
         code.store(sums, constant(0.0, lanes=lanes), ramp(number * lanes, lanes))
 
     def accumulate(d: Value, part: int) -> None:
-        buffer, indices = head.key(d)
-        key = code.let(load(buffer, *indices, ramp(start, lanes)), "key")
+        buffer, indices = head.key(start, d)
+        key = code.let(load(buffer, *indices[:-1], ramp(indices[-1], lanes)), "key")
         for number, query in enumerate(queries):
             buffer, indices = head.query(query, d)
             place = ramp((number * _PARTS + part) * lanes, lanes)

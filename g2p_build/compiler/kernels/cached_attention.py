@@ -7,21 +7,31 @@ from tvm import tirx
 from g2p_build.compiler.kernels.attention import Head, attend
 from g2p_build.compiler.kernels.code import Code, Value, constant, load, ramp, segments, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
+from g2p_build.models.layout import POSITIONS
 
 __all__ = ["cross_attention", "self_attention", "write_cross"]
+
+
+def _keys(batch: Value, heads: int, blocks: Value, width: int) -> tirx.Buffer:
+    return tensor("key", (batch, heads, blocks, width, POSITIONS))
+
+
+def _place(position: Value, d: Value) -> list[Value]:
+    """Where a head's key of a position is: in blocks of positions, so that all that is read lies together."""
+    return [tirx.floordiv(position, POSITIONS), d, tirx.floormod(position, POSITIONS)]
 
 
 def self_attention(heads: int, width: int, length: int, buckets: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
     """The kernel of self-attention over a cache, and of writing into it.
 
-    It takes query_key_value [B * Q, 3 * I], position [B], bucket [T], table [buckets, H], key [B, H, dk, padded], value
-    [B, H, T, dk], result [B * Q, I] and scratch memory [2, padded].
+    It takes query_key_value [B * Q, 3 * I], position [B], bucket [T], table [buckets, H], key [B, H, T / 16, dk, 16],
+    value [B, H, T, dk], result [B * Q, I] and scratch memory [2, padded].
 
     The loop nest::
 
         for row of the batch, head:
           for new token inside the cache:
-            key[:, position + token], value[position + token, :] = the token's own
+            key[position + token, :], value[position + token, :] = the token's own
           for new token:
             seen = position + token + 1
             bias[j] = table[bucket[seen - 1 - j], head] for j < seen
@@ -30,10 +40,10 @@ def self_attention(heads: int, width: int, length: int, buckets: int, dtype: str
     Caches are written in place, and read no further than the row's position.
     """
     code, inner = Code(), heads * width
-    count, batch, padded = (tirx.Var(name, "int32") for name in ("rows", "batch", "padded"))
+    count, batch, blocks, padded = (tirx.Var(name, "int32") for name in ("rows", "batch", "blocks", "padded"))
     packed, position = tensor("query_key_value", (count, 3 * inner)), tensor("position", (batch,), "int32")
     bucket, table = tensor("bucket", (length,), "int32"), tensor("table", (buckets, heads), dtype)
-    key, value = tensor("key", (batch, heads, width, padded)), tensor("value", (batch, heads, length, width))
+    key, value = _keys(batch, heads, blocks, width), tensor("value", (batch, heads, length, width))
     result, scores = tensor("result", (count, inner)), tensor("scores", (2, padded))
     tokens = code.let(tirx.floordiv(count, batch), "tokens")
     with code.loop(batch, "b") as b:
@@ -44,14 +54,14 @@ def self_attention(heads: int, width: int, length: int, buckets: int, dtype: str
                 at = code.let(start + t, "at")
                 with code.when(tirx.all(at >= 0, at < length)):
                     with code.loop(width, "d") as d:
-                        code.store(key, load(packed, first + t, column + d + inner), b, h, d, at)
+                        code.store(key, load(packed, first + t, column + d + inner), b, h, *_place(at, d))
                     for d, lanes in segments(width, cpu.lanes):
                         new = load(packed, first + t, ramp(column + d + 2 * inner, lanes))
                         code.store(value, new, b, h, at, ramp(d, lanes))
             head = Head(
                 width,
                 query=lambda i, d: (packed, [first + i, column + d]),
-                key=lambda d: (key, [b, h, d]),
+                key=lambda start, d: (key, [b, h, *_place(start, d)]),
                 value=lambda j: (value, [b, h, j], 0),
                 bias=lambda i: (scores, [1], 0),
                 output=lambda i: (result, [first + i], column),
@@ -66,7 +76,7 @@ def self_attention(heads: int, width: int, length: int, buckets: int, dtype: str
 
 
 def cross_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (query [B * Q, I], length [B], key [B, H, dk, padded], value [B, H, L, dk], result, scratch).
+    """The kernel (query [B * Q, I], length [B], key [B, H, L / 16, dk, 16], value [B, H, L, dk], result, scratch).
 
     The loop nest::
 
@@ -74,9 +84,10 @@ def cross_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
           `attend` over the row's length
     """
     code, inner = Code(), heads * width
-    count, batch, positions, padded = (tirx.Var(name, "int32") for name in ("rows", "batch", "positions", "padded"))
+    names = ("rows", "batch", "positions", "blocks", "padded")
+    count, batch, positions, blocks, padded = (tirx.Var(name, "int32") for name in names)
     query, length = tensor("query", (count, inner)), tensor("length", (batch,), "int32")
-    key, value = tensor("key", (batch, heads, width, padded)), tensor("value", (batch, heads, positions, width))
+    key, value = _keys(batch, heads, blocks, width), tensor("value", (batch, heads, positions, width))
     result, scores = tensor("result", (count, inner)), tensor("scores", (1, padded))
     tokens = code.let(tirx.floordiv(count, batch), "tokens")
     with code.loop(batch, "b") as b:
@@ -87,7 +98,7 @@ def cross_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
             head = Head(
                 width,
                 query=lambda i, d: (query, [first + i, column + d]),
-                key=lambda d: (key, [b, h, d]),
+                key=lambda start, d: (key, [b, h, *_place(start, d)]),
                 value=lambda j: (value, [b, h, j], 0),
                 bias=None,
                 output=lambda i: (result, [first + i], column),
@@ -98,18 +109,18 @@ def cross_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
 
 
 def write_cross(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (key_value [B * L, 2 * I], key [B, H, dk, padded], value [B, H, at least L, dk]).
+    """The kernel (key_value [B * L, 2 * I], key [B, H, at least L / 16, dk, 16], value [B, H, at least L, dk]).
 
     The loop nest::
 
         for row of the batch, position, head:
-          key[row, head, :, position] = key_value[row * L + position, head's keys]
+          key[row, head, position, :] = key_value[row * L + position, head's keys]
           value[row, head, position, :] = key_value[row * L + position, head's values]
     """
     code, inner = Code(), heads * width
-    count, batch, positions, padded = (tirx.Var(name, "int32") for name in ("rows", "batch", "positions", "padded"))
+    count, batch, positions, blocks = (tirx.Var(name, "int32") for name in ("rows", "batch", "positions", "blocks"))
     packed = tensor("key_value", (count, 2 * inner))
-    key, value = tensor("key", (batch, heads, width, padded)), tensor("value", (batch, heads, positions, width))
+    key, value = _keys(batch, heads, blocks, width), tensor("value", (batch, heads, positions, width))
     length = code.let(tirx.floordiv(count, batch), "length")
     with code.loop(batch, "b") as b, code.loop(heads, "h") as h, code.loop(length, "position") as position:
         row, column = code.let(b * length + position, "row"), code.let(h * width, "column")
@@ -118,7 +129,7 @@ def write_cross(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
             return load(packed, row, ramp(column + inner + d, lanes))
 
         with code.loop(width, "d") as d:
-            code.store(key, load(packed, row, column + d), b, h, d, position)
+            code.store(key, load(packed, row, column + d), b, h, *_place(position, d))
         for d, lanes in segments(width, cpu.lanes):
             code.store(value, copied(d, lanes), b, h, position, ramp(d, lanes))
     return code.kernel(f"write_cross_{heads}_{width}", [packed, key, value])

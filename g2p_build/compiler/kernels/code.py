@@ -35,6 +35,14 @@ class Code:
         """Writes to a buffer; with a `ramp` as the last index, a vector."""
         self._blocks[-1].append(tir.BufferStore(buffer, value, [_index(index) for index in indices]))
 
+    def prefetch(self, buffer: tirx.Buffer, *indices: Value) -> None:
+        """Has what is at a place, inside of the buffer, brought into the second cache."""
+        address = tirx.address_of(tirx.BufferLoad(buffer, [_index(index) for index in indices]))
+        # llvm.prefetch's arguments: for reading, of moderate locality, data.
+        hints = [constant(0), constant(2), constant(1)]
+        call = tirx.call_llvm_intrin("void", "llvm.prefetch", address, *hints)
+        self._blocks[-1].append(tir.Evaluate(call))
+
     def registers(self, extent: int, dtype: str = "float32") -> tirx.Buffer:
         """Scratch memory of the kernel's stack, which is registers where only constants index it."""
         buffer = tirx.decl_buffer((extent,), dtype, "registers")

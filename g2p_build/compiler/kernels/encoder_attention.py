@@ -50,7 +50,7 @@ def encoder_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
             head = Head(
                 width,
                 query=lambda i, d: (packed, [first + i, column + d]),
-                key=lambda d: (keys, [d]),
+                key=lambda start, d: (keys, [d, start]),
                 value=lambda j: (packed, [first + j], column + 2 * inner),
                 bias=lambda i: (bias, [h], rows - 1 - i),
                 output=lambda i: (result, [first + i], column),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from tvm import tirx
 
 from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, tensor
@@ -15,6 +16,8 @@ from g2p_build.compiler.kernels.norm import row_scale
 from g2p_build.models.layout import GATED, NO_NORM, PANEL
 
 __all__ = ["Matmul", "matmul"]
+
+_LINE = 64  # bytes that a cache reads together; where it reads more, some are asked for twice
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
             for rows' tile, for panels' tile:         # the rows that are left have smaller and wider tiles
               sums[rows, vectors] = 0                 # in registers
               for k:
+                prefetch(weight[panel + 1, k])        # in tiles of most rows, which leave memory idle
                 for v in vectors, i in rows:          # unrolled; weights are loaded once for all rows
                   sums[i, v] += rows[i, k] * weight[panel, k, v]
               result[i, v] = activation(sums[i, v] * scale[i]) + residual[i, v]
@@ -168,6 +172,8 @@ class _Tile:
         row = code.let(row, "row")
         with code.loop(self.spec.inner, "k") as k:
             weights = [code.let(load(self.weight, at, k, ramp(column, lanes)), "w") for at, column in places]
+            if size == self.cpu.tiles[0][0] and not partial:
+                self._prefetch(places, k)
             for i in range(size):
                 x = code.let(broadcast(load(self.rows, self.first + row + i, k), lanes))
                 for v, w in enumerate(weights):
@@ -177,6 +183,16 @@ class _Tile:
         for i in range(size):
             for v in range(finished):
                 self._finish(sums, i, v, vectors, row + i, *places[v], partial)
+
+    def _prefetch(self, places: Sequence[tuple[tirx.Expr, tirx.Expr]], k: Value) -> None:
+        """Asks for the next panel's weights, line by line, while there is arithmetic to do."""
+        spec, lanes = self.spec, self.cpu.lanes
+        line = _LINE // np.dtype(spec.dtype).itemsize
+        run = len(places) // 2 if spec.gated else len(places)  # vectors beside each other
+        for v, (panel, column) in enumerate(places):
+            if v % run * lanes % line == 0:
+                following = tirx.min(panel + 1, constant(spec.columns // spec.width - 1))
+                self.code.prefetch(self.weight, following, k, column)
 
     def _places(self, vectors: int, panel: tirx.Expr, part: tirx.Expr) -> list[tuple[tirx.Expr, tirx.Expr]]:
         """The panel and the column in it of each of the tile's vectors; of a gated layer, the gates' first."""

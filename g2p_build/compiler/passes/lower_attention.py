@@ -50,7 +50,7 @@ def _attend_self(kernels: Kernels, call: relax.Call) -> relax.Expr:
     _, heads, length, width = type_extents(value)
     rows, dtype = extents(table)[0], str(table.ty.dtype)
     key = ("attend_self", heads, width, length, rows, dtype)
-    fresh = [attended, float32(2, type_extents(keys)[3])]
+    fresh = [attended, float32(2, padded(length))]
     called = kernels.call(
         lambda: self_attention(heads, width, length, rows, dtype, kernels.cpu),
         key,
@@ -64,13 +64,13 @@ def _attend_self(kernels: Kernels, call: relax.Call) -> relax.Expr:
 
 def _attend_cross(kernels: Kernels, call: relax.Call) -> relax.Expr:
     query, length, keys, value = call.args[1]
-    _, heads, _, width = extents(value)
+    _, heads, positions, width = extents(value)
     key = ("attend_cross", heads, width)
     called = kernels.call(
         lambda: cross_attention(heads, width, kernels.cpu),
         key,
         [query, length, keys, value],
-        [call.ty, float32(1, extents(keys)[3])],
+        [call.ty, float32(1, padded(positions))],
     )
     return relax.TupleGetItem(kernels.builder.emit(called), 0)
 

@@ -25,7 +25,7 @@ from g2p_build.compiler.kernels.norm import norm
 from g2p_build.compiler.kernels.tiles import TILES
 from g2p_build.compiler.pipeline import KERNELS, target_of
 from g2p_build.models import ops
-from g2p_build.models.layout import NO_NORM, pack_columns, pack_gated, padded
+from g2p_build.models.layout import NO_NORM, POSITIONS, pack_columns, pack_gated, padded
 
 cpus = st.sampled_from([cpu_named(name) for name in TILES])
 some = settings(max_examples=15, deadline=None)
@@ -45,6 +45,10 @@ def run(kernel: tirx.PrimFunc, *tensors: Tensor) -> None:
 
 def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed + sum(shape)))
+
+
+def blocked(batch: int, heads: int, width: int, length: int) -> tuple[int, ...]:
+    return batch, heads, padded(length) // POSITIONS, width, POSITIONS
 
 
 def empty(*shape: int) -> Tensor:
@@ -195,7 +199,7 @@ def test_self_attention(cpu: Cpu, heads: int, width: int, length: int, tokens: i
     batch = len(positions)
     packed, position = random(batch * tokens, 3 * heads * width), torch.tensor(positions, dtype=torch.int32)
     buckets, table = torch.arange(length, dtype=torch.int32) % 4, random(4, heads)
-    key, value = random(batch, heads, width, padded(length)), random(batch, heads, length, width)
+    key, value = random(*blocked(batch, heads, width, length)), random(batch, heads, length, width)
     expected = ops.attend_self(packed, position, buckets, table, key, value)
     result = empty(batch * tokens, heads * width)
     kernel = self_attention(heads, width, length, 4, "float32", cpu)
@@ -209,10 +213,11 @@ def test_self_attention(cpu: Cpu, heads: int, width: int, length: int, tokens: i
 def test_cross_attention(cpu: Cpu, heads: int, width: int, lengths: list[int], tokens: int) -> None:
     batch, positions = len(lengths), max(*lengths, 1)
     packed, length = random(batch * positions, 2 * heads * width), torch.tensor(lengths, dtype=torch.int32)
-    key, value = empty(batch, heads, width, padded(positions + 3)), empty(batch, heads, positions + 3, width)
+    key, value = empty(*blocked(batch, heads, width, positions + 3)), empty(batch, heads, positions + 3, width)
     run(write_cross(heads, width, cpu), packed, key, value)
     expected = ops.write_cross(packed, batch, heads)
-    assert torch.equal(key[..., :positions], expected[0][..., :positions])
+    written = key.transpose(2, 3).flatten(3)[..., :positions]
+    assert torch.equal(written, expected[0].transpose(2, 3).flatten(3)[..., :positions])
     assert torch.equal(value[:, :, :positions], expected[1])
     query, result = random(batch * tokens, heads * width), empty(batch * tokens, heads * width)
     run(cross_attention(heads, width, cpu), query, length, key, value, result, empty(1, padded(positions + 3)))

@@ -124,7 +124,7 @@ def test_the_encoders_attention() -> None:
 def test_self_attention_writes_into_the_callers_cache() -> None:
     position, buckets = torch.tensor([2, 0], dtype=torch.int32), torch.tensor([0, 1, 1], dtype=torch.int32)
     tensors = [torch.randn(2, 3 * 4), position, buckets, torch.randn(2, 1)]
-    tensors += [torch.zeros(2, 1, 4, 16), torch.zeros(2, 1, 3, 4)]
+    tensors += [torch.zeros(2, 1, 1, 4, 16), torch.zeros(2, 1, 3, 4)]
     expected = ops.attend_self(*tensors)
     after, names = lowered(LowerAttention(), module("attend_self", tensors, [], expected))
     assert names == ["self_attention_1_4"]
@@ -143,7 +143,7 @@ def test_without_a_cache_self_attention_has_one_of_its_own() -> None:
 
 
 def test_cross_attention_and_its_cache() -> None:
-    packed, key, value = torch.randn(2 * 3, 2 * 4), torch.zeros(2, 1, 4, 16), torch.zeros(2, 1, 5, 4)
+    packed, key, value = torch.randn(2 * 3, 2 * 4), torch.zeros(2, 1, 1, 4, 16), torch.zeros(2, 1, 5, 4)
     expected = ops.write_cross(packed, 2, 1, key, value)
     others = [number(2), number(1)]
     after, names = lowered(LowerAttention(), module("write_cross", [packed, key, value], others, expected))
