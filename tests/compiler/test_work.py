@@ -41,7 +41,7 @@ def test_attention_is_counted_as_far_as_each_row_goes() -> None:
         arguments = [
             np.empty((rows, heads * width), "float32"),
             np.array(lengths, "int32"),
-            np.empty((rows, heads, width, positions), "float32"),
+            np.empty((rows, heads, positions // 16, width, 16), "float32"),
             np.empty((rows, heads, positions, width), "float32"),
             np.empty((rows, heads * width), "float32"),
             np.empty((1, positions), "float32"),
