@@ -1,9 +1,11 @@
 """The build graph: which stages a variant is made of, what each takes, and from where.
 
-    checkpoint ─┬─► weights ───────────► archive (weights) ─┐
-                ├─► tokenizer ─┬───────► archive (library) ─┼─► manifest
-                └─► program ──► library ───────┘            │
-                        └── signatures ─────────────────────┘
+    checkpoint ─┬─► weights ────────────────────► archive (weights) ─┐
+                ├─► tokenizer ─────────┬───────► archive (library) ──┼─► manifest
+                └─► program ──► library ──► link ──────┘             │
+                                   └── functions ────────────────────┘
+
+A library for the virtual machine is linked where it is compiled, and has no stage `link`.
 
 This is the one place where the graph is drawn. A node holds only the config fields of its row, so two variants that
 agree on those fields share the node.
@@ -15,6 +17,7 @@ from functools import cache
 from typing import Any
 
 from g2p_build.checkpoints.files import EMBEDDED
+from g2p_build.linked import CORE, linked_files
 from g2p_build.variant import Checkpoint, Variant
 
 __all__ = ["Node", "nodes", "order"]
@@ -43,8 +46,11 @@ def nodes(variant: Variant) -> dict[str, Node]:
 
     The roles are the stages' names, but for the two archives: `library_archive` and `weights_archive`.
     """
+    standalone = variant.target.link == "standalone"
+    # A standalone library's functions take any number of rows up to that of their batch.
+    sizes = variant.batch[-1:] if standalone else variant.batch
     lens = f"i{variant.max_lens.input}-o{variant.max_lens.output}"
-    batch = "b" + ".".join(map(str, variant.batch))
+    batch = "b" + ".".join(map(str, sizes))
     cache = "kv" if variant.kv_cache else "nokv"
     program_label = f"{variant.checkpoint.name}-{batch}-{lens}-{variant.dtype}-{cache}"
     weights_label = f"{variant.checkpoint.name}-{variant.dtype}"
@@ -75,7 +81,7 @@ def nodes(variant: Variant) -> dict[str, Node]:
         stage="program",
         label=program_label,
         params={
-            "batch": list(variant.batch),
+            "batch": list(sizes),
             "max_lens": asdict(variant.max_lens),
             "dtype": variant.dtype,
             "kv_cache": variant.kv_cache,
@@ -83,21 +89,33 @@ def nodes(variant: Variant) -> dict[str, Node]:
         inputs=_from(checkpoint, "architecture.json"),
         outputs=("functions.json", "program.json"),
     )
-    target = asdict(variant.target)
+    target = asdict(variant.target) | {"features": list(variant.target.features)}
     label = target.pop("name")
-    shared = variant.target.library == "shared"
-    library = Node(
+    library_label = f"{variant.checkpoint.name}-{label}-{program_label.removeprefix(variant.checkpoint.name + '-')}"
+    compiled = Node(
         stage="library",
-        label=f"{variant.checkpoint.name}-{label}-{program_label.removeprefix(variant.checkpoint.name + '-')}",
-        params=target | {"features": list(variant.target.features)},
-        inputs=_from(program, "program.json"),
-        outputs=("libtvm_runtime.so", "model.so") if shared else ("devc.o", "lib0.o"),
+        label=library_label,
+        params={key: value for key, value in target.items() if not (standalone and key == "library")},
+        inputs=_from(program, "program.json", "functions.json"),
+        outputs=("functions.json", *_compiled(standalone, variant.target.library)),
     )
+    found = {"checkpoint": checkpoint, "tokenizer": tokenizer, "weights": weights, "program": program, "library": compiled}
+    files = _from(compiled, *compiled.outputs[1:])
+    if standalone:
+        linked = found["link"] = Node(
+            stage="link",
+            label=library_label,
+            params={key: target[key] for key in ("triple", "cpu", "features", "library")},
+            inputs=_from(compiled, *compiled.outputs) | _from(tokenizer, "tokenizer.json"),
+            outputs=linked_files(variant.target.triple, variant.target.library),
+            folder=str(CORE),
+        )
+        files = _from(linked, *linked.outputs)
     library_archive = Node(
         stage="archive",
         label=f"library-{variant.name}",
         params={},
-        inputs=_from(library, *library.outputs) | _from(tokenizer, "tokenizer.json"),
+        inputs=files | _from(tokenizer, "tokenizer.json"),
         outputs=("archive.tar",),
     )
     weights_archive = Node(
@@ -120,33 +138,44 @@ def nodes(variant: Variant) -> dict[str, Node]:
                 "dtype": variant.dtype,
                 "kv_cache": variant.kv_cache,
             },
-            "target": target | {"name": label, "features": list(variant.target.features)},
+            "target": target | {"name": label},
             "checkpoint": {
                 "name": variant.checkpoint.name,
                 "source": variant.checkpoint.source,
                 "repo": variant.checkpoint.repo,
                 "revision": variant.checkpoint.revision,
             },
+            "files": _files(standalone, variant.target.library, files),
             "weights_name": f"{weights_label}-weights",
         },
         inputs={
             "library.tar": (library_archive, "archive.tar"),
             "weights.tar": (weights_archive, "archive.tar"),
-            **_from(program, "functions.json"),
+            **_from(compiled, "functions.json"),
             **_from(tokenizer, "tokenizer.json"),
             **_from(checkpoint, "model.safetensors"),
         },
         outputs=("manifest.json",),
     )
+    return found | {"library_archive": library_archive, "weights_archive": weights_archive, "manifest": manifest}
+
+
+def _compiled(standalone: bool, library: str) -> tuple[str, ...]:
+    """What the stage `library` writes besides the functions."""
+    if standalone:
+        return ("kernels.o", "program.c")
+    return ("libtvm_runtime.so", "model.so") if library == "shared" else ("devc.o", "lib0.o")
+
+
+def _files(standalone: bool, library: str, names: Iterable[str]) -> dict[str, Any]:
+    """What the members of the library archive are, as the manifest says it."""
+    shared, beside = library == "shared", {"libtvm_runtime.so", "libg2p.a", "g2p.h", "sizes.json"}
     return {
-        "checkpoint": checkpoint,
-        "tokenizer": tokenizer,
-        "weights": weights,
-        "program": program,
-        "library": library,
-        "library_archive": library_archive,
-        "weights_archive": weights_archive,
-        "manifest": manifest,
+        "library": sorted(set(names) - beside) if shared else sorted(names),
+        "runtime": "libtvm_runtime.so" if shared and not standalone else None,
+        "header": "g2p.h" if standalone else None,
+        "static": "libg2p.a" if shared and standalone else None,
+        "sizes": "sizes.json" if shared and standalone else None,
     }
 
 

@@ -1,65 +1,142 @@
-"""Object files to a shared library."""
+"""C and object files to libraries, by zig: the same lines for every platform, with no compiler of the machine's own."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from g2p_build.errors import BuildError
 
-__all__ = ["LINKABLE", "link_shared"]
+__all__ = ["LINKABLE", "compile_c", "link_shared", "link_wasm", "static_library"]
 
-LINKABLE = {"x86_64-linux-gnu": "x86_64-linux-gnu.2.28", "aarch64-linux-gnu": "aarch64-linux-gnu.2.28"}
+LINKABLE = {
+    "x86_64-linux-gnu": "x86_64-linux-gnu.2.28",
+    "x86_64-linux-musl": "x86_64-linux-musl",
+    "aarch64-linux-gnu": "aarch64-linux-gnu.2.28",
+    "aarch64-linux-musl": "aarch64-linux-musl",
+    "arm64-apple-macosx": "aarch64-macos",
+    "x86_64-pc-windows-gnu": "x86_64-windows-gnu",
+    "wasm32-unknown-wasi": "wasm32-wasi",
+}
 """Triples that can be linked here, and zig's names for them: with the oldest C library that the result runs on."""
+
+
+def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list[Path]:
+    """Compiles C11 files, whose names are unique and include each other by them.
+
+    Args:
+        sources: By file name: its text, or where it is. Headers are among them.
+        triple: A key of `LINKABLE`.
+        out: A folder for the objects. Their bytes depend on the sources, not on any path.
+
+    Returns:
+        The objects, ``NAME.o`` for each ``NAME.c``, sorted by name.
+
+    Raises:
+        BuildError: The compiler refuses a file.
+    """
+    units = sorted(name for name in sources if name.endswith(".c"))
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        for file, source in sources.items():
+            if isinstance(source, Path):
+                shutil.copyfile(source, scratch / file)
+            else:
+                (scratch / file).write_text(source, encoding="utf-8")
+        defines = ["-DG2P_NO_FILES", "-DG2P_NO_THREADS"] if triple.startswith("wasm") else []
+        # One command compiles all files at once. Undefined behaviour is looked for in tests, not in apps.
+        command = ["build-lib", "-static", "-target", LINKABLE[triple], "-O", "ReleaseFast", "-fstrip", "-fPIC"]
+        command += ["-fno-compiler-rt", "-fno-sanitize-c", "--name", "all", "-femit-bin=all.a", "-lc"]
+        if triple.startswith("wasm"):
+            command += ["-mcpu=generic+simd128"]
+        _zig([*command, "-cflags", "-std=c11", "-fvisibility=hidden", *defines, "--", *units], scratch, triple)
+        (scratch / "objects").mkdir()
+        _zig(["ar", "x", str(scratch / "all.a")], scratch / "objects", triple)
+        made = []
+        for unit in units:
+            [found] = (scratch / "objects").glob(f"{unit.removesuffix('.c')}.o*")
+            made.append(Path(shutil.copyfile(found, out / unit.replace(".c", ".o"))))
+    return made
 
 
 def link_shared(objects: Sequence[Path], triple: str, output: Path) -> None:
     """Links objects into a shared library that needs libc and libm only, and leaves other symbols to its loader.
 
     Args:
-        objects: Relocatable object files for `triple`.
+        objects: Relocatable object files for `triple`, with different names.
         triple: A key of `LINKABLE`.
         output: Where the library goes. Its bytes depend on those of the objects and their order, not on any path.
 
     Raises:
         BuildError: No library can be linked for the triple here, or the linker refuses the objects.
     """
+    options = ["-s", "-lm", "-lc"]
+    if "linux" in triple:
+        options += ["-lpthread", "-Wl,--build-id=none", "-Wl,--gc-sections"]
+    if "apple" in triple:
+        options = ["-s", "-Wl,-undefined,dynamic_lookup", f"-Wl,-install_name,@rpath/{output.name}"]
+    if "windows" in triple:
+        options = ["-s", "-Wl,--no-insert-timestamp", "-lc", "-lkernel32"]
+    # The kernels are visible to each other's objects only; what is exported is in the header.
+    # Without -nostdlib zig would first compile a runtime of its own, which nothing here needs, for 20 seconds.
+    _link(["-shared", "-nostdlib"], objects, options, triple, output)
+
+
+def link_wasm(objects: Sequence[Path], exports: Sequence[str], triple: str, output: Path) -> None:
+    """Links objects into a WebAssembly reactor that imports nothing.
+
+    Args:
+        objects: Relocatable object files for `triple`, with different names.
+        exports: Functions that it has, besides its memory.
+        triple: A key of `LINKABLE`.
+        output: Where the module goes.
+
+    Raises:
+        BuildError: The linker refuses the objects.
+    """
+    exported = [f"-Wl,--export={name}" for name in exports]
+    _link(["-mexec-model=reactor", "-s", *exported], objects, [], triple, output)
+
+
+def static_library(objects: Sequence[Path], output: Path) -> None:
+    """Puts objects into a static library, in their order, without times, owners or paths.
+
+    Raises:
+        BuildError: The archiver refuses the objects.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        for path in objects:
+            shutil.copyfile(path, scratch / path.name)
+        _zig(["ar", "rcsD", "library.a", *(path.name for path in objects)], scratch, "")
+        shutil.copyfile(scratch / "library.a", output)
+
+
+def _link(kind: Sequence[str], objects: Sequence[Path], options: Sequence[str], triple: str, output: Path) -> None:
     if triple not in LINKABLE:
         raise BuildError(
-            f"cannot link a shared library for {triple!r} here (only for {' and '.join(LINKABLE)}): "
-            "use library: objects"
+            f"cannot link a library for {triple!r} here (only for {', '.join(LINKABLE)}): use target.library=objects"
         )
-    with tempfile.TemporaryDirectory() as scratch:
-        names = [f"{index}.o" for index in range(len(objects))]
-        for name, source in zip(names, objects, strict=True):
-            shutil.copyfile(source, Path(scratch, name))
-        # Without -nostdlib zig would first compile a runtime of its own, which nothing here needs, for 20 seconds.
-        command = [
-            sys.executable,
-            "-m",
-            "ziglang",
-            "cc",
-            "-target",
-            LINKABLE[triple],
-            "-shared",
-            "-nostdlib",
-            *names,
-            "-lm",
-            "-lc",
-            "-Wl,--build-id=none",
-            "-s",
-            "-o",
-            "library.so",
-        ]
-        caches = {"ZIG_GLOBAL_CACHE_DIR": str(Path(scratch, "zig")), "ZIG_LOCAL_CACHE_DIR": str(Path(scratch, "zig"))}
-        result = subprocess.run(command, cwd=scratch, env=os.environ | caches, capture_output=True, text=True)
-        if result.returncode != 0:
-            reason = next((line for line in result.stderr.splitlines() if "error" in line), result.stderr.strip())
-            reason = reason or f"the linker ended with {result.returncode}"
-            raise BuildError(f"linking for {triple} failed: {reason}")
-        shutil.copyfile(Path(scratch, "library.so"), output)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        for path in objects:
+            shutil.copyfile(path, scratch / path.name)
+        names = [path.name for path in objects]
+        _zig(["cc", "-target", LINKABLE[triple], *kind, *names, *options, "-o", output.name], scratch, triple)
+        shutil.copyfile(scratch / output.name, output)
+
+
+def _zig(arguments: Sequence[str], folder: Path, triple: str) -> None:
+    import ziglang
+
+    zig = str(Path(ziglang.__file__).with_name("zig"))
+    caches = {"ZIG_GLOBAL_CACHE_DIR": str(folder / "zig"), "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
+    result = subprocess.run([zig, *arguments], cwd=folder, env=os.environ | caches, capture_output=True, text=True)
+    if result.returncode != 0:
+        lines = [line for line in result.stderr.splitlines() if "error" in line]
+        reason = lines[0] if lines else result.stderr.strip() or f"zig ended with {result.returncode}"
+        raise BuildError(f"{'compiling' if 'build-lib' in arguments else 'linking'} for {triple} failed: {reason}")

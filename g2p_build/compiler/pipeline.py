@@ -12,14 +12,16 @@ from typing import Any
 import tvm
 from tvm import relax, s_tir, tirx
 from tvm.target import Target, codegen
+from tvm.tirx.build import codegen_build
 
 from g2p_build.compiler.passes.lower_attention import LowerAttention
 from g2p_build.compiler.passes.lower_embeddings import LowerEmbeddings
 from g2p_build.compiler.passes.lower_linears import LowerLinears
 from g2p_build.compiler.passes.lower_norms import LowerNorms
+from g2p_build.compiler.passes.plain_calls import PlainCalls
 from g2p_build.errors import BuildError
 
-__all__ = ["ARCHITECTURES", "KERNELS", "OBJECTS", "compile", "phases", "target_of"]
+__all__ = ["ARCHITECTURES", "KERNELS", "OBJECTS", "compile", "kernels_object", "lowered", "phases", "plain_kernels", "target_of"]
 
 ARCHITECTURES = ("x86_64", "aarch64", "arm64")
 """What triples may begin with."""
@@ -28,9 +30,28 @@ OBJECTS = ("lib0.o", "devc.o")
 """What `compile` writes: the kernels, and the virtual machine's bytecode with the constants."""
 
 
-def phases() -> dict[str, list[tvm.transform.Pass]]:
-    """The compiler as a list of named phases, in order."""
+def phases(link: str) -> dict[str, list[tvm.transform.Pass]]:
+    """The compiler as a list of named phases, in order.
+
+    Args:
+        link: What calls the kernels: ``"standalone"`` (C, written from the module after "plan") or ``"vm"``.
+    """
     transform = relax.transform
+    last: dict[str, dict[str, list[tvm.transform.Pass]]] = {
+        # C's calling convention.
+        "standalone": {"plain_calls": [PlainCalls()]},
+        # The virtual machine's.
+        "vm": {
+            "lower_vm": [
+                transform.LowerAllocTensor(),
+                transform.KillAfterLastUse(),
+                transform.LowerRuntimeBuiltin(),
+                transform.ComputePrimValue(),
+                transform.VMShapeLower(),
+                transform.AttachGlobalSymbol(),
+            ]
+        },
+    }
     return {
         # The programs' operations as kernels for the target, each kernel made once and shared by all functions.
         "lower": [LowerEmbeddings(), LowerLinears(), LowerAttention(), LowerNorms(), transform.DeadCodeElimination()],
@@ -41,20 +62,33 @@ def phases() -> dict[str, list[tvm.transform.Pass]]:
             transform.CallTIRRewrite(),
             transform.StaticPlanBlockMemory(),
         ],
-        # The virtual machine's calling convention.
-        "lower_vm": [
-            transform.LowerAllocTensor(),
-            transform.KillAfterLastUse(),
-            transform.LowerRuntimeBuiltin(),
-            transform.ComputePrimValue(),
-            transform.VMShapeLower(),
-            transform.AttachGlobalSymbol(),
-        ],
+        **last[link],
     }
 
 
+def lowered(mod: tvm.IRModule, target: Target, link: str, phase: str) -> tvm.IRModule:
+    """The module after a phase, which is one of `phases`."""
+    with target:
+        for name, passes in phases(link).items():
+            mod = tvm.transform.Sequential(passes)(mod)
+            if name == phase:
+                break
+    return mod
+
+
+def kernels_object(planned: tvm.IRModule, target: Target, output: Path) -> None:
+    """Writes the object file of the kernels of a module after the phase "plan", as plain C functions."""
+    plain_kernels(PlainCalls()(planned), target).write_to_file(str(output), "o")
+
+
+def plain_kernels(mod: tvm.IRModule, target: Target) -> Any:
+    """The code of kernels, as the phase "plain_calls" leaves them: a module of TVM's, not loaded."""
+    mod = tirx.transform.BindTarget(target.with_host(target))(mod)
+    return codegen_build(_finish()(tvm.transform.Sequential(_flatten())(mod)), target)
+
+
 def compile(mod: tvm.IRModule, target: Mapping[str, Any], directory: Path) -> list[Path]:
-    """Compiles a module for a CPU.
+    """Compiles a module for a CPU and the virtual machine.
 
     The same module and target give the same bytes, in any process and directory.
 
@@ -70,9 +104,8 @@ def compile(mod: tvm.IRModule, target: Mapping[str, Any], directory: Path) -> li
         BuildError: The architecture is not one that is compiled for, or LLVM does not know the CPU.
     """
     llvm = target_of(target)
+    mod = lowered(mod, llvm, "vm", "lower_vm")
     with llvm:
-        for passes in phases().values():
-            mod = tvm.transform.Sequential(passes)(mod)
         executable = relax.build(mod, llvm, relax_pipeline=None, tir_pipeline=KERNELS)
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "library.tar"
@@ -83,25 +116,25 @@ def compile(mod: tvm.IRModule, target: Mapping[str, Any], directory: Path) -> li
     return [directory / name for name in OBJECTS]
 
 
-def _lower_kernels() -> tuple[tvm.transform.Pass, Callable[[], tvm.transform.Pass], Callable[[], tvm.transform.Pass]]:
+def _flatten() -> list[tvm.transform.Pass]:
     """TVM's lowering of kernels to what LLVM takes, without passes that plain loops over vectors have no use for."""
+    return [tirx.transform.FlattenBuffer(), tirx.transform.StmtSimplify(), tirx.transform.VerifyMemory()]
+
+
+def _finish() -> tvm.transform.Pass:
+    return s_tir.pipeline.default_s_tir_pipeline()[1]()
+
+
+def _lower_packed() -> tuple[tvm.transform.Pass, Callable[[], tvm.transform.Pass], Callable[[], tvm.transform.Pass]]:
     transform = tirx.transform
-    lower = [
-        transform.FlattenBuffer(),
-        transform.StmtSimplify(),
-        transform.VerifyMemory(),
-        transform.AnnotateEntryFunc(),
-        transform.SplitHostDevice(),
-        transform.MakePackedAPI(),
-    ]
-    _, finalize_host, finalize_device = s_tir.pipeline.default_s_tir_pipeline()
-    return tvm.transform.Sequential(lower), finalize_host, finalize_device
+    lower = [*_flatten(), transform.AnnotateEntryFunc(), transform.SplitHostDevice(), transform.MakePackedAPI()]
+    return tvm.transform.Sequential(lower), _finish, _finish
 
 
 KERNELS = "g2p"
 """The name by which TVM knows how kernels are lowered; it takes no other description."""
 
-tirx.compilation_pipeline.register_tir_pipeline(KERNELS, _lower_kernels)
+tirx.compilation_pipeline.register_tir_pipeline(KERNELS, _lower_packed)
 
 
 def target_of(target: Mapping[str, Any]) -> Target:

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from tvm import relax, tirx
 
 from g2p_build.compiler.peaks import Peaks, kernels_of, measure
-from g2p_build.compiler.pipeline import KERNELS, phases, target_of
+from g2p_build.compiler.pipeline import KERNELS, lowered, target_of
 from g2p_build.compiler.work import Work, work_of
 
 __all__ = ["INPUT", "OUTPUT", "build"]
@@ -102,9 +102,7 @@ def _machine(library: Path) -> Any:
 
 def _compiled(module: tvm.IRModule, target: Any) -> tuple[tvm.IRModule, dict[str, tirx.PrimFunc]]:
     """The module after all phases, and the kernels in it."""
-    with target:
-        for passes in phases().values():
-            module = tvm.transform.Sequential(passes)(module)
+    module = lowered(module, target, "vm", "lower_vm")
     found = {variable.name_hint: function for variable, function in module.functions_items()}
     return module, {name: function for name, function in found.items() if not isinstance(function, relax.Function)}
 

@@ -1,9 +1,12 @@
-"""Stage: Relax module → object code for the target, linked where it is to run as it is."""
+"""Stage: Relax module → object code for the target."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from g2p_build.store.files import canonical_json
 
 __all__ = ["TOOLS", "build", "memory"]
 
@@ -16,11 +19,15 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `model.so` and the runtime library it needs, or `lib0.o` and `devc.o` for an app's own linker.
+    """Writes the kernels and what calls them, and `functions.json`: the functions with the workspace that each needs.
+
+    For a standalone library that is `kernels.o` and `program.c`, which the stage `link` makes a library of. For the
+    virtual machine it is `model.so` with the runtime library that it needs, or `lib0.o` and `devc.o`.
 
     Args:
-        params: the target's `kind`, `triple`, `cpu`, `features`, `link` and `library` (`shared`, `objects`).
-        inputs: `program.json`.
+        params: the target's `kind`, `triple`, `cpu`, `features`, `link`; for the virtual machine `library` (`shared`,
+            `objects`).
+        inputs: `program.json`, `functions.json`.
         out: an empty folder.
 
     Raises:
@@ -28,16 +35,35 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """
     import tvm
 
-    from g2p_build.compiler.link import link_shared
-    from g2p_build.compiler.pipeline import compile
+    from g2p_build.compiler.emit_c import emit
+    from g2p_build.compiler.pipeline import compile, kernels_object, lowered, target_of
+    from g2p_build.compiler.workspace import workspace_bytes
 
     module = tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
-    objects = compile(module, params, out)
-    if params["library"] == "shared":
-        link_shared(objects, params["triple"], out / "model.so")
-        for path in objects:
-            path.unlink()
-        shutil.copyfile(_runtime_library(Path(tvm.__file__).parent), out / "libtvm_runtime.so")
+    functions = json.loads(inputs["functions.json"].read_bytes())
+    target = target_of(params)
+    planned = lowered(module, target, params["link"], "plan")
+    for function in functions:
+        function["workspace_bytes"] = workspace_bytes(planned[function["name"]])
+    (out / "functions.json").write_bytes(canonical_json(functions) + b"\n")
+    if params["link"] == "standalone":
+        (out / "program.c").write_text(emit(planned, functions), encoding="utf-8")
+        kernels_object(planned, target, out / "kernels.o")
+    else:
+        _link_vm(compile(module, params, out), params, out)
+
+
+def _link_vm(objects: list[Path], params: Mapping[str, Any], out: Path) -> None:
+    import tvm
+
+    from g2p_build.compiler.link import link_shared
+
+    if params["library"] == "objects":
+        return
+    link_shared(objects, params["triple"], out / "model.so")
+    for path in objects:
+        path.unlink()
+    shutil.copyfile(_runtime_library(Path(tvm.__file__).parent), out / "libtvm_runtime.so")
 
 
 def _runtime_library(package: Path) -> Path:

@@ -22,7 +22,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes `manifest.json`, before anything was verified.
 
     Args:
-        params: `name`, `variant`, `target`, `checkpoint` (plain JSON) and `weights_name`.
+        params: `name`, `variant`, `target`, `checkpoint`, `files` of the library (plain JSON) and `weights_name`.
         inputs: `library.tar`, `weights.tar`, `functions.json`, `tokenizer.json`, and the checkpoint's
             `model.safetensors` for its digest.
         out: an empty folder.
@@ -30,7 +30,6 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     Raises:
         BuildError: what was built does not fit the manifest's schema.
     """
-    shared = params["target"]["library"] == "shared"
     manifest = {
         "schema_version": contract.SCHEMA_VERSION,
         "family": "g2p",
@@ -40,12 +39,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
             "library": _archive(params["name"], inputs["library.tar"]),
             "weights": _archive(params["weights_name"], inputs["weights.tar"]),
         },
-        "files": {
-            "library": ["model.so"] if shared else ["devc.o", "lib0.o"],
-            "runtime": "libtvm_runtime.so" if shared else None,
-            "weights": "weights.safetensors",
-            "tokenizer": "tokenizer.json",
-        },
+        "files": params["files"] | {"weights": "weights.safetensors", "tokenizer": "tokenizer.json"},
         "model": json.loads(inputs["tokenizer.json"].read_text(encoding="utf-8")),
         "functions": json.loads(inputs["functions.json"].read_text(encoding="utf-8")),
         "target": params["target"] | {"device_type": DEVICE_CPU},

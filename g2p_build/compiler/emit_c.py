@@ -1,0 +1,288 @@
+"""Planned Relax functions as C: the calls of their kernels, in order, in memory that is laid out here.
+
+One C function is made of each Relax function. It takes a batch of any number of rows up to the one that it was planned
+for: what a kernel calls ``rows`` or ``batch`` is in proportion to the rows, and nothing else is. So one set of functions
+serves every batch size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax, tirx
+
+from g2p_build.compiler.passes.plain_calls import SYMBOLS, extents
+from g2p_build.compiler.workspace import ALIGNMENT, storage_bytes
+from g2p_build.errors import BuildError
+
+__all__ = ["emit"]
+
+_OF_BATCH = ("rows", "batch")  # a kernel's extents that are in proportion to the batch
+_C_TYPES = {"float32": "float", "int32": "int32_t", "float16": "uint16_t"}
+_DTYPES = {"float32": "F32", "float16": "F16"}  # as safetensors spells them
+_ROLES = ("encode", "prefill", "decode", "step")  # the order of the table
+
+
+@dataclass
+class _Place:
+    """Where a tensor is: the C expression of its address, which a result gets when it is known which it is."""
+
+    text: str = ""
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    shape: tuple[int, ...]
+    dtype: str
+    place: _Place
+
+
+@dataclass
+class _Function:
+    name: str
+    batch: int
+    tensors: list[tuple[int, _Tensor]] = field(default_factory=list)  # of the arena, with their offsets
+    calls: list[tuple[str, list[_Tensor]]] = field(default_factory=list)  # kernel, what it is given
+    arena_bytes: int = 0
+
+
+def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> str:
+    """A program as one C11 file, which includes ``program.h``.
+
+    Args:
+        module: Relax functions after the phase "plan", with their kernels.
+        functions: Their descriptions, as manifests give them; all of one batch size.
+
+    Raises:
+        BuildError: A function does what has no form in C; the message names both.
+    """
+    kernels = {
+        variable.name_hint: function
+        for variable, function in module.functions_items()
+        if isinstance(function, tirx.PrimFunc)
+    }
+    ordered = sorted(functions, key=lambda f: (_ROLES.index(f["role"]), f["tokens"] or 0, f["input_len"]))
+    weights, states = _inputs(ordered, "weight"), _inputs(ordered, "state")
+    constants: dict[tuple[str, bytes], str] = {}
+    definitions: list[str] = []
+    read = []
+    for description in ordered:
+        function = _read(module[description["name"]], description, list(weights), list(states), constants, definitions)
+        read.append(function)
+    used: dict[str, list[list[_Tensor]]] = {}
+    for name, given in (call for function in read for call in function.calls):
+        used.setdefault(name, []).append(given)
+    parts = [
+        "/* Made of a model's Relax functions. An arena is laid out when this is made; tensors that are never needed at",
+        " * the same time share its memory. n is the number of rows that are computed. */",
+        '#include "program.h"',
+        "",
+        *(_declaration(name, kernels[name], given) for name, given in sorted(used.items())),
+        "",
+        *definitions,
+        *(_definition(function, kernels) for function in read),
+        *_tables(ordered, read, weights, states),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _inputs(functions: Sequence[Mapping[str, Any]], kind: str) -> dict[str, Mapping[str, Any]]:
+    """The inputs of a kind that any function takes, by name, in the order in which they first appear."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for function in functions:
+        for entry in function["inputs"]:
+            if entry["kind"] == kind:
+                found.setdefault(entry["name"], entry)
+    return found
+
+
+def _read(
+    function: relax.Function,
+    description: Mapping[str, Any],
+    weights: list[str],
+    states: list[str],
+    constants: dict[tuple[str, bytes], str],
+    definitions: list[str],
+) -> _Function:
+    """Follows a Relax function's bindings."""
+    made = _Function(description["name"], description["batch"])
+    places = {"argument": lambda name: f"run->{name}", "weight": lambda name: f"run->weights[{weights.index(name)}]"}
+    places["state"] = lambda name: f"run->states[{states.index(name)}]"
+    values: dict[Any, Any] = {
+        param: _Tensor(
+            tuple(entry["shape"]),
+            entry["dtype"],
+            _Place(places[entry["kind"]](entry["name"]), entry["kind"] == "weight" or entry["dtype"] == "int32"),
+        )
+        for param, entry in zip(function.params, description["inputs"], strict=True)
+    }
+    for block in function.body.blocks:
+        for binding in block.bindings:
+            values[binding.var] = _value(binding.value, values, made, constants, definitions)
+    results = _value(function.body.body, values, made, constants, definitions)
+    for entry, tensor in zip(
+        description["outputs"], results if isinstance(results, list) else [results], strict=True
+    ):
+        if not tensor.place.text:
+            tensor.place.text = f"run->{entry['name']}"
+        elif not tensor.place.text.startswith("run->states"):
+            raise BuildError(f"function {made.name} gives {entry['name']} where it cannot be written as C: in its arena")
+    return made
+
+
+def _value(
+    value: Any,
+    values: Mapping[Any, Any],
+    made: _Function,
+    constants: dict[tuple[str, bytes], str],
+    definitions: list[str],
+) -> Any:
+    """A tensor, a list of them, the offset of a storage, or None for a call of a kernel."""
+
+    def follow(argument: Any) -> Any:
+        return _value(argument, values, made, constants, definitions)
+
+    if isinstance(value, relax.Var):
+        return values[value]
+    if isinstance(value, relax.Tuple):
+        return [follow(item) for item in value.fields]
+    if isinstance(value, relax.TupleGetItem):
+        return follow(value.tuple_value)[value.index]
+    if isinstance(value, tvm.ir.GenericConst):
+        return _constant(value.value.numpy(), constants, definitions)
+    if not isinstance(value, relax.Call):
+        raise BuildError(f"function {made.name}: {type(value).__name__} cannot be written as C")
+    if isinstance(value.op, tvm.ir.GlobalVar):
+        made.calls.append((value.op.name_hint, [follow(argument) for argument in value.args]))
+        return None
+    name = str(value.op.name)
+    if (size := storage_bytes(value)) is not None:
+        made.arena_bytes += size
+        return made.arena_bytes - size
+    if name == "relax.memory.alloc_tensor":
+        storage, start, shape, dtype = value.args[:4]
+        tensor = _Tensor(_extents(shape), str(dtype.value), _Place(f"t{len(made.tensors)}"))
+        made.tensors.append((values[storage] + int(start.value), tensor))
+        return tensor
+    if name == "relax.builtin.alloc_tensor":
+        return _Tensor(_extents(value.args[0]), str(value.args[1].value), _Place())
+    if name == "relax.reshape":
+        return replace(follow(value.args[0]), shape=_extents(value.args[1]))
+    raise BuildError(f"function {made.name}: the operation {name} cannot be written as C")
+
+
+def _extents(shape: relax.ShapeExpr) -> tuple[int, ...]:
+    return tuple(int(extent) for extent in shape.values)
+
+
+def _constant(array: np.ndarray, constants: dict[tuple[str, bytes], str], definitions: list[str]) -> _Tensor:
+    """A constant's place; equal ones share one definition."""
+    key = (str(array.dtype), array.tobytes())
+    if key not in constants:
+        constants[key] = f"constant_{len(constants)}"
+        c_type, numbers = _C_TYPES[str(array.dtype)], ", ".join(str(number) for number in array.ravel().tolist())
+        definitions.append(
+            f"static _Alignas({ALIGNMENT}) const {c_type} {constants[key]}[{array.size}] = {{{numbers}}};\n"
+        )
+    return _Tensor(tuple(array.shape), str(array.dtype), _Place(constants[key], read_only=True))
+
+
+def _declaration(name: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_Tensor]]) -> str:
+    """A kernel's prototype. What any call gives it read-only, it only reads."""
+    read_only = [any(given[number].place.read_only for given in calls) for number in range(len(kernel.params))]
+    pointers = [
+        f"{'const ' * constant}{_C_TYPES[str(buffer.dtype)]} *{buffer.name}"
+        for buffer, constant in zip(kernel.params, read_only, strict=True)
+    ]
+    names = {buffer.name for buffer in kernel.params}
+    counts = [f"int32_t {extent.name}{'_count' * (extent.name in names)}" for extent in extents(kernel)]
+    return f"void {SYMBOLS}{name}({', '.join(pointers + counts)});"
+
+
+def _definition(function: _Function, kernels: Mapping[str, tirx.PrimFunc]) -> str:
+    lines = [f"static void {_short(function)}(const struct g2p_run *run) {{", "  const int32_t n = run->rows;"]
+    for offset, tensor in function.tensors:
+        c_type, shape = _C_TYPES[tensor.dtype], ", ".join(map(str, tensor.shape))
+        address = f"({c_type} *)(void *)(run->arena + {offset})"
+        lines.append(f"  {c_type} *const {tensor.place.text} = {address}; /* [{shape}] */")
+    lines += [_call(function, name, kernels[name], given) for name, given in function.calls]
+    return "\n".join([*lines, "}\n"])
+
+
+def _short(function: _Function) -> str:
+    return function.name.replace(f"_b{function.batch}_", "_")
+
+
+def _call(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
+    counts = []
+    for extent in extents(kernel):
+        value = next(
+            tensor.shape[axis]
+            for buffer, tensor in zip(kernel.params, given, strict=True)
+            for axis, other in enumerate(buffer.shape)
+            if extent.same_as(other)
+        )
+        if extent.name not in _OF_BATCH:
+            counts.append(str(value))
+        elif value % function.batch:
+            raise BuildError(f"function {function.name}: {name}'s {extent.name}, {value}, is no multiple of the batch")
+        else:
+            each = value // function.batch
+            counts.append("n" if each == 1 else f"n * {each}")
+    return f"  {SYMBOLS}{name}({', '.join([tensor.place.text for tensor in given] + counts)});"
+
+
+def _tables(
+    descriptions: Sequence[Mapping[str, Any]],
+    functions: Sequence[_Function],
+    weights: Mapping[str, Mapping[str, Any]],
+    states: Mapping[str, Mapping[str, Any]],
+) -> list[str]:
+    """The program's tables, as program.h describes them."""
+    lines = ["static const struct g2p_tensor weights[] = {"]
+    for name, entry in weights.items():
+        shape = ", ".join(map(str, entry["shape"]))
+        lines.append(f'    {{"{name}", "{_DTYPES[entry["dtype"]]}", {len(entry["shape"])}, {{{shape}}}}},')
+    lines += ["};", ""]
+    if states:
+        lines.append("static const struct g2p_state states[] = {")
+        lines += [_state(name, entry["shape"]) for name, entry in states.items()]
+        lines += ["};", ""]
+    lines.append("static const struct g2p_function functions[] = {")
+    for description, function in zip(descriptions, functions, strict=True):
+        role, lengths = f"G2P_{description['role'].upper()}", f"{description['input_len']}, {description['tokens'] or 0}"
+        lines.append(f"    {{{role}, {lengths}, {function.arena_bytes}, {_short(function)}}},")
+    lines += ["};", ""]
+    hidden = next(entry for entry in descriptions[0]["outputs"] if entry["name"] == "hidden")
+    last = descriptions[-1]
+    logits = next(entry for entry in last["outputs"] if entry["name"] == "logits")
+    fields = {
+        "batch": last["batch"],
+        "input_len": max(description["input_len"] for description in descriptions),
+        "output_len": last["output_len"],
+        "d_model": hidden["shape"][-1],
+        "vocabulary": logits["shape"][-1],
+        "arena_bytes": max(function.arena_bytes for function in functions),
+        "weights": "weights",
+        "weights_count": len(weights),
+        "states": "states" if states else "0",
+        "states_count": len(states),
+        "functions": "functions",
+        "functions_count": len(functions),
+    }
+    lines.append("const struct g2p_program g2p_program = {")
+    lines += [f"    .{name} = {value}," for name, value in fields.items()]
+    return [*lines, "};"]
+
+
+def _state(name: str, shape: Sequence[int]) -> str:
+    """A cache [B, H, blocks, d, positions of a block], or [B, H, positions, d]."""
+    positions = shape[4] if len(shape) == 5 else 1
+    blocks, block_bytes = shape[2], shape[3] * positions * 4
+    cross = int(name.startswith("cross_"))
+    return f"    {{{cross}, {shape[1]}, {positions}, {block_bytes}, {blocks * block_bytes}}}, /* {name} */"

@@ -1,0 +1,120 @@
+/* What the files of the core share. Nothing here is exported. */
+#ifndef G2P_CORE_H
+#define G2P_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "g2p.h"
+#include "program.h"
+
+#pragma GCC visibility push(hidden)
+
+/* error.c: one line of text, put together without stdio. */
+
+/* Fills an error, which may be NULL, and gives its status back. `format` knows %s (a string), %t (a g2p_text *, shown
+ * in quotes and shortened), %z (a size_t), %d (an int). What cannot be printed is escaped. No word is named. */
+g2p_status g2p_fail(g2p_error *error, g2p_status status, const char *format, ...);
+
+/* Says that nothing went wrong yet: what every call begins with. The error may be NULL. */
+void g2p_no_error(g2p_error *error);
+
+/* memory.c: the caller's allocator, or malloc. */
+
+void *g2p_allocate(const g2p_allocator *allocator, size_t size); /* aligned to G2P_ALIGNMENT; NULL where none is left */
+void g2p_release(const g2p_allocator *allocator, void *memory, size_t size); /* NULL is nothing */
+extern const g2p_allocator g2p_malloc;
+
+/* json.c: a reader of JSON text that allocates nothing. Check a text first: the rest takes only what was checked. */
+
+/* Whether a text is one JSON value, as Python's json module takes it, in UTF-8 and not nested deeper than 256; `value`
+ * becomes the text without the white space around it. Names that are there twice are not looked for. */
+bool g2p_json_check(g2p_text text, g2p_text *value);
+
+/* The items of an object or an array that are still to come. */
+struct g2p_json {
+  const char *at, *end;
+};
+
+struct g2p_json g2p_json_items(g2p_text value);
+
+/* The next item; false after the last. `key` is the name with its quotes, nothing in an array. */
+bool g2p_json_next(struct g2p_json *items, g2p_text *key, g2p_text *value);
+
+size_t g2p_json_length(g2p_text value); /* items of an object or an array */
+
+/* An object's members of these names, nothing (size 0) where there is none; false where the value is no object, or a
+ * name is there twice. */
+bool g2p_json_members(g2p_text value, const char *const *names, size_t count, g2p_text *values);
+
+/* Whether a value is the string `expected`, or begins with it. */
+bool g2p_json_is(g2p_text value, const char *expected);
+bool g2p_json_starts(g2p_text value, const char *expected);
+
+/* Whether a value is an integer of 0 or more, and which; UINT64_MAX where it is greater than that. */
+bool g2p_json_count(g2p_text value, uint64_t *count);
+
+/* sha256.c (FIPS 180-4) */
+
+struct g2p_sha256 {
+  uint32_t state[8];
+  uint64_t size;
+  uint8_t block[64];
+};
+
+void g2p_sha256_begin(struct g2p_sha256 *sha);
+void g2p_sha256_add(struct g2p_sha256 *sha, const void *data, size_t size);
+void g2p_sha256_end(struct g2p_sha256 *sha, char hex[65]);
+
+/* files.c: read-only mappings, by mmap or MapViewOfFile; with G2P_NO_FILES every call is G2P_UNSUPPORTED. */
+
+struct g2p_mapping {
+  const char *data;
+  size_t size;
+  void *handle; /* of the system; NULL where nothing is to be unmapped */
+};
+
+g2p_status g2p_map(const char *path, struct g2p_mapping *mapping, g2p_error *error);
+void g2p_unmap(struct g2p_mapping *mapping);
+
+/* weights.c */
+
+/* Finds the program's tensors in a safetensors file, or in the first member of a tar whose name ends in .safetensors.
+ * `pointers` gets one for each of g2p_program.weights. Every byte that a pointer leads to lies inside `data`. */
+g2p_status g2p_find_weights(const char *data, size_t size, const void **pointers, g2p_error *error);
+
+/* manifest.c */
+
+struct g2p_weights_file {
+  char path[4096];
+  char sha256[65];
+  uint64_t size;
+};
+
+/* Reads a manifest, checks that it is whole and of this library, and says where its weights archive lies. */
+g2p_status g2p_read_manifest(const char *path, struct g2p_weights_file *weights, g2p_error *error);
+
+/* text.c */
+
+/* Bytes of the UTF-8 character at `at`, which is before `end`, and its code point; 0 where there is none. */
+size_t g2p_utf8(const char *at, const char *end, uint32_t *code);
+
+/* Whether the model takes this language. */
+g2p_status g2p_check_language(const char *lang, g2p_error *error);
+
+/* The input ids of a word, by the contract: at most g2p_program.input_len of them go to `ids`. The language has been
+ * checked. */
+g2p_status g2p_encode(g2p_text word, const char *lang, int32_t *ids, int32_t *count, g2p_error *error);
+
+/* The text of generated ids: special ids and ids of no byte are dropped, and so is broken UTF-8. `text` has room for
+ * one byte for each id; no zero ends it. */
+size_t g2p_decode(const int32_t *ids, size_t count, char *text);
+
+/* cpu.c */
+
+/* The first of the contract's features that this processor or its system lacks; NULL: none. */
+const char *g2p_missing_feature(void);
+
+#pragma GCC visibility pop
+#endif

@@ -1,0 +1,85 @@
+/* Which features this processor has, by the names of Linux's /proc/cpuinfo ("pni" is SSE3, "abm" holds LZCNT). */
+#include <string.h>
+
+#include "core.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+
+#include <cpuid.h>
+
+enum { ECX1, EBX7, EXTENDED_ECX1, REGISTERS };    /* of cpuid's leaves */
+enum { OF_CPU = 0, OF_AVX = 0x6, OF_AVX512 = 0xe6 }; /* registers that the system must save: bits of XCR0 */
+
+static const struct feature {
+  const char *name;
+  int word, bit;
+  uint32_t saved;
+} known[] = {
+    {"pni", ECX1, 0, OF_CPU},           {"ssse3", ECX1, 9, OF_CPU},         {"fma", ECX1, 12, OF_AVX},
+    {"cx16", ECX1, 13, OF_CPU},         {"sse4_1", ECX1, 19, OF_CPU},       {"sse4_2", ECX1, 20, OF_CPU},
+    {"movbe", ECX1, 22, OF_CPU},        {"popcnt", ECX1, 23, OF_CPU},       {"xsave", ECX1, 27, OF_CPU},
+    {"avx", ECX1, 28, OF_AVX},          {"f16c", ECX1, 29, OF_AVX},         {"bmi1", EBX7, 3, OF_CPU},
+    {"avx2", EBX7, 5, OF_AVX},          {"bmi2", EBX7, 8, OF_CPU},          {"avx512f", EBX7, 16, OF_AVX512},
+    {"avx512dq", EBX7, 17, OF_AVX512},  {"avx512cd", EBX7, 28, OF_AVX512},  {"avx512bw", EBX7, 30, OF_AVX512},
+    {"avx512vl", EBX7, 31, OF_AVX512},  {"lahf_lm", EXTENDED_ECX1, 0, OF_CPU}, {"abm", EXTENDED_ECX1, 5, OF_CPU},
+};
+
+static bool has(const char *name) {
+  uint32_t words[REGISTERS] = {0}, a, b, c, d, saved = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d)) {
+    words[ECX1] = c;
+  }
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+    words[EBX7] = b;
+  }
+  if (__get_cpuid(0x80000001, &a, &b, &c, &d)) {
+    words[EXTENDED_ECX1] = c;
+  }
+  if (words[ECX1] >> 27 & 1) { /* the system lets programs ask what it saves */
+    __asm__ volatile("xgetbv" : "=a"(saved), "=d"(d) : "c"(0));
+  }
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (strcmp(known[i].name, name) == 0) {
+      return (words[known[i].word] >> known[i].bit & 1) && (saved & known[i].saved) == known[i].saved;
+    }
+  }
+  return false;
+}
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+#include <sys/auxv.h>
+
+static bool has(const char *name) {
+  unsigned long found = getauxval(AT_HWCAP);
+  int bit = strcmp(name, "fphp") == 0 ? 9 : strcmp(name, "asimdhp") == 0 ? 10 : strcmp(name, "asimddp") == 0 ? 20 : -1;
+  return bit >= 0 && (found >> bit & 1);
+}
+
+#elif defined(__aarch64__) && defined(__APPLE__)
+
+#include <sys/sysctl.h>
+
+/* A system that does not say is one whose devices have it: an app's least version sees to that. */
+static bool has(const char *name) {
+  int value = 0;
+  size_t size = sizeof value;
+  bool dot = strcmp(name, "asimddp") == 0, half = strcmp(name, "asimdhp") == 0 || strcmp(name, "fphp") == 0;
+  const char *key = dot ? "hw.optional.arm.FEAT_DotProd" : "hw.optional.arm.FEAT_FP16";
+  return (dot || half) && (sysctlbyname(key, &value, &size, NULL, 0) != 0 || value);
+}
+
+#else
+
+static bool has(const char *name) { return name != NULL; } /* nothing to ask: the build names what it is for */
+
+#endif
+
+const char *g2p_missing_feature(void) {
+  for (size_t i = 0; i < g2p_contract.features_count; i++) {
+    if (!has(g2p_contract.features[i])) {
+      return g2p_contract.features[i];
+    }
+  }
+  return NULL;
+}

@@ -1,0 +1,344 @@
+/* Greedy decoding with continuous batching.
+ *
+ * A session decodes up to `batch` words at once, each in a row of its own and at a position of its own. Words are
+ * claimed in groups of one bucket, longest first, and encoded together. The group's cross-attention caches wait in a
+ * second set of caches, the stage, until rows become free; where all rows are free they are written in place. When no
+ * word is left, the last row moves to where one ended, so that steps never compute a row that is not needed. */
+#include "decode.h"
+
+#include <string.h>
+
+struct row {
+  uint32_t word;   /* of the request */
+  int32_t length;  /* input ids */
+  int32_t count;   /* generated ids */
+  int32_t *ids;    /* [output_len]: the start id, then the generated ones */
+  float *logits;   /* [output_len][vocabulary] */
+};
+
+struct g2p_session {
+  const g2p_allocator *allocator;
+  const void *const *weights;
+  size_t size; /* of this memory */
+  char *arena;
+  void **states, **staged;
+  float *hidden, *step_logits;
+  int32_t *input_ids, *length, *token, *position, *decoder_ids, *ids;
+  struct row *rows;
+  int32_t live;
+  /* The group that was claimed last, of which words from `waiting` on have no row yet. */
+  uint32_t *group;
+  int32_t waiting, claimed;
+  char *text;
+  float *logits; /* what rows' logits are kept in, while a job asks for them */
+};
+
+/* Takes the next bytes of a block of memory; with a null block, only counts them. */
+struct layout {
+  char *memory;
+  size_t used;
+};
+
+static void *take(struct layout *layout, size_t size) {
+  void *found = layout->memory ? layout->memory + layout->used : NULL;
+  layout->used += (size + G2P_ALIGNMENT - 1) / G2P_ALIGNMENT * G2P_ALIGNMENT;
+  return found;
+}
+
+static size_t most_logits(const struct g2p_program *program) {
+  size_t rows = (size_t)program->batch, words = (size_t)program->vocabulary;
+  return rows * words * (program->states_count ? 1 : (size_t)program->output_len);
+}
+
+static void lay_out(struct g2p_session *session, struct layout *layout) {
+  const struct g2p_program *program = &g2p_program;
+  size_t batch = (size_t)program->batch, input = (size_t)program->input_len, output = (size_t)program->output_len;
+  size_t results = program->states_count ? 1 : output; /* ids of a row that one call gives */
+  struct g2p_session shape;
+  memset(&shape, 0, sizeof shape);
+  take(layout, sizeof *session);
+  shape.arena = take(layout, program->arena_bytes);
+  shape.states = take(layout, program->states_count * sizeof(void *));
+  shape.staged = take(layout, program->states_count * sizeof(void *));
+  for (size_t i = 0; i < program->states_count; i++) {
+    const struct g2p_state *state = &program->states[i];
+    size_t bytes = batch * (size_t)state->heads * state->head_bytes;
+    void *memory = take(layout, bytes);
+    void *second = state->cross && batch > 1 ? take(layout, bytes) : NULL;
+    if (layout->memory) {
+      shape.states[i] = memory;
+      shape.staged[i] = second;
+    }
+  }
+  shape.hidden = take(layout, batch * input * (size_t)program->d_model * sizeof(float));
+  shape.step_logits = take(layout, most_logits(program) * sizeof(float));
+  shape.input_ids = take(layout, batch * input * sizeof(int32_t));
+  shape.length = take(layout, batch * sizeof(int32_t));
+  shape.token = take(layout, batch * sizeof(int32_t));
+  shape.position = take(layout, batch * sizeof(int32_t));
+  shape.ids = take(layout, batch * results * sizeof(int32_t));
+  shape.decoder_ids = take(layout, batch * output * sizeof(int32_t));
+  shape.rows = take(layout, batch * sizeof(struct row));
+  shape.group = take(layout, batch * sizeof(uint32_t));
+  shape.text = take(layout, output);
+  if (layout->memory) {
+    for (size_t row = 0; row < batch; row++) shape.rows[row].ids = shape.decoder_ids + row * output;
+    *session = shape;
+  }
+}
+
+struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const void *const *weights) {
+  struct layout layout = {NULL, 0};
+  lay_out(NULL, &layout);
+  size_t size = layout.used;
+  struct g2p_session *session = g2p_allocate(allocator, size);
+  if (!session) return NULL;
+  memset(session, 0, size); /* caches begin as zeros: what lies beyond a row's position is read, and multiplied by 0 */
+  layout = (struct layout){(char *)session, 0};
+  lay_out(session, &layout);
+  session->allocator = allocator;
+  session->weights = weights;
+  session->size = size;
+  return session;
+}
+
+void g2p_session_end(struct g2p_session *session) { g2p_release(session->allocator, session, session->size); }
+
+static const struct g2p_function *bucket_for(int32_t length) {
+  const struct g2p_function *function = g2p_program.functions;
+  while (function->input_len < length) function++; /* the last takes every length */
+  return function;
+}
+
+/* What follows the encoder of a bucket: its prefill, or its decoder. */
+static const struct g2p_function *after(const struct g2p_function *encode) {
+  const struct g2p_function *function = encode;
+  while (function->role == G2P_ENCODE || function->input_len != encode->input_len) function++;
+  return function;
+}
+
+static const struct g2p_function *one_token(void) {
+  const struct g2p_function *function = g2p_program.functions;
+  while (function->role != G2P_STEP || function->tokens != 1) function++;
+  return function;
+}
+
+static void run(struct g2p_session *session, const struct g2p_function *function, int32_t rows, void *const *states) {
+  struct g2p_run call = {
+      .rows = rows,
+      .arena = session->arena,
+      .weights = session->weights,
+      .states = states,
+      .input_ids = session->input_ids,
+      .length = session->length,
+      .token = session->token,
+      .position = session->position,
+      .decoder_ids = session->decoder_ids,
+      .hidden = session->hidden,
+      .ids = session->ids,
+      .logits = session->step_logits,
+  };
+  function->run(&call);
+}
+
+static const char *language_of(const g2p_request *request, uint32_t word) {
+  return request->langs ? request->langs[word] : request->lang;
+}
+
+static bool stopped(struct g2p_job *job) {
+  if (job->request->cancel && __atomic_load_n(job->request->cancel, __ATOMIC_RELAXED)) {
+    g2p_lock(&job->mutex);
+    if (job->status == G2P_OK) job->status = G2P_CANCELLED;
+    g2p_unlock(&job->mutex);
+    return true;
+  }
+  g2p_lock(&job->mutex);
+  bool stop = job->status != G2P_OK;
+  g2p_unlock(&job->mutex);
+  return stop;
+}
+
+/* Claims the next words of one bucket; near the end no more than this thread's share. */
+static void claim(struct g2p_session *session, struct g2p_job *job) {
+  g2p_lock(&job->mutex);
+  size_t left = job->request->count - job->next, share = (left + job->threads - 1) / job->threads;
+  size_t most = share < (size_t)g2p_program.batch ? share : (size_t)g2p_program.batch;
+  int32_t count = 0;
+  while ((size_t)count < most) {
+    uint32_t word = job->order[job->next];
+    if (count && bucket_for(job->lengths[word]) != bucket_for(job->lengths[session->group[0]])) break;
+    session->group[count++] = word;
+    job->next++;
+  }
+  g2p_unlock(&job->mutex);
+  session->claimed = count;
+  session->waiting = 0;
+}
+
+/* Encodes the claimed group; session->length then has the group's lengths. */
+static const struct g2p_function *encode(struct g2p_session *session, struct g2p_job *job) {
+  const struct g2p_function *function = bucket_for(job->lengths[session->group[0]]);
+  for (int32_t row = 0; row < session->claimed; row++) {
+    uint32_t word = session->group[row];
+    int32_t *ids = session->input_ids + (ptrdiff_t)row * function->input_len, count = 0;
+    g2p_encode(job->request->words[word], language_of(job->request, word), ids, &count, NULL); /* was checked */
+    for (int32_t i = count; i < function->input_len; i++) ids[i] = g2p_contract.pad_id;
+    session->length[row] = count;
+  }
+  run(session, function, session->claimed, NULL);
+  return function;
+}
+
+/* Copies the used positions of a row's caches. */
+static void copy_caches(void *const *from, int32_t from_row, void *const *to, int32_t to_row, bool cross,
+                        int32_t positions) {
+  for (size_t i = 0; i < g2p_program.states_count; i++) {
+    const struct g2p_state *state = &g2p_program.states[i];
+    if ((bool)state->cross != cross) continue;
+    size_t row_bytes = (size_t)state->heads * state->head_bytes;
+    size_t blocks = ((size_t)positions + (size_t)state->block_positions - 1) / (size_t)state->block_positions;
+    const char *source = (const char *)from[i] + (size_t)from_row * row_bytes;
+    char *target = (char *)to[i] + (size_t)to_row * row_bytes;
+    for (int32_t head = 0; head < state->heads; head++) {
+      memcpy(target, source, blocks * state->block_bytes);
+      source += state->head_bytes;
+      target += state->head_bytes;
+    }
+  }
+}
+
+static void begin_row(struct g2p_session *session, struct g2p_job *job, int32_t row, uint32_t word) {
+  struct row *place = &session->rows[row];
+  place->word = word;
+  place->length = job->lengths[word];
+  place->count = 0;
+  place->ids[0] = g2p_contract.decoder_start_id;
+}
+
+/* Gives a free row to the next word that waits, claiming and encoding more where none does. */
+static bool fill_row(struct g2p_session *session, struct g2p_job *job, int32_t row) {
+  if (session->waiting == session->claimed) {
+    claim(session, job);
+    if (!session->claimed) return false;
+    run(session, after(encode(session, job)), session->claimed, session->staged);
+  }
+  uint32_t word = session->group[session->waiting];
+  copy_caches(session->staged, session->waiting, session->states, row, true, job->lengths[word]);
+  begin_row(session, job, row, word);
+  session->waiting++;
+  return true;
+}
+
+/* Where every row is free: a group straight into its rows. */
+static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
+  claim(session, job);
+  if (!session->claimed) return false;
+  run(session, after(encode(session, job)), session->claimed, session->states);
+  for (int32_t row = 0; row < session->claimed; row++) begin_row(session, job, row, session->group[row]);
+  session->waiting = session->live = session->claimed;
+  return true;
+}
+
+static void move_row(struct g2p_session *session, int32_t from, int32_t to) {
+  struct row *source = &session->rows[from], *target = &session->rows[to], free = *target;
+  copy_caches(session->states, from, session->states, to, true, source->length);
+  copy_caches(session->states, from, session->states, to, false, source->count);
+  *target = *source;
+  *source = free; /* the ids' and logits' memory changes places */
+}
+
+/* Hands a finished word over; false where the call is to stop. */
+static bool finish(struct g2p_session *session, struct g2p_job *job, const struct row *row) {
+  const int32_t *ids = row->ids + 1;
+  g2p_result result = {.size = sizeof result,
+                       .word = row->word,
+                       .phonemes = {session->text, g2p_decode(ids, (size_t)row->count, session->text)},
+                       .ids = ids,
+                       .ids_count = (size_t)row->count,
+                       .logits = row->logits};
+  g2p_lock(&job->mutex);
+  if (job->status == G2P_OK && job->callback(job->user, &result) != 0) job->status = G2P_CANCELLED;
+  bool proceed = job->status == G2P_OK;
+  g2p_unlock(&job->mutex);
+  return proceed;
+}
+
+/* Takes a row's new id and logits; true where that was its last. */
+static bool take_id(struct row *row, int32_t id, const float *logits) {
+  size_t words = (size_t)g2p_program.vocabulary;
+  if (row->logits) memcpy(row->logits + (size_t)row->count * words, logits, words * sizeof(float));
+  row->ids[++row->count] = id;
+  return id == g2p_contract.eos_id || row->count == g2p_program.output_len - 1;
+}
+
+/* With caches: a step of one token for every live row, again and again. */
+static void step_rows(struct g2p_session *session, struct g2p_job *job) {
+  const struct g2p_function *step = one_token();
+  while (!stopped(job)) {
+    if (!session->live && session->waiting == session->claimed && !fill_all(session, job)) return;
+    while (session->live < g2p_program.batch && fill_row(session, job, session->live)) session->live++;
+    for (int32_t row = 0; row < session->live; row++) {
+      const struct row *place = &session->rows[row];
+      session->token[row] = place->ids[place->count];
+      session->position[row] = place->count;
+      session->length[row] = place->length;
+    }
+    run(session, step, session->live, session->states);
+    /* From the last row down: one that moves has been looked at. */
+    for (int32_t row = session->live - 1; row >= 0; row--) {
+      if (!take_id(&session->rows[row], session->ids[row], session->step_logits + (ptrdiff_t)row * g2p_program.vocabulary))
+        continue;
+      if (!finish(session, job, &session->rows[row])) return;
+      if (g2p_program.batch > 1 && fill_row(session, job, row)) continue;
+      if (row != --session->live) move_row(session, session->live, row);
+    }
+  }
+}
+
+/* Without: the whole output again for every token, a group at a time. */
+static void decode_group(struct g2p_session *session, struct g2p_job *job) {
+  size_t output = (size_t)g2p_program.output_len, words = (size_t)g2p_program.vocabulary;
+  claim(session, job);
+  if (!session->claimed) return;
+  const struct g2p_function *decode = after(encode(session, job));
+  for (int32_t row = 0; row < session->claimed; row++) {
+    begin_row(session, job, row, session->group[row]);
+    for (size_t i = 1; i < output; i++) session->rows[row].ids[i] = g2p_contract.pad_id;
+  }
+  int32_t left = session->claimed;
+  for (size_t position = 0; left && !stopped(job); position++) {
+    run(session, decode, session->claimed, NULL);
+    for (int32_t row = 0; row < session->claimed; row++) {
+      struct row *place = &session->rows[row];
+      size_t at = (size_t)row * output + position;
+      if ((size_t)place->count != position) continue; /* it has ended */
+      if (!take_id(place, session->ids[at], session->step_logits + at * words)) continue;
+      left--;
+      if (!finish(session, job, place)) return;
+    }
+  }
+}
+
+void g2p_work(struct g2p_session *session, struct g2p_job *job) {
+  size_t batch = (size_t)g2p_program.batch;
+  size_t each = (size_t)(g2p_program.output_len - 1) * (size_t)g2p_program.vocabulary * sizeof(float);
+  session->live = session->waiting = session->claimed = 0;
+  session->logits = NULL;
+  if (job->request->flags & G2P_LOGITS) {
+    session->logits = g2p_allocate(session->allocator, batch * each);
+    if (!session->logits) {
+      g2p_lock(&job->mutex);
+      job->status = G2P_NO_MEMORY;
+      g2p_unlock(&job->mutex);
+      return;
+    }
+  }
+  for (size_t row = 0; row < batch; row++)
+    session->rows[row].logits = session->logits ? session->logits + row * (each / sizeof(float)) : NULL;
+  if (g2p_program.states_count)
+    step_rows(session, job);
+  else
+    do decode_group(session, job);
+    while (session->claimed && !stopped(job));
+  g2p_release(session->allocator, session->logits, batch * each);
+}

@@ -1,0 +1,34 @@
+/* Greedy decoding, with continuous batching: a finished word's row is taken by the next word at once. */
+#ifndef G2P_DECODE_H
+#define G2P_DECODE_H
+
+#include "core.h"
+#include "threads.h"
+
+#pragma GCC visibility push(hidden)
+
+/* The words of one call, and how far it has come. Threads that work on it share it. */
+struct g2p_job {
+  const g2p_request *request;
+  g2p_callback callback;
+  void *user;
+  uint32_t threads;         /* that may work on it */
+  const uint32_t *order;    /* the words, longest first */
+  const uint16_t *lengths;  /* input ids of each word */
+
+  g2p_mutex mutex; /* guards what follows */
+  size_t next;     /* of `order`: the first word that nobody has claimed */
+  g2p_status status;
+};
+
+/* One thread's buffers. */
+struct g2p_session;
+
+struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const void *const *weights);
+void g2p_session_end(struct g2p_session *session);
+
+/* Works on a job until no word is left or it is to stop; the job's status says which. */
+void g2p_work(struct g2p_session *session, struct g2p_job *job);
+
+#pragma GCC visibility pop
+#endif

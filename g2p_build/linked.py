@@ -1,0 +1,29 @@
+"""The names of what is linked for a target: known before anything is built."""
+
+from pathlib import Path
+
+from g2p_build.kit import kit_files
+
+__all__ = ["CORE", "core_files", "linked_files", "shared_name"]
+
+CORE = Path(__file__).with_name("core")
+"""The core's C files and headers."""
+
+
+def core_files() -> dict[str, Path]:
+    """The core's files by name."""
+    return {path.name: path for path in sorted(CORE.iterdir()) if path.suffix in (".c", ".h")}
+
+
+def linked_files(triple: str, library: str) -> tuple[str, ...]:
+    """What the stage `link` writes for a target, sorted."""
+    if library == "objects":
+        return kit_files([*core_files(), "contract.c", "program.c"], triple)
+    return tuple(sorted([shared_name(triple), "g2p.h", "libg2p.a", "sizes.json"]))
+
+
+def shared_name(triple: str) -> str:
+    """What a shared library is called on a platform."""
+    if "windows" in triple:
+        return "g2p.dll"
+    return "libg2p.dylib" if "apple" in triple else "libg2p.so"

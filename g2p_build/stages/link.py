@@ -1,0 +1,63 @@
+"""Stage: kernels, what calls them and the core → what an app links, loads or builds."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from g2p_build.compiler.contract import contract
+from g2p_build.compiler.link import compile_c, link_shared, static_library
+from g2p_build.kit import kit
+from g2p_build.linked import core_files, shared_name
+from g2p_build.store.files import canonical_json
+
+__all__ = ["TOOLS", "build", "memory", "source_files"]
+
+TOOLS = ("ziglang",)
+
+
+def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
+    """Bytes that compiling and linking take at most beyond the worker's own."""
+    return 300_000_000
+
+
+def source_files(params: Mapping[str, Any]) -> dict[str, Path]:
+    """The files of the core, by name."""
+    return core_files()
+
+
+def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
+    """Writes a shared and a static library with their header and a report of sizes, or a kit for an app's own tools.
+
+    Args:
+        params: the target's `triple`, `cpu`, `features`, `library` (`shared`, `objects`).
+        inputs: `kernels.o`, `program.c`, `functions.json`, `tokenizer.json`, and the core's files.
+        out: an empty folder.
+
+    Raises:
+        BuildError: zig refuses what it is given.
+    """
+    model = json.loads(inputs["tokenizer.json"].read_bytes())
+    functions = json.loads(inputs["functions.json"].read_bytes())
+    sources: dict[str, str | Path] = {name: path for name, path in inputs.items() if name.endswith((".c", ".h"))}
+    sources["contract.c"] = contract(model, functions, params)
+    if params["library"] == "objects":
+        kit(sources, inputs["kernels.o"], params["triple"], out)
+        return
+    objects = out / "objects"
+    objects.mkdir()
+    shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
+    compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
+    library = out / shared_name(params["triple"])
+    link_shared(compiled, params["triple"], library)
+    static_library(compiled, out / "libg2p.a")
+    shutil.copyfile(inputs["g2p.h"], out / "g2p.h")
+    (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
+
+
+def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
+    """Bytes of the stripped object files that the library is linked from, and of itself."""
+    sizes = {path.stem: path.stat().st_size for path in objects}
+    kernels, tables = sizes.pop("kernels"), sizes.pop("program") + sizes.pop("contract")
+    return {"core": sum(sizes.values()), "kernels": kernels, "library": library.stat().st_size, "tables": tables}
