@@ -99,7 +99,13 @@ def nodes(variant: Variant) -> dict[str, Node]:
         inputs=_from(program, "program.json", "functions.json"),
         outputs=("functions.json", *_compiled(standalone, variant.target.library)),
     )
-    found = {"checkpoint": checkpoint, "tokenizer": tokenizer, "weights": weights, "program": program, "library": compiled}
+    found = {
+        "checkpoint": checkpoint,
+        "tokenizer": tokenizer,
+        "weights": weights,
+        "program": program,
+        "library": compiled,
+    }
     files = _from(compiled, *compiled.outputs[1:])
     if standalone:
         linked = found["link"] = Node(

@@ -19,7 +19,7 @@ PHASE = {
     "long": "phase",
     "type": str,
     "default": "plan",
-    "help": "after which phase; program: as it was imported; llvm, asm: the kernels' code",
+    "help": "after which phase; program: as it was imported; c: what calls the kernels; llvm, asm: their code",
 }
 FUNCTION = {"name": "function", "long": "function", "type": str, "default": "", "help": "one function or kernel only"}
 OUT = {"name": "out", "long": "out", "type": str, "default": "", "help": "a folder to write it to, instead of printing"}
@@ -43,7 +43,8 @@ def _show(plan: Plan, phase: str, function: str, out: str) -> TaskFailed | None:
     try:
         for variant in plan.variants:
             params = {"target": asdict(variant.target), "phase": phase, "function": function}
-            inputs = {"program.json": (graph.nodes(variant)["program"], "program.json")}
+            program = graph.nodes(variant)["program"]
+            inputs = {name: (program, name) for name in program.outputs}
             made = run_tool(plan, "g2p_build.compiler.intermediate", params, inputs)
             text = (made / "text").read_text(encoding="utf-8")
             if not out:

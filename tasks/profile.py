@@ -26,7 +26,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     """The task creator."""
 
     def profile() -> dict[str, Any]:
-        wanted = {graph.nodes(variant)[role].name for variant in plan.variants for role in ("library", "weights")}
+        wanted = {graph.nodes(variant)[role].name for variant in plan.variants for role in ("program", "weights")}
         return {
             "actions": [(_profile, [plan])],
             "params": [JSON, TRACE],
@@ -54,7 +54,6 @@ def _profile(plan: Plan, as_json: bool, trace: str) -> TaskFailed | None:
                 raise BuildError(f"{variant.name} is object files: only a target.library that is 'shared' can be run")
             nodes = graph.nodes(variant)
             inputs = {file: (nodes["program"], file) for file in ("program.json", "functions.json")}
-            inputs |= {"model.so": (nodes["library"], "model.so")}
             inputs |= {"weights.safetensors": (nodes["weights"], "weights.safetensors")}
             made = run_tool(plan, "g2p_build.compiler.profile", {"target": asdict(variant.target)}, inputs)
             found = json.loads((made / "profile.json").read_bytes())

@@ -125,13 +125,13 @@ def _read(
         for binding in block.bindings:
             values[binding.var] = _value(binding.value, values, made, constants, definitions)
     results = _value(function.body.body, values, made, constants, definitions)
-    for entry, tensor in zip(
-        description["outputs"], results if isinstance(results, list) else [results], strict=True
-    ):
+    for entry, tensor in zip(description["outputs"], results if isinstance(results, list) else [results], strict=True):
         if not tensor.place.text:
             tensor.place.text = f"run->{entry['name']}"
         elif not tensor.place.text.startswith("run->states"):
-            raise BuildError(f"function {made.name} gives {entry['name']} where it cannot be written as C: in its arena")
+            raise BuildError(
+                f"function {made.name} gives {entry['name']} where it cannot be written as C: in its arena"
+            )
     return made
 
 
@@ -255,7 +255,10 @@ def _tables(
         lines += ["};", ""]
     lines.append("static const struct g2p_function functions[] = {")
     for description, function in zip(descriptions, functions, strict=True):
-        role, lengths = f"G2P_{description['role'].upper()}", f"{description['input_len']}, {description['tokens'] or 0}"
+        role, lengths = (
+            f"G2P_{description['role'].upper()}",
+            f"{description['input_len']}, {description['tokens'] or 0}",
+        )
         lines.append(f"    {{{role}, {lengths}, {function.arena_bytes}, {_short(function)}}},")
     lines += ["};", ""]
     hidden = next(entry for entry in descriptions[0]["outputs"] if entry["name"] == "hidden")

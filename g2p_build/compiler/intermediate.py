@@ -12,7 +12,9 @@ from typing import Any
 import tvm
 from tvm import relax
 
-from g2p_build.compiler.pipeline import KERNELS, phases, target_of
+from g2p_build.compiler.emit_c import emit
+from g2p_build.compiler.passes.plain_calls import SYMBOLS
+from g2p_build.compiler.pipeline import KERNELS, lowered, phases, plain_kernels, target_of
 from g2p_build.errors import BuildError
 
 __all__ = ["build", "names", "text"]
@@ -27,63 +29,81 @@ def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> N
 
     Args:
         params: ``target`` (as `compile` takes it), ``phase`` (one of `names`), ``function`` (a name, or empty for all).
-        inputs: `program.json`.
+        inputs: `program.json`, `functions.json`.
         out: A folder.
 
     Raises:
         BuildError: There is no such phase or function.
     """
     module = tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
-    found = text(module, params["target"], params["phase"], params["function"])
+    functions = json.loads(inputs["functions.json"].read_bytes())
+    found = text(module, functions, params["target"], params["phase"], params["function"])
     (out / "text").write_text(found, encoding="utf-8")
-    (out / "suffix").write_text({"llvm": "ll", "asm": "s"}.get(params["phase"], "py"), encoding="utf-8")
+    (out / "suffix").write_text({"c": "c", "llvm": "ll", "asm": "s"}.get(params["phase"], "py"), encoding="utf-8")
 
 
-def names() -> list[str]:
-    """What there is to see: the program as it was imported, the module after each phase, the code of the kernels."""
-    return ["program", *phases(), *_CODE]
+def names(link: str) -> list[str]:
+    """What there is to see: the program as it was imported, the module after each phase, the code.
+
+    Args:
+        link: ``"standalone"`` or ``"vm"``; a standalone library has C ("c") that calls its kernels.
+    """
+    return ["program", *phases(link), *(["c"] if link == "standalone" else []), *_CODE]
 
 
-def text(module: tvm.IRModule, target: Mapping[str, Any], phase: str, function: str = "") -> str:
-    """A module after a phase, as TVMScript, or its kernels' code.
+def text(
+    module: tvm.IRModule,
+    functions: Sequence[Mapping[str, Any]],
+    target: Mapping[str, Any],
+    phase: str,
+    function: str = "",
+) -> str:
+    """A module after a phase, as TVMScript, or its code.
 
     Args:
         module: Relax functions, as `export` gives them.
-        target: As `compile` takes it.
+        functions: Their descriptions, as `export` gives them.
+        target: ``kind``, ``triple``, ``cpu``, ``link``.
         phase: One of `names`.
         function: A function or kernel; empty for all of them.
 
     Raises:
         BuildError: There is no such phase or function, or the target is not one that is compiled for.
     """
-    if phase not in names():
-        raise BuildError(f"no phase is named {phase!r}; {_near(phase, names())}")
-    llvm = target_of(target)
-    with llvm:
-        for name, passes in phases().items() if phase != "program" else ():
-            module = tvm.transform.Sequential(passes)(module)
-            if name == phase:
-                break
-        known = sorted(
-            variable.name_hint
-            for variable, found in module.functions_items()
-            if phase not in _CODE or not isinstance(found, relax.Function)
-        )
-        if function and function not in known:
-            raise BuildError(f"nothing is named {function!r} in phase {phase}; {_near(function, known)}")
-        if phase in _CODE:
-            return _code(relax.build(module, llvm, relax_pipeline=None, tir_pipeline=KERNELS), phase, function)
-    shown: str = (module[function] if function else module).script()
+    link = target["link"]
+    if phase not in names(link):
+        raise BuildError(f"no phase is named {phase!r}; {_near(phase, names(link))}")
+    llvm, after = target_of(target), {"c": "plan"}.get(phase, list(phases(link))[-1] if phase in _CODE else phase)
+    if phase != "program":
+        module = lowered(module, llvm, link, after)
+    known = sorted(
+        variable.name_hint.removeprefix(SYMBOLS)
+        for variable, found in module.functions_items()
+        if phase not in _CODE or not isinstance(found, relax.Function)
+    )
+    if function and function not in known:
+        raise BuildError(f"nothing is named {function!r} in phase {phase}; {_near(function, known)}")
+    if phase == "c":
+        return emit(module, functions)
+    if phase in _CODE:
+        if link == "standalone":
+            symbol = SYMBOLS + function if function else ""
+            return _code(plain_kernels(module, llvm), phase, [symbol] if function else [])
+        with llvm:
+            executable = relax.build(module, llvm, relax_pipeline=None, tir_pipeline=KERNELS)
+        [kernels] = [imported for imported in executable.mod.imports if imported.kind == "llvm"]
+        # The arithmetic is in a function of its own, behind the one that checks what it is called with.
+        return _code(kernels, phase, [f"{function}_compute_", f"__tvm_ffi_{function}"] if function else [])
+    names_of = {variable.name_hint.removeprefix(SYMBOLS): variable for variable in module.get_global_vars()}
+    shown: str = (module[names_of[function]] if function else module).script()
     return shown.rstrip() + "\n"
 
 
-def _code(executable: Any, form: str, function: str) -> str:
-    [kernels] = [imported for imported in executable.mod.imports if imported.kind == "llvm"]
+def _code(kernels: Any, form: str, symbols: Sequence[str]) -> str:
+    """The code of the first of the symbols that there is; without any, all code."""
     lines = kernels.inspect_source(_CODE[form]).splitlines()
-    if function:
-        # The arithmetic is in a function of its own, behind the one that checks what it is called with.
-        lines = _body(lines, form, f"{function}_compute_") or _body(lines, form, f"__tvm_ffi_{function}")
-    return "\n".join(lines) + "\n"
+    found = (_body(lines, form, symbol) for symbol in symbols)
+    return "\n".join(next(filter(None, found), lines)) + "\n"
 
 
 def _body(lines: Sequence[str], form: str, symbol: str) -> list[str]:

@@ -21,7 +21,17 @@ from g2p_build.compiler.passes.lower_norms import LowerNorms
 from g2p_build.compiler.passes.plain_calls import PlainCalls
 from g2p_build.errors import BuildError
 
-__all__ = ["ARCHITECTURES", "KERNELS", "OBJECTS", "compile", "kernels_object", "lowered", "phases", "plain_kernels", "target_of"]
+__all__ = [
+    "ARCHITECTURES",
+    "KERNELS",
+    "OBJECTS",
+    "compile",
+    "kernels_object",
+    "lowered",
+    "phases",
+    "plain_kernels",
+    "target_of",
+]
 
 ARCHITECTURES = ("x86_64", "aarch64", "arm64")
 """What triples may begin with."""
@@ -78,7 +88,8 @@ def lowered(mod: tvm.IRModule, target: Target, link: str, phase: str) -> tvm.IRM
 
 def kernels_object(planned: tvm.IRModule, target: Target, output: Path) -> None:
     """Writes the object file of the kernels of a module after the phase "plan", as plain C functions."""
-    plain_kernels(PlainCalls()(planned), target).write_to_file(str(output), "o")
+    module = tvm.transform.Sequential([PlainCalls()])(planned)
+    plain_kernels(module, target).write_to_file(str(output), "o")
 
 
 def plain_kernels(mod: tvm.IRModule, target: Target) -> Any:

@@ -17,8 +17,9 @@ import tvm_ffi
 from safetensors.numpy import load_file
 from tvm import relax, tirx
 
+from g2p_build.compiler.link import link_shared
 from g2p_build.compiler.peaks import Peaks, kernels_of, measure
-from g2p_build.compiler.pipeline import KERNELS, lowered, target_of
+from g2p_build.compiler.pipeline import KERNELS, compile, lowered, target_of
 from g2p_build.compiler.work import Work, work_of
 
 __all__ = ["INPUT", "OUTPUT", "build"]
@@ -73,15 +74,15 @@ def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> N
 
     Args:
         params: ``target``, as `compile` takes it; it runs here.
-        inputs: `program.json`, `functions.json`, `model.so`, `weights.safetensors`.
+        inputs: `program.json`, `functions.json`, `weights.safetensors`.
         out: A folder.
     """
-    target = target_of(params["target"])
-    (out / "profiled.so").symlink_to(inputs["model.so"])
+    target, program = target_of(params["target"]), tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
+    link_shared(compile(program, params["target"], out), params["target"]["triple"], out / "profiled.so")
     machines = _machine(out / "profiled.so"), _machine(out / "profiled.so")
     functions = json.loads(inputs["functions.json"].read_bytes())
     weights = {name: tvm.runtime.tensor(array) for name, array in load_file(inputs["weights.safetensors"]).items()}
-    module, kernels = _compiled(tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8")), target)
+    module, kernels = _compiled(program, target)
     idle = _idle(module, target)
     peaks, empty = measure(target), _Empty(target)
     found = []

@@ -264,11 +264,11 @@ static bool finish(struct g2p_session *session, struct g2p_job *job, const struc
 }
 
 /* Takes a row's new id and logits; true where that was its last. */
-static bool take_id(struct row *row, int32_t id, const float *logits) {
+static bool take_id(const struct g2p_job *job, struct row *row, int32_t id, const float *logits) {
   size_t words = (size_t)g2p_program.vocabulary;
   if (row->logits) memcpy(row->logits + (size_t)row->count * words, logits, words * sizeof(float));
   row->ids[++row->count] = id;
-  return id == g2p_contract.eos_id || row->count == g2p_program.output_len - 1;
+  return id == g2p_contract.eos_id || row->count == job->most_ids;
 }
 
 /* With caches: a step of one token for every live row, again and again. */
@@ -286,8 +286,8 @@ static void step_rows(struct g2p_session *session, struct g2p_job *job) {
     run(session, step, session->live, session->states);
     /* From the last row down: one that moves has been looked at. */
     for (int32_t row = session->live - 1; row >= 0; row--) {
-      if (!take_id(&session->rows[row], session->ids[row], session->step_logits + (ptrdiff_t)row * g2p_program.vocabulary))
-        continue;
+      const float *logits = session->step_logits + (ptrdiff_t)row * g2p_program.vocabulary;
+      if (!take_id(job, &session->rows[row], session->ids[row], logits)) continue;
       if (!finish(session, job, &session->rows[row])) return;
       if (g2p_program.batch > 1 && fill_row(session, job, row)) continue;
       if (row != --session->live) move_row(session, session->live, row);
@@ -312,7 +312,7 @@ static void decode_group(struct g2p_session *session, struct g2p_job *job) {
       struct row *place = &session->rows[row];
       size_t at = (size_t)row * output + position;
       if ((size_t)place->count != position) continue; /* it has ended */
-      if (!take_id(place, session->ids[at], session->step_logits + at * words)) continue;
+      if (!take_id(job, place, session->ids[at], session->step_logits + at * words)) continue;
       left--;
       if (!finish(session, job, place)) return;
     }

@@ -13,6 +13,7 @@ struct g2p_job {
   g2p_callback callback;
   void *user;
   uint32_t threads;         /* that may work on it */
+  int32_t most_ids;         /* of a pronunciation */
   const uint32_t *order;    /* the words, longest first */
   const uint16_t *lengths;  /* input ids of each word */
 

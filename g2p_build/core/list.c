@@ -79,10 +79,12 @@ g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback 
     uint32_t threads = request->threads ? request->threads : model->threads;
     if (threads > G2P_MOST_THREADS) threads = G2P_MOST_THREADS;
     if (threads > count) threads = (uint32_t)count;
+    size_t bound = (size_t)g2p_program.output_len - 1;
     struct g2p_job job = {.request = request,
                           .callback = callback,
                           .user = user,
                           .threads = threads,
+                          .most_ids = (int32_t)(request->most_ids && request->most_ids < bound ? request->most_ids : bound),
                           .order = order,
                           .lengths = lengths,
                           .status = G2P_OK};

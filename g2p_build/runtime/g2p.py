@@ -1,30 +1,31 @@
 """From a manifest to an object that turns words into phonemes."""
 
 import json
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from g2p_build.runtime import archive, index, tokenizer, vm, weights
-from g2p_build.runtime.errors import InvalidArchive, InvalidManifest, NotLinked
-from g2p_build.runtime.greedy import Bound, States, bind, generate, plan
+from g2p_build.runtime import archive, index, standalone, tokenizer
+from g2p_build.runtime.errors import G2PError, InvalidArchive, InvalidManifest, LibraryFailed, NotLinked
 from g2p_build.runtime.manifest import read
+
+if TYPE_CHECKING:
+    from g2p_build.runtime.virtual_machine import VirtualMachine
 
 __all__ = ["G2P", "load"]
 
 
-def load(manifest: str | PathLike[str] | None = None) -> "G2P":
+def load(manifest: str | PathLike[str] | None = None, threads: int = 0) -> "G2P":
     """Opens the variant that a manifest describes.
 
     Both archives are checked against the manifest before either is opened; they are unpacked once, into a cache by
-    digest; the weights are mapped, not copied.
+    digest; the weights are mapped, not copied, and shared by everything in the process that loads them.
 
     Args:
         manifest: path of the manifest; without it, the index's default for this machine: see `index.choose`.
+        threads: how many may work on a list of words; 0: one for each processor. A library of the virtual machine
+            (target.link=vm) uses one.
 
     Raises:
         G2PError: one of its subclasses, a class for each cause.
@@ -43,17 +44,23 @@ def load(manifest: str | PathLike[str] | None = None) -> "G2P":
     for place, entry in entries.values():
         archive.verify(place, entry["sha256"], entry["size"])
     files = data["files"]
-    members = {"library": [*files["library"], files["runtime"], files["tokenizer"]], "weights": [files["weights"]]}
+    wanted = [*files["library"], *filter(None, [files["runtime"]]), files["tokenizer"]]
+    members = {"library": wanted, "weights": [files["weights"]]}
     folders = {
         part: archive.unpack(place, entry["sha256"], entry["size"], members[part])
         for part, (place, entry) in entries.items()
     }
     _check_tokenizer(folders["library"] / files["tokenizer"], data["model"])
-    mapped = weights.map_weights(folders["weights"] / files["weights"])
-    library = vm.open_library(
-        folders["library"] / files["library"][0], folders["library"] / files["runtime"], data["target"]["device_type"]
-    )
-    return G2P(data, library, mapped)
+    library, mapped = folders["library"] / files["library"][0], folders["weights"] / files["weights"]
+    if data["target"]["link"] == "standalone":
+        return G2P(data, standalone.open_model(library, mapped), threads)
+    try:
+        from g2p_build.runtime.virtual_machine import VirtualMachine
+    except ModuleNotFoundError as error:
+        raise LibraryFailed(
+            f"{data['name']} runs on TVM's virtual machine, which needs {error.name}: pip install 'g2p-build[vm]'"
+        ) from None
+    return G2P(data, VirtualMachine(data, library, folders["library"] / files["runtime"], mapped), threads)
 
 
 def _check_tokenizer(path: Path, model: Mapping[str, Any]) -> None:
@@ -66,23 +73,15 @@ def _check_tokenizer(path: Path, model: Mapping[str, Any]) -> None:
 
 
 class G2P:
-    """One loaded variant: a callable from words to phonemes.
-
-    Threads may share one: a lock lets one group of words through at a time. Made by `load`.
+    """One loaded variant: a callable from words to phonemes. Threads may share one. Made by `load`.
 
     Attributes:
         manifest: the manifest, as read.
     """
 
-    def __init__(self, data: dict[str, Any], library: Callable[[str], Any], mapped: dict[str, np.ndarray]) -> None:
+    def __init__(self, data: dict[str, Any], engine: "standalone.Model | VirtualMachine", threads: int) -> None:
         self.manifest = data
-        self._library = library
-        self._weights = mapped
-        self._tensors = {name: vm.tensor_of(array) for name, array in mapped.items()}
-        self._bound: dict[tuple[int, int], Bound] = {}
-        self._states: States = {}
-        self._lock = threading.Lock()
-        self._bind(data["variant"]["batch"][0], data["model"]["input_buckets"][-1])  # what is wrong shows at load
+        self._engine, self._threads = engine, threads
 
     @property
     def languages(self) -> tuple[str, ...] | None:
@@ -118,8 +117,13 @@ class G2P:
             UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: for the first word that is wrong; none is pronounced.
             TypeError: ``words`` is one string, or holds something else.
         """
-        model = self.manifest["model"]
-        return [tokenizer.decode(model, ids) for ids in self.tokens(words, lang)]
+        if not isinstance(self._engine, standalone.Model):
+            return [tokenizer.decode(self.manifest["model"], ids) for ids in self.tokens(words, lang)]
+        words = _listed(words)
+        try:
+            return self._engine.texts(words, lang, self._threads)
+        except standalone.WordError as error:
+            raise self._explained(words, lang, error) from None
 
     def check(self, word: str, lang: str = "eng-us") -> None:
         """Raises what `__call__` would raise for this word, and does nothing else."""
@@ -134,33 +138,28 @@ class G2P:
         Raises:
             As `__call__`.
         """
-        if isinstance(words, str):
-            raise TypeError(f"words is a list of words, not one string: [{words!r}]")
-        model = self.manifest["model"]
-        prompts = [tokenizer.encode(model, word, lang) for word in words]
-        # Words of like length together: their pronunciations end at about the same step.
-        order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
-        result: list[list[int]] = [[] for _ in prompts]
-        for size in plan(len(prompts), self.manifest["variant"]["batch"]):
-            group, order = order[:size], order[size:]
-            bucket = min(length for length in model["input_buckets"] if length >= len(prompts[group[0]]))
-            with self._lock:
-                rows = generate(self._bind(size, bucket), [prompts[number] for number in group], model)
-            for number, ids in zip(group, rows, strict=True):
-                result[number] = ids
-        return result
+        words = _listed(words)
+        if not isinstance(self._engine, standalone.Model):
+            return self._engine.tokens(words, lang)
+        try:
+            return self._engine.tokens(words, lang, self._threads)
+        except standalone.WordError as error:
+            raise self._explained(words, lang, error) from None
 
-    def _bind(self, batch: int, bucket: int) -> Bound:
-        if (batch, bucket) not in self._bound:
-            output_len = self.manifest["model"]["max_output_len"]
-            self._bound[batch, bucket] = bind(
-                self.manifest["functions"],
-                self._library,
-                self._weights,
-                self._tensors,
-                batch,
-                bucket,
-                output_len,
-                self._states,
-            )
-        return self._bound[batch, bucket]
+    def _explained(self, words: list[str], lang: str, error: standalone.WordError) -> Exception:
+        """The library's refusal of a word, as this side would put it, with the word as Python prints it."""
+        try:
+            self.check(words[error.word], lang)
+        except G2PError as better:
+            return better
+        return error.error
+
+
+def _listed(words: Iterable[str]) -> list[str]:
+    if isinstance(words, str):
+        raise TypeError(f"words is a list of words, not one string: [{words!r}]")
+    listed = list(words)
+    for word in listed:
+        if not isinstance(word, str):
+            raise TypeError(f"a word is a string, not {word!r}")
+    return listed

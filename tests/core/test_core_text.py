@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from g2p_build.runtime import tokenizer
 from g2p_build.runtime.errors import EmptyWord, G2PError, InvalidWord, UnknownLanguage, WordTooLong
 
-pytest_plugins = ["core_probe"]
-
-STATUS = {EmptyWord: EMPTY_WORD, InvalidWord: INVALID_WORD, UnknownLanguage: UNKNOWN_LANGUAGE, WordTooLong: WORD_TOO_LONG}
+STATUS = {
+    EmptyWord: EMPTY_WORD,
+    InvalidWord: INVALID_WORD,
+    UnknownLanguage: UNKNOWN_LANGUAGE,
+    WordTooLong: WORD_TOO_LONG,
+}
 LANGUAGES = ["eng-us", "eng-uk", "fin", "spa-latin", "vie-n"]
 MODEL: dict[str, Any] = {
     "prompt": "<{lang}>: {word}",
@@ -50,11 +53,15 @@ def same(probe: Probe, model: dict[str, Any], word: str, lang: str) -> None:
 
 # Text of every kind: whole characters of any category, those at the borders of UTF-8's lengths, and white space.
 border = st.sampled_from([chr(c) for c in (0x1F, 0x20, 0x7E, 0x7F, 0x9F, 0xA0, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF)])
-white = st.sampled_from("\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000\u200b\ufeff")
+white = st.sampled_from(
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000\u200b\ufeff"
+)
 text = st.text(max_size=12) | st.text(border | white | st.characters(), max_size=6) | st.text(white, max_size=4)
 codes = st.text(st.characters(exclude_characters="\0"), max_size=6)
 around = st.text(st.characters(exclude_characters="{}\0", exclude_categories=["Cs"]), max_size=8)
-prompts = st.tuples(around, around, around, st.sampled_from(["{}{{lang}}{}{{word}}{}", "{}{{word}}{}{{lang}}{}", "{}{{word}}{}{}"]))
+prompts = st.tuples(
+    around, around, around, st.sampled_from(["{}{{lang}}{}{{word}}{}", "{}{{word}}{}{{lang}}{}", "{}{{word}}{}{}"])
+)
 
 
 @settings(deadline=None, max_examples=400)
@@ -81,7 +88,9 @@ def test_any_language_is_known_or_not_as_in_python(probe: Probe, lang: str) -> N
     same(probe, take(probe), "a", lang.partition("\0")[0])  # a C string ends at its first zero
 
 
-@pytest.mark.parametrize("category", [range(0x100), range(0x1680, 0x1681), range(0x1FF0, 0x2070), range(0x3000, 0x3001)])
+@pytest.mark.parametrize(
+    "category", [range(0x100), range(0x1680, 0x1681), range(0x1FF0, 0x2070), range(0x3000, 0x3001)]
+)
 def test_each_character_that_python_treats_apart(probe: Probe, category: range) -> None:
     model = take(probe)
     for code in category:
@@ -173,12 +182,18 @@ json_text = st.recursive(
     lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),
     max_leaves=10,
 ).flatmap(lambda value: st.sampled_from([json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)]))
-damage = st.tuples(st.integers(0, 60), st.integers(0, 2), st.sampled_from(['"', "\\", "{", "]", ",", ":", "-", "0", ".", "e", "\\u12", "\t", "x", ""]))
+damage = st.tuples(
+    st.integers(0, 60),
+    st.integers(0, 2),
+    st.sampled_from(['"', "\\", "{", "]", ",", ":", "-", "0", ".", "e", "\\u12", "\t", "x", ""]),
+)
 
 
 @settings(deadline=None, max_examples=500)
 @given(json_text, st.lists(damage, max_size=2), st.sampled_from(["", " ", "\n\t\r "]))
-def test_what_is_json_is_what_python_says(probe: Probe, value: str, changes: list[tuple[int, int, str]], space: str) -> None:
+def test_what_is_json_is_what_python_says(
+    probe: Probe, value: str, changes: list[tuple[int, int, str]], space: str
+) -> None:
     for at, gone, more in changes:
         value = value[:at] + more + value[at + gone :]
     value = space + value + space

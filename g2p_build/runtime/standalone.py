@@ -1,0 +1,193 @@
+"""A standalone library, called through its C interface (``g2p.h``) by ctypes: no numpy, no TVM in the process.
+
+A call lets go of the interpreter lock for as long as it runs, and any number of threads may call at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import threading
+import weakref
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from g2p_build.runtime import errors
+from g2p_build.runtime.errors import G2PError, LibraryFailed
+
+__all__ = ["ABI_VERSION", "Model", "open_model"]
+
+ABI_VERSION = 1
+"""The version of ``g2p.h`` that this file was written for."""
+
+_UNSUPPORTED_CPU = 14
+_ERRORS: dict[int, type[G2PError]] = {  # by status
+    4: errors.EmptyWord,
+    5: errors.InvalidWord,
+    6: errors.WordTooLong,
+    7: errors.UnknownLanguage,
+    10: errors.InvalidWeights,
+    _UNSUPPORTED_CPU: errors.UnsupportedCPU,
+}
+
+
+class WordError(Exception):
+    """A word of a request is wrong.
+
+    Attributes:
+        word: Its number in the request.
+        error: What to raise, with the library's own words.
+    """
+
+    def __init__(self, word: int, error: G2PError) -> None:
+        super().__init__(str(error))
+        self.word, self.error = word, error
+
+
+class _Error(ctypes.Structure):
+    _fields_ = [("status", ctypes.c_int), ("word", ctypes.c_size_t), ("message", ctypes.c_char * 240)]
+
+
+class _Options(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("flags", ctypes.c_uint32),
+        ("threads", ctypes.c_uint32),
+        ("allocator", ctypes.c_void_p),
+    ]
+
+
+class _Request(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("words", ctypes.c_void_p),
+        ("count", ctypes.c_size_t),
+        ("lang", ctypes.c_char_p),
+        ("langs", ctypes.c_void_p),
+        ("threads", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("most_ids", ctypes.c_size_t),
+        ("cancel", ctypes.c_void_p),
+    ]
+
+
+class _Results(ctypes.Structure):
+    """``g2p_texts`` and ``g2p_ids``."""
+
+    _fields_ = [("data", ctypes.c_void_p), ("offsets", ctypes.POINTER(ctypes.c_size_t)), ("count", ctypes.c_size_t)]
+
+
+class Model:
+    """An open model; it is closed when nobody holds it any more. Made by `open_model`."""
+
+    def __init__(self, library: Any, handle: ctypes.c_void_p) -> None:
+        self._library, self._handle, self._process = library, handle, os.getpid()
+        weakref.finalize(self, library.g2p_close, handle)
+
+    def texts(self, words: Sequence[str], lang: str, threads: int) -> list[str]:
+        """The phonemes of each word.
+
+        Args:
+            words: What to pronounce.
+            lang: The language of all of them.
+            threads: How many may work on it; 0: one for each processor.
+
+        Raises:
+            WordError: A word is wrong; none is pronounced.
+            G2PError: Anything else.
+        """
+        found = _Results()
+        self._request(self._library.g2p_pronounce_all, words, lang, threads, found)
+        try:
+            ends = found.offsets[: found.count + 1]
+            data = ctypes.string_at(found.data, ends[-1])
+        finally:
+            self._library.g2p_free_texts(self._handle, ctypes.byref(found))
+        return [data[start:end].decode() for start, end in itertools.pairwise(ends)]
+
+    def tokens(self, words: Sequence[str], lang: str, threads: int) -> list[list[int]]:
+        """As `texts`, but the generated ids."""
+        found = _Results()
+        self._request(self._library.g2p_tokens, words, lang, threads, found)
+        try:
+            ends = found.offsets[: found.count + 1]
+            ids = array("i", ctypes.string_at(found.data, ends[-1] * 4)).tolist()
+        finally:
+            self._library.g2p_free_ids(self._handle, ctypes.byref(found))
+        return [ids[start:end] for start, end in itertools.pairwise(ends)]
+
+    def _request(self, call: Any, words: Sequence[str], lang: str, threads: int, results: _Results) -> None:
+        # Half a surrogate pair becomes bytes that the library refuses.
+        encoded = [word.encode("utf-8", "surrogatepass") for word in words]
+        text = b"".join(encoded)
+        memory = ctypes.create_string_buffer(text, len(text) + 1)
+        places, at = array("Q"), ctypes.addressof(memory)
+        for word in encoded:
+            places.extend((at, len(word)))
+            at += len(word)
+        places.append(0)  # an empty array has no address
+        request = _Request(
+            size=ctypes.sizeof(_Request),
+            words=places.buffer_info()[0],
+            count=len(encoded),
+            lang=lang.encode("utf-8", "surrogatepass"),
+            # A forked child has none of its parent's threads, and must not wait for one.
+            threads=threads if os.getpid() == self._process else 1,
+        )
+        error = _Error()
+        if call(self._handle, ctypes.byref(request), ctypes.byref(results), ctypes.byref(error)):
+            found = _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+            if error.word < len(encoded):
+                raise WordError(error.word, found)
+            raise found
+
+
+_open: weakref.WeakValueDictionary[tuple[Path, Path, int], Model] = weakref.WeakValueDictionary()
+_opening = threading.Lock()
+
+
+def open_model(library: Path, weights: Path) -> Model:
+    """Opens a model. The same files give the same model for as long as anybody holds it.
+
+    Args:
+        library: The shared library.
+        weights: The safetensors file.
+
+    Raises:
+        LibraryFailed: The library does not load, or has another interface.
+        InvalidWeights: The weights are not those that the library takes.
+        UnsupportedCPU: It uses instructions that this processor lacks.
+    """
+    with _opening:
+        key = (library, weights, os.getpid())
+        model = _open.get(key)
+        if model is None:
+            model = _open[key] = _opened(library, weights)
+        return model
+
+
+def _opened(path: Path, weights: Path) -> Model:
+    try:
+        library = ctypes.CDLL(str(path))
+        version = library.g2p_abi_version()
+    except (OSError, AttributeError) as error:
+        raise LibraryFailed(f"{path.name}: does not load: {' '.join(str(error).split())[:200]}") from None
+    if version != ABI_VERSION:
+        raise LibraryFailed(f"{path.name}: its interface is version {version}, this runtime's is {ABI_VERSION}")
+    library.g2p_close.restype = None
+    library.g2p_close.argtypes = [ctypes.c_void_p]
+    for free in (library.g2p_free_texts, library.g2p_free_ids):
+        free.restype = None
+        free.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    for call in (library.g2p_pronounce_all, library.g2p_tokens):
+        call.argtypes = [ctypes.c_void_p] * 4
+    library.g2p_open.argtypes = [ctypes.c_char_p, *[ctypes.c_void_p] * 3]
+    handle, failed = ctypes.c_void_p(), _Error()
+    options = _Options(size=ctypes.sizeof(_Options))
+    given = ctypes.byref(options), ctypes.byref(handle), ctypes.byref(failed)
+    if library.g2p_open(os.fsencode(weights), *given):
+        raise _ERRORS.get(failed.status, LibraryFailed)(failed.message.decode())
+    return Model(library, handle)

@@ -1,0 +1,71 @@
+"""A library of the Relax virtual machine: the loop around its functions, with numpy and tvm_ffi."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from g2p_build.runtime import tokenizer, vm, weights
+from g2p_build.runtime.greedy import Bound, States, bind, generate, plan
+
+__all__ = ["VirtualMachine"]
+
+
+class VirtualMachine:
+    """One loaded variant. Threads may share it: a lock lets one group of words through at a time."""
+
+    def __init__(self, data: Mapping[str, Any], library: Path, runtime: Path, weights_file: Path) -> None:
+        """Opens a library.
+
+        Args:
+            data: The manifest.
+            library: The shared library.
+            runtime: TVM's, beside it.
+            weights_file: The safetensors file.
+
+        Raises:
+            InvalidWeights: The weights are not those that the functions take.
+            LibraryFailed: The library or its runtime does not load.
+        """
+        self._data = data
+        self._weights = weights.map_weights(weights_file)
+        self._library = vm.open_library(library, runtime, data["target"]["device_type"])
+        self._tensors = {name: vm.tensor_of(array) for name, array in self._weights.items()}
+        self._bound: dict[tuple[int, int], Bound] = {}
+        self._states: States = {}
+        self._lock = threading.Lock()
+        self._bind(data["variant"]["batch"][0], data["model"]["input_buckets"][-1])  # what is wrong shows at load
+
+    def tokens(self, words: Sequence[str], lang: str) -> list[list[int]]:
+        """The ids generated for each word.
+
+        Raises:
+            UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: For the first word that is wrong.
+        """
+        model = self._data["model"]
+        prompts = [tokenizer.encode(model, word, lang) for word in words]
+        # Words of like length together: their pronunciations end at about the same step.
+        order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
+        result: list[list[int]] = [[] for _ in prompts]
+        for size in plan(len(prompts), self._data["variant"]["batch"]):
+            group, order = order[:size], order[size:]
+            bucket = min(length for length in model["input_buckets"] if length >= len(prompts[group[0]]))
+            with self._lock:
+                rows = generate(self._bind(size, bucket), [prompts[number] for number in group], model)
+            for number, ids in zip(group, rows, strict=True):
+                result[number] = ids
+        return result
+
+    def _bind(self, batch: int, bucket: int) -> Bound:
+        if (batch, bucket) not in self._bound:
+            self._bound[batch, bucket] = bind(
+                self._data["functions"],
+                self._library,
+                self._weights,
+                self._tensors,
+                batch,
+                bucket,
+                self._data["model"]["max_output_len"],
+                self._states,
+            )
+        return self._bound[batch, bucket]

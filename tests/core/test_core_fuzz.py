@@ -1,0 +1,32 @@
+"""A short round of each fuzz target; fuzz_main.c says how to run a long one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from core_probe import CORE, HERE, compile_with_sanitizers
+
+TARGETS = {"weights": ["weights.c"], "manifest": [], "text": []}
+PARTS = ("error", "memory", "json", "sha256", "files", "weights", "manifest", "text", "cpu")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_seeds_and_mutations_of_them_do_no_harm(tmp_path: Path, target: str) -> None:
+    run = compile_with_sanitizers(tmp_path / "fuzz", ["fuzz_main.c", f"fuzz_{target}.c"], TARGETS[target])
+    seeds = sorted((HERE / "seeds" / target).iterdir())
+    done = subprocess.run([run, "50000", "1", *seeds], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{len(seeds)} seeds and 50000 mutations\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "triple", ["x86_64-linux-gnu", "aarch64-linux-gnu", "aarch64-macos", "x86_64-windows-gnu", "wasm32-wasi"]
+)
+def test_the_core_compiles_everywhere_without_a_warning(tmp_path: Path, triple: str) -> None:
+    pytest.importorskip("ziglang")
+    bare = ["-DG2P_NO_FILES", "-DG2P_NO_THREADS"] if triple.startswith("wasm") else []
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-c", "-target", triple]
+    for name in PARTS:
+        command = [sys.executable, "-m", "ziglang", "cc", *flags, *bare, str(CORE / f"{name}.c"), "-o", f"{name}.o"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
