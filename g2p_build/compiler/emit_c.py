@@ -1,8 +1,8 @@
 """Planned Relax functions as C: the calls of their kernels, in order, in memory that is laid out here.
 
-One C function is made of each Relax function. It takes a batch of any number of rows up to the one that it was planned
-for: what a kernel calls ``rows`` or ``batch`` is in proportion to the rows, and nothing else is. So one set of functions
-serves every batch size.
+One C function is made of each Relax function. It takes a batch of any number of rows up to the one that it was
+planned for: what a kernel calls ``rows`` or ``batch`` is in proportion to the rows, and nothing else is. So one set of
+functions serves every batch size.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> str:
     for name, given in (call for function in read for call in function.calls):
         used.setdefault(name, []).append(given)
     parts = [
-        "/* Made of a model's Relax functions. An arena is laid out when this is made; tensors that are never needed at",
-        " * the same time share its memory. n is the number of rows that are computed. */",
+        "/* Made of a model's Relax functions. Arenas were laid out when this was made; tensors that are never needed at",
+        " * the same time share memory. n is the number of rows that are computed. */",
         '#include "program.h"',
         "",
         *(_declaration(name, kernels[name], given) for name, given in sorted(used.items())),

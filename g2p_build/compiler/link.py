@@ -63,13 +63,14 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
     return made
 
 
-def link_shared(objects: Sequence[Path], triple: str, output: Path) -> None:
+def link_shared(objects: Sequence[Path], triple: str, output: Path, exports: Sequence[str] = ()) -> None:
     """Links objects into a shared library that needs libc and libm only, and leaves other symbols to its loader.
 
     Args:
         objects: Relocatable object files for `triple`, with different names.
         triple: A key of `LINKABLE`.
         output: Where the library goes. Its bytes depend on those of the objects and their order, not on any path.
+        exports: The symbols that it has, where not all of the objects' are meant (on Linux; elsewhere they are all).
 
     Raises:
         BuildError: No library can be linked for the triple here, or the linker refuses the objects.
@@ -81,9 +82,10 @@ def link_shared(objects: Sequence[Path], triple: str, output: Path) -> None:
         options = ["-s", "-Wl,-undefined,dynamic_lookup", f"-Wl,-install_name,@rpath/{output.name}"]
     if "windows" in triple:
         options = ["-s", "-Wl,--no-insert-timestamp", "-lc", "-lkernel32"]
-    # The kernels are visible to each other's objects only; what is exported is in the header.
     # Without -nostdlib zig would first compile a runtime of its own, which nothing here needs, for 20 seconds.
-    _link(["-shared", "-nostdlib"], objects, options, triple, output)
+    names = "".join(f" {name};" for name in exports)
+    script = f"{{ global:{names} local: *; }};" if exports and "linux" in triple else None
+    _link(["-shared", "-nostdlib"], objects, options, triple, output, script)
 
 
 def link_wasm(objects: Sequence[Path], exports: Sequence[str], triple: str, output: Path) -> None:
@@ -116,7 +118,14 @@ def static_library(objects: Sequence[Path], output: Path) -> None:
         shutil.copyfile(scratch / "library.a", output)
 
 
-def _link(kind: Sequence[str], objects: Sequence[Path], options: Sequence[str], triple: str, output: Path) -> None:
+def _link(
+    kind: Sequence[str],
+    objects: Sequence[Path],
+    options: Sequence[str],
+    triple: str,
+    output: Path,
+    version_script: str | None = None,
+) -> None:
     if triple not in LINKABLE:
         raise BuildError(
             f"cannot link a library for {triple!r} here (only for {', '.join(LINKABLE)}): use target.library=objects"
@@ -126,6 +135,9 @@ def _link(kind: Sequence[str], objects: Sequence[Path], options: Sequence[str], 
         for path in objects:
             shutil.copyfile(path, scratch / path.name)
         names = [path.name for path in objects]
+        if version_script is not None:
+            (scratch / "exports.map").write_text(version_script)
+            options = [*options, "-Wl,--version-script=exports.map"]
         _zig(["cc", "-target", LINKABLE[triple], *kind, *names, *options, "-o", output.name], scratch, triple)
         shutil.copyfile(scratch / output.name, output)
 

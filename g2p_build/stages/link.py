@@ -1,6 +1,7 @@
 """Stage: kernels, what calls them and the core → what an app links, loads or builds."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,10 +51,15 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
     compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
     library = out / shared_name(params["triple"])
-    link_shared(compiled, params["triple"], library)
+    link_shared(compiled, params["triple"], library, exported(inputs["g2p.h"]))
     static_library(compiled, out / "libg2p.a")
     shutil.copyfile(inputs["g2p.h"], out / "g2p.h")
     (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
+
+
+def exported(header: Path) -> list[str]:
+    """The functions that the header declares."""
+    return sorted(set(re.findall(r"^G2P_API [^;(]*?(g2p_\w+)\(", header.read_text(encoding="utf-8"), re.MULTILINE)))
 
 
 def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
