@@ -21,6 +21,7 @@ FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "checkpoint": (("", "checkpoint."),),
     "tokenizer": (("max_lens.", "max_lens."), ("", "checkpoint.")),
     "library": (("", "target."),),
+    "link": (("", "target."),),
     "manifest": (("variant.checkpoint", "checkpoint.name"), ("variant.target", "target.name"), ("variant.", "")),
 }
 

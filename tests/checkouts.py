@@ -28,7 +28,7 @@ class Checkout:
         """Runs doit for the variant; its exit status is the caller's to look at."""
         env = self.tree.env | {"PYTHONPATH": os.pathsep.join([*self.first, str(self.tree.root)])}
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # what Python keeps of what it compiled could be stale too
-        variant = ["checkpoint=path", f"checkpoint.path={self.checkpoint}", "target=linux_arm64", "max_lens=short"]
+        variant = ["checkpoint=path", f"checkpoint.path={self.checkpoint}", "target=android", "max_lens=short"]
         command = [sys.executable, "-m", "doit", *words, *variant, *self.overrides]
         return subprocess.run(command, cwd=self.tree.root, env=env, capture_output=True, text=True)
 

@@ -52,7 +52,7 @@ def made(tree: Tree) -> dict[str, actions.Action]:
     """The actions of a cache by key, all of them sound."""
     found = {path.stem: actions.find(tree.cache, path.stem) for path in tree.cache.glob("actions/*/*.json")}
     sound = {key: action for key, action in found.items() if action is not None}
-    assert len(sound) == len(found) == 8
+    assert len(sound) == len(found) == 9
     return sound
 
 
@@ -131,7 +131,7 @@ def test_an_unpacked_archive_with_a_flipped_bit_is_unpacked_anew(own: Tree, tria
     # In processes of their own: a library with a flipped bit is not to be mapped into this one.
     assert own.run(sys.executable, "-c", code, str(manifest)).returncode == 0
     members = [path for path in (own.cache / "unpacked").rglob("*") if path.is_file() and path.name[0] != "."]
-    assert {path.name for path in members} == {"libtvm_runtime.so", "model.so", "tokenizer.json", "weights.safetensors"}
+    assert {path.name for path in members} >= {"libg2p.so", "tokenizer.json", "weights.safetensors"}
     for path in members:
         sound = path.read_bytes()
         flip_a_bit(path, random.Random(f"{SEED} {trial} {path.name}").randrange(8 * len(sound)))

@@ -17,27 +17,39 @@ def stages(*overrides: str) -> Counter[str]:
 @pytest.mark.parametrize(
     ("sweep", "expected"),
     [
-        ([], {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 1, "library": 1, "archive": 2, "manifest": 1}),
+        ([], {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 1, "library": 1, "link": 1, "archive": 2, "manifest": 1}),
         (
             ["target=host,linux_arm64,iphone,android"],
-            {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 1, "library": 4, "archive": 5, "manifest": 4},
+            {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 1, "library": 4, "link": 4, "archive": 5, "manifest": 4},
         ),
         (
             ["dtype=float32,float16"],
-            {"checkpoint": 1, "tokenizer": 1, "weights": 2, "program": 2, "library": 2, "archive": 4, "manifest": 2},
+            {"checkpoint": 1, "tokenizer": 1, "weights": 2, "program": 2, "library": 2, "link": 2, "archive": 4, "manifest": 2},
         ),
         (
             ["max_lens=short,long"],
-            {"checkpoint": 1, "tokenizer": 2, "weights": 1, "program": 2, "library": 2, "archive": 3, "manifest": 2},
+            {"checkpoint": 1, "tokenizer": 2, "weights": 1, "program": 2, "library": 2, "link": 2, "archive": 3, "manifest": 2},
         ),
         (
             ["target=host,iphone,android", "batch=1,8", "kv_cache=true,false", "dtype=float32,float16"],
-            {"checkpoint": 1, "tokenizer": 1, "weights": 2, "program": 8, "library": 24, "archive": 26, "manifest": 24},
+            {"checkpoint": 1, "tokenizer": 1, "weights": 2, "program": 8, "library": 24, "link": 24, "archive": 26, "manifest": 24},
         ),
     ],
 )
 def test_a_sweep_has_each_stage_once(sweep: list[str], expected: dict[str, int]) -> None:
     assert stages(*sweep) == expected
+
+
+def test_a_library_for_the_virtual_machine_is_linked_where_it_is_compiled() -> None:
+    assert "link" not in stages("target.link=vm")
+
+
+def test_a_standalone_library_is_compiled_for_its_greatest_batch() -> None:
+    several, one = variants(["batch=[1,8]"])[0], variants(["batch=8"])[0]
+    assert nodes(several)["library"] == nodes(one)["library"]
+    assert nodes(several)["manifest"] != nodes(one)["manifest"]
+    by_machine = variants(["batch=[1,8]", "target.link=vm"])[0]
+    assert nodes(by_machine)["program"].params["batch"] == [1, 8]
 
 
 def test_a_node_comes_after_its_inputs() -> None:

@@ -18,42 +18,43 @@ from safetensors.torch import load_file, save_file
 TABLE = """
                                               checkpoint               library weights
                                               | tokenizer              archive archive
-                                              | | weights program library  |   |   manifest
-                                              | | |       |       |        |   |   |   publish
-nothing                                       . . .       .       .        .   .   .   .
-one weight's value                            R . R       .       .        .   R   R   R
-the checkpoint's config.json reformatted      R . .       .       .        .   .   .   .
-the prompt template                           . R .       .       .        R   .   R   R
-max_lens                                      . R .       R       R        R   .   R   R
-batch                                         . . .       R       R        R   .   R   R
-dtype                                         . . R       R       R        R   R   R   R
-kv_cache                                      . . .       R       R        R   .   R   R
-the target's cpu                              . . .       .       R        R   .   R   R
-the target's name only                        . . .       .       .        .   .   R   R
-a comment in a schedule                       . . .       .       .        .   .   .   .
-a docstring in a stage                        . . .       .       .        .   .   .   .
-a line of a stage, to another effect          . R .       .       .        R   .   R   R
-a line of a stage, to the same effect         . R .       .       .        .   .   .   .
-a line of what a stage imports                . . .       R       .        .   .   .   .
-a line of a schedule, to the same effect      . . .       .       R        .   .   .   .
-a line of a file that no stage imports        . . .       .       .        .   .   .   .
-README                                        . . .       .       .        .   .   .   .
-another version of TVM                        . . .       R       R        .   .   R   R
-another version of torch                      R . R       R       .        .   .   R   R
-the manifest deleted                          . . .       .       .        .   .   .   R
-an archive deleted                            . . .       .       .        .   .   .   R
-the index deleted                             . . .       .       .        .   .   .   R
-the library's blob deleted                    . . .       .       R        .   .   .   .
-an archive's blob deleted                     . . .       .       .        R   .   .   .
-the library's action entry deleted            . . .       .       R        .   .   .   .
-a bit flipped in the manifest                 . . .       .       .        .   .   .   R
-a bit flipped in an archive                   . . .       .       .        .   .   .   R
-a bit flipped in the library's blob           . . .       .       R        .   .   .   .
-every file touched                            . . .       .       .        .   .   .   .
-the checkout renamed                          . . .       .       .        .   .   .   .
-the checkpoint moved to another folder        . . .       .       .        .   .   .   .
-the clock set back                            . . .       .       .        .   .   .   .
-a stage changed, its times put back           . R .       .       .        R   .   R   R
+                                              | | weights library link     |   |   manifest
+                                              | | |   program |   |        |   |   |   publish
+nothing                                       . . .   .       .   .        .   .   .   .
+one weight's value                            R . R   .       .   .        .   R   R   R
+the checkpoint's config.json reformatted      R . .   .       .   .        .   .   .   .
+the prompt template                           . R .   .       .   R        R   .   R   R
+max_lens                                      . R .   R       R   R        R   .   R   R
+batch                                         . . .   R       R   R        R   .   R   R
+dtype                                         . . R   R       R   R        R   R   R   R
+kv_cache                                      . . .   R       R   R        R   .   R   R
+the target's cpu                              . . .   .       R   R        R   .   R   R
+the target's name only                        . . .   .       .   .        .   .   R   R
+a comment in a schedule                       . . .   .       .   .        .   .   .   .
+a docstring in a stage                        . . .   .       .   .        .   .   .   .
+a line of a stage, to another effect          . R .   .       .   R        R   .   R   R
+a line of a stage, to the same effect         . R .   .       .   .        .   .   .   .
+a line of what a stage imports                . . .   R       .   .        .   .   .   .
+a line of a schedule, to the same effect      . . .   .       R   .        .   .   .   .
+a line of the core                            . . .   .       .   R        R   .   R   R
+a line of a file that no stage imports        . . .   .       .   .        .   .   .   .
+README                                        . . .   .       .   .        .   .   .   .
+another version of TVM                        . . .   R       R   .        .   .   R   R
+another version of torch                      R . R   R       .   .        .   .   R   R
+the manifest deleted                          . . .   .       .   .        .   .   .   R
+an archive deleted                            . . .   .       .   .        .   .   .   R
+the index deleted                             . . .   .       .   .        .   .   .   R
+the library's blob deleted                    . . .   .       R   .        .   .   .   .
+an archive's blob deleted                     . . .   .       .   .        R   .   .   .
+the library's action entry deleted            . . .   .       R   .        .   .   .   .
+a bit flipped in the manifest                 . . .   .       .   .        .   .   .   R
+a bit flipped in an archive                   . . .   .       .   .        .   .   .   R
+a bit flipped in the library's blob           . . .   .       R   .        .   .   .   .
+every file touched                            . . .   .       .   .        .   .   .   .
+the checkout renamed                          . . .   .       .   .        .   .   .   .
+the checkpoint moved to another folder        . . .   .       .   .        .   .   .   .
+the clock set back                            . . .   .       .   .        .   .   .   .
+a stage changed, its times put back           . R .   .       .   R        R   .   R   R
 """
 
 STAGES = (
@@ -62,6 +63,7 @@ STAGES = (
     "weights",
     "program",
     "library",
+    "link",
     "library archive",
     "weights archive",
     "manifest",
@@ -120,7 +122,7 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "batch": lambda c: c.overrides.append("batch=2"),
     "dtype": lambda c: c.overrides.append("dtype=float16"),
     "kv_cache": lambda c: c.overrides.append("kv_cache=false"),
-    "the target's cpu": lambda c: c.edit("conf/target/linux_arm64.yaml", "cpu: generic", "cpu: apple-a14"),
+    "the target's cpu": lambda c: c.edit("conf/target/android.yaml", "cpu: generic", "cpu: apple-a14"),
     "the target's name only": lambda c: c.overrides.append("target.name=board"),
     "a comment in a schedule": lambda c: c.append("g2p_build/compiler/kernels/matmul.py", "# more of it\n"),
     "a docstring in a stage": lambda c: c.edit("g2p_build/stages/tokenizer.py", "Writes `tok", "Makes `tok"),
@@ -132,6 +134,7 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "a line of a schedule, to the same effect": lambda c: c.append(
         "g2p_build/compiler/kernels/matmul.py", "UNUSED = 1\n"
     ),
+    "a line of the core": lambda c: c.append("g2p_build/core/decode.c", "/* more of it */\n"),
     "a line of a file that no stage imports": lambda c: c.append("g2p_build/verify.py", "UNUSED = 1\n"),
     "README": lambda c: c.append("README.md", "More to read.\n"),
     "another version of TVM": lambda c: c.pretend("apache-tvm", "9.9"),
@@ -139,12 +142,12 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "the manifest deleted": lambda c: c.product("manifests/small-*.json").unlink(),
     "an archive deleted": lambda c: c.product("dist/*-weights-*.tar").unlink(),
     "the index deleted": lambda c: c.product("manifests/index.json").unlink(),
-    "the library's blob deleted": lambda c: c.entry("library", "lib0.o")[1].unlink(),
+    "the library's blob deleted": lambda c: c.entry("library", "kernels.o")[1].unlink(),
     "an archive's blob deleted": lambda c: c.entry("archive", "archive.tar")[1].unlink(),
-    "the library's action entry deleted": lambda c: c.entry("library", "lib0.o")[0].unlink(),
+    "the library's action entry deleted": lambda c: c.entry("library", "kernels.o")[0].unlink(),
     "a bit flipped in the manifest": lambda c: flip_a_bit(c.product("manifests/small-*.json")),
-    "a bit flipped in an archive": lambda c: flip_a_bit(c.product("dist/*linux_arm64*.tar")),
-    "a bit flipped in the library's blob": lambda c: flip_a_bit(c.entry("library", "lib0.o")[1]),
+    "a bit flipped in an archive": lambda c: flip_a_bit(c.product("dist/*android*.tar")),
+    "a bit flipped in the library's blob": lambda c: flip_a_bit(c.entry("library", "kernels.o")[1]),
     "every file touched": lambda c: set_times(c.files(), 1),
     "the checkout renamed": renamed,
     "the checkpoint moved to another folder": moved,

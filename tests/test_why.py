@@ -13,7 +13,7 @@ from g2p_build import config, explain, graph, schema
 from g2p_build.store import records
 
 PROGRAM = "program:small-b1-i32-o64-float32-kv"
-LIBRARY = "library:small-linux_arm64-b1-i32-o64-float32-kv"
+LIBRARY = "library:small-android-b1-i32-o64-float32-kv"
 
 
 @pytest.fixture
@@ -47,13 +47,13 @@ def table(checkout: Checkout, *words: str) -> str:
 def test_of_a_tree_that_is_up_to_date_it_says_so_in_two_lines(mine: Checkout) -> None:
     assert {line["state"] for line in why(mine).values()} == {"current"}
     assert mine.doit("why").stdout.splitlines() == [
-        "current: 1 checkpoint, 1 tokenizer, 1 weights, 1 program, 1 library, 2 archive, 1 manifest, 1 publish",
+        "current: 1 checkpoint, 1 tokenizer, 1 weights, 1 program, 1 library, 1 link, 2 archive, 1 manifest, 1 publish",
         "nothing would run",
     ]
 
 
 def edit_cpu(checkout: Checkout) -> None:
-    checkout.edit("conf/target/linux_arm64.yaml", "cpu: generic", "cpu: apple-a14")
+    checkout.edit("conf/target/android.yaml", "cpu: generic", "cpu: apple-a14")
 
 
 def test_a_changed_field_has_its_name_in_the_config_and_both_values(mine: Checkout) -> None:
@@ -117,7 +117,7 @@ def test_a_file_of_another_stage_is_named_with_it(mine: Checkout) -> None:
     mine.edit("g2p_build/stages/tokenizer.py", '"vocab_size": vocabulary', '"vocab_size": vocabulary + 1')
     mine.json("tokenizer")
     assert why(mine)["tokenizer"]["state"] == "current"
-    assert why(mine)["library archive"]["state"] == "stale"
+    assert why(mine)["link"]["state"] == "stale"
     assert "tokenizer.json of tokenizer:small-i32-o64 changed" in table(mine)
 
 
@@ -131,7 +131,7 @@ def test_what_takes_from_a_stale_stage_waits_and_says_what_else_is_new(mine: Che
     assert (found["publish"]["state"], found["checkpoint"]["state"]) == ("waits", "current")
     said = table(mine)
     assert f"{LIBRARY} waits for program target.cpu: generic → apple-a14" in said
-    assert "then, unless what they wait for comes out as it was: 1 library, 1 archive, 1 manifest, 1 publish (" in said
+    assert "then, unless what they wait for comes out as it was: 1 library, 1 link, 1 archive, 1 manifest, 1 publish (" in said
 
 
 def test_what_this_tree_never_had_is_never_built_here(mine: Checkout) -> None:
@@ -149,7 +149,7 @@ def test_what_another_tree_has_built_is_current_here_and_only_published(mine: Ch
         path.unlink()
     found = why(other)
     assert {stage for stage, line in found.items() if line["state"] != "current"} == {"publish"}
-    assert found["publish"]["reasons"][0]["name"].startswith("manifests/small-linux_arm64-")
+    assert found["publish"]["reasons"][0]["name"].startswith("manifests/small-android-")
 
 
 def entry(stage: str, output: str, which: int) -> Callable[[Checkout], Path]:
@@ -159,11 +159,11 @@ def entry(stage: str, output: str, which: int) -> Callable[[Checkout], Path]:
 @pytest.mark.parametrize(
     ("path", "damage", "stage", "state", "phrase"),
     [
-        (entry("library", "lib0.o", 1), Path.unlink, "library", "blob gone", "lib0.o is gone from the cache"),
-        (entry("library", "lib0.o", 1), flip_a_bit, "library", "blob gone", "lib0.o is damaged in the cache"),
-        (entry("library", "lib0.o", 0), flip_a_bit, "library", "stale", "its entry in the cache is damaged"),
-        (lambda c: c.product("dist/*linux_arm64*"), Path.unlink, "publish", "stale", ".tar is missing"),
-        (lambda c: c.product("dist/*linux_arm64*"), flip_a_bit, "publish", "stale", ".tar is damaged"),
+        (entry("library", "kernels.o", 1), Path.unlink, "library", "blob gone", "kernels.o is gone from the cache"),
+        (entry("library", "kernels.o", 1), flip_a_bit, "library", "blob gone", "kernels.o is damaged in the cache"),
+        (entry("library", "kernels.o", 0), flip_a_bit, "library", "stale", "its entry in the cache is damaged"),
+        (lambda c: c.product("dist/*android*"), Path.unlink, "publish", "stale", ".tar is missing"),
+        (lambda c: c.product("dist/*android*"), flip_a_bit, "publish", "stale", ".tar is damaged"),
         (lambda c: c.product("manifests/small-*"), Path.unlink, "publish", "stale", "-kv.json is missing"),
         (lambda c: c.product("manifests/small-*"), flip_a_bit, "publish", "stale", "-kv.json is damaged"),
         (
@@ -222,7 +222,7 @@ def test_without_records_it_is_less_precise_and_no_error(mine: Checkout) -> None
     mine.append("g2p_build/compiler/kernels/matmul.py", "UNUSED = 1\n")
     for path in (mine.tree.cache / "sources").iterdir():
         path.write_bytes(path.read_bytes()[:-9])
-    assert "library:small-linux_arm64-b1-i32-o64-float32-kv stale its source changed" in table(mine)
+    assert "library:small-android-b1-i32-o64-float32-kv stale its source changed" in table(mine)
     for path in (mine.tree.cache / "trees").iterdir():
         flip_a_bit(path)
     assert why(mine)["library"]["state"] in ("never built", "stale")
@@ -233,7 +233,7 @@ def test_without_records_it_is_less_precise_and_no_error(mine: Checkout) -> None
 
 def test_it_runs_nothing_and_writes_nothing_into_the_tree(mine: Checkout) -> None:
     mine.append("g2p_build/models/layers.py", "UNUSED = 1\n")
-    mine.product("dist/*linux_arm64*").unlink()
+    mine.product("dist/*android*").unlink()
     before = products(mine.tree), sorted((mine.tree.cache / "actions").glob("*/*"))
     table(mine, "batch=1,2")
     assert (products(mine.tree), sorted((mine.tree.cache / "actions").glob("*/*"))) == before
@@ -242,7 +242,7 @@ def test_it_runs_nothing_and_writes_nothing_into_the_tree(mine: Checkout) -> Non
 def test_a_hydra_multirun_is_remembered_too(mine: Checkout) -> None:
     for path in (mine.tree.cache / "trees").iterdir():
         path.unlink()
-    settings = ["checkpoint=path", f"checkpoint.path={mine.checkpoint}", "target=linux_arm64", "max_lens=short"]
+    settings = ["checkpoint=path", f"checkpoint.path={mine.checkpoint}", "target=android", "max_lens=short"]
     result = mine.tree.run(sys.executable, "-m", "g2p_build", *settings)
     assert result.returncode == 0, result.stderr
     edit_cpu(mine)
@@ -256,5 +256,5 @@ def test_every_parameter_of_every_stage_has_a_name_that_the_command_line_knows()
     for variant in (embedded, random):
         for node in graph.nodes(variant).values():
             names = {explain._field(node.stage, name) for name in explain._flat(node.params)}
-            # The variant's own name, and its weights', follow from the other fields.
-            assert names - {"name", "weights_name"} <= known
+            # The variant's own name, its weights' and those of its files follow from the other fields.
+            assert {name for name in names if not name.startswith("files.")} - {"name", "weights_name"} <= known

@@ -128,4 +128,5 @@ def test_unknown_targets_are_refused(target: tuple[str, str, str], message: str)
 
 
 def test_the_pipeline_is_a_list_of_named_phases() -> None:
-    assert list(phases()) == ["lower", "plan", "lower_vm"]
+    assert list(phases("standalone")) == ["lower", "plan", "plain_calls"]
+    assert list(phases("vm")) == ["lower", "plan", "lower_vm"]

@@ -8,7 +8,7 @@
 static const struct g2p_tensor tensors[] = {
     {"embedding", "F32", 2, {4, 8}},
     {"layer.0.weight", "F16", 3, {2, 4, 4}},
-    {"scale", "F32", 0, {0}},
+    {"scale.\xc9\x99\xf0\x9f\x98\x80", "F32", 0, {0}}, /* "scale." and two characters beyond ASCII */
 };
 
 static const char *const languages[] = {"eng-us", "eng-uk", "fin", "spa-latin"};

@@ -109,6 +109,32 @@ def test_bytes_that_are_not_utf8_are_no_word(probe: Probe, word: bytes) -> None:
         assert probe.refusal("E", b"a", word.replace(b"\0", b"") + b"\xff")[0] == UNKNOWN_LANGUAGE
 
 
+BORDERS = [  # of what UTF-8 allows, one on each side
+    *(b"\x7f", b"\x80", b"\xc1\xbf", b"\xc2\x80", b"\xdf\xbf", b"\xe0\x9f\xbf", b"\xe0\xa0\x80", b"\xed\x9f\xbf"),
+    *(b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xee\x80\x80", b"\xf0\x8f\xbf\xbf", b"\xf0\x90\x80\x80"),
+    *(b"\xf4\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xff"),
+]
+
+
+@pytest.mark.parametrize("data", BORDERS)
+def test_utf8_at_its_borders(probe: Probe, data: bytes) -> None:
+    model = take(probe, pad_id=900, eos_id=900, unk_id=900)
+    for word in (data, b"a" + data + b"b", data[:-1] + b"c", data + data):
+        try:
+            same(probe, model, word.decode(), "fin")
+        except UnicodeDecodeError:
+            assert probe.refusal("E", word, b"fin")[0] == INVALID_WORD
+        ids = [byte + 3 for byte in word]
+        assert probe.ask("D", struct.pack(f"={len(ids)}i", *ids))[1].decode() == tokenizer.decode(model, ids)
+
+
+@pytest.mark.parametrize("append_eos", [False, True])
+def test_the_longest_word_is_that_of_python(probe: Probe, append_eos: bool) -> None:
+    model = take(probe, append_eos=append_eos)
+    for size in range(50, 65):
+        same(probe, model, "a" * size, "fin")
+
+
 @settings(deadline=None, max_examples=400)
 @given(
     st.lists(st.integers(0, 383)) | st.lists(st.integers(-(2**31), 2**31 - 1)) | st.binary().map(list),
@@ -160,6 +186,12 @@ def test_a_message_is_one_line_whatever_it_quotes(probe: Probe) -> None:
     assert (status, message) == (INVALID_ARGUMENT, "'\\u202e\\x1b[1m'\U0001f600\\x0a\\xe2\\x82' -12 34%")
 
 
+@pytest.mark.parametrize("size", range(18))
+def test_a_message_that_is_too_long_is_cut(probe: Probe, size: int) -> None:
+    quoted = ("a" * size + "\U000e0001" * 23).encode()  # ten characters each
+    assert 220 < len(probe.refusal("F", quoted)[1]) < 240
+
+
 @settings(deadline=None)
 @given(st.binary())
 def test_any_quoted_text_makes_a_line(probe: Probe, quoted: bytes) -> None:
@@ -204,6 +236,24 @@ def test_what_is_json_is_what_python_says(
     except ValueError:
         expected = b""
     assert probe.ask("J", data)[1] == expected
+
+
+ODD = (
+    "01 -01 - -0 +1 1. 1.e1 .5 -.5 1e 1e+ 1E5 1e-07 0.0 00 tru true true1 nan NaN -Infinity Infinity -NaN null",
+    '[1,] [,] [] [1,2 {"a":1,} {,} {} {1:2} {"a"} {"a":} {"a":1]} [} {] ] , : 1,2 [[],[{}]] [{"a":[]},1] /**/1',
+    r'"\x" "\/" "\u12g4" "\u12" "\uABcd" "\ud800" "a \\ "\" "\\" "\"" ' + "'1'",
+)
+SPACED = ["[1 2]", '{"a":1 "b":2}', "1 2", "", " ", '" "', "\v1", '"\t"', '"\x1f"', '"\x7f"', "\xa01"]
+
+
+@pytest.mark.parametrize("value", [*SPACED, *(value for line in ODD for value in line.split(" "))])
+def test_odd_json_is_what_python_says(probe: Probe, value: str) -> None:
+    try:
+        json.loads(value)
+        expected = b"yes"
+    except ValueError:
+        expected = b""
+    assert probe.ask("J", value.encode())[1] == expected
 
 
 @pytest.mark.parametrize(

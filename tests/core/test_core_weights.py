@@ -16,11 +16,12 @@ from g2p_build.runtime.errors import InvalidWeights
 from g2p_build.runtime.weights import ALIGNMENT, PADDING, map_weights
 
 SEEDS = Path(__file__).parent / "seeds" / "weights"
-PROGRAM = {
+SCALE = "scale.ə\U0001f600"
+PROGRAM = {  # as made.c has it
     "embedding": ("float32", (4, 8)),
     "layer.0.weight": ("float16", (2, 4, 4)),
-    "scale": ("float32", ()),
-}  # made.c
+    SCALE: ("float32", ()),
+}
 
 
 def entry(dtype: Any, shape: Any, begin: Any, end: Any) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def entry(dtype: Any, shape: Any, begin: Any, end: Any) -> dict[str, Any]:
 GOOD = {
     "embedding": entry("F32", [4, 8], 0, 128),
     "layer.0.weight": entry("F16", [2, 4, 4], 128, 192),
-    "scale": entry("F32", [], 192, 196),
+    SCALE: entry("F32", [], 192, 196),
 }
 
 
@@ -72,6 +73,10 @@ def test_tensors_are_found_where_they_are(probe: Probe, folder: Path) -> None:
     assert same(probe, folder, build(GOOD)) == OK
     for name in ("plain", "padded", "escaped"):
         assert same(probe, folder, (SEEDS / name).read_bytes()) == OK
+    for zero in (b"-0", b" 0 "):
+        assert same(probe, folder, build(text_of({}).replace(b"[0, 128]", b"[" + zero + b", 128]"))) == OK
+    for name in (b"\\ud83d\\ude01", b"\\ud83d", b"\\ude00", b"\\ud83d\\ud83d\\ude00"):
+        assert same(probe, folder, build(text_of({}).replace(b"\\ud83d\\ude00", name))) == INVALID_WEIGHTS
 
 
 json_values = st.recursive(
@@ -88,7 +93,7 @@ lies = st.fixed_dictionaries(
     },
     optional={"more": json_values},
 )
-names = st.sampled_from([*GOOD, "other", "__metadata__", f"{PADDING}0", "_padding", "Embedding", "scale\0"])
+names = st.sampled_from([*GOOD, "other", "__metadata__", f"{PADDING}0", "_padding", "Embedding", SCALE + "\0"])
 
 
 @settings(deadline=None, max_examples=400)
@@ -152,19 +157,20 @@ REFUSALS = {
     "no object": (build([]), "is not a JSON object"),
     "too deep": (build(b'{"__metadata__":' + b"[" * 300 + b"]" * 300 + b"}"), "is not JSON"),
     "no tensors": (build({}), "do not hold 'embedding'"),
-    "one too few": (build({name: GOOD[name] for name in ("embedding", "scale")}), "do not hold 'layer.0.weight'"),
+    "one too few": (build({name: GOOD[name] for name in ("embedding", SCALE)}), "do not hold 'layer.0.weight'"),
     "a name twice": (build(text_of({})[:-1] + b"," + text_of({})[1:]), "tensor 'embedding' is there twice"),
     "a field twice": (build(text_of({}).replace(b'"F32"', b'"F32","dtype":"F32"', 1)), "has not exactly dtype"),
     "a field too few": (build(GOOD | {"other": {}}), "tensor 'other' has not exactly dtype, shape and data_offsets"),
+    "a field too many": (build(GOOD | {"other": entry("F32", [1], 0, 4) | {"more": 1}}), "has not exactly dtype"),
     "a dtype unknown": (build(GOOD | {"other": entry("F64", [1], 0, 8)}), "has dtype '\"F64\"': one of F32, F16, I32"),
-    "another dtype": (build(GOOD | {"scale": entry("I32", [], 192, 196)}), "another shape or dtype"),
+    "another dtype": (build(GOOD | {SCALE: entry("I32", [], 192, 196)}), "another shape or dtype"),
     "another shape": (build(GOOD | {"embedding": entry("F32", [8, 4], 0, 128)}), "another shape or dtype"),
     "a shape of nothing": (build(GOOD | {"other": entry("F32", [0], 0, 0)}), "has shape '[0]': at most 8 positive"),
     "a shape that overflows": (build(GOOD | {"other": entry("F32", [2**32, 2**32], 0, 0)}), "has 0 bytes, its shape"),
-    "outside": (build(GOOD, bytes(195)), "tensor 'scale' lies at '[192, 196]', outside the 195 bytes of data"),
+    "outside": (build(GOOD, bytes(195)), "lies at '[192, 196]', outside the 195 bytes of data"),
     "backwards": (build(GOOD | {"other": entry("F32", [1], 68, 64)}), "lies at '[68, 64]'"),
-    "misaligned": (build(GOOD | {"scale": entry("F32", [], 196, 200)}), "not at a multiple of 64"),
-    "overlapping": (build(GOOD | {"scale": entry("F32", [], 64, 68)}), "tensors 'embedding' and 'scale' overlap"),
+    "misaligned": (build(GOOD | {SCALE: entry("F32", [], 196, 200)}), "not at a multiple of 64"),
+    "overlapping": (build(GOOD | {SCALE: entry("F32", [], 64, 68)}), "tensors 'embedding' and 'scale.ə😀' overlap"),
 }
 
 

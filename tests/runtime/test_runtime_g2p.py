@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from g2p_build.runtime import errors, greedy, load, tokenizer
+from g2p_build.runtime.virtual_machine import VirtualMachine
 
 pytest_plugins = ["toys"]
 
@@ -154,8 +155,9 @@ def test_weights_are_mapped(toy: Path) -> None:
         pytest.skip("not Linux")
     mapped = [line for line in maps.read_text().splitlines() if line.endswith("weights.safetensors")]
     spans = [tuple(int(end, 16) for end in line.split()[0].split("-")) for line in mapped]
-    for name, tensor in g2p._tensors.items():
-        address = g2p._weights[name].ctypes.data
+    assert isinstance(g2p._engine, VirtualMachine)
+    for name, tensor in g2p._engine._tensors.items():
+        address = g2p._engine._weights[name].ctypes.data
         assert any(start <= address < end for start, end in spans), name
         assert __import__("numpy").from_dlpack(tensor).ctypes.data == address
 

@@ -194,7 +194,7 @@ def entry(
         del output["kind"]
     return {
         "name": name, "role": role, "batch": b, "input_len": length, "output_len": output_len,
-        "tokens": tokens, "inputs": inputs, "outputs": outputs,
+        "tokens": tokens, "workspace_bytes": 0, "inputs": inputs, "outputs": outputs,
     }  # fmt: skip
 
 
@@ -257,7 +257,7 @@ def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
             "weights": tar(folder / "dist" / "toy-weights.tar", {"weights.safetensors": safetensors(weights)}),
         },
         "files": {
-            "library": ["model.so"], "runtime": "libtvm_runtime.so",
+            "library": ["model.so"], "runtime": "libtvm_runtime.so", "header": None, "static": None, "sizes": None,
             "weights": "weights.safetensors", "tokenizer": "tokenizer.json",
         },
         "model": model,
