@@ -40,7 +40,7 @@ def test_a_kernel_is_printed(small: Tree) -> None:
 def test_modules_are_written_to_a_folder_for_every_variant(small: Tree, tmp_path: Path) -> None:
     paths = said(small, "ir", "target=host,iphone", "--phase=asm", f"--out={tmp_path}").splitlines()
     assert {Path(path) for path in paths} == set(tmp_path.iterdir()) and len(paths) == 2
-    assert all(f"__tvm_ffi_{KERNEL}:" in Path(path).read_text(encoding="utf-8") for path in paths)
+    assert all(f"g2p_kernel_{KERNEL}:" in Path(path).read_text(encoding="utf-8") for path in paths)
 
 
 def test_an_unknown_phase_is_one_line(small: Tree) -> None:

@@ -116,8 +116,8 @@ g2p_status g2p_check_language(const char *lang, g2p_error *error) {
       add(hint, sizeof hint, codes[i]);
     }
   } else {
-    return g2p_fail(error, G2P_UNKNOWN_LANGUAGE, "unknown language %t: g2p_languages lists the %z that there are", &text,
-                    count);
+    return g2p_fail(error, G2P_UNKNOWN_LANGUAGE, "unknown language %t: g2p_languages lists the %z that there are",
+                    &text, count);
   }
   return g2p_fail(error, G2P_UNKNOWN_LANGUAGE, "unknown language %t: %s", &text, hint);
 }

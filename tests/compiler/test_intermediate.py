@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import tvm
 from compiled_library import host
@@ -9,67 +11,79 @@ from t5_reference import random_checkpoint
 
 from g2p_build.compiler.export import export
 from g2p_build.compiler.intermediate import names, text
-from g2p_build.compiler.pipeline import phases
 from g2p_build.errors import BuildError
 from g2p_build.models.programs import programs
 
 KERNEL = "norm_matmul_24_63"  # queries, keys and values: d_model 24, three times three heads of 7
 
 
+Program = tuple[tvm.IRModule, list[dict[str, Any]]]
+
+
 @pytest.fixture(scope="module")
-def module() -> tvm.IRModule:
+def program() -> Program:
     architecture = random_checkpoint(0, d_model=24, d_kv=7, d_ff=40, num_heads=3, num_layers=1).architecture
-    return export(programs(architecture, [1], 16, 8, "float32", True))[0]
+    return export(programs(architecture, [1], 16, 8, "float32", True))
+
+
+def target(link: str) -> dict[str, str]:
+    return host() | {"link": link}
 
 
 def test_every_phase_can_be_looked_at() -> None:
-    assert names() == ["program", *phases(), "llvm", "asm"]
+    assert names("standalone") == ["program", "lower", "plan", "plain_calls", "c", "llvm", "asm"]
+    assert names("vm") == ["program", "lower", "plan", "lower_vm", "llvm", "asm"]
 
 
 @pytest.mark.parametrize(
-    ("phase", "shows"),
+    ("link", "phase", "shows"),
     [
-        ("program", 'R.call_dps_packed("g2p.linear"'),
-        ("lower", "R.call_tir("),
-        ("plan", "R.memory.alloc_storage("),
-        ("lower_vm", "R.vm.alloc_tensor("),
+        ("standalone", "program", 'R.call_dps_packed("g2p.linear"'),
+        ("standalone", "lower", "R.call_tir("),
+        ("standalone", "plan", "R.memory.alloc_storage("),
+        ("vm", "lower_vm", "R.vm.alloc_tensor("),
     ],
 )
-def test_a_function_after_a_phase(module: tvm.IRModule, phase: str, shows: str) -> None:
-    found = text(module, host(), phase, "step_b1_k1")
+def test_a_function_after_a_phase(program: Program, link: str, phase: str, shows: str) -> None:
+    found = text(*program, target(link), phase, "step_b1_k1")
     assert "def step_b1_k1(" in found and shows in found
     assert "def encode" not in found
-    everything = text(module, host(), phase)
+    everything = text(*program, target(link), phase)
     assert "def encode_b1_i16(" in everything and shows in everything
-    assert text(module, host(), phase) == everything
+    assert text(*program, target(link), phase) == everything
 
 
-def test_a_kernel_as_loops_as_llvm_and_as_assembly(module: tvm.IRModule) -> None:
-    assert "T.alloc_buffer" in text(module, host(), "plan", KERNEL)
-    code = text(module, host(), "llvm", KERNEL)
+def test_the_c_that_calls_the_kernels(program: Program) -> None:
+    assert f"  g2p_kernel_{KERNEL}(" in text(*program, target("standalone"), "c")
+
+
+@pytest.mark.parametrize("link", ["standalone", "vm"])
+def test_a_kernel_as_loops_as_llvm_and_as_assembly(program: Program, link: str) -> None:
+    assert "T.alloc_buffer" in text(*program, target(link), "plan", KERNEL)
+    code = text(*program, target(link), "llvm", KERNEL)
     assert code.startswith("define ") and code.endswith("}\n") and code.count("define ") == 1
-    code = text(module, host(), "asm", KERNEL)
+    code = text(*program, target(link), "asm", KERNEL)
     assert KERNEL in code.splitlines()[0] and "\tret" in code
 
 
-def test_code_for_a_mach_o_target(module: tvm.IRModule) -> None:
-    target = {"kind": "llvm", "triple": "arm64-apple-ios", "cpu": "apple-a14"}
-    code = text(module, target, "asm", KERNEL)
+def test_code_for_a_mach_o_target(program: Program) -> None:
+    iphone = {"kind": "llvm", "triple": "arm64-apple-ios", "cpu": "apple-a14", "link": "standalone"}
+    code = text(*program, iphone, "asm", KERNEL)
     assert KERNEL in code.splitlines()[0] and "fmla" in code
 
 
 @pytest.mark.parametrize(
     ("phase", "function", "says"),
     [
-        ("lwer", "", "no phase is named 'lwer'; did you mean lower or lower_vm?"),
+        ("lwer", "", "no phase is named 'lwer'; did you mean lower?"),
         ("plan", "norm_matmul_24_6", f"nothing is named 'norm_matmul_24_6' in phase plan; did you mean {KERNEL}"),
         ("program", "zzz", '"step_b1_k1"'),
         ("asm", "step_b1_k1", "nothing is named 'step_b1_k1' in phase asm"),
     ],
 )
 def test_unknown_names_are_one_line_with_the_near_ones(
-    module: tvm.IRModule, phase: str, function: str, says: str
+    program: Program, phase: str, function: str, says: str
 ) -> None:
     with pytest.raises(BuildError) as refused:
-        text(module, host(), phase, function)
+        text(*program, target("standalone"), phase, function)
     assert says in str(refused.value) and "\n" not in str(refused.value)

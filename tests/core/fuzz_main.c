@@ -1,13 +1,13 @@
 /* Runs a fuzz target without a fuzzer: its seeds, then so many mutations of them, the same ones for the same number.
  *
- *   cc -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -I g2p_build/core -I tests/core \
- *      tests/core/fuzz_main.c tests/core/fuzz_weights.c tests/core/made.c g2p_build/core/{error,json,memory,...}.c
- *   ./a.out 100000 1 tests/core/seeds/weights/...
+ *   FLAGS="-std=c11 -g -O1 -fno-sanitize-recover=all -I g2p_build/core -I tests/core"
+ *   PARTS="tests/core/made.c g2p_build/core/{error,json,memory,sha256,files,text,weights}.c"  (weights: for its own)
+ *   eval cc $FLAGS -fsanitize=address,undefined tests/core/fuzz_main.c tests/core/fuzz_weights.c $PARTS
+ *   ./a.out 100000 1 tests/core/seeds/weights/plain
  *
  * The long round is libFuzzer's, which learns from the branches that an input takes; it takes this file's place:
  *
- *   clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I g2p_build/core \
- *      -I tests/core tests/core/fuzz_weights.c tests/core/made.c g2p_build/core/{...}.c -o fuzz_weights
+ *   eval clang $FLAGS -fsanitize=fuzzer,address,undefined tests/core/fuzz_weights.c $PARTS -o fuzz_weights
  *   mkdir corpus && ./fuzz_weights -max_total_time=3600 -max_len=8192 corpus tests/core/seeds/weights */
 #include <stdint.h>
 #include <stdio.h>
@@ -28,7 +28,8 @@ static size_t below(size_t bound) { /* xorshift64* */
 }
 
 static size_t mutate(uint8_t *data, size_t size, const uint8_t *other, size_t other_size) {
-  static const char *const tokens[] = {"\"", "{", "}", "[", "]", ",", ":", "\\u0000", "\\ud800", "0", "-0", "1e9", "null",
+  static const char *const tokens[] = {"\"", "{", "}", "[", "]", ",", ":", "\\u0000", "\\ud800", "0", "-0", "1e9",
+                                       "null",
                                        "4294967296", "18446744073709551615", "340282366920938463463374607431768211456",
                                        "\xff", "\xc3", "\xe2\x80\xa8", "\xf0\x90\x8d\x88", " ", "\n", "_padding."};
   size_t at = below(size + 1), length = below(size - at + 1);

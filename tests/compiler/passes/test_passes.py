@@ -54,7 +54,7 @@ def run(after: tvm.IRModule, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Runs `main`, and returns its results and then its arguments, which it may have written to."""
     target = target_of(host())
     with target:
-        after = tvm.transform.Sequential([*phases()["plan"], *phases()["lower_vm"]])(after)
+        after = tvm.transform.Sequential([*phases("vm")["plan"], *phases("vm")["lower_vm"]])(after)
     built = relax.build(after, target, relax_pipeline=None, tir_pipeline=KERNELS)
     arguments = [tvm.runtime.tensor(tensor.numpy()) for tensor in tensors]
     results = relax.VirtualMachine(built, tvm.cpu())["main"](*arguments)

@@ -1,0 +1,119 @@
+"""Planned functions as C, on functions of a few lines; whole models are compared in test_golden.py."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import tvm
+from compiled_library import host
+from torch import Tensor
+from tvm import ir, relax, tirx
+
+from g2p_build.compiler.emit_c import emit
+from g2p_build.compiler.pipeline import kernels_object, lowered, target_of
+from g2p_build.compiler.workspace import workspace_bytes
+from g2p_build.errors import BuildError
+from g2p_build.linked import CORE
+from g2p_build.models import ops
+from g2p_build.models.layout import NO_NORM, pack_columns
+
+BATCH, WIDTH = 4, 40
+
+
+def entry(name: str, kind: str, shape: list[int], dtype: str = "float32") -> dict[str, Any]:
+    return {"name": name, "kind": kind, "shape": shape, "dtype": dtype}
+
+
+def linear(rows: relax.Expr, weight: relax.Expr, columns: int) -> relax.Expr:
+    """rows [M, K] times weight, relu."""
+    others = [tirx.const(columns, "int64"), tirx.const(NO_NORM, "float64"), ir.StringImm("relu")]
+    out = relax.TensorType((BATCH, columns), "float32")
+    return relax.op.call_dps_packed("g2p.linear", relax.Tuple([rows, weight, *others]), out_ty=out)
+
+
+def two_layers() -> tuple[tvm.IRModule, list[dict[str, Any]]]:
+    """hidden [B, 1, W] = relu(relu(embedding of input_ids) times a weight), which no model is."""
+    builder = relax.BlockBuilder()
+    shapes = {"input_ids": ((BATCH, 1), "int32"), "table": ((9, 8), "float32"), "weight": ((2, 8, 32), "float32")}
+    params = [relax.Var(name, relax.TensorType(*of)) for name, of in shapes.items()]
+    with builder.function("encode_b4_i1", params):
+        with builder.dataflow():
+            out = relax.TensorType((BATCH, 8), "float32")
+            looked_up = relax.op.call_dps_packed("g2p.embed", relax.Tuple([params[0], params[1]]), out_ty=out)
+            first = builder.emit(looked_up)
+            second = builder.emit(linear(first, params[2], WIDTH))
+            result = builder.emit_output(relax.op.reshape(second, (BATCH, 1, WIDTH)))
+        builder.emit_func_output(result)
+    description = {
+        "name": "encode_b4_i1", "role": "encode", "batch": BATCH, "input_len": 1, "output_len": None, "tokens": None,
+        "inputs": [entry("input_ids", "argument", [BATCH, 1], "int32"), entry("table", "weight", [9, 8]),
+                   entry("weight", "weight", [2, 8, 32])],
+        "outputs": [{"name": "hidden", "shape": [BATCH, 1, WIDTH], "dtype": "float32"}],
+    }  # fmt: skip
+    return builder.get(), [description]
+
+
+def planned(module: tvm.IRModule) -> tvm.IRModule:
+    return lowered(module, target_of(host()), "standalone", "plan")
+
+
+MAIN = """
+#include <stdio.h>
+#include "program.c"
+int main(void) {
+  static _Alignas(64) char arena[1 << 12];
+  static _Alignas(64) float table[9 * 8], weight[2 * 8 * 32], hidden[4 * 40];
+  static _Alignas(64) int32_t ids[4];
+  int rows;
+  if (scanf("%d", &rows) != 1) return 1;
+  for (int i = 0; i < rows; i++) if (scanf("%d", &ids[i]) != 1) return 1;
+  for (int i = 0; i < 9 * 8; i++) if (scanf("%f", &table[i]) != 1) return 1;
+  for (int i = 0; i < 2 * 8 * 32; i++) if (scanf("%f", &weight[i]) != 1) return 1;
+  for (int i = 0; i < 4 * 40; i++) hidden[i] = -1;
+  const void *weights[] = {table, weight};
+  struct g2p_run run = {.rows = rows, .arena = arena, .weights = weights, .input_ids = ids, .hidden = hidden};
+  encode_i1(&run);
+  for (int i = 0; i < 4 * 40; i++) printf("%.9g\\n", hidden[i]);
+  return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The two layers as a program that reads numbers and prints them."""
+    folder = tmp_path_factory.mktemp("emitted")
+    module, functions = two_layers()
+    module = planned(module)
+    # The tables want a last function with logits, which this is not; everything before them is whole.
+    functions[0]["outputs"].append({"name": "logits", "shape": [BATCH, 1, 1], "dtype": "float32"})
+    with pytest.raises(ValueError, match="shorter"):
+        emit(module, functions)
+    functions[0]["outputs"].pop()
+    source = emit(module, functions)
+    (folder / "program.c").write_text(source)
+    (folder / "main.c").write_text(MAIN)
+    kernels_object(module, target_of(host()), folder / "kernels.o")
+    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused", f"-I{CORE}", "main.c", "kernels.o", "-lm"]
+    subprocess.run([*command, "-o", "program"], cwd=folder, check=True)
+    return folder / "program"
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4])
+def test_any_number_of_rows_up_to_the_batch_is_computed_and_no_other(program: Path, rows: int) -> None:
+    generator = torch.Generator().manual_seed(rows)
+    ids = torch.randint(0, 9, (rows,), generator=generator, dtype=torch.int32)
+    table, weight = torch.randn(9, 8, generator=generator), torch.randn(8, WIDTH, generator=generator)
+    packed = pack_columns(weight)
+    numbers = [rows, *ids.tolist(), *table.ravel().tolist(), *packed.ravel().tolist()]
+    said = subprocess.run(
+        [str(program)], input=" ".join(map(repr, numbers)), capture_output=True, text=True, check=True
+    )
+    found: Tensor = torch.tensor([float(line) for line in said.stdout.split()]).reshape(BATCH, WIDTH)
+    expected = ops.linear(table[ids.long()], packed, WIDTH, NO_NORM, "relu")
+    torch.testing.assert_close(found[:rows], expected)
+    assert (found[rows:] == -1).all()
