@@ -8,6 +8,7 @@ side: it starts the worker when the first stage asks for it and a new one after 
 import atexit
 import contextlib
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -156,6 +157,8 @@ def _no_room(folder: Path | str) -> str:
 
 
 def _serve(answers: IO[str]) -> None:
+    # Torch and TVM make 300,000 objects that stay: looking for garbage in them is a third of their imports.
+    gc.set_threshold(100_000)
     import_sources()
     requests: queue.Queue[dict[str, Any]] = queue.Queue()
 
