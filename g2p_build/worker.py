@@ -125,7 +125,8 @@ def _start() -> _Worker:
             stdout=subprocess.DEVNULL,
             pass_fds=[write],
             text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            # Torch's threads wait for work by spinning, and take the cores from whatever else is built.
+            env={"OMP_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
             start_new_session=True,  # Ctrl-C is for us; the worker ends when we do
         )
         os.close(write)
