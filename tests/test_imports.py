@@ -88,3 +88,18 @@ def test_the_runtime_stands_alone() -> None:
 def test_describing_a_build_loads_neither_torch_nor_tvm() -> None:
     loaded = modules_after("import tasks; tasks.load(['batch=1,8']); import g2p_build.stages.library")
     assert not loaded & {"torch", "transformers", "tvm", "tvm_ffi", "numpy"}
+
+
+TRACES = """
+from g2p_build.checkpoints.files import EMBEDDED, local_files
+from g2p_build.checkpoints.tensors import read_checkpoint
+from g2p_build.compiler.export import export
+from g2p_build.models.programs import programs
+export(programs(read_checkpoint(local_files(EMBEDDED))[0], [1], 16, 16, "float32", kv_cache=True))
+"""
+
+
+def test_tracing_a_model_loads_no_compiler_of_torchs() -> None:
+    loaded = modules_after(TRACES)
+    assert {"torch", "tvm"} <= loaded
+    assert not loaded & {"torch._dynamo", "torch._inductor", "sympy"}

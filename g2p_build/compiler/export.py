@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 import tvm
-from torch import Tensor, fx, nn
-from torch._subclasses import FakeTensorMode
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from tvm import ir, relax, tirx
-from tvm.relax.frontend.torch import from_exported_program
 
 from g2p_build.compiler.passes.lowering import PREFIX
 from g2p_build.models import ops
@@ -21,9 +18,15 @@ from g2p_build.models.weights import TensorSpec
 
 __all__ = ["export"]
 
+OPERATIONS = {getattr(torch.ops.g2p, name).default: name for name in ops.__all__}
+"""The names of operations by what torch calls for them."""
+
 
 def export(programs: Sequence[Program]) -> tuple[tvm.IRModule, list[dict[str, Any]]]:
-    """Exports programs with torch.export and imports them into one module.
+    """Traces programs into one module.
+
+    It is the module that torch.export and TVM's importer would make of them. Those take any program; to import and to
+    run they take longer than the compiler. These programs are calls of `ops`, with views between them.
 
     No weight has a value here, so nothing that follows can depend on one.
 
@@ -34,66 +37,91 @@ def export(programs: Sequence[Program]) -> tuple[tvm.IRModule, list[dict[str, An
         A module with a Relax function for each program, and the description of each as manifests give it: name, role,
         batch, lengths, tokens of a step, inputs in the order of the function's parameters, outputs.
     """
-    functions = {program.name: _function(program) for program in programs}
-    return tvm.IRModule(functions), [_description(program) for program in programs]
+    builder = relax.BlockBuilder()
+    for program in programs:
+        _trace(builder, program)
+    return builder.get(), [_description(program) for program in programs]
 
 
-class _Compiled(nn.Module):
-    """A program's module, returning only what its compiled function returns."""
+def _trace(builder: relax.BlockBuilder, program: Program) -> None:
+    """Adds a program's function to a module."""
+    # Tensors on this device have shapes and no memory.
+    tensors = [torch.empty(spec.shape, dtype=getattr(torch, spec.dtype), device="meta") for _, spec in program.inputs]
+    params = [relax.Var(spec.name.replace(".", "_"), _type(spec.shape, spec.dtype)) for _, spec in program.inputs]
+    with builder.function(program.name, params):
+        with builder.dataflow():
+            tracer = _Tracer(builder)
+            for tensor, param in zip(tensors, params, strict=True):
+                tracer.note(tensor, param)
+            with tracer:
+                results = program.module(*nested_arguments(program, tensors))
+            if isinstance(results, Tensor):
+                output = tracer.value(results)
+            else:
+                output = relax.Tuple([tracer.value(result) for result in results[: len(program.outputs)]])
+            output = builder.emit_output(output)
+        builder.emit_func_output(output)
 
-    def __init__(self, program: Program) -> None:
+
+class _Tracer(TorchFunctionMode):
+    """Emits a binding for each operation that is called."""
+
+    def __init__(self, builder: relax.BlockBuilder) -> None:
         super().__init__()
-        self.module, self.outputs = program.module, len(program.outputs)
+        self.builder = builder
+        self._values: dict[int, tuple[Tensor, relax.Expr]] = {}  # by id, a tensor's own for as long as it is kept
 
-    def forward(self, *arguments: Any) -> Tensor | tuple[Tensor, ...]:
-        results: Tensor | tuple[Tensor, ...] = self.module(*arguments)
-        return results if isinstance(results, Tensor) else results[: self.outputs]
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        arguments: Sequence[Any] = (),
+        keywords: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = function(*arguments, **(keywords or {}))
+        if function in OPERATIONS and not keywords:
+            self._emit(OPERATIONS[function], arguments, result)
+        elif function is Tensor.view:
+            self.note(result, self.builder.emit(relax.op.reshape(self.value(arguments[0]), tuple(result.shape))))
+        elif getattr(function, "__self__", None) is not Tensor.shape:
+            raise AssertionError(f"{function}: a program may only call g2p_build.models.ops, by position, and view")
+        return result
+
+    def note(self, tensor: Tensor, value: relax.Expr) -> None:
+        """Notes what stands for a tensor."""
+        self._values[id(tensor)] = tensor, value
+
+    def value(self, tensor: Tensor) -> relax.Expr:
+        """What stands for a tensor: a constant if it is no input and no operation's result."""
+        if id(tensor) not in self._values:
+            self.note(tensor, relax.const(tensor.numpy()))
+        return self._values[id(tensor)][1]
+
+    def _emit(self, name: str, arguments: Sequence[Any], result: Tensor | tuple[Tensor, ...]) -> None:
+        """A call of an external function that stands for an operation, until the compiler puts kernels in its place."""
+        types = [_type(part.shape, _dtype(part)) for part in (result if isinstance(result, tuple) else [result])]
+        taken = relax.Tuple([self.value(each) if isinstance(each, Tensor) else _constant(each) for each in arguments])
+        call = relax.op.call_dps_packed(PREFIX + name, taken, out_ty=types if len(types) > 1 else types[0])
+        called = self.builder.emit(call)
+        if isinstance(result, Tensor):
+            self.note(result, called)
+        else:
+            for index, part in enumerate(result):
+                self.note(part, self.builder.emit(relax.TupleGetItem(called, index)))
 
 
-def _function(program: Program) -> relax.Function:
-    # Fake tensors have shapes and no memory.
-    with FakeTensorMode(allow_non_fake_inputs=True), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.export deprecates things that it does itself
-        examples = [torch.empty(spec.shape, dtype=getattr(torch, spec.dtype)) for _, spec in program.inputs]
-        exported = torch.export.export(_Compiled(program), nested_arguments(program, examples), strict=False)
-    # Decomposing takes most of an import's time, and would take apart what the passes want whole.
-    module = from_exported_program(
-        exported,
-        custom_convert_map={f"{name}.default": partial(_operation, name) for name in ops.__all__},
-        unwrap_unit_return_tuple=True,
-        run_ep_decomposition=False,
-    )
-    function = module["main"]
-    found = [(param.name, [int(extent) for extent in param.ty.shape]) for param in function.params]
-    for (name, shape), (kind, spec) in zip(found, program.inputs, strict=True):
-        if shape != list(spec.shape) or (kind == "weight" and not name.endswith(spec.name.replace(".", "_"))):
-            raise AssertionError(f"{program.name}: torch.export put {name} {shape} where {spec} belongs")
-    return function.with_attr("global_symbol", program.name)
-
-
-def _operation(name: str, node: fx.Node, importer: Any) -> relax.Var:
-    """A call of an external function that stands for an operation, until the compiler puts kernels in its place.
-
-    Arguments that are None are left out: they are an operation's last tensors.
-    """
-    arguments = [argument for argument in importer.retrieve_args(node) if argument is not None]
-    results = node.meta["val"]
-    types = [_type(result) for result in (results if isinstance(results, tuple) else [results])]
-    called = relax.Tuple(
-        [argument if isinstance(argument, relax.Expr) else _constant(argument) for argument in arguments]
-    )
-    call = relax.op.call_dps_packed(PREFIX + name, called, out_ty=types if len(types) > 1 else types[0])
-    return importer.block_builder.emit(call)
-
-
-def _constant(value: Any) -> relax.Expr:
+def _constant(value: str | float) -> relax.Expr:
     if isinstance(value, str):
         return ir.StringImm(value)
     return tirx.const(value, "int64" if isinstance(value, int) else "float64")
 
 
-def _type(result: Tensor) -> relax.TensorType:
-    return relax.TensorType(tuple(result.shape), str(result.dtype).removeprefix("torch."))
+def _type(shape: Sequence[int], dtype: str) -> relax.TensorType:
+    return relax.TensorType(tuple(shape), dtype)
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _description(program: Program) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def embed(ids: Tensor, table: Tensor) -> Tensor:
 
 @embed.register_fake
 def _(ids: Tensor, table: Tensor) -> Tensor:
-    return torch.empty(ids.numel(), table.shape[1])
+    return table.new_empty(ids.numel(), table.shape[1], dtype=torch.float32)
 
 
 @torch.library.custom_op("g2p::norm", mutates_args=())
@@ -52,7 +52,7 @@ def norm(rows: Tensor, weight: Tensor, epsilon: float) -> Tensor:
 
 @norm.register_fake
 def _(rows: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-    return torch.empty_like(rows)
+    return rows.new_empty(rows.shape)
 
 
 @torch.library.custom_op("g2p::linear", mutates_args=())
@@ -91,7 +91,7 @@ def _(
     rows: Tensor, weight: Tensor, columns: int, epsilon: float, activation: str, residual: Tensor | None = None
 ) -> Tensor:
     assert weight.shape[1:] == (rows.shape[1], PANEL)
-    return torch.empty(rows.shape[0], columns)
+    return rows.new_empty(rows.shape[0], columns)
 
 
 @torch.library.custom_op("g2p::project", mutates_args=())
@@ -103,7 +103,7 @@ def project(rows: Tensor, weight: Tensor, columns: int, epsilon: float) -> tuple
 
 @project.register_fake
 def _(rows: Tensor, weight: Tensor, columns: int, epsilon: float) -> tuple[Tensor, Tensor]:
-    return torch.empty(rows.shape[0], columns), torch.empty(rows.shape[0], dtype=torch.int32)
+    return rows.new_empty(rows.shape[0], columns), rows.new_empty(rows.shape[0], dtype=torch.int32)
 
 
 @torch.library.custom_op("g2p::spread_bias", mutates_args=())
@@ -114,7 +114,7 @@ def spread_bias(buckets: Tensor, table: Tensor) -> Tensor:
 
 @spread_bias.register_fake
 def _(buckets: Tensor, table: Tensor) -> Tensor:
-    return torch.empty(table.shape[1], buckets.shape[0])
+    return table.new_empty(table.shape[1], buckets.shape[0], dtype=torch.float32)
 
 
 @torch.library.custom_op("g2p::attend_encoder", mutates_args=())
@@ -142,7 +142,7 @@ def attend_encoder(query_key_value: Tensor, bias: Tensor, length: Tensor) -> Ten
 
 @attend_encoder.register_fake
 def _(query_key_value: Tensor, bias: Tensor, length: Tensor) -> Tensor:
-    return torch.empty(query_key_value.shape[0], query_key_value.shape[1] // 3)
+    return query_key_value.new_empty(query_key_value.shape[0], _width(query_key_value, 3))
 
 
 @torch.library.custom_op("g2p::attend_self", mutates_args=())
@@ -172,8 +172,9 @@ def attend_self(
         2, 0, 3, 1, 4
     )
     count, width = query.shape[2:]
-    key = _empty_keys(batch, heads, width, length) if key is None else key.clone()
-    value = torch.zeros(batch, heads, length, width) if value is None else value.clone()
+    if key is None or value is None:
+        key, value = _caches(query_key_value, batch, heads, width, length)
+    key, value = key.clone(), value.clone()
     attended = torch.empty(batch, count, heads, width)
     by_distance = functional.embedding(buckets, table).to(torch.float32)
     for row, start in enumerate(position.tolist()):
@@ -199,8 +200,9 @@ def _(
     key: Tensor | None = None,
     value: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    shape = position.shape[0], table.shape[1], _width(query_key_value, 3 * table.shape[1]), buckets.shape[0]
-    return torch.empty(query_key_value.shape[0], query_key_value.shape[1] // 3), *_caches(*shape)
+    rows, inner = query_key_value.shape[0], _width(query_key_value, 3)
+    caches = _caches(query_key_value, position.shape[0], table.shape[1], inner // table.shape[1], buckets.shape[0])
+    return query_key_value.new_empty(rows, inner), *caches
 
 
 @torch.library.custom_op("g2p::write_cross", mutates_args=())
@@ -214,8 +216,9 @@ def write_cross(
     """
     parts = key_value.view(batch, -1, 2, heads, _width(key_value, 2 * heads)).permute(2, 0, 3, 1, 4)
     length, width = parts.shape[3:]
-    key = _empty_keys(batch, heads, width, length) if key is None else key.clone()
-    value = torch.zeros(batch, heads, length, width) if value is None else value.clone()
+    if key is None or value is None:
+        key, value = _caches(key_value, batch, heads, width, length)
+    key, value = key.clone(), value.clone()
     filled = _in_line(key).clone()
     filled[..., :length] = parts[0].transpose(2, 3)
     key[:] = filled.unflatten(3, (-1, POSITIONS)).transpose(2, 3)
@@ -228,19 +231,17 @@ def _(
     key_value: Tensor, batch: int, heads: int, key: Tensor | None = None, value: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     length = key_value.shape[0] // batch if value is None else value.shape[2]
-    return _caches(batch, heads, _width(key_value, 2 * heads), length)
+    return _caches(key_value, batch, heads, _width(key_value, 2 * heads), length)
 
 
 def _width(packed: Tensor, parts: int) -> int:
     return packed.shape[1] // parts
 
 
-def _caches(batch: int, heads: int, width: int, length: int) -> tuple[Tensor, Tensor]:
-    return _empty_keys(batch, heads, width, length), torch.empty(batch, heads, length, width)
-
-
-def _empty_keys(batch: int, heads: int, width: int, length: int) -> Tensor:
-    return torch.zeros(batch, heads, padded(length) // POSITIONS, width, POSITIONS)
+def _caches(like: Tensor, batch: int, heads: int, width: int, length: int) -> tuple[Tensor, Tensor]:
+    """Caches of nothing yet, on the device of a float32 tensor: those of its keys and values."""
+    keys = like.new_zeros(batch, heads, padded(length) // POSITIONS, width, POSITIONS)
+    return keys, like.new_zeros(batch, heads, length, width)
 
 
 def _in_line(key: Tensor) -> Tensor:
@@ -270,4 +271,4 @@ def attend_cross(query: Tensor, length: Tensor, key: Tensor, value: Tensor) -> T
 
 @attend_cross.register_fake
 def _(query: Tensor, length: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    return torch.empty_like(query)
+    return query.new_empty(query.shape)
