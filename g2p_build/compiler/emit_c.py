@@ -261,15 +261,13 @@ def _tables(
         )
         lines.append(f"    {{{role}, {lengths}, {function.arena_bytes}, {_short(function)}}},")
     lines += ["};", ""]
-    hidden = next(entry for entry in descriptions[0]["outputs"] if entry["name"] == "hidden")
-    last = descriptions[-1]
-    logits = next(entry for entry in last["outputs"] if entry["name"] == "logits")
+    widths = {entry["name"]: entry["shape"][-1] for function in descriptions for entry in function["outputs"]}
     fields = {
-        "batch": last["batch"],
+        "batch": descriptions[0]["batch"],
         "input_len": max(description["input_len"] for description in descriptions),
-        "output_len": last["output_len"],
-        "d_model": hidden["shape"][-1],
-        "vocabulary": logits["shape"][-1],
+        "output_len": max(description["output_len"] or 0 for description in descriptions),
+        "d_model": widths.get("hidden", 0),
+        "vocabulary": widths.get("logits", 0),
         "arena_bytes": max(function.arena_bytes for function in functions),
         "weights": "weights",
         "weights_count": len(weights),
