@@ -76,6 +76,7 @@ DEFAULT = "embedded-host-b1-i64-o128-float32-kv"
 CACHED = "embedded-host-b1.8-i64-o128-float32-kv"
 CACHELESS = "embedded-host-b1.8-i64-o128-float32-nokv"
 HALF = "embedded-host-b1-i64-o128-float16-kv"
+MACHINE = "embedded-machine-b1.8-i64-o128-float32-kv"  # of the virtual machine
 
 # Overrides for an odd shape that is built from nothing in a few seconds.
 SMALL = [
@@ -92,12 +93,13 @@ SMALL = [
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A tree with four variants of the embedded checkpoint for this machine."""
+    """A tree with five variants of the embedded checkpoint for this machine."""
     folder = tmp_path_factory.mktemp("built")
     tree = copy_tree(folder / "tree", folder / "cache")
     tree.compiled()
     tree.compiled("batch=[1,8]", "kv_cache=true,false")
     tree.compiled("dtype=float16")
+    tree.compiled("target.link=vm", "target.name=machine", "batch=[1,8]")
     return tree
 
 
