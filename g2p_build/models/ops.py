@@ -59,7 +59,7 @@ def _(rows: Tensor, weight: Tensor, epsilon: float) -> Tensor:
 def linear(
     rows: Tensor, weight: Tensor, columns: int, epsilon: float, activation: str, residual: Tensor | None = None
 ) -> Tensor:
-    """``activation(normed(rows) @ weight) + residual``.
+    """``activation(normed(rows) @ weight)``, or ``rows @ weight + residual``.
 
     Args:
         rows: float32 [M, K].
@@ -68,7 +68,7 @@ def linear(
         columns: N, those of the result; the last panel's others are padding.
         epsilon: Rows are first divided by the root of their mean square plus this; `NO_NORM`: they are not.
         activation: ``""``, ``"relu"`` or ``"gated-gelu"``.
-        residual: float32 [M, N], or None.
+        residual: float32 [M, N], or None. Kernels add none after a norm or an activation.
 
     Returns:
         float32 [M, N].

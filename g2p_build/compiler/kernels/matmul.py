@@ -24,6 +24,9 @@ _LINE = 64  # bytes that a cache reads together; where it reads more, some are a
 class Matmul:
     """What a matmul's kernel is made for: any number of rows.
 
+    A residual goes with neither a norm nor an activation: they end in a product, which a compiler may contract with the
+    sum in some tiles and not in others, so that a row's result would depend on its place.
+
     Attributes:
         inner: K, columns of the rows.
         columns: N, those of the result.
@@ -32,6 +35,9 @@ class Matmul:
         activation: ``""``, ``"relu"`` or ``"gated-gelu"``.
         residual: Something is added to the result.
         argmax: The first greatest column of every row is found too.
+
+    Raises:
+        ValueError: A residual with a norm or an activation.
     """
 
     inner: int
@@ -41,6 +47,10 @@ class Matmul:
     activation: str = ""
     residual: bool = False
     argmax: bool = False
+
+    def __post_init__(self) -> None:
+        if self.residual and (self.epsilon != NO_NORM or self.activation):
+            raise ValueError(f"{self} has a residual after a norm or an activation; add it with a matmul of its own")
 
     @property
     def gated(self) -> bool:
@@ -66,7 +76,7 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
                 prefetch(weight[panel + 1, k])        # in tiles of most rows, which leave memory idle
                 for v in vectors, i in rows:          # unrolled; weights are loaded once for all rows
                   sums[i, v] += rows[i, k] * weight[panel, k, v]
-              result[i, v] = activation(sums[i, v] * scale[i]) + residual[i, v]
+              result[i, v] = activation(sums[i, v] * scale[i]), or sums[i, v] + residual[i, v]
           ids[:] = argmax of the chunk's results
 
     Every sum adds its products one by one in the order of k, whatever the number of rows and wherever a row is, so that

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from typing import Any
 
 import pytest
@@ -96,13 +97,12 @@ def test_tiles_that_leave_rows_out_are_refused() -> None:
     inner=st.integers(1, 70),
     columns=st.integers(1, 150),
     half=st.booleans(),
-    normed=st.booleans(),
-    activation=st.sampled_from(["", "relu", "gated-gelu"]),
-    residual=st.booleans(),
+    others=st.sampled_from([*product([NO_NORM, 1e-6], ["", "relu", "gated-gelu"], [False]), (NO_NORM, "", True)]),
 )
-def test_matmul(cpu: Cpu, inner: int, columns: int, half: bool, normed: bool, activation: str, residual: bool) -> None:
+def test_matmul(cpu: Cpu, inner: int, columns: int, half: bool, others: tuple[float, str, bool]) -> None:
     dtype = "float16" if half else "float32"
-    spec = Matmul(inner, columns, dtype, 1e-6 if normed else NO_NORM, activation, residual)
+    spec = Matmul(inner, columns, dtype, *others)
+    epsilon, activation, residual = others
     kernel = matmul(spec, cpu)
     gate, up = random(inner, columns, seed=1), random(inner, columns, seed=2)
     weight = (pack_gated(gate, up) if spec.gated else pack_columns(up)).to(getattr(torch, dtype))
@@ -110,7 +110,7 @@ def test_matmul(cpu: Cpu, inner: int, columns: int, half: bool, normed: bool, ac
     added = random(len(many), columns, seed=3)
     whole = empty(len(many), columns)
     run(kernel, many, weight, *([added] if residual else []), whole)
-    expected = ops.linear(many, weight, columns, spec.epsilon, activation, added if residual else None)
+    expected = ops.linear(many, weight, columns, epsilon, activation, added if residual else None)
     assert_close(whole, expected)
     # Bit for bit the same, whichever rows are with it.
     for start, count in ((0, 1), (1, 2), (3, 3), (2, 7), (5, 13)):
@@ -118,6 +118,12 @@ def test_matmul(cpu: Cpu, inner: int, columns: int, half: bool, normed: bool, ac
         rows, more = (tensor[start : start + count].clone() for tensor in (many, added))
         run(kernel, rows, weight, *([more] if residual else []), part)
         assert torch.equal(part, whole[start : start + count])
+
+
+@pytest.mark.parametrize("others", [{"epsilon": 1e-6}, {"activation": "relu"}, {"activation": "gated-gelu"}], ids=str)
+def test_a_residual_after_a_norm_or_an_activation_is_refused(others: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"Matmul\(inner=8.*\) has a residual after a norm or an activation; add it"):
+        Matmul(8, 40, residual=True, **others)
 
 
 @some

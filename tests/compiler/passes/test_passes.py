@@ -68,11 +68,15 @@ def number(value: float) -> tirx.Expr:
 
 def test_linear_layers_are_one_kernel_with_all_that_belongs_to_them() -> None:
     rows, weight, residual = torch.randn(3, 8), pack_columns(torch.randn(8, 40)), torch.randn(3, 40)
-    expected = ops.linear(rows, weight, 40, 1e-6, "relu", residual)
-    others = [number(40), number(1e-6), ir.StringImm("relu")]
-    after, names = lowered(LowerLinears(), module("linear", [rows, weight, residual], others, [expected]))
-    assert names == ["norm_matmul_relu_add_8_40"]
-    torch.testing.assert_close(run(after, [rows, weight, residual])[0], expected)
+    for epsilon, activation, tensors, name in (
+        (1e-6, "relu", [rows, weight], "norm_matmul_relu_8_40"),
+        (NO_NORM, "", [rows, weight, residual], "matmul_add_8_40"),
+    ):
+        expected = ops.linear(rows, weight, 40, epsilon, activation, *tensors[2:])
+        others = [number(40), number(epsilon), ir.StringImm(activation)]
+        after, names = lowered(LowerLinears(), module("linear", tensors, others, [expected]))
+        assert names == [name]
+        torch.testing.assert_close(run(after, tensors)[0], expected)
 
 
 def test_half_precision_weights_are_read_as_they_are() -> None:
