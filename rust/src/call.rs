@@ -78,9 +78,9 @@ impl Model {
     {
         let mut texts = Results::new(self, self.functions.g2p_free_texts);
         let found = &mut texts.raw;
-        // SAFETY: `request` gives pointers that are good for the call; the results are freed when dropped.
-        self.request(words, lang, options, |request, error| unsafe {
-            (self.functions.g2p_pronounce_all)(self.raw.as_ptr(), request, found, error)
+        self.request(words, lang, options, |request, error| {
+            // SAFETY: `request` gives pointers that are good for the call; the results are freed when dropped.
+            unsafe { (self.functions.g2p_pronounce_all)(self.raw.as_ptr(), request, found, error) }
         })?;
         let text = |piece: &[u8]| std::str::from_utf8(piece).expect("text of g2p.h is UTF-8").to_owned();
         Ok(texts.pieces().map(text).collect())
@@ -97,9 +97,9 @@ impl Model {
     {
         let mut ids = Results::new(self, self.functions.g2p_free_ids);
         let found = &mut ids.raw;
-        // SAFETY: as in `pronounce_all`.
-        self.request(words, lang, options, |request, error| unsafe {
-            (self.functions.g2p_tokens)(self.raw.as_ptr(), request, found, error)
+        self.request(words, lang, options, |request, error| {
+            // SAFETY: as in `pronounce_all`.
+            unsafe { (self.functions.g2p_tokens)(self.raw.as_ptr(), request, found, error) }
         })?;
         Ok(ids.pieces().map(<[i32]>::to_vec).collect())
     }
@@ -119,10 +119,10 @@ impl Model {
     {
         let mut receiver = Receiver { callback, panic: None };
         let user: *mut Receiver<F> = &mut receiver;
-        // SAFETY: as in `pronounce_all`; `deliver::<F>` gets the receiver of this F, which nobody else uses during the
-        // call. No thread calls it after the call has returned.
-        let called = self.request(words, lang, options, |request, error| unsafe {
-            (self.functions.g2p_stream)(self.raw.as_ptr(), request, deliver::<F>, user.cast(), error)
+        let called = self.request(words, lang, options, |request, error| {
+            // SAFETY: as in `pronounce_all`; `deliver::<F>` gets the receiver of this F, which nobody else uses during
+            // the call. No thread calls it after the call has returned.
+            unsafe { (self.functions.g2p_stream)(self.raw.as_ptr(), request, deliver::<F>, user.cast(), error) }
         });
         match receiver.panic {
             Some(payload) => resume_unwind(payload),

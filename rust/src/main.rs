@@ -295,8 +295,8 @@ fn flatten(value: &json::Value, name: &str, lines: &mut String) {
         }
         json::Value::List(items) => {
             let line = items.iter().map(plain).collect::<Vec<_>>().join(" ");
-            lines.push_str(&format!("{name}\t{line}\n"));
+            lines.extend([name, "\t", &line, "\n"]);
         }
-        other => lines.push_str(&format!("{name}\t{}\n", plain(other))),
+        other => lines.extend([name, "\t", &plain(other), "\n"]),
     }
 }

@@ -41,7 +41,7 @@ unsafe impl Sync for Model {}
 impl Model {
     /// Opens the variant that a manifest describes. Its archives lie beside it, or in `../dist` from it.
     ///
-    /// Both archives' sizes and SHA-256 are compared with the manifest's. The library is then unpacked into a cache
+    /// Both archives' sizes and SHA-256 are compared with the manifest's, which reads all of them. The library is then unpacked into a cache
     /// (`$G2P_CACHE`, else `g2p` in the user's cache directory) and loaded: a manifest is trusted as a program is. The
     /// weights are mapped where they lie, and must stay as they are until the model is dropped.
     ///

@@ -8,21 +8,21 @@ use std::process::Command;
 use g2p::{default_manifest, Model};
 
 #[path = "../../src/json.rs"]
-pub mod json;
+pub(crate) mod json;
 #[path = "../../src/sha256.rs"]
-pub mod sha256;
+pub(crate) mod sha256;
 
 use json::Value;
 
-pub struct Word {
-    pub lang: String,
-    pub word: String,
-    pub ids: Vec<i32>,
-    pub phonemes: String,
+pub(crate) struct Word {
+    pub(crate) lang: String,
+    pub(crate) word: String,
+    pub(crate) ids: Vec<i32>,
+    pub(crate) phonemes: String,
 }
 
 /// The sixty golden words, by language.
-pub fn golden() -> Vec<(String, Vec<Word>)> {
+pub(crate) fn golden() -> Vec<(String, Vec<Word>)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../g2p_build/golden/embedded.json");
     let data = json::parse(&fs::read(path).unwrap()).unwrap();
     let mut found: Vec<(String, Vec<Word>)> = Vec::new();
@@ -51,7 +51,7 @@ pub fn golden() -> Vec<(String, Vec<Word>)> {
 }
 
 /// Where a manifest's archive was built to: "library" or "weights".
-pub fn archive(manifest: &Path, part: &str) -> PathBuf {
+pub(crate) fn archive(manifest: &Path, part: &str) -> PathBuf {
     let data = json::parse(&fs::read(manifest).unwrap()).unwrap();
     let entry = data.get("archives").and_then(|archives| archives.get(part)).unwrap();
     let file = entry.get("file").and_then(Value::text).unwrap();
@@ -59,13 +59,13 @@ pub fn archive(manifest: &Path, part: &str) -> PathBuf {
 }
 
 /// A copy of the default variant that a test may damage, laid out as it was built; removed when dropped.
-pub struct Copy {
-    pub folder: PathBuf,
-    pub manifest: PathBuf,
+pub(crate) struct Copy {
+    pub(crate) folder: PathBuf,
+    pub(crate) manifest: PathBuf,
 }
 
 impl Copy {
-    pub fn new(name: &str) -> Copy {
+    pub(crate) fn new(name: &str) -> Copy {
         let folder = std::env::temp_dir().join(format!("g2p-test-{name}-{}", std::process::id()));
         let source = default_manifest().unwrap();
         let manifest = folder.join("manifests/copy.json");
@@ -79,17 +79,17 @@ impl Copy {
         copy
     }
 
-    pub fn data(&self) -> Value {
+    pub(crate) fn data(&self) -> Value {
         json::parse(&fs::read(&self.manifest).unwrap()).unwrap()
     }
 
     /// The path of an archive: "library" or "weights".
-    pub fn archive(&self, part: &str) -> PathBuf {
+    pub(crate) fn archive(&self, part: &str) -> PathBuf {
         archive(&self.manifest, part)
     }
 
     /// Changes a member of the manifest, by the names on the way to it, and gives the manifest its right digest.
-    pub fn set(&self, names: &[&str], value: Value) {
+    pub(crate) fn set(&self, names: &[&str], value: Value) {
         let mut data = self.data();
         *member(&mut data, names) = value;
         object(&mut data).remove("digest");
@@ -99,7 +99,7 @@ impl Copy {
     }
 
     /// Unpacks the library archive and gives the path of a member of it.
-    pub fn unpacked(&self, name: &str) -> PathBuf {
+    pub(crate) fn unpacked(&self, name: &str) -> PathBuf {
         let unpacked = Command::new("tar")
             .arg("-xf")
             .arg(self.archive("library"))
@@ -131,7 +131,7 @@ fn member<'a>(value: &'a mut Value, names: &[&str]) -> &'a mut Value {
 }
 
 /// The default variant, opened in every way; with each what way it is.
-pub fn models() -> Vec<(&'static str, Model)> {
+pub(crate) fn models() -> Vec<(&'static str, Model)> {
     let manifest = default_manifest().unwrap();
     vec![
         ("loaded", Model::load(&manifest).unwrap()),
