@@ -1,0 +1,161 @@
+//! The library archive: found beside its manifest, checked against it, its library unpacked once into a cache.
+//!
+//! The cache is that of the Python runtime: a folder for each archive, named by its SHA-256. Whoever comes first unpacks.
+//! What lies there is compared with the archive, byte for byte, every time before it is loaded.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::error::{Error, ErrorKind};
+use crate::manifest::Manifest;
+use crate::{sha256, tar};
+
+const LARGEST: u64 = 1 << 30; // bytes of a library archive
+const ATTEMPTS: u32 = 5; // another process may replace the folder meanwhile
+
+/// The shared library of a manifest, checked and unpacked.
+pub(crate) fn library(manifest_path: &Path, manifest: &Manifest) -> Result<PathBuf, Error> {
+    let place = find(manifest_path, &manifest.archive)?;
+    let archive = verified(&place, manifest)?;
+    let wrong = || {
+        let what = format!("has no member '{}', which its manifest names", manifest.library);
+        Error::in_file(ErrorKind::InvalidArchive, &place, what)
+    };
+    let library = tar::member(&archive, &manifest.library).ok_or_else(wrong)?;
+    let cache = cache_folder()?;
+    unpacked(&cache, &manifest.sha256, &manifest.library, library).map_err(|error| {
+        let what = format!("cannot be unpacked into {}: {error}", cache.display());
+        Error::in_file(ErrorKind::InvalidArchive, &place, what)
+    })
+}
+
+/// An archive: beside the manifest, else in `../dist` from it.
+fn find(manifest: &Path, file: &str) -> Result<PathBuf, Error> {
+    let folder = manifest.parent().unwrap_or_else(|| Path::new(""));
+    let places = [folder.join(file), folder.join("..").join("dist").join(file)];
+    places.into_iter().find(|place| place.is_file()).ok_or_else(|| {
+        let what = format!("archive {file} is neither beside it nor in ../dist from it: build it, or copy it there");
+        Error::in_file(ErrorKind::NoFile, manifest, what)
+    })
+}
+
+/// The archive's bytes, which are those that the manifest names.
+fn verified(place: &Path, manifest: &Manifest) -> Result<Vec<u8>, Error> {
+    let wrong = |what: String| Error::in_file(ErrorKind::WrongDigest, place, format!("{what}: copy or build it again"));
+    let unreadable = |error| Error::in_file(ErrorKind::NoFile, place, format!("cannot be read: {error}"));
+    let file = File::open(place).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    if size != manifest.size || size > LARGEST {
+        return Err(wrong(format!("has {size} bytes, its manifest says {}", manifest.size)));
+    }
+    let mut data = Vec::new();
+    file.take(size).read_to_end(&mut data).map_err(unreadable)?;
+    let found = sha256::hex(&data);
+    if found != manifest.sha256 {
+        let (found, named) = (&found[..16], &manifest.sha256[..16]);
+        return Err(wrong(format!("has SHA-256 {found}..., its manifest says {named}...")));
+    }
+    Ok(data)
+}
+
+/// Where archives are unpacked: `$G2P_CACHE`, else `g2p` in the user's cache directory.
+fn cache_folder() -> Result<PathBuf, Error> {
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let home = || variable("HOME");
+    let user = if cfg!(windows) {
+        variable("LOCALAPPDATA").map(|folder| folder.join("g2p").join("Cache"))
+    } else if cfg!(target_os = "macos") {
+        home().map(|folder| folder.join("Library/Caches/g2p"))
+    } else {
+        let folder = variable("XDG_CACHE_HOME").or_else(|| home().map(|folder| folder.join(".cache")));
+        folder.map(|folder| folder.join("g2p"))
+    };
+    variable("G2P_CACHE").or(user).ok_or_else(|| {
+        let what = "there is no cache directory to unpack a library into: set G2P_CACHE to a folder";
+        Error::new(ErrorKind::InvalidArchive, what)
+    })
+}
+
+/// The path of a file with these bytes in a folder of the cache, which appears by a rename.
+fn unpacked(cache: &Path, folder: &str, name: &str, data: &[u8]) -> std::io::Result<PathBuf> {
+    let path = cache.join(folder).join(name);
+    let mut failed = None;
+    for _ in 0..ATTEMPTS {
+        if has_bytes(&path, data) {
+            return Ok(path);
+        }
+        failed = write(cache, &path, data).err();
+    }
+    Err(failed.unwrap_or_else(|| std::io::ErrorKind::InvalidData.into()))
+}
+
+fn has_bytes(path: &Path, data: &[u8]) -> bool {
+    let same_size = fs::metadata(path).map_or(false, |found| found.len() == data.len() as u64);
+    same_size && fs::read(path).map_or(false, |found| found == data)
+}
+
+fn write(cache: &Path, path: &Path, data: &[u8]) -> std::io::Result<()> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    // The Python runtime sweeps folders of this name that a killed process left behind.
+    let temporary = cache.join(format!(".unpacking-{}-{number}", std::process::id()));
+    fs::create_dir_all(cache)?;
+    let _ = fs::remove_dir_all(&temporary); // of an earlier process with this number
+    fs::create_dir(&temporary)?;
+    let written = temporary.join("library");
+    let renamed = fs::write(&written, data)
+        .and_then(|()| fs::create_dir_all(path.parent().unwrap_or(cache)))
+        .and_then(|()| fs::rename(&written, path));
+    let _ = fs::remove_dir_all(&temporary);
+    renamed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("g2p-archive-{name}-{}", std::process::id()))
+    }
+
+    #[test]
+    fn a_file_is_unpacked_once_and_again_where_it_was_changed() {
+        let cache = folder("changed");
+        let path = unpacked(&cache, "digest", "lib.so", b"right").unwrap();
+        assert_eq!(path, cache.join("digest").join("lib.so"));
+        let written = fs::metadata(&path).unwrap().modified().unwrap();
+        assert_eq!(unpacked(&cache, "digest", "lib.so", b"right").unwrap(), path);
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
+        fs::write(&path, b"wrong").unwrap();
+        unpacked(&cache, "digest", "lib.so", b"right").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"right");
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), 1, "nothing temporary is left");
+        fs::remove_dir_all(cache).unwrap();
+    }
+
+    #[test]
+    fn many_may_unpack_at_once() {
+        let cache = folder("many");
+        let data = vec![7; 1 << 16];
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert!(unpacked(&cache, "digest", "lib.so", &data).is_ok()));
+            }
+        });
+        fs::remove_dir_all(cache).unwrap();
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_an_error() {
+        let file = folder("file");
+        fs::write(&file, b"").unwrap();
+        assert!(unpacked(&file, "digest", "lib.so", b"right").is_err());
+        fs::remove_file(file).unwrap();
+    }
+}

@@ -1,0 +1,155 @@
+//! What can go wrong.
+
+use std::fmt;
+use std::path::Path;
+
+/// The longest message, in characters; a longer one loses its middle.
+const LONGEST: usize = 400;
+
+/// Why a call failed. The first are those of `g2p.h`, where each is explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A [`CancelToken`](crate::CancelToken) or a callback asked for it.
+    Cancelled,
+    /// The allocator gave none.
+    NoMemory,
+    /// A path that holds a zero, or a mistake of this crate.
+    InvalidArgument,
+    /// A word with nothing in it, or only white space.
+    EmptyWord,
+    /// A word with a control character.
+    InvalidWord,
+    /// A word that is longer, with its prompt, than the model's input.
+    WordTooLong,
+    /// Not among [`Model::languages`](crate::Model::languages).
+    UnknownLanguage,
+    /// A manifest, index, archive or weights file that is not there or cannot be read.
+    NoFile,
+    /// Not a safetensors file of this model's tensors.
+    InvalidWeights,
+    /// Not a manifest or index, changed after it was built, or of another library.
+    InvalidManifest,
+    /// The manifest's schema is newer than this crate.
+    NewerManifest,
+    /// An archive's bytes are not those that its manifest names.
+    WrongDigest,
+    /// The library uses instructions that this processor lacks.
+    UnsupportedCpu,
+    /// This build of the library cannot do it.
+    Unsupported,
+    /// The manifest is for another architecture or system, or holds no library that can be loaded.
+    UnsupportedTarget,
+    /// The archive does not hold what its manifest says, or cannot be unpacked.
+    InvalidArchive,
+    /// The library does not load, has another interface, or gave a status that this crate does not know.
+    LibraryFailed,
+}
+
+impl ErrorKind {
+    /// That of a status of `g2p.h`, which is not `G2P_OK`.
+    pub(crate) fn of_status(status: i32) -> ErrorKind {
+        match status {
+            1 => ErrorKind::Cancelled,
+            2 => ErrorKind::NoMemory,
+            3 => ErrorKind::InvalidArgument,
+            4 => ErrorKind::EmptyWord,
+            5 => ErrorKind::InvalidWord,
+            6 => ErrorKind::WordTooLong,
+            7 => ErrorKind::UnknownLanguage,
+            9 => ErrorKind::NoFile,
+            10 => ErrorKind::InvalidWeights,
+            11 => ErrorKind::InvalidManifest,
+            12 => ErrorKind::NewerManifest,
+            13 => ErrorKind::WrongDigest,
+            14 => ErrorKind::UnsupportedCpu,
+            15 => ErrorKind::Unsupported,
+            _ => ErrorKind::LibraryFailed,
+        }
+    }
+}
+
+/// Why a call failed, in one line for the person at the keyboard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    word: Option<usize>,
+    message: String,
+}
+
+impl Error {
+    /// An error about no word in particular; the message becomes one line.
+    pub(crate) fn new(kind: ErrorKind, message: impl fmt::Display) -> Error {
+        Error {
+            kind,
+            word: None,
+            message: one_line(&message.to_string()),
+        }
+    }
+
+    pub(crate) fn about_word(self, word: usize) -> Error {
+        Error {
+            word: Some(word),
+            ..self
+        }
+    }
+
+    /// An error that begins with the name of the file that it is about.
+    pub(crate) fn in_file(kind: ErrorKind, path: &Path, message: impl fmt::Display) -> Error {
+        Error::new(kind, format_args!("{}: {message}", path.display()))
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Which of the words it is about, from 0; None where it is about none of them.
+    #[must_use]
+    pub fn word(&self) -> Option<usize> {
+        self.word
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let count = line.chars().count();
+    if count <= LONGEST {
+        return line;
+    }
+    let head: String = line.chars().take(LONGEST / 2).collect();
+    let tail: String = line.chars().skip(count - LONGEST / 4).collect();
+    format!("{head} ... {tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_of_the_header_has_a_kind_of_its_own_but_the_one_that_no_call_here_gives() {
+        let kinds: Vec<_> = (1..16).map(ErrorKind::of_status).collect();
+        for (number, kind) in kinds.iter().enumerate() {
+            assert_eq!(kinds.iter().filter(|other| *other == kind).count(), 1);
+            // G2P_TOO_SMALL: the library allocates the results.
+            assert_eq!(*kind == ErrorKind::LibraryFailed, number + 1 == 8);
+        }
+        assert_eq!(ErrorKind::of_status(99), ErrorKind::LibraryFailed);
+    }
+
+    #[test]
+    fn a_message_is_one_line_of_bounded_length() {
+        assert_eq!(Error::new(ErrorKind::NoFile, "a\n b\tc").to_string(), "a b c");
+        let long = Error::new(ErrorKind::NoFile, "é".repeat(1000)).to_string();
+        assert_eq!(long.chars().count(), LONGEST / 2 + 5 + LONGEST / 4);
+    }
+}

@@ -1,0 +1,162 @@
+//! `g2p.h`, version 1: its structures, and its functions as a table of pointers.
+//!
+//! A status is an `i32` here, never a Rust enum: the library may give values that this crate does not know.
+
+use std::marker::{PhantomData, PhantomPinned};
+use std::os::raw::{c_char, c_int, c_void};
+
+/// The version of the header that this file was written for.
+const ABI_VERSION: u32 = 1;
+pub(crate) const OK: c_int = 0;
+pub(crate) const VERIFY: u32 = 1;
+
+/// `g2p`: opaque.
+#[repr(C)]
+pub(crate) struct G2p {
+    _data: [u8; 0],
+    _not_send_sync_unpin: PhantomData<(*mut u8, PhantomPinned)>,
+}
+
+/// `g2p_error`.
+#[repr(C)]
+pub(crate) struct Error {
+    pub(crate) status: c_int,
+    pub(crate) word: usize,
+    pub(crate) message: [u8; 240],
+}
+
+/// `g2p_text`.
+#[repr(C)]
+pub(crate) struct Text {
+    pub(crate) data: *const u8,
+    pub(crate) size: usize,
+}
+
+/// `g2p_options`.
+#[repr(C)]
+pub(crate) struct Options {
+    pub(crate) size: usize,
+    pub(crate) flags: u32,
+    pub(crate) threads: u32,
+    pub(crate) allocator: *const c_void,
+}
+
+/// `g2p_bounds`.
+#[repr(C)]
+pub(crate) struct Bounds {
+    pub(crate) input: usize,
+    pub(crate) ids: usize,
+    pub(crate) text: usize,
+    pub(crate) vocabulary: usize,
+    pub(crate) rows: usize,
+}
+
+/// `g2p_request`.
+#[repr(C)]
+pub(crate) struct Request {
+    pub(crate) size: usize,
+    pub(crate) words: *const Text,
+    pub(crate) count: usize,
+    pub(crate) lang: *const c_char,
+    pub(crate) langs: *const *const c_char,
+    pub(crate) threads: u32,
+    pub(crate) flags: u32,
+    pub(crate) most_ids: usize,
+    pub(crate) cancel: *const i32,
+}
+
+/// `g2p_texts` (of bytes) and `g2p_ids` (of ids).
+#[repr(C)]
+pub(crate) struct Pieces<T> {
+    pub(crate) data: *mut T,
+    pub(crate) offsets: *mut usize,
+    pub(crate) count: usize,
+}
+
+/// `g2p_result`. It may grow: only pointers to the library's own are used.
+#[repr(C)]
+pub(crate) struct Outcome {
+    pub(crate) size: usize,
+    pub(crate) word: usize,
+    pub(crate) phonemes: Text,
+    pub(crate) ids: *const i32,
+    pub(crate) ids_count: usize,
+    pub(crate) logits: *const f32,
+}
+
+pub(crate) type Callback = unsafe extern "C" fn(user: *mut c_void, result: *const Outcome) -> c_int;
+
+/// Declares functions of the header once, for both ways to have them.
+macro_rules! functions {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+        /// The library's functions. They may be called for as long as the library is loaded.
+        #[derive(Clone, Copy)]
+        pub(crate) struct Functions {
+            $(pub(crate) $name: unsafe extern "C" fn($($argument: $type),*) $(-> $result)?,)*
+        }
+
+        impl Functions {
+            /// Looks each up by its name, which ends with a zero; the error is the name that is not there.
+            ///
+            /// # Safety
+            /// What `find` gives for a name is the function that `g2p.h` declares by it.
+            pub(crate) unsafe fn find(
+                find: impl Fn(&'static str) -> Option<std::ptr::NonNull<c_void>>,
+            ) -> Result<Functions, &'static str> {
+                Ok(Functions {
+                    $($name: {
+                        let found = find(concat!(stringify!($name), "\0")).ok_or(stringify!($name))?;
+                        // SAFETY: as the caller promises; a function's pointer has the size of any other here.
+                        unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($type),*) $(-> $result)?>(
+                            found.as_ptr(),
+                        ) }
+                    },)*
+                })
+            }
+
+            /// Those of the library that is linked into this program.
+            #[cfg(feature = "static")]
+            pub(crate) fn linked() -> Functions {
+                extern "C" {
+                    $(fn $name($($argument: $type),*) $(-> $result)?;)*
+                }
+                Functions { $($name,)* }
+            }
+        }
+    };
+}
+
+functions! {
+    fn g2p_abi_version() -> u32;
+    fn g2p_open(weights: *const c_char, options: *const Options, model: *mut *mut G2p, error: *mut Error) -> c_int;
+    fn g2p_open_manifest(
+        manifest: *const c_char, options: *const Options, model: *mut *mut G2p, error: *mut Error
+    ) -> c_int;
+    fn g2p_close(model: *mut G2p);
+    fn g2p_limits(model: *const G2p) -> Bounds;
+    fn g2p_languages(model: *const G2p, count: *mut usize) -> *const *const c_char;
+    fn g2p_info(model: *const G2p) -> *const c_char;
+    fn g2p_pronounce_all(
+        model: *mut G2p, request: *const Request, phonemes: *mut Pieces<u8>, error: *mut Error
+    ) -> c_int;
+    fn g2p_free_texts(model: *mut G2p, texts: *mut Pieces<u8>);
+    fn g2p_tokens(model: *mut G2p, request: *const Request, ids: *mut Pieces<i32>, error: *mut Error) -> c_int;
+    fn g2p_free_ids(model: *mut G2p, ids: *mut Pieces<i32>);
+    fn g2p_stream(
+        model: *mut G2p, request: *const Request, callback: Callback, user: *mut c_void, error: *mut Error
+    ) -> c_int;
+}
+
+impl Functions {
+    /// Whether the library has the interface that this file describes; else the error says which.
+    pub(crate) fn check_version(&self) -> Result<(), String> {
+        // SAFETY: without arguments, and of this type in every version.
+        let version = unsafe { (self.g2p_abi_version)() };
+        if version == ABI_VERSION {
+            return Ok(());
+        }
+        Err(format!(
+            "its interface is version {version}, this crate's is {ABI_VERSION}"
+        ))
+    }
+}

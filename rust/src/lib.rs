@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs, rust_2018_idioms, unsafe_op_in_unsafe_fn)]
+
+mod archive;
+mod call;
+mod error;
+mod ffi;
+mod json;
+mod library;
+mod manifest;
+mod model;
+mod sha256;
+mod tar;
+mod target;
+
+pub use call::{CancelToken, Options, Pronounced};
+pub use error::{Error, ErrorKind};
+pub use manifest::default_manifest;
+pub use model::{Limits, Model};

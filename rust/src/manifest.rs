@@ -1,0 +1,267 @@
+//! Manifests and their index: read, checked, one chosen.
+
+use std::fs::File;
+use std::io::{ErrorKind as IoError, Read};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind};
+use crate::json::{self, Value};
+use crate::{sha256, target};
+
+const SCHEMA_VERSION: i64 = 1;
+const LARGEST: u64 = 1 << 26; // bytes of a manifest or an index
+
+/// What it takes to have the library that a manifest describes.
+#[derive(Debug)]
+pub(crate) struct Manifest {
+    /// The library archive's file name: a plain name.
+    pub(crate) archive: String,
+    /// Its digest, 64 hexadecimal digits.
+    pub(crate) sha256: String,
+    /// Its bytes.
+    pub(crate) size: u64,
+    /// The shared library's name in it: a plain name.
+    pub(crate) library: String,
+}
+
+/// Reads a manifest of a library that runs on this machine.
+///
+/// Its weights are for the library to check, which compares the manifest with itself as well.
+pub(crate) fn read(path: &Path) -> Result<Manifest, Error> {
+    let invalid = |what: &str| Error::in_file(ErrorKind::InvalidManifest, path, what);
+    let data = checked(path)?;
+    target::check(data.get("target").unwrap_or(&Value::Null))?;
+    let archive = data.get("archives").and_then(|archives| archives.get("library"));
+    let field = |name| archive.and_then(|archive| archive.get(name));
+    let text = |name| field(name).and_then(Value::text);
+    let files = data
+        .get("files")
+        .and_then(|files| files.get("library"))
+        .and_then(Value::list);
+    Ok(Manifest {
+        archive: text("file")
+            .filter(|name| is_plain(name))
+            .ok_or_else(|| invalid("at archives.library.file: a plain file name is wanted"))?
+            .to_owned(),
+        sha256: text("sha256")
+            .filter(|digest| digest.len() == 64 && digest.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')))
+            .ok_or_else(|| invalid("at archives.library.sha256: 64 hexadecimal digits are wanted"))?
+            .to_owned(),
+        size: field("size")
+            .and_then(Value::int)
+            .and_then(|size| u64::try_from(size).ok())
+            .ok_or_else(|| invalid("at archives.library.size: a number of bytes is wanted"))?,
+        library: files
+            .and_then(|files| files.first())
+            .and_then(Value::text)
+            .filter(|name| is_plain(name))
+            .ok_or_else(|| invalid("at files.library: the name of a shared library is wanted"))?
+            .to_owned(),
+    })
+}
+
+/// The manifest to load where none is named: the default of the index in `$G2P_MANIFESTS`, else in `./manifests`, if it
+/// runs on this machine, else the only one there that does.
+///
+/// # Errors
+/// There is no index, it is damaged, no variant in it runs here, or there is no one to prefer.
+pub fn default_manifest() -> Result<PathBuf, Error> {
+    let folder = match std::env::var_os("G2P_MANIFESTS") {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => PathBuf::from("manifests"),
+    };
+    choose(&folder.join("index.json"))
+}
+
+fn choose(path: &Path) -> Result<PathBuf, Error> {
+    let index = read_json(path)?;
+    let default = index.get("default").and_then(Value::text);
+    let listed = index.get("manifests").and_then(Value::list).unwrap_or_default();
+    let runs = |entry: &&Value| target::check(entry.get("target").unwrap_or(&Value::Null)).is_ok();
+    let field = |entry: &Value, name| entry.get(name).and_then(Value::text).unwrap_or_default().to_owned();
+    let names = |entries: &[&Value]| {
+        entries
+            .iter()
+            .map(|entry| field(entry, "name"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let here: Vec<&Value> = listed.iter().filter(runs).collect();
+    let preferred = here
+        .iter()
+        .find(|entry| entry.get("name").and_then(Value::text) == default && default.is_some());
+    let entry = match (preferred, here.as_slice()) {
+        (Some(entry), _) | (None, [entry]) => *entry,
+        (None, []) => {
+            let all = names(&listed.iter().collect::<Vec<_>>());
+            let what = format!("it lists no variant that runs on this machine, but {all}: build target=host");
+            return Err(Error::in_file(ErrorKind::NoFile, path, what));
+        }
+        (None, several) => {
+            let what = format!("it has no default for this machine: name one of {}", names(several));
+            return Err(Error::in_file(ErrorKind::NoFile, path, what));
+        }
+    };
+    let file = field(entry, "file");
+    if !is_plain(&file) {
+        return Err(Error::in_file(
+            ErrorKind::InvalidManifest,
+            path,
+            format!("the file '{file}' is no plain name"),
+        ));
+    }
+    let manifest = path.with_file_name(file);
+    if checked(&manifest)?.get("digest").and_then(Value::text) != Some(&field(entry, "digest")) {
+        let what = "not the manifest that its index lists: build the variant again";
+        return Err(Error::in_file(ErrorKind::InvalidManifest, &manifest, what));
+    }
+    Ok(manifest)
+}
+
+/// A manifest that has the digest that it names.
+fn checked(path: &Path) -> Result<Value, Error> {
+    let mut data = read_json(path)?;
+    let named = match &mut data {
+        Value::Object(members) => members.remove("digest"),
+        _ => None,
+    };
+    let found = Value::Text(sha256::hex(data.canonical().as_bytes()));
+    match named {
+        Some(digest) if digest == found => {
+            if let Value::Object(members) = &mut data {
+                members.insert("digest".to_owned(), digest);
+            }
+            Ok(data)
+        }
+        Some(_) => {
+            let what = "its digest is another than it says: it was changed after it was built";
+            Err(Error::in_file(ErrorKind::InvalidManifest, path, what))
+        }
+        None => Err(Error::in_file(
+            ErrorKind::InvalidManifest,
+            path,
+            "not a manifest: it has no digest",
+        )),
+    }
+}
+
+/// A JSON object of a schema version that this crate reads.
+fn read_json(path: &Path) -> Result<Value, Error> {
+    let invalid = |what: String| Error::in_file(ErrorKind::InvalidManifest, path, what);
+    let mut data = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut data));
+    if let Err(error) = read {
+        return Err(match error.kind() {
+            IoError::NotFound => Error::new(
+                ErrorKind::NoFile,
+                format_args!(
+                    "there is no file at {}: build a variant with `doit`, or name a manifest",
+                    path.display()
+                ),
+            ),
+            _ => Error::in_file(ErrorKind::NoFile, path, format!("cannot be read: {error}")),
+        });
+    }
+    if data.len() as u64 > LARGEST {
+        return Err(invalid(format!("larger than {LARGEST} bytes: no manifest")));
+    }
+    let value = json::parse(&data).map_err(|what| invalid(format!("not a readable JSON file: {what}")))?;
+    match value.get("schema_version").and_then(Value::int) {
+        Some(SCHEMA_VERSION) => Ok(value),
+        Some(version) if version > SCHEMA_VERSION => Err(Error::in_file(
+            ErrorKind::NewerManifest,
+            path,
+            format!("schema version {version} is newer than {SCHEMA_VERSION}, the one this crate reads: update it"),
+        )),
+        _ => Err(invalid("not a manifest: it has no schema_version".to_owned())),
+    }
+}
+
+/// A file's name without folders, that no system reads otherwise.
+fn is_plain(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.+-".contains(c);
+    (1..=255).contains(&name.len()) && name.chars().all(allowed) && !name.starts_with(['.', '+', '-'])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_plain_name_stays_in_its_folder() {
+        for name in ["a.tar", "libg2p.so", "embedded-host-b1.8-kv_0+1.tar"] {
+            assert!(is_plain(name), "{name}");
+        }
+        let long = "a".repeat(256);
+        for name in [
+            "", ".", "..", "../a", "a/b", "a\\b", "c:a", ".hidden", "-a", "a\0", "é", &long,
+        ] {
+            assert!(!is_plain(name), "{name}");
+        }
+    }
+
+    /// A manifest that is whole, and its digest.
+    fn manifest(name: &str) -> (String, String) {
+        let text = format!("{{\"name\":\"{name}\",\"schema_version\":1}}");
+        let digest = sha256::hex(text.as_bytes());
+        (format!("{},\"digest\":\"{digest}\"}}", &text[..text.len() - 1]), digest)
+    }
+
+    /// Writes an index of variants, given by name and triple, and says what is chosen of it: a file or an error.
+    fn chosen(default: &str, variants: &[(&str, &str)]) -> Result<String, String> {
+        let folder = std::env::temp_dir().join(format!("g2p-index-{:?}", std::thread::current().id()));
+        fs::create_dir_all(&folder).unwrap();
+        let mut entries = Vec::new();
+        for (name, triple) in variants {
+            let (text, digest) = manifest(name);
+            fs::write(folder.join(format!("{name}.json")), text).unwrap();
+            entries.push(format!(
+                "{{\"name\":\"{name}\",\"file\":\"{name}.json\",\"digest\":\"{digest}\",\"target\":{{\"library\":\
+                 \"shared\",\"link\":\"standalone\",\"triple\":\"{triple}\",\"features\":[]}}}}"
+            ));
+        }
+        let index = folder.join("index.json");
+        let entries = entries.join(",");
+        fs::write(
+            &index,
+            format!("{{\"schema_version\":1,\"default\":{default},\"manifests\":[{entries}]}}"),
+        )
+        .unwrap();
+        let found = choose(&index);
+        if let Ok(path) = &found {
+            fs::write(path, manifest("of a later build").0).unwrap();
+            assert!(choose(&index)
+                .unwrap_err()
+                .to_string()
+                .contains("not the manifest that its index lists"));
+        }
+        fs::remove_dir_all(&folder).unwrap();
+        found
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_default_if_it_runs_here_else_the_only_one_that_does() {
+        let (here, there) = (&*target::host_triple(), "riscv64-unknown-none");
+        assert_eq!(chosen("\"b\"", &[("a", here), ("b", here)]).unwrap(), "b.json");
+        assert_eq!(chosen("\"b\"", &[("a", here), ("b", there)]).unwrap(), "a.json");
+        assert_eq!(chosen("null", &[("a", there), ("b", here)]).unwrap(), "b.json");
+        let several = chosen("null", &[("a", here), ("b", here)]).unwrap_err();
+        assert!(
+            several.ends_with("it has no default for this machine: name one of a, b"),
+            "{several}"
+        );
+        let none = chosen("\"a\"", &[("a", there)]).unwrap_err();
+        assert!(
+            none.ends_with("it lists no variant that runs on this machine, but a: build target=host"),
+            "{none}"
+        );
+        assert_eq!(
+            choose(Path::new("no/index.json")).unwrap_err().kind(),
+            ErrorKind::NoFile
+        );
+    }
+}

@@ -1,0 +1,283 @@
+"""The crate `rust/`: its own tests, and its command beside Python's, with the library loaded and linked."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import CACHED, ROOT, Tree, copy_tree
+
+from g2p_build.golden import FOLDER, words
+from g2p_build.runtime import load
+
+CRATE = ROOT / "rust"
+REAL = ROOT.parent / "shared" / "data" / "test"
+GOLDEN = {
+    (row["lang"], row["word"]): row["ipa"]
+    for row in json.loads((FOLDER / "embedded.json").read_text(encoding="utf-8"))["words"]
+}
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("cargo") is None or shutil.which("cc") is None, reason="cargo or cc is not installed (cargo, gcc)"
+)
+
+
+@dataclass(frozen=True)
+class Crate:
+    """The crate built in one of its two ways, and a folder with one variant, which an index there lists."""
+
+    folder: Path
+    linked: bool
+
+    @property
+    def env(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("G2P_", "CARGO_"))}
+        return (
+            kept
+            | {
+                "G2P_MANIFESTS": str(self.folder / "manifests"),
+                "G2P_CACHE": str(self.folder / "cache"),
+                "G2P_LIB_DIR": str(self.folder / "library"),
+                "CARGO_TARGET_DIR": str(self.folder / "target"),
+            }
+            | ({"CARGO_HOME": os.environ["CARGO_HOME"]} if "CARGO_HOME" in os.environ else {})
+        )
+
+    @property
+    def command(self) -> str:
+        return str(self.folder / "target" / "debug" / "g2p")
+
+    def cargo(self, *arguments: str) -> None:
+        """Runs cargo in the crate, which must succeed."""
+        options = ["--offline", "--locked", *(["--features", "static"] if self.linked else [])]
+        split = arguments.index("--") if "--" in arguments else len(arguments)
+        made = subprocess.run(
+            ["cargo", *arguments[:split], *options, *arguments[split:]],
+            cwd=CRATE,
+            env=self.env,
+            capture_output=True,
+            text=True,
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+
+    def run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([self.command, *arguments], env=self.env, capture_output=True, input=stdin)
+
+
+def crate_of(tree: Tree, name: str, folder: Path, linked: bool) -> Crate:
+    """Builds the crate for one variant of a tree."""
+    (folder / "dist").symlink_to(tree.root / "dist")
+    (folder / "manifests").mkdir()
+    shutil.copy2(tree.root / "manifests" / f"{name}.json", folder / "manifests")
+    index = json.loads((tree.root / "manifests" / "index.json").read_bytes())
+    index |= {"default": name, "manifests": [entry for entry in index["manifests"] if entry["name"] == name]}
+    (folder / "manifests" / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    manifest = json.loads((folder / "manifests" / f"{name}.json").read_bytes())
+    with tarfile.open(folder / "dist" / manifest["archives"]["library"]["file"]) as archive:
+        archive.extractall(folder / "library", filter="data")
+    made = Crate(folder, linked)
+    made.cargo("build")
+    return made
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["loaded", "linked"])
+def crate(built: Tree, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Crate:
+    return crate_of(built, CACHED, tmp_path_factory.mktemp("crate"), request.param)
+
+
+@pytest.fixture(scope="module")
+def python(built: Tree, crate: Crate) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Python's command on the same variant, with the same cache."""
+
+    def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        env = built.env | {name: crate.env[name] for name in ("G2P_MANIFESTS", "G2P_CACHE")}
+        command = [sys.executable, "-m", "g2p_build.runtime.cli", *arguments]
+        return subprocess.run(command, cwd=built.root, env=env, capture_output=True, input=stdin)
+
+    return run
+
+
+def test_its_own_tests_among_them_the_golden_words_and_its_readme(crate: Crate) -> None:
+    crate.cargo("test", "--quiet")
+
+
+def test_it_needs_no_other_crate() -> None:
+    assert (CRATE / "Cargo.lock").read_text(encoding="utf-8").count("[[package]]") == 1
+
+
+def test_every_use_of_unsafe_says_why_it_is_safe(crate: Crate) -> None:
+    if shutil.which("cargo-clippy") is None:
+        pytest.skip("clippy is not installed (rust-clippy)")
+    lints = ("clippy::undocumented_unsafe_blocks", "clippy::correctness", "clippy::suspicious", "unused")
+    crate.cargo("clippy", "--all-targets", "--", *(f"-D{lint}" for lint in lints))
+
+
+def test_its_format_is_rustfmts() -> None:
+    if shutil.which("cargo-fmt") is None:
+        pytest.skip("rustfmt is not installed")
+    made = subprocess.run(["cargo", "fmt", "--check"], cwd=CRATE, capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+
+
+def test_the_static_library_must_be_named(tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("G2P_")}
+    command = [
+        "cargo",
+        "check",
+        "--offline",
+        "--locked",
+        "--features",
+        "static",
+        "--target-dir",
+        str(tmp_path / "target"),
+    ]
+    for env, expected in (({}, "set G2P_LIB_DIR"), ({"G2P_LIB_DIR": str(tmp_path)}, "there is no libg2p.a in")):
+        made = subprocess.run(command, cwd=CRATE, env=kept | env, capture_output=True, text=True)
+        assert made.returncode != 0
+        assert expected in made.stderr
+
+
+def test_the_command_pronounces_the_golden_words(crate: Crate) -> None:
+    for lang, listed in words().items():
+        expected = "".join(f"{word}\t{GOLDEN[lang, word]}\n" for word in listed).encode()
+        made = crate.run("pronounce", "--lang", lang, *listed)
+        assert (made.returncode, made.stdout, made.stderr) == (0, expected, b"")
+        made = crate.run(f"--lang={lang}", "pronounce", stdin="\r\n".join(listed).encode())
+        assert (made.returncode, made.stdout, made.stderr) == (0, expected, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"),
+    [
+        (["--json", "pronounce", "--lang", "vie-n", "đạo đức", "phở"], ""),
+        (["pronounce", "--json", "--lang", "tha"], "\ufeffสวัสดี\n วิดีทัศน์ \n"),
+        (["pronounce"], ""),
+        (["languages"], ""),
+        (["languages", "--json"], ""),
+        (["pronounce"], "knight\nday\n\nnight\n"),
+        (["pronounce", "knight", ""], ""),
+        (["pronounce", "--lang", "spa", "hola"], ""),
+        (["pronounce", "--lang", "xx", "hola"], ""),
+        (["pronounce", "--lang", "xx"], "hola\n"),
+    ],
+)
+def test_the_command_says_what_pythons_does(
+    crate: Crate, python: Callable[..., subprocess.CompletedProcess[bytes]], arguments: list[str], stdin: str
+) -> None:
+    ours, theirs = (run(*arguments, stdin=stdin.encode()) for run in (crate.run, python))
+    assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
+    assert ours.stderr == theirs.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "said"),
+    [
+        ([], b"", "a command is wanted"),
+        (["say"], b"", 'there is no command "say"'),
+        (["info", "more"], b"", 'unrecognized argument "more"'),
+        (["pronounce", "--fast"], b"", 'unrecognized argument "--fast"'),
+        (["pronounce", "--lang"], b"", "argument --lang: expected one argument"),
+        (["pronounce", "--manifest", "no/such.json", "a"], b"", "there is no file at no/such.json"),
+        (["pronounce", "a\tb"], b"", r"the word 'a\x09b' holds a control character"),
+        (["pronounce"], b"a\n" + b"b" * 80, "line 2: the word 'bbbbbbbbbbbbbbbbbbbbbbbb...bbbbbbbb' is 80 bytes"),
+        (["pronounce"], b"a\nb\xff\n", r"line 2: 'b\xff\n' is not UTF-8"),
+    ],
+)
+def test_an_error_is_one_line_and_status_two(crate: Crate, arguments: list[str], stdin: bytes, said: str) -> None:
+    made = crate.run(*arguments, stdin=stdin)
+    assert made.returncode == 2
+    assert made.stderr.decode().startswith(f"g2p: {said}")
+    assert made.stderr.count(b"\n") == 1
+
+
+def test_what_it_is(crate: Crate) -> None:
+    data = json.loads(crate.run("info", "--json").stdout)
+    lines = dict(line.split("\t") for line in crate.run("info").stdout.decode().splitlines())
+    assert data["dtype"] == lines["dtype"] == "float32"
+    assert " ".join(data["model"]["languages"]) == lines["model.languages"]
+    assert crate.run("--help").stdout.startswith(b"usage: g2p ")
+
+
+def test_a_line_is_answered_before_the_next_is_written(crate: Crate) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [crate.command, "pronounce", "--lang", "fin"], env=crate.env, stdin=pipe, stdout=pipe
+    ) as talk:
+        assert talk.stdin is not None and talk.stdout is not None
+        for part, answered in ((b"tie\n", b"tie\t"), ("yö".encode()[:2], b""), ("yö\n".encode()[2:], "yö\t".encode())):
+            talk.stdin.write(part)
+            talk.stdin.flush()
+            if answered:
+                assert talk.stdout.readline().startswith(answered)
+        talk.stdin.close()
+        assert talk.wait() == 0
+
+
+def test_a_reader_that_is_gone_ends_it_quietly(crate: Crate) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([crate.command, "languages"], env=crate.env, stdout=pipe, stderr=pipe) as made:
+        assert made.stdout is not None and made.stderr is not None
+        made.stdout.close()
+        assert (made.stderr.read(), made.wait()) == (b"", 141)
+
+
+def test_a_linked_library_is_not_unpacked(crate: Crate, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    no_cache = {"G2P_CACHE": str(tmp_path / "file")}
+    made = subprocess.run(
+        [crate.command, "pronounce", "knight"], env=crate.env | no_cache, capture_output=True, text=True
+    )
+    if crate.linked:
+        assert (made.returncode, made.stdout) == (0, "knight\tˈnaɪt\n")
+    else:
+        assert (made.returncode, made.stdout) == (2, "")
+        assert "cannot be unpacked into" in made.stderr
+
+
+@pytest.mark.parametrize("crate", [False], ids=["loaded"], indirect=True)
+def test_it_shares_its_cache_with_python(
+    crate: Crate, python: Callable[..., subprocess.CompletedProcess[bytes]]
+) -> None:
+    cache = crate.folder / "cache"
+    shutil.rmtree(cache, ignore_errors=True)
+    digest = json.loads((crate.folder / "manifests" / f"{CACHED}.json").read_bytes())["archives"]["library"]["sha256"]
+    library, built = cache / digest / "libg2p.so", (crate.folder / "library" / "libg2p.so").read_bytes()
+    for run in (crate.run, python, crate.run):
+        assert run("pronounce", "knight").stdout == "knight\tˈnaɪt\n".encode()
+        assert library.read_bytes() == built
+    library.write_bytes(b"something else")
+    assert crate.run("pronounce", "knight").returncode == 0
+    assert library.read_bytes() == built
+    assert not list(cache.glob(".unpacking-*"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("linked", [False, True], ids=["loaded", "linked"])
+def test_all_real_words_are_pythons(built: Tree, tmp_path: Path, linked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sorted(REAL.glob("*.tsv"))
+    if not files:
+        pytest.skip(f"there are no words at {REAL}")
+    tree = copy_tree(tmp_path / "tree", built.cache)
+    tree.compiled("batch=[1,8]", "max_lens=long")  # one word does not fit into the default's bounds
+    name = CACHED.replace("i64-o128", "i96-o160")
+    (tmp_path / "crate").mkdir()
+    crate = crate_of(tree, name, tmp_path / "crate", linked)
+    monkeypatch.setenv("G2P_CACHE", crate.env["G2P_CACHE"])
+    g2p = load(crate.folder / "manifests" / f"{name}.json", threads=1)
+    count = 0
+    for file in files:
+        listed = [line.split("\t")[0] for line in file.read_text(encoding="utf-8").splitlines()]
+        expected = dict(zip(listed, g2p(listed, lang=file.stem), strict=True))
+        random.Random(file.stem).shuffle(listed)
+        made = crate.run("pronounce", "--lang", file.stem, stdin="\n".join(listed).encode())
+        assert made.returncode == 0, made.stderr.decode()
+        assert made.stdout.decode() == "".join(f"{word}\t{expected[word]}\n" for word in listed)
+        count += len(listed)
+    assert count == 1500
