@@ -12,7 +12,7 @@ from g2p_build.models.layout import PANEL
 
 __all__ = ["Cpu", "cpu_named", "cpu_of"]
 
-_FEATURES = {"avx512f": "avx512", "avx2": "avx2", "neon": "neon"}
+_FEATURES = {"avx512f": "avx512", "avx2": "avx2", "neon": "neon", "simd128": "simd128"}
 
 
 @dataclass(frozen=True)
