@@ -158,7 +158,7 @@ async function bytesOf(source) {
 async function fetched(place) {
   // Node's fetch takes no files. It is asked for its module of files in a way that no bundler follows.
   const files = globalThis.process?.getBuiltinModule?.("node:fs/promises");
-  const file = files && (place instanceof URL ? place.protocol === "file:" && place : !/^[a-z]+:/i.test(place) && place);
+  const file = files && (place instanceof URL ? place.protocol === "file:" && place : !/^[a-z]{2,}:/i.test(place) && place);
   try {
     return file ? new Uint8Array(await files.readFile(file)) : await fetch(place);
   } catch (error) {
