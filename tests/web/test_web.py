@@ -4,7 +4,10 @@ import gzip
 import json
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ from conftest import ROOT, Tree, unpacked
 HERE = Path(__file__).parent
 PARTS = ("g2p.d.mts", "g2p.h", "g2p.mjs", "g2p.wasm", "package.json")
 GOLDEN = json.loads((ROOT / "g2p_build" / "golden" / "embedded.json").read_bytes())["words"]
+
+TOOLS = ("esbuild@0.28.2", "puppeteer-core@24.43.1", "typescript@7.0.2")
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
 
@@ -94,7 +99,7 @@ def test_the_golden_words_are_the_same(package: Path) -> None:
     alone = [{"words": [row["word"]], "lang": row["lang"]} for row in GOLDEN]
     found = node("drive.mjs", package, stdin=[*together, *alone])
     texts = [row["ipa"] for lang in languages for row in of[lang]]
-    assert sum(found[: len(languages)], []) == texts
+    assert [text for answer in found[: len(languages)] for text in answer] == texts
     assert found[len(languages) :] == [[row["ipa"]] for row in GOLDEN]
 
 
@@ -147,28 +152,63 @@ def test_memory_that_is_given_back_is_used_again(package: Path) -> None:
 
 @pytest.fixture(scope="module")
 def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the two tools of npm's that these tests want."""
+    """A folder with what of npm's these tests want."""
     if shutil.which("npm") is None:
         pytest.skip("there is no npm")
     folder = tmp_path_factory.mktemp("npm")
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, "typescript@7.0.2", "esbuild@0.28.2"]
+    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, *TOOLS]
     if subprocess.run(command, capture_output=True, timeout=300).returncode:
         pytest.skip("npm installs nothing here")
-    return folder / "node_modules" / ".bin"
+    return folder
 
 
 @pytest.mark.parametrize("package", ["float32"], indirect=True)
 def test_the_types_are_what_they_say(package: Path, npm: Path) -> None:
     shutil.copyfile(HERE / "types.ts", package / "types.ts")
     options = ["--noEmit", "--strict", "--noUncheckedIndexedAccess", "--target", "es2022", "--module", "nodenext"]
-    ran = subprocess.run([npm / "tsc", *options, "types.ts"], cwd=package, capture_output=True, text=True)
+    ran = subprocess.run(
+        [npm / "node_modules/.bin/tsc", *options, "types.ts"], cwd=package, capture_output=True, text=True
+    )
     assert ran.returncode == 0, ran.stdout
 
 
 @pytest.mark.parametrize("package", ["float32"], indirect=True)
 def test_a_bundler_for_browsers_takes_it(package: Path, npm: Path) -> None:
     (package / "app.mjs").write_text('import { load } from "./g2p.mjs";\nconsole.log(load);\n')
-    command = [npm / "esbuild", "app.mjs", "--bundle", "--format=esm", "--platform=browser", "--log-level=warning"]
+    command = [
+        npm / "node_modules/.bin/esbuild",
+        "app.mjs",
+        "--bundle",
+        "--format=esm",
+        "--platform=browser",
+        "--log-level=warning",
+    ]
     ran = subprocess.run(command, cwd=package, capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert 'new URL("g2p.wasm", import.meta.url)' in ran.stdout
+
+
+@pytest.fixture
+def site(package: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of the demonstration, served from this process."""
+    for folder in (package, ROOT / "examples" / "web"):
+        shutil.copytree(folder, tmp_path / "site", dirs_exist_ok=True)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium")
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_the_page_pronounces_what_is_typed(site: str, npm: Path, tmp_path: Path) -> None:
+    shutil.copyfile(HERE / "page.mjs", npm / "page.mjs")
+    command = ["node", npm / "page.mjs", site, str(shutil.which("chromium")), tmp_path / "page.png"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    first, typed, refused, logged = json.loads(ran.stdout)
+    assert (first[0], typed[0], refused[0]) == ("ˈnaɪt", "ˈyhdysˌkuntɑ", "")
+    assert first[1].endswith(" ms") and typed[1].endswith(" ms") and "is empty" in refused[1]
+    assert logged == []
+    assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
