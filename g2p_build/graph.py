@@ -175,13 +175,17 @@ def _compiled(standalone: bool, library: str) -> tuple[str, ...]:
 
 def _files(standalone: bool, library: str, names: Iterable[str]) -> dict[str, Any]:
     """What the members of the library archive are, as the manifest says it."""
-    shared, beside = library == "shared", {"libtvm_runtime.so", "libg2p.a", "g2p.h", "sizes.json"}
+    linked, shared, beside = (
+        library != "objects",
+        library == "shared",
+        {"libtvm_runtime.so", "libg2p.a", "g2p.h", "sizes.json"},
+    )
     return {
-        "library": sorted(set(names) - beside) if shared else sorted(names),
+        "library": sorted(set(names) - beside) if linked else sorted(names),
         "runtime": "libtvm_runtime.so" if shared and not standalone else None,
         "header": "g2p.h" if standalone else None,
         "static": "libg2p.a" if shared and standalone else None,
-        "sizes": "sizes.json" if shared and standalone else None,
+        "sizes": "sizes.json" if linked and standalone else None,
     }
 
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 from g2p_build.kit import kit_files
 
-__all__ = ["CORE", "core_files", "linked_files", "shared_name"]
+__all__ = ["CORE", "core_files", "linked_files", "shared_name", "web_files"]
 
 CORE = Path(__file__).with_name("core")
 """The core's C files and headers."""
+
+WEB = Path(__file__).with_name("web")
+"""What a WebAssembly module has besides: its C library, and what loads it."""
 
 
 def core_files() -> dict[str, Path]:
@@ -15,10 +18,17 @@ def core_files() -> dict[str, Path]:
     return {path.name: path for path in sorted(CORE.iterdir()) if path.suffix in (".c", ".h")}
 
 
+def web_files() -> dict[str, Path]:
+    """The files for a WebAssembly module by name."""
+    return {path.name: path for path in sorted(WEB.iterdir())}
+
+
 def linked_files(triple: str, library: str) -> tuple[str, ...]:
     """What the stage `link` writes for a target, sorted."""
     if library == "objects":
         return kit_files([*core_files(), "contract.c", "program.c"], triple)
+    if library == "module":
+        return tuple(sorted(["g2p.h", "g2p.wasm", "sizes.json", *(name for name in web_files() if name != "libc.c")]))
     return tuple(sorted([shared_name(triple), "g2p.h", "libg2p.a", "sizes.json"]))
 
 

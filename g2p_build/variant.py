@@ -68,8 +68,8 @@ class Target:
     triple: str  # concrete: never "host"
     cpu: str  # concrete: never "host"
     features: tuple[str, ...]  # what the CPU must have, names as in runtime/cpu.py
-    link: str  # "vm": run by TVM's virtual machine
-    library: str  # "shared": linked, can be loaded; "objects": for the app's own linker
+    link: str  # "standalone": a plain C library; "vm": run by TVM's virtual machine
+    library: str  # "shared": linked, can be loaded; "objects": for the app's own linker; "module": WebAssembly
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """A copy of the tree to build in, and the variants that many tests look at, built once a session."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +103,23 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     tree.compiled("dtype=float16")
     tree.compiled("target.link=vm", "target.name=machine", "batch=[1,8]")
     return tree
+
+
+@pytest.fixture(scope="session")
+def ported(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A tree with the embedded checkpoint for machines that are not this one, made of what `built` has in its cache."""
+    tree = copy_tree(tmp_path_factory.mktemp("ported") / "tree", built.cache)
+    tree.compiled("target=wasm,linux_arm64", "dtype=float32,float16")
+    tree.compiled("target=iphone,android")
+    return tree
+
+
+def unpacked(tree: Tree, name: str, folder: Path) -> Path:
+    """The folder, with the members of both archives of a published variant in it."""
+    for entry in json.loads((tree.root / "manifests" / f"{name}.json").read_bytes())["archives"].values():
+        with tarfile.open(tree.root / "dist" / entry["file"]) as archive:
+            archive.extractall(folder, filter="data")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from g2p_build.errors import BuildError
@@ -23,6 +24,8 @@ LINKABLE = {
     "wasm32-unknown-wasi": "wasm32-wasi",
 }
 """Triples that can be linked here, and zig's names for them: with the oldest C library that the result runs on."""
+
+_WASM_STACK = 256 * 1024  # bytes; below everything else in memory, so that what overflows it is a trap
 
 
 def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list[Path]:
@@ -49,10 +52,9 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
                 (scratch / file).write_text(source, encoding="utf-8")
         defines = ["-DG2P_NO_FILES", "-DG2P_NO_THREADS"] if triple.startswith("wasm") else []
         # One command compiles all files at once. Undefined behaviour is looked for in tests, not in apps.
-        command = ["build-lib", "-static", "-target", LINKABLE[triple], "-O", "ReleaseFast", "-fstrip", "-fPIC"]
+        command = ["build-lib", "-static", "-target", LINKABLE[triple], "-O", "ReleaseFast", "-fstrip"]
         command += ["-fno-compiler-rt", "-fno-sanitize-c", "--name", "all", "-femit-bin=all.a", "-lc"]
-        if triple.startswith("wasm"):
-            command += ["-mcpu=generic+simd128"]
+        command += ["-mcpu=generic+simd128+bulk_memory"] if triple.startswith("wasm") else ["-fPIC"]
         _zig([*command, "-cflags", "-std=c11", "-fvisibility=hidden", *defines, "--", *units], scratch, triple)
         (scratch / "objects").mkdir()
         _zig(["ar", "x", str(scratch / "all.a")], scratch / "objects", triple)
@@ -100,8 +102,12 @@ def link_wasm(objects: Sequence[Path], exports: Sequence[str], triple: str, outp
     Raises:
         BuildError: The linker refuses the objects.
     """
-    exported = [f"-Wl,--export={name}" for name in exports]
-    _link(["-mexec-model=reactor", "-s", *exported], objects, [], triple, output)
+    options = ["--no-entry", "--stack-first", "-z", f"stack-size={_WASM_STACK}", "--strip-all", "--gc-sections"]
+    with _copies(objects) as scratch:
+        names = [path.name for path in objects]
+        exported = [f"--export={name}" for name in exports]
+        _zig(["wasm-ld", *options, *exported, *names, "-o", output.name], scratch, triple)
+        shutil.copyfile(scratch / output.name, output)
 
 
 def static_library(objects: Sequence[Path], output: Path) -> None:
@@ -110,10 +116,7 @@ def static_library(objects: Sequence[Path], output: Path) -> None:
     Raises:
         BuildError: The archiver refuses the objects.
     """
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        for path in objects:
-            shutil.copyfile(path, scratch / path.name)
+    with _copies(objects) as scratch:
         _zig(["ar", "rcsD", "library.a", *(path.name for path in objects)], scratch, "")
         shutil.copyfile(scratch / "library.a", output)
 
@@ -130,16 +133,23 @@ def _link(
         raise BuildError(
             f"cannot link a library for {triple!r} here (only for {', '.join(LINKABLE)}): use target.library=objects"
         )
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        for path in objects:
-            shutil.copyfile(path, scratch / path.name)
+    with _copies(objects) as scratch:
         names = [path.name for path in objects]
         if version_script is not None:
             (scratch / "exports.map").write_text(version_script)
             options = [*options, "-Wl,--version-script=exports.map"]
         _zig(["cc", "-target", LINKABLE[triple], *kind, *names, *options, "-o", output.name], scratch, triple)
         shutil.copyfile(scratch / output.name, output)
+
+
+@contextmanager
+def _copies(objects: Sequence[Path]) -> Iterator[Path]:
+    """A folder with copies of objects, in which commands name no other folder."""
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        for path in objects:
+            shutil.copyfile(path, scratch / path.name)
+        yield scratch
 
 
 def _zig(arguments: Sequence[str], folder: Path, triple: str) -> None:

@@ -33,7 +33,7 @@ __all__ = [
     "target_of",
 ]
 
-ARCHITECTURES = ("x86_64", "aarch64", "arm64")
+ARCHITECTURES = ("x86_64", "aarch64", "arm64", "wasm32")
 """What triples may begin with."""
 
 OBJECTS = ("lib0.o", "devc.o")
@@ -166,4 +166,6 @@ def target_of(target: Mapping[str, Any]) -> Target:
         raise BuildError(
             f"LLVM knows no CPU {cpu!r} for {triple}" + (f"; did you mean {' or '.join(near)}?" if near else "")
         )
-    return Target({"kind": "llvm", "mtriple": triple, "mcpu": cpu})
+    # Elsewhere the CPU's name says what it has, in words that are not LLVM's.
+    attributes = {"mattr": [f"+{name}" for name in target["features"]]} if triple.startswith("wasm") else {}
+    return Target({"kind": "llvm", "mtriple": triple, "mcpu": cpu} | attributes)

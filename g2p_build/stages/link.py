@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.compiler.contract import contract
-from g2p_build.compiler.link import compile_c, link_shared, static_library
+from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
 from g2p_build.kit import kit
-from g2p_build.linked import core_files, shared_name
+from g2p_build.linked import core_files, shared_name, web_files
 from g2p_build.store.files import canonical_json
 
 __all__ = ["TOOLS", "build", "memory", "source_files"]
@@ -24,15 +24,17 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 
 
 def source_files(params: Mapping[str, Any]) -> dict[str, Path]:
-    """The files of the core, by name."""
-    return core_files()
+    """The files of the core, by name; for a WebAssembly module also those that go with it."""
+    return core_files() | (web_files() if params["library"] == "module" else {})
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes a shared and a static library with their header and a report of sizes, or a kit for an app's own tools.
+    """Writes a library with its header and a report of sizes, or a kit for an app's own tools.
+
+    A library is a shared and a static one, or a WebAssembly module with an ES module.
 
     Args:
-        params: the target's `triple`, `cpu`, `features`, `library` (`shared`, `objects`).
+        params: the target's `triple`, `cpu`, `features`, `library` (`shared`, `objects`, `module`).
         inputs: `kernels.o`, `program.c`, `functions.json`, `tokenizer.json`, and the core's files.
         out: an empty folder.
 
@@ -50,9 +52,16 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     objects.mkdir()
     shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
     compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
-    library = out / shared_name(params["triple"])
-    link_shared(compiled, params["triple"], library, exported(inputs["g2p.h"]))
-    static_library(compiled, out / "libg2p.a")
+    functions = exported(inputs["g2p.h"])
+    if params["library"] == "module":
+        library = out / "g2p.wasm"
+        link_wasm(compiled, [*functions, "malloc", "free"], params["triple"], library)
+        for name in ("g2p.d.mts", "g2p.mjs", "package.json"):
+            shutil.copyfile(inputs[name], out / name)
+    else:
+        library = out / shared_name(params["triple"])
+        link_shared(compiled, params["triple"], library, functions)
+        static_library(compiled, out / "libg2p.a")
     shutil.copyfile(inputs["g2p.h"], out / "g2p.h")
     (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
 

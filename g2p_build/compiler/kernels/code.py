@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from tvm import tirx
 from tvm.tirx import stmt as tir
 
-__all__ = ["Code", "Value", "broadcast", "constant", "load", "ramp", "segments", "tensor"]
+__all__ = ["Code", "Value", "broadcast", "constant", "load", "ramp", "segments", "stored", "tensor"]
 
 Value: TypeAlias = Any
 """An index or an extent: an int, or an expression (`tvm.ir.Expr`) that is one."""
@@ -78,9 +78,14 @@ def tensor(name: str, shape: Sequence[Value], dtype: str = "float32") -> tirx.Bu
     return tirx.decl_buffer(list(shape), dtype, name)
 
 
+def stored(buffer: tirx.Buffer, *indices: Value) -> tirx.Expr:
+    """Reads from a buffer, what it holds; with a `ramp` as the last index, a vector."""
+    return tirx.BufferLoad(buffer, [_index(index) for index in indices])
+
+
 def load(buffer: tirx.Buffer, *indices: Value) -> tirx.Expr:
     """Reads from a buffer, as float32 if it holds floats; with a `ramp` as the last index, a vector."""
-    value = tirx.BufferLoad(buffer, [_index(index) for index in indices])
+    value = stored(buffer, *indices)
     return value.astype(value.ty.dtype.replace("float16", "float32")) if "float16" in str(value.ty.dtype) else value
 
 

@@ -34,6 +34,11 @@ class Cpu:
     chunk: int
     tiles: tuple[tuple[int, int], ...]
 
+    @property
+    def converts(self) -> bool:
+        """Whether it has instructions that make float32 vectors of float16 ones."""
+        return self.name != "other"
+
     def __post_init__(self) -> None:
         rows, vectors = zip(*self.tiles, strict=True)
         smaller = tuple(1 << bit for bit in reversed(range((rows[0] - 1).bit_length())))
@@ -50,7 +55,7 @@ def cpu_named(name: str) -> Cpu:
 
 
 def cpu_of(target: Target) -> Cpu:
-    """The vector unit that LLVM may use for a target."""
+    """The vector unit that LLVM may use for a target; WebAssembly's is as good as the least of others."""
     for feature, name in _FEATURES.items():
         if codegen.target_has_features(feature, target):
             return cpu_named(name)

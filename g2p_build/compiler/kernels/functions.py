@@ -9,7 +9,7 @@ from tvm import tirx
 
 from g2p_build.compiler.kernels.code import Code, constant, load, ramp
 
-__all__ = ["exp", "fold", "gelu"]
+__all__ = ["exp", "fold", "gelu", "widened"]
 
 
 def exp(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
@@ -45,6 +45,16 @@ def gelu(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
     x = code.let(x)
     y = (x + number(0.044715) * (x * x * x)) * number(-2.0 * math.sqrt(2.0 / math.pi))
     return x / (number(1.0) + exp(code, y, lanes))
+
+
+def widened(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
+    """float16 as float32 by its bits, exactly; infinities, which no weight is, become finite."""
+    whole = "int16" if lanes == 1 else f"int16x{lanes}"
+    bits = tirx.reinterpret(whole, x).astype(whole.replace("16", "32", 1)) << constant(13, lanes=lanes)
+    # The sign's copies, which the shift made, are taken for exponent bits if they stay.
+    placed = tirx.bitwise_and(bits, constant(0x8FFFE000 - 2**32, lanes=lanes))
+    number = tirx.reinterpret("float32" if lanes == 1 else f"float32x{lanes}", placed)
+    return code.let(number * constant(2.0**112, lanes=lanes))  # the exponents' biases are 127 and 15
 
 
 def fold(code: Code, vector: tirx.Expr, lanes: int, combine: Callable[[tirx.Expr, tirx.Expr], tirx.Expr]) -> tirx.Expr:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from tvm import tirx
 
-from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, tensor
+from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, stored, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
-from g2p_build.compiler.kernels.functions import gelu
+from g2p_build.compiler.kernels.functions import gelu, widened
 from g2p_build.compiler.kernels.norm import row_scale
 from g2p_build.models.layout import GATED, NO_NORM, PANEL
 
@@ -181,7 +181,7 @@ class _Tile:
             code.store(sums, constant(0.0, lanes=lanes), ramp(number * lanes, lanes))
         row = code.let(row, "row")
         with code.loop(self.spec.inner, "k") as k:
-            weights = [code.let(load(self.weight, at, k, ramp(column, lanes)), "w") for at, column in places]
+            weights = [self._weights(at, k, ramp(column, lanes)) for at, column in places]
             if size == self.cpu.tiles[0][0] and not partial:
                 self._prefetch(places, k)
             for i in range(size):
@@ -193,6 +193,11 @@ class _Tile:
         for i in range(size):
             for v in range(finished):
                 self._finish(sums, i, v, vectors, row + i, *places[v], partial)
+
+    def _weights(self, panel: tirx.Expr, k: Value, columns: Value) -> tirx.Expr:
+        if self.spec.dtype == "float16" and not self.cpu.converts:
+            return widened(self.code, stored(self.weight, panel, k, columns), self.cpu.lanes)
+        return self.code.let(load(self.weight, panel, k, columns), "w")
 
     def _prefetch(self, places: Sequence[tuple[tirx.Expr, tirx.Expr]], k: Value) -> None:
         """Asks for the next panel's weights, line by line, while there is arithmetic to do."""

@@ -17,10 +17,11 @@ from torch import Tensor
 from tvm import tirx
 
 from g2p_build.compiler.kernels.cached_attention import cross_attention, self_attention, write_cross
-from g2p_build.compiler.kernels.code import segments
+from g2p_build.compiler.kernels.code import Code, ramp, segments, stored, tensor
 from g2p_build.compiler.kernels.cpu import Cpu, cpu_named, cpu_of
 from g2p_build.compiler.kernels.embedding import embed, spread_bias
 from g2p_build.compiler.kernels.encoder_attention import encoder_attention, queries
+from g2p_build.compiler.kernels.functions import widened
 from g2p_build.compiler.kernels.matmul import Matmul, matmul
 from g2p_build.compiler.kernels.norm import norm
 from g2p_build.compiler.kernels.tiles import TILES
@@ -80,10 +81,12 @@ def test_segments(extent: int, lanes: int, expected: list[tuple[int, int]]) -> N
         ("x86_64-linux-gnu", "x86-64", "other"),
         ("arm64-apple-ios", "apple-a14", "neon"),
         ("aarch64-linux-android", "generic", "neon"),
+        ("wasm32-unknown-wasi", "generic", "other"),
     ],
 )
 def test_the_vector_unit_follows_the_target(triple: str, cpu: str, expected: str) -> None:
-    assert cpu_of(target_of({"kind": "llvm", "triple": triple, "cpu": cpu})).name == expected
+    target = {"kind": "llvm", "triple": triple, "cpu": cpu, "features": ["simd128"] * triple.startswith("wasm")}
+    assert cpu_of(target_of(target)).name == expected
 
 
 def test_tiles_that_leave_rows_out_are_refused() -> None:
@@ -124,6 +127,18 @@ def test_matmul(cpu: Cpu, inner: int, columns: int, half: bool, others: tuple[fl
 def test_a_residual_after_a_norm_or_an_activation_is_refused(others: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"Matmul\(inner=8.*\) has a residual after a norm or an activation; add it"):
         Matmul(8, 40, residual=True, **others)
+
+
+def test_every_finite_half_is_widened_exactly() -> None:
+    halves = torch.arange(2**16, dtype=torch.int32).to(torch.uint16).view(torch.float16)
+    halves = halves[halves.isfinite()]
+    code, count = Code(), len(halves)
+    given_, result = tensor("given", (count,), "float16"), tensor("result", (count,))
+    with code.loop(count // 4, "i") as i:
+        code.store(result, widened(code, stored(given_, ramp(i * 4, 4)), 4), ramp(i * 4, 4))
+    found = empty(count)
+    run(code.kernel("widen", [given_, result]), halves, found)
+    assert torch.equal(found.view(torch.int32), halves.float().view(torch.int32))
 
 
 @some

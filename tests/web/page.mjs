@@ -1,0 +1,33 @@
+// Uses the demonstration in a browser: node page.mjs URL BROWSER SCREENSHOT
+//
+// puppeteer-core is found where this file lies. Prints what the page shows: at first, after a Finnish word was typed,
+// after one without letters; then whatever the page logged.
+
+import puppeteer from "puppeteer-core";
+
+const [url, executablePath, path] = process.argv.slice(2);
+const args = ["--no-sandbox", "--disable-gpu"];
+const browser = await puppeteer.launch({ executablePath, args, defaultViewport: { width: 640, height: 480 } });
+try {
+  const page = await browser.newPage();
+  const logged = [];
+  page.on("console", (message) => logged.push(message.text()));
+  page.on("pageerror", (error) => logged.push(error.message));
+  await page.goto(url);
+  await page.waitForFunction(() => document.querySelector("#status").textContent !== "Loading");
+  const shown = () => page.evaluate(() => [phonemes.value, document.querySelector("#status").textContent]);
+  const write = async (text) => {
+    await page.click("#word", { count: 3 });
+    await page.keyboard.type(text);
+  };
+  const found = [await shown()];
+  await page.select("#language", "fin");
+  await write("yhdyskunta");
+  found.push(await shown());
+  await page.screenshot({ path });
+  await write(" ");
+  found.push(await shown());
+  console.log(JSON.stringify([...found, logged]));
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,214 @@
+"""The WebAssembly module and the ES module around it, in Node."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Tree, unpacked
+
+HERE = Path(__file__).parent
+PARTS = ("g2p.d.mts", "g2p.h", "g2p.mjs", "g2p.wasm", "package.json")
+GOLDEN = json.loads((ROOT / "g2p_build" / "golden" / "embedded.json").read_bytes())["words"]
+
+TOOLS = ("esbuild@0.28.2", "puppeteer-core@24.43.1", "typescript@7.0.2")
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+
+
+@pytest.fixture(scope="module", params=["float32", "float16"])
+def package(request: pytest.FixtureRequest, ported: Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the members of both archives of a variant."""
+    return unpacked(ported, f"embedded-wasm-b1-i64-o128-{request.param}-kv", tmp_path_factory.mktemp(request.param))
+
+
+def sections(module: bytes) -> Iterator[tuple[int, bytes]]:
+    """The sections of a WebAssembly module (core specification, 5.5), by number."""
+    assert module[:8] == b"\0asm\1\0\0\0"
+    at = 8
+    while at < len(module):
+        size, start = number(module, at + 1)
+        yield module[at], module[start : start + size]
+        at = start + size
+
+
+def number(data: bytes, at: int) -> tuple[int, int]:
+    """A LEB128 number, and where it ends."""
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 128:
+            return value, at
+
+
+def exports(module: bytes) -> set[str]:
+    """The names that a module exports."""
+    section = dict(sections(module))[7]
+    count, at = number(section, 0)
+    found = set()
+    for _ in range(count):
+        size, at = number(section, at)
+        found.add(section[at : at + size].decode())
+        _, at = number(section, at + size + 1)
+    return found
+
+
+def name_after(declaration: str) -> str:
+    """The name of the function that some of a header declares."""
+    return declaration.partition("G2P_API")[2].partition("(")[0].split()[-1].lstrip("*")
+
+
+def test_the_module_imports_nothing_and_exports_the_interface(package: Path) -> None:
+    module = (package / "g2p.wasm").read_bytes()
+    assert 2 not in dict(sections(module))  # the imports
+    header = (package / "g2p.h").read_text(encoding="utf-8").split("#define G2P_TEXT")[1]
+    declared = {name_after(part) for part in header.split(";") if "G2P_API" in part}
+    assert len(declared) > 15 and "g2p_pronounce_all" in declared
+    assert exports(module) == declared | {"memory", "malloc", "free"}
+
+
+def test_the_package_is_small(package: Path) -> None:
+    assert sum(len(gzip.compress((package / name).read_bytes(), mtime=0)) for name in PARTS) < 100_000
+    sizes = json.loads((package / "sizes.json").read_bytes())
+    assert sizes["library"] == (package / "g2p.wasm").stat().st_size
+    described = json.loads((package / "package.json").read_bytes())
+    assert described["exports"]["."] == {"types": "./g2p.d.mts", "default": "./g2p.mjs"}
+
+
+def node(script: str, *arguments: Path, stdin: Any = None) -> Any:
+    """What a script beside this file prints."""
+    command = ["node", HERE / script, *arguments]
+    ran = subprocess.run(command, input=json.dumps(stdin), capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+@needs_node
+def test_the_golden_words_are_the_same(package: Path) -> None:
+    languages = sorted({row["lang"] for row in GOLDEN})
+    of = {lang: [row for row in GOLDEN if row["lang"] == lang] for lang in languages}
+    together = [{"words": [row["word"] for row in of[lang]], "lang": lang} for lang in languages]
+    alone = [{"words": [row["word"]], "lang": row["lang"]} for row in GOLDEN]
+    found = node("drive.mjs", package, stdin=[*together, *alone])
+    texts = [row["ipa"] for lang in languages for row in of[lang]]
+    assert [text for answer in found[: len(languages)] for text in answer] == texts
+    assert found[len(languages) :] == [[row["ipa"]] for row in GOLDEN]
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_what_is_refused(package: Path) -> None:
+    requests = [
+        ([], "eng-us", []),
+        (["two", ""], "eng-us", ("G2P_EMPTY_WORD", 1)),
+        (["a\0b"], "eng-us", ("G2P_INVALID_WORD", 0)),
+        (["knight", "\ud83d"], "eng-us", ("G2P_INVALID_WORD", 1)),
+        (["knight", 3], "eng-us", ("G2P_INVALID_WORD", 1)),
+        (["x" * 100], "eng-us", ("G2P_WORD_TOO_LONG", 0)),
+        (["x" * 3_000_000], "eng-us", ("G2P_WORD_TOO_LONG", 0)),
+        (["knight"], "eng", ("G2P_UNKNOWN_LANGUAGE", 0)),
+        (["knight"], "eng-us\0", ("G2P_UNKNOWN_LANGUAGE", None)),
+        (["knight"], None, ("G2P_UNKNOWN_LANGUAGE", None)),
+        (["knight"] * 3, "eng-us", ["ˈnaɪt"] * 3),
+    ]
+    found = node("drive.mjs", package, stdin=[{"words": words, "lang": lang} for words, lang, _ in requests])
+    assert [one if isinstance(one, list) else (one["code"], one["word"]) for one in found] == [
+        expected for _, _, expected in requests
+    ]
+    assert all("\n" not in one["message"] and one["message"] for one in found if isinstance(one, dict))
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_what_a_model_is_opened_from(package: Path, ported: Tree) -> None:
+    [archive] = (ported.root / "dist").glob("embedded-float32-weights-*.tar")
+    found = node("sources.mjs", package, archive)
+    refused = {
+        "no file": "G2P_NO_FILE",
+        "no page": "G2P_NO_FILE",
+        "nothing in it": "G2P_INVALID_WEIGHTS",
+        "cut off": "G2P_INVALID_WEIGHTS",
+        "another file": "G2P_INVALID_WEIGHTS",
+        "a module that is none": "G2P_UNSUPPORTED_CPU",
+    }
+    assert {name: found.pop(name) for name in refused} == refused
+    assert len(found) == 9 and set(found.values()) == {"ˈnaɪt"}
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_memory_that_is_given_back_is_used_again(package: Path) -> None:
+    least, after, later = node("heap.mjs", package / "g2p.wasm")
+    assert least < after == later
+
+
+@pytest.fixture(scope="module")
+def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what of npm's these tests want."""
+    if shutil.which("npm") is None:
+        pytest.skip("there is no npm")
+    folder = tmp_path_factory.mktemp("npm")
+    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, *TOOLS]
+    if subprocess.run(command, capture_output=True, timeout=300).returncode:
+        pytest.skip("npm installs nothing here")
+    return folder
+
+
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_the_types_are_what_they_say(package: Path, npm: Path) -> None:
+    shutil.copyfile(HERE / "types.ts", package / "types.ts")
+    options = ["--noEmit", "--strict", "--noUncheckedIndexedAccess", "--target", "es2022", "--module", "nodenext"]
+    ran = subprocess.run(
+        [npm / "node_modules/.bin/tsc", *options, "types.ts"], cwd=package, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_a_bundler_for_browsers_takes_it(package: Path, npm: Path) -> None:
+    (package / "app.mjs").write_text('import { load } from "./g2p.mjs";\nconsole.log(load);\n')
+    command = [
+        npm / "node_modules/.bin/esbuild",
+        "app.mjs",
+        "--bundle",
+        "--format=esm",
+        "--platform=browser",
+        "--log-level=warning",
+    ]
+    ran = subprocess.run(command, cwd=package, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert 'new URL("g2p.wasm", import.meta.url)' in ran.stdout
+
+
+@pytest.fixture
+def site(package: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of the demonstration, served from this process."""
+    for folder in (package, ROOT / "examples" / "web"):
+        shutil.copytree(folder, tmp_path / "site", dirs_exist_ok=True)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium")
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_the_page_pronounces_what_is_typed(site: str, npm: Path, tmp_path: Path) -> None:
+    shutil.copyfile(HERE / "page.mjs", npm / "page.mjs")
+    command = ["node", npm / "page.mjs", site, str(shutil.which("chromium")), tmp_path / "page.png"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    first, typed, refused, logged = json.loads(ran.stdout)
+    assert (first[0], typed[0], refused[0]) == ("ˈnaɪt", "ˈyhdysˌkuntɑ", "")
+    assert first[1].endswith(" ms") and typed[1].endswith(" ms") and "is empty" in refused[1]
+    assert logged == []
+    assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
