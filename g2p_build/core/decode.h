@@ -15,7 +15,7 @@ struct g2p_job {
   uint32_t threads;         /* that may work on it */
   int32_t most_ids;         /* of a pronunciation */
   const uint32_t *order;    /* the words, longest first */
-  const uint16_t *lengths;  /* input ids of each word */
+  const int32_t *lengths;   /* input ids of each word */
 
   g2p_mutex delivery; /* held while the callback runs; taken before the other */
   g2p_mutex mutex;    /* guards what follows */

@@ -75,7 +75,7 @@ typedef struct g2p_text {
 
 /* Where memory comes from. Both functions may be called from several threads at once. */
 typedef struct g2p_allocator {
-  void *(*allocate)(void *user, size_t size, size_t alignment); /* NULL where there is none left */
+  void *(*allocate)(void *user, size_t size, size_t alignment); /* at a multiple of it; NULL where none is left */
   void (*release)(void *user, void *memory, size_t size);       /* what allocate gave, with its size */
   void *user;
 } g2p_allocator;

@@ -15,4 +15,7 @@ size_t toy_ids(g2p_text word, const char *lang, size_t most, int32_t *ids);
 /* Writes the program's weights file to TOY_WEIGHTS bytes; how many it takes. */
 size_t toy_weights(char *data);
 
+/* How many calls of the program's functions have begun, in all threads. */
+size_t toy_runs(void);
+
 #endif
