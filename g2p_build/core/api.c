@@ -90,6 +90,7 @@ static g2p_status open_file(const char *path, const struct g2p_weights_file *exp
 
 g2p_status g2p_open(const char *weights, const g2p_options *options, g2p **model, g2p_error *error) {
   g2p_no_error(error);
+  if (model) *model = NULL;
   if (!weights || !model) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_open was given a null pointer");
   g2p_status status = check_options(options, error);
   return status == G2P_OK ? open_file(weights, NULL, options, model, error) : status;
@@ -97,6 +98,7 @@ g2p_status g2p_open(const char *weights, const g2p_options *options, g2p **model
 
 g2p_status g2p_open_manifest(const char *manifest, const g2p_options *options, g2p **model, g2p_error *error) {
   g2p_no_error(error);
+  if (model) *model = NULL;
   if (!manifest || !model) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_open_manifest was given a null pointer");
   g2p_status status = check_options(options, error);
   struct g2p_weights_file weights;
@@ -107,6 +109,7 @@ g2p_status g2p_open_manifest(const char *manifest, const g2p_options *options, g
 g2p_status g2p_open_memory(const void *weights, size_t size, const g2p_options *options, g2p **model,
                            g2p_error *error) {
   g2p_no_error(error);
+  if (model) *model = NULL;
   if (!weights || !model) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_open_memory was given a null pointer");
   g2p_status status = check_options(options, error);
   return status == G2P_OK ? open_data(weights, size, options, model, error) : status;

@@ -145,13 +145,21 @@ static const char *language_of(const g2p_request *request, uint32_t word) {
   return request->langs ? request->langs[word] : request->lang;
 }
 
+void g2p_stop(struct g2p_job *job, g2p_status reason) {
+  g2p_lock(&job->mutex);
+  if (job->status == G2P_OK) job->status = reason;
+  g2p_unlock(&job->mutex);
+}
+
+bool g2p_has_words(struct g2p_job *job) {
+  g2p_lock(&job->mutex);
+  bool left = job->status == G2P_OK && job->next < job->request->count;
+  g2p_unlock(&job->mutex);
+  return left;
+}
+
 static bool stopped(struct g2p_job *job) {
-  if (job->request->cancel && __atomic_load_n(job->request->cancel, __ATOMIC_RELAXED)) {
-    g2p_lock(&job->mutex);
-    if (job->status == G2P_OK) job->status = G2P_CANCELLED;
-    g2p_unlock(&job->mutex);
-    return true;
-  }
+  if (job->request->cancel && __atomic_load_n(job->request->cancel, __ATOMIC_RELAXED)) g2p_stop(job, G2P_CANCELLED);
   g2p_lock(&job->mutex);
   bool stop = job->status != G2P_OK;
   g2p_unlock(&job->mutex);
@@ -256,11 +264,18 @@ static bool finish(struct g2p_session *session, struct g2p_job *job, const struc
                        .ids = ids,
                        .ids_count = (size_t)row->count,
                        .logits = row->logits};
-  g2p_lock(&job->mutex);
-  if (job->status == G2P_OK && job->callback(job->user, &result) != 0) job->status = G2P_CANCELLED;
-  bool proceed = job->status == G2P_OK;
-  g2p_unlock(&job->mutex);
+  g2p_lock(&job->delivery);
+  bool proceed = !stopped(job);
+  if (proceed && job->callback(job->user, &result) != 0) {
+    g2p_stop(job, G2P_CANCELLED);
+    proceed = false;
+  }
+  g2p_unlock(&job->delivery);
   return proceed;
+}
+
+static bool has_ended(const struct g2p_job *job, const struct row *row) {
+  return row->count && (row->ids[row->count] == g2p_contract.eos_id || row->count == job->most_ids);
 }
 
 /* Takes a row's new id and logits; true where that was its last. */
@@ -268,7 +283,7 @@ static bool take_id(const struct g2p_job *job, struct row *row, int32_t id, cons
   size_t words = (size_t)g2p_program.vocabulary;
   if (row->logits) memcpy(row->logits + (size_t)row->count * words, logits, words * sizeof(float));
   row->ids[++row->count] = id;
-  return id == g2p_contract.eos_id || row->count == job->most_ids;
+  return has_ended(job, row);
 }
 
 /* With caches: a step of one token for every live row, again and again. */
@@ -311,7 +326,7 @@ static void decode_group(struct g2p_session *session, struct g2p_job *job) {
     for (int32_t row = 0; row < session->claimed; row++) {
       struct row *place = &session->rows[row];
       size_t at = (size_t)row * output + position;
-      if ((size_t)place->count != position) continue; /* it has ended */
+      if (has_ended(job, place)) continue;
       if (!take_id(job, place, session->ids[at], session->step_logits + at * words)) continue;
       left--;
       if (!finish(session, job, place)) return;
@@ -319,19 +334,14 @@ static void decode_group(struct g2p_session *session, struct g2p_job *job) {
   }
 }
 
-void g2p_work(struct g2p_session *session, struct g2p_job *job) {
+bool g2p_work(struct g2p_session *session, struct g2p_job *job) {
   size_t batch = (size_t)g2p_program.batch;
   size_t each = (size_t)(g2p_program.output_len - 1) * (size_t)g2p_program.vocabulary * sizeof(float);
   session->live = session->waiting = session->claimed = 0;
   session->logits = NULL;
   if (job->request->flags & G2P_LOGITS) {
     session->logits = g2p_allocate(session->allocator, batch * each);
-    if (!session->logits) {
-      g2p_lock(&job->mutex);
-      job->status = G2P_NO_MEMORY;
-      g2p_unlock(&job->mutex);
-      return;
-    }
+    if (!session->logits) return false;
   }
   for (size_t row = 0; row < batch; row++)
     session->rows[row].logits = session->logits ? session->logits + row * (each / sizeof(float)) : NULL;
@@ -341,4 +351,5 @@ void g2p_work(struct g2p_session *session, struct g2p_job *job) {
     do decode_group(session, job);
     while (session->claimed && !stopped(job));
   g2p_release(session->allocator, session->logits, batch * each);
+  return true;
 }

@@ -15,12 +15,19 @@ struct g2p_job {
   uint32_t threads;         /* that may work on it */
   int32_t most_ids;         /* of a pronunciation */
   const uint32_t *order;    /* the words, longest first */
-  const uint16_t *lengths;  /* input ids of each word */
+  const int32_t *lengths;   /* input ids of each word */
 
-  g2p_mutex mutex; /* guards what follows */
-  size_t next;     /* of `order`: the first word that nobody has claimed */
+  g2p_mutex delivery; /* held while the callback runs; taken before the other */
+  g2p_mutex mutex;    /* guards what follows */
+  size_t next;        /* of `order`: the first word that nobody has claimed */
   g2p_status status;
 };
+
+/* Has every thread stop soon. The first reason stays. */
+void g2p_stop(struct g2p_job *job, g2p_status reason);
+
+/* Whether there are words that nobody has claimed, and the job is not to stop. */
+bool g2p_has_words(struct g2p_job *job);
 
 /* One thread's buffers. */
 struct g2p_session;
@@ -28,8 +35,9 @@ struct g2p_session;
 struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const void *const *weights);
 void g2p_session_end(struct g2p_session *session);
 
-/* Works on a job until no word is left or it is to stop; the job's status says which. */
-void g2p_work(struct g2p_session *session, struct g2p_job *job);
+/* Works on a job until no word is left or it is to stop; the job's status says which. False, and nothing is claimed,
+ * where there is no memory for logits. */
+bool g2p_work(struct g2p_session *session, struct g2p_job *job);
 
 #pragma GCC visibility pop
 #endif

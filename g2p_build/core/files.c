@@ -17,11 +17,13 @@ void g2p_unmap(struct g2p_mapping *mapping) { (void)mapping; }
 
 #include "core.h"
 
+static const _Alignas(G2P_ALIGNMENT) char nothing[1]; /* as aligned as what is mapped */
+
 g2p_status g2p_map(const char *path, struct g2p_mapping *mapping, g2p_error *error) {
   wchar_t wide[4096];
   LARGE_INTEGER size;
   HANDLE file = INVALID_HANDLE_VALUE;
-  *mapping = (struct g2p_mapping){"", 0, NULL};
+  *mapping = (struct g2p_mapping){nothing, 0, NULL};
   if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide, sizeof wide / sizeof *wide)) {
     file = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, OPEN_EXISTING,
                        FILE_ATTRIBUTE_NORMAL, NULL);
@@ -71,9 +73,11 @@ void g2p_unmap(struct g2p_mapping *mapping) {
 
 #include "core.h"
 
+static const _Alignas(G2P_ALIGNMENT) char nothing[1]; /* as aligned as what is mapped */
+
 g2p_status g2p_map(const char *path, struct g2p_mapping *mapping, g2p_error *error) {
   struct stat found;
-  *mapping = (struct g2p_mapping){"", 0, NULL};
+  *mapping = (struct g2p_mapping){nothing, 0, NULL};
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would wait for one */
   if (file < 0) {
     bool missing = errno == ENOENT || errno == ENOTDIR;

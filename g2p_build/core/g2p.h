@@ -75,7 +75,7 @@ typedef struct g2p_text {
 
 /* Where memory comes from. Both functions may be called from several threads at once. */
 typedef struct g2p_allocator {
-  void *(*allocate)(void *user, size_t size, size_t alignment); /* NULL where there is none left */
+  void *(*allocate)(void *user, size_t size, size_t alignment); /* at a multiple of it; NULL where none is left */
   void (*release)(void *user, void *memory, size_t size);       /* what allocate gave, with its size */
   void *user;
 } g2p_allocator;
@@ -99,7 +99,7 @@ G2P_API const char *g2p_status_name(g2p_status status);
 /* Opens a model from its weights: a safetensors file, or a tar archive that holds one.
  *
  * The file is mapped; nothing that is done here grows with the weights. Files are trusted to stay as they are until
- * g2p_close. `options` may be NULL. */
+ * g2p_close. `options` may be NULL. Where a model cannot be opened, `*model` becomes NULL. */
 G2P_API g2p_status g2p_open(const char *weights, const g2p_options *options, g2p **model, g2p_error *error);
 
 /* Opens a model from a manifest, whose weights archive lies beside it or in ../dist from it.

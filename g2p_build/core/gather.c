@@ -22,7 +22,7 @@ static int keep(void *user, const g2p_result *result) {
   size_t bytes = all->text ? result->phonemes.size : result->ids_count * sizeof(int32_t);
   if (all->capacity - all->used < bytes) {
     size_t capacity = 2 * all->capacity + bytes;
-    char *larger = g2p_allocate(all->allocator, capacity);
+    char *larger = all->capacity <= SIZE_MAX / 4 ? g2p_allocate(all->allocator, capacity) : NULL;
     if (!larger) {
       all->no_memory = true;
       return 1;
@@ -48,12 +48,13 @@ static g2p_status gather(g2p *model, const g2p_request *request, bool text, size
   *data = NULL;
   *offsets = NULL;
   *count = 0;
+  g2p_status status = g2p_check_request(request, error);
+  if (status != G2P_OK) return status;
   struct gathered all = {.allocator = model->allocator, .text = text};
-  size_t words = request ? request->count : 0;
-  if (words > SIZE_MAX / 4 / sizeof(struct piece)) return out_of_memory(words, error);
+  size_t words = request->count;
   if (words && !(all.pieces = g2p_allocate(model->allocator, words * sizeof *all.pieces)))
     return out_of_memory(words, error);
-  g2p_status status = g2p_run_request(model, request, keep, &all, error);
+  status = g2p_run_request(model, request, keep, &all, error);
   if (status == G2P_CANCELLED && all.no_memory) status = out_of_memory(words, error);
   if (status == G2P_OK) {
     size_t *starts = g2p_allocate(model->allocator, (words + 1) * sizeof *starts);

@@ -3,11 +3,14 @@
 
 #include <string.h>
 
+/* Words are numbered by 32 bits, and no table has more than 16 bytes for each. */
+#define MOST_WORDS (SIZE_MAX / 32 < UINT32_MAX ? SIZE_MAX / 32 : UINT32_MAX)
+
 static const char *language_of(const g2p_request *request, size_t word) {
   return request->langs ? request->langs[word] : request->lang;
 }
 
-static g2p_status check_request(const g2p_request *request, g2p_error *error) {
+g2p_status g2p_check_request(const g2p_request *request, g2p_error *error) {
   if (!request) return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request is a null pointer");
   if (request->size != sizeof *request)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request says that it has %z bytes, not %z: set its size to sizeof",
@@ -17,7 +20,7 @@ static g2p_status check_request(const g2p_request *request, g2p_error *error) {
                     request->count);
   if (request->count && !request->lang && !request->langs)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request names no language: set lang or langs");
-  if (request->count > UINT32_MAX)
+  if (request->count > MOST_WORDS)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "%z words are more than one request takes", request->count);
   if (request->flags & ~(uint32_t)G2P_LOGITS)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request's flags %z hold one that does not exist",
@@ -26,7 +29,7 @@ static g2p_status check_request(const g2p_request *request, g2p_error *error) {
 }
 
 /* Checks every word and notes how many input ids it has. */
-static g2p_status check_words(const g2p_request *request, int32_t *ids, uint16_t *lengths, g2p_error *error) {
+static g2p_status check_words(const g2p_request *request, int32_t *ids, int32_t *lengths, g2p_error *error) {
   const char *checked = NULL; /* the last language that was found good */
   for (size_t word = 0; word < request->count; word++) {
     const char *lang = language_of(request, word);
@@ -44,13 +47,13 @@ static g2p_status check_words(const g2p_request *request, int32_t *ids, uint16_t
       return status;
     }
     checked = lang;
-    lengths[word] = (uint16_t)count;
+    lengths[word] = count;
   }
   return G2P_OK;
 }
 
 /* Longest first, and of equal length in the request's order. `starts` has room for each length there can be. */
-static void sort_words(const uint16_t *lengths, size_t count, uint32_t *order, size_t *starts) {
+static void sort_words(const int32_t *lengths, size_t count, uint32_t *order, size_t *starts) {
   size_t most = (size_t)g2p_program.input_len, before = 0;
   memset(starts, 0, (most + 1) * sizeof *starts);
   for (size_t word = 0; word < count; word++) starts[lengths[word]]++;
@@ -64,15 +67,15 @@ static void sort_words(const uint16_t *lengths, size_t count, uint32_t *order, s
 
 g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback callback, void *user,
                            g2p_error *error) {
-  g2p_status status = check_request(request, error);
+  g2p_status status = g2p_check_request(request, error);
   if (status != G2P_OK || !request->count) return status;
   size_t count = request->count, most = (size_t)g2p_program.input_len;
-  size_t size = count * (sizeof(uint32_t) + sizeof(uint16_t)) + most * sizeof(int32_t) + (most + 1) * sizeof(size_t);
+  size_t size = 2 * count * sizeof(uint32_t) + most * sizeof(int32_t) + (most + 1) * sizeof(size_t);
   size_t *starts = g2p_allocate(model->allocator, size);
   if (!starts) return g2p_fail(error, G2P_NO_MEMORY, "no memory for a list of %z words", count);
   int32_t *ids = (int32_t *)(starts + most + 1);
   uint32_t *order = (uint32_t *)(ids + most);
-  uint16_t *lengths = (uint16_t *)(order + count);
+  int32_t *lengths = (int32_t *)(order + count);
   status = check_words(request, ids, lengths, error);
   if (status == G2P_OK) {
     sort_words(lengths, count, order, starts);
@@ -88,12 +91,14 @@ g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback 
                           .order = order,
                           .lengths = lengths,
                           .status = G2P_OK};
+    status = G2P_NO_MEMORY;
     if (g2p_mutex_begin(&job.mutex)) {
-      g2p_run_job(model, &job);
+      if (g2p_mutex_begin(&job.delivery)) {
+        g2p_run_job(model, &job);
+        g2p_mutex_end(&job.delivery);
+        status = job.status;
+      }
       g2p_mutex_end(&job.mutex);
-      status = job.status;
-    } else {
-      status = G2P_NO_MEMORY;
     }
     if (status == G2P_NO_MEMORY) g2p_fail(error, status, "no memory to decode with: close a model, or use fewer threads");
     if (status == G2P_CANCELLED) g2p_fail(error, status, "the call was cancelled");

@@ -18,7 +18,6 @@ struct g2p_task {
   struct g2p_task *next;
 };
 
-
 struct g2p {
   const g2p_allocator *allocator;
   g2p_allocator own;          /* a copy of the caller's */
@@ -45,6 +44,9 @@ void g2p_run_job(g2p *model, struct g2p_job *job);
 void g2p_pool_end(g2p *model);
 
 /* list.c */
+
+/* Whether a request can be read, and has what it must have. Its count is then one that sizes do not overflow with. */
+g2p_status g2p_check_request(const g2p_request *request, g2p_error *error);
 
 /* Checks a request's words, orders them and has them pronounced. */
 g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback callback, void *user,

@@ -20,16 +20,20 @@ static void give_back(g2p *model, struct g2p_session *session) {
   if (!kept) g2p_session_end(session);
 }
 
-static void work_on(g2p *model, struct g2p_job *job) {
+/* False where there is no memory for it. */
+static bool work_on(g2p *model, struct g2p_job *job) {
   struct g2p_session *session = borrow(model);
-  if (session) {
-    g2p_work(session, job);
-    give_back(model, session);
-    return;
-  }
-  g2p_lock(&job->mutex);
-  if (job->status == G2P_OK) job->status = G2P_NO_MEMORY;
-  g2p_unlock(&job->mutex);
+  if (!session) return false;
+  bool worked = g2p_work(session, job);
+  give_back(model, session);
+  return worked;
+}
+
+/* In the order of the calls. */
+static void join_queue(g2p *model, struct g2p_task *task) {
+  struct g2p_task **link = &model->tasks;
+  while (*link) link = &(*link)->next;
+  *link = task;
 }
 
 static void leave_queue(g2p *model, const struct g2p_task *task) {
@@ -52,7 +56,7 @@ G2P_THREAD_MAIN(help, argument) {
     task->active++;
     if (--task->wanted == 0) leave_queue(model, task);
     g2p_unlock(&model->mutex);
-    work_on(model, task->job);
+    if (g2p_has_words(task->job)) work_on(model, task->job); /* where there is no memory, others do the work */
     g2p_lock(&model->mutex);
     if (--task->active == 0) g2p_wake_all(&model->done);
   }
@@ -63,19 +67,18 @@ G2P_THREAD_MAIN(help, argument) {
 void g2p_run_job(g2p *model, struct g2p_job *job) {
   struct g2p_task task = {job, job->threads - 1, 0, NULL};
   if (!task.wanted) {
-    work_on(model, job);
+    if (!work_on(model, job)) g2p_stop(job, G2P_NO_MEMORY);
     return;
   }
   g2p_lock(&model->mutex);
   /* Where the system gives no more threads, those that there are do the work. */
   while (model->helpers_count < task.wanted && g2p_start(&model->helpers[model->helpers_count], help, model))
     model->helpers_count++;
-  task.next = model->tasks;
-  model->tasks = &task;
+  join_queue(model, &task);
   g2p_wake_all(&model->work);
   g2p_unlock(&model->mutex);
 
-  work_on(model, job);
+  if (!work_on(model, job)) g2p_stop(job, G2P_NO_MEMORY);
 
   g2p_lock(&model->mutex);
   leave_queue(model, &task);

@@ -1,0 +1,92 @@
+"""Kits unpacked, and C programs compiled with them by the machine's own compiler."""
+
+import json
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+from conftest import CACHED, ROOT, Tree, copy_tree
+
+HERE = Path(__file__).parent
+CORE = ROOT / "g2p_build" / "core"
+WORDS = ROOT / "g2p_build" / "golden" / "words.tsv"
+
+SANITIZERS = {
+    "address": ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+    "thread": ("-O1", "-fsanitize=thread"),
+    "none": ("-O2",),
+}
+
+
+@dataclass(frozen=True)
+class Archives:
+    """A variant's manifest and its archives, unpacked."""
+
+    manifest: Path
+    folder: Path
+    weights: Path
+
+
+@cache
+def archives(built: Tree, variant: str, library: str = "objects") -> Archives:
+    """A variant that `built` holds, as an app gets it."""
+    tree = _published(built) if library == "objects" else built
+    pattern = variant.replace("host", "host+*") if library == "objects" else variant
+    [manifest] = (tree.root / "manifests").glob(f"{pattern}.json")
+    files = {kind: entry["file"] for kind, entry in json.loads(manifest.read_bytes())["archives"].items()}
+    folder = _folder(built) / f"{variant}-{library}"
+    for kind in files:
+        with tarfile.open(tree.root / "dist" / files[kind]) as tar:
+            tar.extractall(folder / kind, filter="data")
+    return Archives(manifest, folder / "library", folder / "weights" / "weights.safetensors")
+
+
+def _folder(built: Tree) -> Path:
+    folder = built.root.parent / "library"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@cache
+def _published(built: Tree) -> Tree:
+    """The kits of its variants, in a tree of their own: what others find in `built` stays as it is."""
+    tree = copy_tree(_folder(built) / "tree", built.cache)
+    tree.compiled("batch=[1,8]", "kv_cache=true,false", "target.library=objects")
+    tree.compiled("target.library=objects")
+    return tree
+
+
+def gcc(*arguments: str | Path) -> None:
+    """Compiles; skips the test where there is no compiler, or none with sanitizers."""
+    if not shutil.which("gcc"):
+        pytest.skip("no gcc here")
+    command = ["gcc", "-std=c11", "-D_GNU_SOURCE", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", *arguments]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if "cannot find" in done.stderr:
+        pytest.skip("gcc has no sanitizers here")
+    assert done.returncode == 0, done.stderr
+
+
+@cache
+def driver(built: Tree, source: str, variant: str = CACHED, sanitizer: str = "address", options: str = "") -> Path:
+    """A program of this folder, compiled with a variant's kit."""
+    kit = archives(built, variant).folder
+    units = [path for path in sorted(kit.iterdir()) if path.suffix in (".c", ".o")]
+    core, out = _folder(built) / f"{variant}-{sanitizer}.o", _folder(built) / f"{source}-{variant}-{sanitizer}"
+    if not core.exists():
+        gcc(*SANITIZERS[sanitizer], "-r", *units, "-o", core)
+    gcc(*SANITIZERS[sanitizer], f"-I{kit}", HERE / source, HERE / "drivers.c", core, *options.split(), "-lm", "-o", out)
+    return out
+
+
+def run(*command: str | Path | int) -> str:
+    """Runs a program, which must succeed, and returns what it said."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if "unexpected memory mapping" in done.stderr:
+        pytest.skip("the thread sanitizer cannot run on this kernel")
+    assert done.returncode == 0, f"{done.returncode}: {done.stderr}"
+    return done.stdout

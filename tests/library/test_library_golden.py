@@ -1,0 +1,63 @@
+"""The golden words through the C library, built with sanitizers: the same text and the same bits, however called."""
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+from conftest import CACHED, CACHELESS, DEFAULT, ROOT, Tree
+from kits import WORDS, archives, driver, run
+
+VOCABULARY = 384
+GOLDEN = json.loads((ROOT / "g2p_build" / "golden" / "embedded.json").read_text(encoding="utf-8"))["words"]
+
+
+def texts(data: bytes) -> list[tuple[list[int], str]]:
+    """Ids and phonemes of what golden.c writes."""
+    found, at = [], 0
+    while at < len(data):
+        ids, size = struct.unpack_from("=2I", data, at)
+        at += 8
+        text = data[at + 4 * ids : at + 4 * ids + size].decode()
+        found.append((list(struct.unpack_from(f"={ids}i", data, at)), text))
+        at += 4 * ids + size + 4 * ids * VOCABULARY
+    return found
+
+
+@pytest.fixture(scope="module")
+def reference(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the library of one row, a word a call, without a sanitizer."""
+    out = tmp_path_factory.mktemp("golden") / DEFAULT
+    bytes_used = int(
+        run(driver(built, "golden.c", DEFAULT, "none"), archives(built, DEFAULT).weights, WORDS, out, 1, 0)
+    )
+    assert bytes_used <= 4_000_000  # beyond the weights, which are mapped
+    return out
+
+
+def test_golden_words(reference: Path) -> None:
+    assert texts(reference.read_bytes()) == [(row["ids"], row["ipa"]) for row in GOLDEN]
+
+
+@pytest.mark.parametrize(("threads", "seed"), [(1, 0), (1, 1), (2, 2), (8, 3)])
+def test_bits_depend_on_nothing_but_the_word(
+    built: Tree, reference: Path, tmp_path: Path, threads: int, seed: int
+) -> None:
+    """Eight rows, any number of threads, any order (seed 0: a word a call); no byte is touched that is not theirs."""
+    run(driver(built, "golden.c"), archives(built, CACHED).weights, WORDS, tmp_path / "out", threads, seed)
+    assert (tmp_path / "out").read_bytes() == reference.read_bytes()
+
+
+def test_words_without_caches(built: Tree, tmp_path: Path) -> None:
+    """Words of a group end at different steps, and those that have ended stay as they are."""
+    some = WORDS.read_text(encoding="utf-8").splitlines()[::5]
+    (tmp_path / "words").write_text("\n".join(some), encoding="utf-8")
+    run(
+        driver(built, "golden.c", CACHELESS, "none"),
+        archives(built, CACHELESS).weights,
+        tmp_path / "words",
+        tmp_path / "out",
+        2,
+        1,
+    )
+    assert texts((tmp_path / "out").read_bytes()) == [(row["ids"], row["ipa"]) for row in GOLDEN[::5]]

@@ -1,0 +1,187 @@
+/* A program that is small enough to know every result beforehand, with odd shapes: three rows, three buckets, caches in
+ * blocks. With TOY_CACHELESS it has no caches. An id depends on all of a word's input ids and on all ids before it, as
+ * a model's would; so a row that got another's caches, or too few of them, gives another id than toy_ids. */
+#include "toy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 3, INPUT = 32, OUTPUT = TOY_IDS + 1, BLOCK = 4, HEADS = 2, ARENA = 256 };
+
+static uint32_t mix(uint32_t hash, int32_t id) { return (hash ^ (uint32_t)id) * 16777619u; }
+
+static int32_t next_id(uint32_t hash) {
+  hash ^= hash >> 15;
+  return hash % 6 == 0 ? 1 : 3 + (int32_t)(hash / 6 % 256);
+}
+
+static size_t runs;
+
+size_t toy_runs(void) { return __atomic_load_n(&runs, __ATOMIC_RELAXED); }
+
+static void check(const struct g2p_run *run, size_t arena) {
+  __atomic_fetch_add(&runs, 1, __ATOMIC_RELAXED);
+  if (run->rows < 1 || run->rows > BATCH || (uintptr_t)run->arena % G2P_ALIGNMENT) abort();
+  if (*(const float *)run->weights[0] != 1) abort();
+  memset(run->arena, 0xa5, arena); /* nothing lives there between two calls */
+}
+
+static void encode(const struct g2p_run *run, int32_t length) {
+  check(run, ARENA);
+  for (int32_t row = 0; row < run->rows; row++) {
+    if (run->length[row] < 1 || run->length[row] > length) abort();
+    for (int32_t at = 0; at < length; at++) {
+      int32_t id = run->input_ids[row * length + at];
+      if (at >= run->length[row] && id != 0) abort(); /* the rest is padding */
+      run->hidden[row * length + at] = (float)id;
+    }
+  }
+}
+
+#if defined(TOY_CACHELESS)
+
+/* Positions beyond the word's length are not looked at. */
+static uint32_t read_hidden(const struct g2p_run *run, int32_t row, int32_t length) {
+  uint32_t hash = 2166136261u;
+  for (int32_t at = 0; at < run->length[row]; at++) hash = mix(hash, (int32_t)run->hidden[row * length + at]);
+  return hash;
+}
+
+static void decode(const struct g2p_run *run, int32_t length) {
+  check(run, ARENA);
+  memset(run->logits, 0, sizeof(float) * (size_t)run->rows * OUTPUT * TOY_VOCABULARY);
+  for (int32_t row = 0; row < run->rows; row++) {
+    uint32_t hash = read_hidden(run, row, length);
+    for (int32_t at = 0; at < OUTPUT; at++) {
+      hash = mix(hash, run->decoder_ids[row * OUTPUT + at]);
+      run->ids[row * OUTPUT + at] = next_id(hash);
+      run->logits[(row * OUTPUT + at) * TOY_VOCABULARY + next_id(hash)] = 1;
+    }
+  }
+}
+
+#define AFTER G2P_DECODE
+#define AFTER_RUN decode
+#define STATES NULL
+#define STATES_COUNT 0
+
+#else
+
+static const struct g2p_state states[] = {
+    {1, HEADS, BLOCK, BLOCK * 4, INPUT * 4}, /* the input ids; the second head's are one greater */
+    {0, 1, 1, 4, OUTPUT * 4},                /* the generated ids */
+};
+
+static void prefill(const struct g2p_run *run, int32_t length) {
+  check(run, ARENA);
+  for (int32_t row = 0; row < run->rows; row++) {
+    for (int32_t head = 0; head < HEADS; head++) {
+      int32_t *cache = (int32_t *)run->states[0] + (row * HEADS + head) * INPUT;
+      for (int32_t at = 0; at < length; at++) {
+        bool token = at < run->length[row];
+        cache[at] = token ? (int32_t)run->hidden[row * length + at] + head : -1;
+      }
+    }
+  }
+}
+
+static void step(const struct g2p_run *run) {
+  check(run, ARENA);
+  memset(run->logits, 0, sizeof(float) * (size_t)run->rows * TOY_VOCABULARY);
+  for (int32_t row = 0; row < run->rows; row++) {
+    const int32_t *first = (const int32_t *)run->states[0] + row * HEADS * INPUT, *second = first + INPUT;
+    int32_t *own = (int32_t *)run->states[1] + row * OUTPUT;
+    uint32_t hash = 2166136261u;
+    if (run->position[row] < 0 || run->position[row] >= OUTPUT) abort();
+    own[run->position[row]] = run->token[row];
+    for (int32_t at = 0; at < run->length[row]; at++) {
+      if (second[at] != first[at] + 1) abort();
+      hash = mix(hash, first[at]);
+    }
+    for (int32_t at = 0; at <= run->position[row]; at++) hash = mix(hash, own[at]);
+    run->ids[row] = next_id(hash);
+    run->logits[row * TOY_VOCABULARY + run->ids[row]] = 1;
+  }
+}
+
+#define AFTER G2P_PREFILL
+#define AFTER_RUN prefill
+#define STATES states
+#define STATES_COUNT 2
+
+#endif
+
+#define BUCKET(length) \
+  static void encode_##length(const struct g2p_run *run) { encode(run, length); } \
+  static void after_##length(const struct g2p_run *run) { AFTER_RUN(run, length); }
+BUCKET(10)
+BUCKET(17)
+BUCKET(32)
+
+static const struct g2p_function functions[] = {
+    {G2P_ENCODE, 10, 0, ARENA, encode_10}, {G2P_ENCODE, 17, 0, ARENA, encode_17}, {G2P_ENCODE, 32, 0, ARENA, encode_32},
+    {AFTER, 10, 0, ARENA, after_10},       {AFTER, 17, 0, ARENA, after_17},       {AFTER, 32, 0, ARENA, after_32},
+#if !defined(TOY_CACHELESS)
+    {G2P_STEP, 32, 1, ARENA, step},
+#endif
+};
+
+static const struct g2p_tensor weights[] = {{"one", "F32", 0, {0}}};
+
+const struct g2p_program g2p_program = {
+    .batch = BATCH,
+    .input_len = INPUT,
+    .output_len = OUTPUT,
+    .d_model = 1,
+    .vocabulary = TOY_VOCABULARY,
+    .arena_bytes = ARENA,
+    .weights = weights,
+    .weights_count = 1,
+    .states = STATES,
+    .states_count = STATES_COUNT,
+    .functions = functions,
+    .functions_count = sizeof functions / sizeof *functions,
+};
+
+static const char *const languages[] = {"eng-us", "fin"};
+static const char *const features[] = {"no-such-feature"};
+
+const struct g2p_contract g2p_contract = {
+    .prompt = "{lang}:{word}",
+    .languages = languages,
+    .languages_count = 2,
+    .byte_offset = 3,
+    .eos_id = 1,
+    .unk_id = 2,
+    .model_digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", /* of {} */
+    .functions_digest = "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945", /* of [] */
+    .info = "{}",
+    .features = features,
+#if defined(TOY_FEATURE)
+    .features_count = 1,
+#endif
+};
+
+size_t toy_ids(g2p_text word, const char *lang, size_t most, int32_t *ids) {
+  uint32_t hash = 2166136261u;
+  for (const char *at = lang; *at; at++) hash = mix(hash, (unsigned char)*at + 3);
+  hash = mix(hash, ':' + 3);
+  for (size_t i = 0; i < word.size; i++) hash = mix(hash, (unsigned char)word.data[i] + 3);
+  size_t count = 0;
+  for (int32_t id = 0; id != 1 && count < most; ids[count++] = id) {
+    hash = mix(hash, id);
+    id = next_id(hash);
+  }
+  return count;
+}
+
+size_t toy_weights(char *data) {
+  static const char header[] = "{\"one\": {\"dtype\": \"F32\", \"shape\": [], \"data_offsets\": [0, 4]}}";
+  const float one = 1;
+  memset(data, ' ', TOY_WEIGHTS);
+  memset(data, 0, 8);
+  data[0] = 120;
+  memcpy(data + 8, header, sizeof header - 1);
+  memcpy(data + 128, &one, 4);
+  return 132;
+}
