@@ -78,8 +78,8 @@ def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> str:
     for name, given in (call for function in read for call in function.calls):
         used.setdefault(name, []).append(given)
     parts = [
-        "/* Made of a model's Relax functions. Arenas were laid out when this was made; tensors that are never needed at",
-        " * the same time share memory. n is the number of rows that are computed. */",
+        "/* Made of a model's Relax functions, their arenas laid out: tensors that are never needed together share memory.",
+        " * n is the number of rows that are computed. */",
         '#include "program.h"',
         "",
         *(_declaration(name, kernels[name], given) for name, given in sorted(used.items())),

@@ -93,7 +93,18 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "program.c").write_text(source)
     (folder / "main.c").write_text(MAIN)
     kernels_object(module, target_of(host()), folder / "kernels.o")
-    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused", f"-I{CORE}", "main.c", "kernels.o", "-lm"]
+    command = [
+        "gcc",
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-unused",
+        f"-I{CORE}",
+        "main.c",
+        "kernels.o",
+        "-lm",
+    ]
     subprocess.run([*command, "-o", "program"], cwd=folder, check=True)
     return folder / "program"
 
@@ -128,5 +139,5 @@ def test_the_same_program_is_the_same_c() -> None:
 
 def test_an_operation_that_c_has_no_form_for_is_named_with_its_function() -> None:
     module, functions = two_layers()
-    with pytest.raises(BuildError, match="function encode_b4_i1: the operation relax.call_dps_packed cannot be written"):
+    with pytest.raises(BuildError, match=r"function encode_b4_i1: the operation relax\.call_dps_packed cannot"):
         emit(module, functions)

@@ -81,9 +81,7 @@ def test_code_for_a_mach_o_target(program: Program) -> None:
         ("asm", "step_b1_k1", "nothing is named 'step_b1_k1' in phase asm"),
     ],
 )
-def test_unknown_names_are_one_line_with_the_near_ones(
-    program: Program, phase: str, function: str, says: str
-) -> None:
+def test_unknown_names_are_one_line_with_the_near_ones(program: Program, phase: str, function: str, says: str) -> None:
     with pytest.raises(BuildError) as refused:
         text(*program, target("standalone"), phase, function)
     assert says in str(refused.value) and "\n" not in str(refused.value)

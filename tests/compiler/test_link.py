@@ -99,6 +99,6 @@ def test_a_static_library_is_one(tmp_path: Path) -> None:
 
 
 def test_c_that_does_not_compile_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="compiling for .* failed: use.c.*error") as refusal:
+    with pytest.raises(BuildError, match=r"compiling for .* failed: use\.c.*error") as refusal:
         compile_c(SOURCES | {"use.c": "int broken = ;\n"}, TRIPLE, tmp_path)
     assert "\n" not in str(refusal.value)

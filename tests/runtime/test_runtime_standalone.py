@@ -1,4 +1,4 @@
-"""Standalone libraries through the runtime: the golden words, threads, processes, sharing, and no more than is needed."""
+"""Standalone libraries through the runtime: golden words, threads, processes, sharing, no more than is needed."""
 
 from __future__ import annotations
 
