@@ -78,7 +78,7 @@ def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> str:
     for name, given in (call for function in read for call in function.calls):
         used.setdefault(name, []).append(given)
     parts = [
-        "/* Made of a model's Relax functions, their arenas laid out: tensors that are never needed together share memory.",
+        "/* Made of a model's Relax functions, arenas laid out: tensors that are never needed together share memory.",
         " * n is the number of rows that are computed. */",
         '#include "program.h"',
         "",
