@@ -34,7 +34,7 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m "not long"
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-long: setup
 	$(BIN)/pytest -q -m long

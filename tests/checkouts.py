@@ -92,9 +92,13 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(data)
 
 
-def compiled_checkout(folder: Path) -> Checkout:
-    """One in which the variant was built from nothing and published."""
+def checkout_in(folder: Path) -> Checkout:
+    """The one in a folder."""
+    return Checkout(Tree(folder / "tree", folder / "cache"), folder / "small")
+
+
+def compiled_checkout(folder: Path) -> None:
+    """Makes one in which the variant is built from nothing and published."""
     write(folder / "small", *checkpoint(num_layers=1))
-    made = Checkout(copy_tree(folder / "tree", folder / "cache"), folder / "small")
-    assert {line["outcome"] for line in made.json("compile", "--json")} == {"built"}
-    return made
+    copy_tree(folder / "tree", folder / "cache")
+    assert {line["outcome"] for line in checkout_in(folder).json("compile", "--json")} == {"built"}

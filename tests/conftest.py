@@ -1,4 +1,4 @@
-"""A copy of the tree to build in, and the variants that many tests look at, built once a session."""
+"""A copy of the tree to build in, and the variants that many tests look at, built once, for all of pytest's workers."""
 
 import json
 import os
@@ -8,17 +8,22 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from checkouts import Checkout
 
 # What a shell runs in the background ignores Ctrl-C, and so would everything that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Workers share the machine, and what is computed here is small: a thread each. Whatever the tests start inherits it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("conf", "dodo.py", "g2p_build", "tasks")
@@ -78,7 +83,6 @@ DEFAULT = "embedded-host-b1-i64-o128-float32-kv"
 CACHED = "embedded-host-b1.8-i64-o128-float32-kv"
 CACHELESS = "embedded-host-b1.8-i64-o128-float32-nokv"
 HALF = "embedded-host-b1-i64-o128-float16-kv"
-MACHINE = "embedded-machine-b1.8-i64-o128-float32-kv"  # of the virtual machine
 
 # Overrides for an odd shape that is built from nothing in a few seconds.
 SMALL = [
@@ -93,25 +97,47 @@ SMALL = [
 ]
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder with what `make` puts into it, in whichever worker asks first; it is the same for all, and only read."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / f"once-{name}"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker in which it failed
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A tree with five variants of the embedded checkpoint for this machine."""
+    """A tree with four variants of the embedded checkpoint for this machine, and this worker's own cache."""
+
+    def make(folder: Path) -> None:
+        tree = copy_tree(folder / "tree", folder / "cache")
+        tree.compiled()
+        tree.compiled("batch=[1,8]", "kv_cache=true,false")
+        tree.compiled("dtype=float16")
+
     folder = tmp_path_factory.mktemp("built")
-    tree = copy_tree(folder / "tree", folder / "cache")
-    tree.compiled()
-    tree.compiled("batch=[1,8]", "kv_cache=true,false")
-    tree.compiled("dtype=float16")
-    tree.compiled("target.link=vm", "target.name=machine", "batch=[1,8]")
-    return tree
+    shutil.copytree(made_once(tmp_path_factory, "built", make), folder, dirs_exist_ok=True)
+    return Tree(folder / "tree", folder / "cache")
 
 
 @pytest.fixture(scope="session")
 def ported(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """A tree with the embedded checkpoint for machines that are not this one, made of what `built` has in its cache."""
-    tree = copy_tree(tmp_path_factory.mktemp("ported") / "tree", built.cache)
-    tree.compiled("target=wasm,linux_arm64", "dtype=float32,float16")
-    tree.compiled("target=iphone,android")
-    return tree
+
+    def make(folder: Path) -> None:
+        shutil.copytree(built.cache, folder / "cache")
+        tree = copy_tree(folder / "tree", folder / "cache")
+        tree.compiled("target=wasm,linux_arm64", "dtype=float32,float16")
+        tree.compiled("target=iphone,android")
+
+    folder = made_once(tmp_path_factory, "ported", make)
+    return Tree(folder / "tree", folder / "cache")
 
 
 def unpacked(tree: Tree, name: str, folder: Path) -> Path:
@@ -125,9 +151,9 @@ def unpacked(tree: Tree, name: str, folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> "Checkout":
     """A tree with one variant of a small checkpoint, built; what changes something changes a copy."""
-    from checkouts import compiled_checkout
+    from checkouts import checkout_in, compiled_checkout
 
-    return compiled_checkout(tmp_path_factory.mktemp("checkout"))
+    return checkout_in(made_once(tmp_path_factory, "checkout", compiled_checkout))
 
 
 @dataclass(frozen=True)
@@ -151,11 +177,15 @@ class Undisturbed:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """The small variant, built."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    tree = copy_tree(folder / "tree", folder / "cache")
-    started = time.monotonic()
-    tree.compiled(*SMALL)
-    return Undisturbed(tree, time.monotonic() - started)
+
+    def make(folder: Path) -> None:
+        tree = copy_tree(folder / "tree", folder / "cache")
+        started = time.monotonic()
+        tree.compiled(*SMALL)
+        (folder / "seconds").write_text(str(time.monotonic() - started))
+
+    folder = made_once(tmp_path_factory, "undisturbed", make)
+    return Undisturbed(Tree(folder / "tree", folder / "cache"), float((folder / "seconds").read_text()))
 
 
 def products(tree: Tree) -> dict[str, bytes]:

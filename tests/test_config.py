@@ -150,7 +150,12 @@ def test_lists_stay_lists() -> None:
 
 def test_ranges_and_globs() -> None:
     assert [v.batch for v in variants(["batch=range(1,4)"])] == [(1,), (2,), (3,)]
-    assert [v.target.name for v in variants(["target=glob(*,exclude=host)"])] == ["android", "iphone", "linux_arm64"]
+    assert [v.target.name for v in variants(["target=glob(*,exclude=host)"])] == [
+        "android",
+        "iphone",
+        "linux_arm64",
+        "wasm",
+    ]
 
 
 def test_of_two_values_the_later_counts_and_a_variant_comes_once() -> None:

@@ -34,7 +34,8 @@ def entries(tree: Tree) -> Counter[str]:
 
 def test_three_batch_sizes_share_all_but_program_and_library(tree: Tree) -> None:
     found = events(tree, "matrix=batches", *SMALL)
-    once = {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 3, "library": 3, "archive": 4, "manifest": 3}
+    once = {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 3, "library": 3, "link": 3}
+    once |= {"archive": 4, "manifest": 3}
     assert ran(found) == entries(tree) == once
     assert ran(events(tree, "matrix=batches", *SMALL)) == {}
 
@@ -44,7 +45,8 @@ def test_twenty_four_variants_of_six_checkpoints_compile_four_libraries(tree: Tr
     found = events(tree, *SMALL, *sweep)
     assert len({name for event in found for name in event["variants"]}) == 24
     # A program and a library know an architecture, not a checkpoint; a tokenizer's file is the same for all six.
-    once = {"checkpoint": 6, "tokenizer": 1, "weights": 12, "program": 2, "library": 4, "archive": 16, "manifest": 24}
+    once = {"checkpoint": 6, "tokenizer": 1, "weights": 12, "program": 2, "library": 4, "link": 4}
+    once |= {"archive": 16, "manifest": 24}
     assert entries(tree) == once
     assert ran(events(tree, *SMALL, *sweep)) == {}
 
@@ -52,7 +54,7 @@ def test_twenty_four_variants_of_six_checkpoints_compile_four_libraries(tree: Tr
 def test_an_event_says_stage_variants_key_outcome_and_seconds(tree: Tree) -> None:
     found = events(tree, *SMALL, "batch=1,2")
     by_stage = {(event["stage"], event["label"]): event for event in found}
-    assert len(by_stage) == len(found) == 14
+    assert len(by_stage) == len(found) == 16
     weights = next(event for event in found if event["stage"] == "weights")
     assert len(weights["variants"]) == 2
     assert weights["outcome"] == "built" and weights["seconds"] >= 0 and weights["error"] is None
@@ -90,8 +92,8 @@ def test_a_profile_says_where_the_time_went(tree: Tree, tmp_path: Path) -> None:
     tree.compiled("--profile", str(tmp_path / "trace.json"), *SMALL)
     slices = json.loads((tmp_path / "trace.json").read_bytes())["traceEvents"]
     names = Counter(each["name"] for each in slices)
-    stages = {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 1, "library": 1, "archive": 2, "manifest": 1}
-    assert names == {"command": 1, "configure": 1, "publish": 1, **stages}
+    stages = dict.fromkeys(["checkpoint", "tokenizer", "weights", "program", "library", "link", "manifest"], 1)
+    assert names == {"command": 1, "configure": 1, "publish": 1, "archive": 2, **stages}
     [whole] = [each for each in slices if each["name"] == "command"]
     assert all(each["ph"] == "X" and 0 <= each["ts"] <= each["ts"] + each["dur"] <= whole["dur"] for each in slices)
     result = tree.doit("compile", "--profile", str(tmp_path / "nowhere" / "trace.json"), *SMALL)
@@ -143,7 +145,7 @@ def on_terminal(tree: Tree, *words: str) -> str:
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals are POSIX here")
 def test_a_person_sees_what_runs_how_far_it_is_and_how_long_it_took_last_time(tree: Tree) -> None:
     seen = on_terminal(tree, "compile", *SMALL)
-    assert "0 of 9 done" in seen and "8 of 9 done" in seen
+    assert "0 of 10 done" in seen and "9 of 10 done" in seen
     assert re.search(r"library +random\+\w+-host-b1-i32-o64-float32-kv", seen)
     assert "last time" not in seen
     path = tree.root / "g2p_build" / "stages" / "tokenizer.py"

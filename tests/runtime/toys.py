@@ -1,4 +1,4 @@
-"""Toy variants, compiled once a session in processes of their own; each test that changes one gets a copy."""
+"""Toy variants, compiled once in processes of their own; each test that changes one gets a copy."""
 
 import json
 import os
@@ -10,29 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import made_once
 
 from g2p_build.runtime import manifest
 
 ROOT = Path(__file__).parents[2]
 
 
-def _toy(folder: Path, kind: str, *sizes: str) -> Path:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    script = Path(__file__).with_name("toy.py")
-    subprocess.run([sys.executable, str(script), str(folder), kind, *sizes], env=environment, check=True)
-    return folder
+def _toy(factory: pytest.TempPathFactory, kind: str, *sizes: str) -> Path:
+    def make(folder: Path) -> None:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        script = Path(__file__).with_name("toy.py")
+        subprocess.run([sys.executable, str(script), str(folder), kind, *sizes], env=environment, check=True)
+
+    return made_once(factory, f"toy-{kind}", make)
 
 
 @pytest.fixture(scope="session")
 def toy_kv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with manifests/ and dist/ of a cached toy variant for batches of 1, 4 and 8."""
-    return _toy(tmp_path_factory.mktemp("toy") / "kv", "kv", "1", "4", "8")
+    return _toy(tmp_path_factory, "kv", "1", "4", "8")
 
 
 @pytest.fixture(scope="session")
 def toy_nokv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same without a cache, for batches of 4 alone."""
-    return _toy(tmp_path_factory.mktemp("toy") / "nokv", "nokv", "4")
+    return _toy(tmp_path_factory, "nokv", "4")
 
 
 @pytest.fixture
