@@ -131,7 +131,10 @@ def test_what_takes_from_a_stale_stage_waits_and_says_what_else_is_new(mine: Che
     assert (found["publish"]["state"], found["checkpoint"]["state"]) == ("waits", "current")
     said = table(mine)
     assert f"{LIBRARY} waits for program target.cpu: generic → apple-a14" in said
-    assert "then, unless what they wait for comes out as it was: 1 library, 1 link, 1 archive, 1 manifest, 1 publish (" in said
+    assert (
+        "then, unless what they wait for comes out as it was: 1 library, 1 link, 1 archive, 1 manifest, 1 publish ("
+        in said
+    )
 
 
 def test_what_this_tree_never_had_is_never_built_here(mine: Checkout) -> None:
