@@ -1,7 +1,7 @@
 """From a manifest to an object that turns words into phonemes."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,16 +110,22 @@ class G2P:
             "digest": data["digest"],
         }
 
-    def __call__(self, words: Iterable[str], lang: str = "eng-us") -> list[str]:
+    def __call__(self, words: Iterable[str], lang: str | Sequence[str] = "eng-us") -> list[str]:
         """The phonemes of each word, in the order of the words.
+
+        Args:
+            words: what to pronounce.
+            lang: the language of all words, or a list with that of each.
 
         Raises:
             UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: for the first word that is wrong; none is pronounced.
             TypeError: ``words`` is one string, or holds something else.
+            ValueError: there are not as many languages as words.
         """
         if not isinstance(self._engine, standalone.Model):
             return [tokenizer.decode(self.manifest["model"], ids) for ids in self.tokens(words, lang)]
         words = _listed(words)
+        lang = _languages(lang, words)
         try:
             return self._engine.texts(words, lang, self._threads)
         except standalone.WordError as error:
@@ -129,7 +135,7 @@ class G2P:
         """Raises what `__call__` would raise for this word, and does nothing else."""
         tokenizer.encode(self.manifest["model"], word, lang)
 
-    def tokens(self, words: Iterable[str], lang: str = "eng-us") -> list[list[int]]:
+    def tokens(self, words: Iterable[str], lang: str | Sequence[str] = "eng-us") -> list[list[int]]:
         """The ids generated for each word, in the order of the words.
 
         They are those of transformers' greedy ``generate(max_length=max_output_len)`` after the start id: with the end
@@ -139,6 +145,7 @@ class G2P:
             As `__call__`.
         """
         words = _listed(words)
+        lang = _languages(lang, words)
         if not isinstance(self._engine, standalone.Model):
             return self._engine.tokens(words, lang)
         try:
@@ -146,10 +153,10 @@ class G2P:
         except standalone.WordError as error:
             raise self._explained(words, lang, error) from None
 
-    def _explained(self, words: list[str], lang: str, error: standalone.WordError) -> Exception:
+    def _explained(self, words: list[str], lang: str | list[str], error: standalone.WordError) -> Exception:
         """The library's refusal of a word, as this side would put it, with the word as Python prints it."""
         try:
-            self.check(words[error.word], lang)
+            self.check(words[error.word], lang if isinstance(lang, str) else lang[error.word])
         except G2PError as better:
             return better
         return error.error
@@ -162,4 +169,17 @@ def _listed(words: Iterable[str]) -> list[str]:
     for word in listed:
         if not isinstance(word, str):
             raise TypeError(f"a word is a string, not {word!r}")
+    return listed
+
+
+def _languages(lang: str | Sequence[str], words: list[str]) -> str | list[str]:
+    """The language of all words as it is, or a list with that of each."""
+    if isinstance(lang, str):
+        return lang
+    listed = list(lang)
+    for one in listed:
+        if not isinstance(one, str):
+            raise TypeError(f"a language is a string, not {one!r}")
+    if len(listed) != len(words):
+        raise ValueError(f"{len(listed)} languages for {len(words)} words: give one for all, or one for each")
     return listed

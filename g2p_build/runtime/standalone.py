@@ -87,12 +87,12 @@ class Model:
         self._library, self._handle, self._process = library, handle, os.getpid()
         weakref.finalize(self, library.g2p_close, handle)
 
-    def texts(self, words: Sequence[str], lang: str, threads: int) -> list[str]:
+    def texts(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[str]:
         """The phonemes of each word.
 
         Args:
             words: What to pronounce.
-            lang: The language of all of them.
+            lang: The language of all of them, or as many languages as words.
             threads: How many may work on it; 0: one for each processor.
 
         Raises:
@@ -108,10 +108,12 @@ class Model:
             self._library.g2p_free_texts(self._handle, ctypes.byref(found))
         return [data[start:end].decode() for start, end in itertools.pairwise(ends)]
 
-    def tokens(self, words: Sequence[str], lang: str, threads: int) -> list[list[int]]:
-        """As `texts`, but the generated ids."""
+    def tokens(
+        self, words: Sequence[str], lang: str | Sequence[str], threads: int, most_ids: int = 0
+    ) -> list[list[int]]:
+        """As `texts`, but the generated ids: of each word at most ``most_ids``, where that is not 0."""
         found = _Results()
-        self._request(self._library.g2p_tokens, words, lang, threads, found)
+        self._request(self._library.g2p_tokens, words, lang, threads, found, most_ids)
         try:
             ends = found.offsets[: found.count + 1]
             ids = array("i", ctypes.string_at(found.data, ends[-1] * 4)).tolist()
@@ -119,9 +121,16 @@ class Model:
             self._library.g2p_free_ids(self._handle, ctypes.byref(found))
         return [ids[start:end] for start, end in itertools.pairwise(ends)]
 
-    def _request(self, call: Any, words: Sequence[str], lang: str, threads: int, results: _Results) -> None:
-        # Half a surrogate pair becomes bytes that the library refuses.
-        encoded = [word.encode("utf-8", "surrogatepass") for word in words]
+    def _request(
+        self,
+        call: Any,
+        words: Sequence[str],
+        lang: str | Sequence[str],
+        threads: int,
+        results: _Results,
+        most_ids: int = 0,
+    ) -> None:
+        encoded = [_encoded(word) for word in words]
         text = b"".join(encoded)
         memory = ctypes.create_string_buffer(text, len(text) + 1)
         places, at = array("Q"), ctypes.addressof(memory)
@@ -129,11 +138,17 @@ class Model:
             places.extend((at, len(word)))
             at += len(word)
         places.append(0)  # an empty array has no address
+        # A language is checked once for all words in a row that have it at the same address.
+        codes = {code: _encoded(code) for code in ([lang] if isinstance(lang, str) else set(lang))}
+        each = [] if isinstance(lang, str) else [codes[code] for code in lang]
+        langs = (ctypes.c_char_p * len(each))(*each)
         request = _Request(
             size=ctypes.sizeof(_Request),
             words=places.buffer_info()[0],
             count=len(encoded),
-            lang=lang.encode("utf-8", "surrogatepass"),
+            lang=codes[lang] if isinstance(lang, str) else None,
+            langs=ctypes.addressof(langs) if each else None,
+            most_ids=most_ids,
             # A forked child has none of its parent's threads, and must not wait for one.
             threads=threads if os.getpid() == self._process else 1,
         )
@@ -143,6 +158,11 @@ class Model:
             if error.word < len(encoded):
                 raise WordError(error.word, found)
             raise found
+
+
+def _encoded(text: str) -> bytes:
+    """UTF-8, but for half a surrogate pair: that becomes bytes that the library refuses."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 _open: weakref.WeakValueDictionary[tuple[Path, Path, int], Model] = weakref.WeakValueDictionary()

@@ -36,14 +36,15 @@ class VirtualMachine:
         self._lock = threading.Lock()
         self._bind(data["variant"]["batch"][0], data["model"]["input_buckets"][-1])  # what is wrong shows at load
 
-    def tokens(self, words: Sequence[str], lang: str) -> list[list[int]]:
-        """The ids generated for each word.
+    def tokens(self, words: Sequence[str], lang: str | Sequence[str]) -> list[list[int]]:
+        """The ids generated for each word; ``lang`` is the language of all, or there are as many as words.
 
         Raises:
             UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: For the first word that is wrong.
         """
         model = self._data["model"]
-        prompts = [tokenizer.encode(model, word, lang) for word in words]
+        langs = [lang] * len(words) if isinstance(lang, str) else lang
+        prompts = [tokenizer.encode(model, word, code) for word, code in zip(words, langs, strict=True)]
         # Words of like length together: their pronunciations end at about the same step.
         order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
         result: list[list[int]] = [[] for _ in prompts]

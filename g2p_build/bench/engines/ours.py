@@ -1,97 +1,63 @@
-"""This project's own runtime. Threads pronounce independent batches, each with an object of its own."""
+"""This project's own runtime on a standalone library. Threads pronounce independent batches with one model.
+
+It goes on where the model would end only with a variant made for that: see `counterparts.endless`.
+"""
 
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from g2p_build.bench.setup import Batch, Pronounce, Setup, independent
-from g2p_build.bench.summary import spread
+from g2p_build.bench.setup import Batch, Pronounce, PronounceList, Setup, Word, independent
+from g2p_build.runtime import archive
 
-__all__ = ["DISTRIBUTIONS", "IMPORTS", "LIBRARIES", "function_times", "model_files", "open_model"]
+__all__ = ["DISTRIBUTIONS", "IMPORTS", "LIBRARIES", "model_files", "open_list", "open_model"]
 
-IMPORTS = ("g2p_build.runtime",)
-DISTRIBUTIONS = ("apache-tvm-ffi",)
-LIBRARIES = ("/tvm_ffi/", "/libtvm_runtime.")
-
-_ROUNDS = 15
-_SECONDS = 0.01  # of calls that one timing is made of
-_POSITION = 12  # of the first new token in a step
+IMPORTS = ("g2p_build.runtime.g2p",)
+DISTRIBUTIONS = ()
+LIBRARIES = ("/libg2p.",)
 
 
 def model_files(setup: Setup) -> list[Path]:
-    """The two archives."""
+    """The archive of the weights: the other one's library is among those that the process has mapped."""
     manifest = Path(setup.folder)
-    archives = json.loads(manifest.read_bytes())["archives"].values()
-    return [manifest.parents[1] / "dist" / archive["file"] for archive in archives]
+    return [archive.find(manifest, json.loads(manifest.read_bytes())["archives"]["weights"]["file"])]
 
 
 def open_model(setup: Setup) -> Pronounce:
-    """Loads the manifest that `setup.folder` is, once for each thread."""
-    return independent([_worker(setup) for _ in range(setup.threads)])
+    """Loads the manifest that `setup.folder` is."""
+    tokens = _tokens(setup, 1)
+
+    def pronounce(batch: Batch) -> list[list[int]]:
+        return tokens([word.text for word in batch], batch[0].language)
+
+    return independent([pronounce] * setup.threads)
 
 
-def _worker(setup: Setup) -> Callable[[Batch], list[list[int]]]:
-    from g2p_build.runtime import G2P, load
+def open_list(setup: Setup) -> PronounceList:
+    """The same for whole lists: the library itself sorts them and shares them between its threads."""
+    tokens = _tokens(setup, setup.threads)
 
-    g2p = load(setup.folder)
-    if setup.forced_tokens:
-        # No id is the end, and the outputs are bounded where they are wanted.
-        model = g2p.manifest["model"] | {"eos_id": -1, "max_output_len": setup.forced_tokens + 1}
-        g2p = G2P(g2p.manifest | {"model": model}, g2p._library, g2p._weights)
-    return lambda batch: g2p.tokens([word.text for word in batch], batch[0].language)
+    def pronounce(words: Sequence[Word], most: int) -> list[list[int]]:
+        return tokens([word.text for word in words], [word.language for word in words])
+
+    return pronounce
 
 
-def function_times(setup: Setup) -> list[dict[str, Any]]:
-    """Times every function of the library by itself, interleaved: role, sizes, microseconds a call with quartiles."""
+def _tokens(setup: Setup, threads: int) -> Callable[[list[str], str | list[str]], list[list[int]]]:
     from g2p_build.runtime import load
 
-    g2p = load(setup.folder)
-    calls = {function["name"]: _call(g2p, function) for function in g2p.manifest["functions"]}
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    counts = {name: max(1, int(_SECONDS / min(_seconds(call, 1) for _ in range(3)))) for name, call in calls.items()}
-    for _ in range(_ROUNDS):
-        for name, call in calls.items():
-            times[name].append(1e6 * _seconds(call, counts[name]) / counts[name])
-    return [
-        {
-            "function": function["name"],
-            "role": function["role"],
-            "batch": function["batch"],
-            "input_len": function["input_len"],
-            "tokens": _new_tokens(function),
-            "us": spread(times[function["name"]]),
-        }
-        for function in g2p.manifest["functions"]
-    ]
+    g2p = load(setup.folder, threads)
+    engine: Any = g2p._engine
+    wanted = setup.forced_tokens
+    if wanted is None:
+        return g2p.tokens
 
+    def forced(words: list[str], lang: str | list[str]) -> list[list[int]]:
+        found: list[list[int]] = engine.tokens(words, lang, threads, wanted)
+        for word, ids in zip(words, found, strict=True):
+            if len(ids) != wanted:
+                raise RuntimeError(f"{word!r} ended after {len(ids)} of {wanted} tokens: set another checkpoint.seed")
+        return found
 
-def _seconds(call: Callable[[], object], count: int) -> float:
-    started = time.perf_counter()
-    for _ in range(count):
-        call()
-    return time.perf_counter() - started
-
-
-def _call(g2p: Any, function: Mapping[str, Any]) -> Callable[[], object]:
-    """A call of one function with buffers of its own, as in the middle of a word."""
-    from g2p_build.runtime import vm
-
-    filled = {"position": _POSITION, "mask": 1, "length": function["input_len"]}
-    arguments = []
-    for tensor in function["inputs"]:
-        if tensor["kind"] == "weight":
-            arguments.append(g2p._tensors[tensor["name"]])
-        else:
-            array = vm.aligned_zeros(tuple(tensor["shape"]), tensor["dtype"])
-            array[...] = filled.get(tensor["name"], 0)
-            arguments.append(vm.tensor_of(array))
-    called = g2p._library(function["name"])
-    return lambda: called(*arguments)
-
-
-def _new_tokens(function: Mapping[str, Any]) -> int | None:
-    """How many tokens a row a step takes; None for anything but a step."""
-    shapes = {tensor["name"]: tensor["shape"] for tensor in function["inputs"]}
-    return shapes["token"][1] if function["role"] == "step" else None
+    return forced
