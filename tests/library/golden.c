@@ -90,7 +90,7 @@ int main(int count, char **arguments) {
     struct call call = {kept, order + i, vocabulary};
     g2p_request request = {.size = sizeof request, .words = shuffled.texts + i, .count = step,
                            .langs = shuffled.langs + i, .flags = G2P_LOGITS};
-    CHECK(g2p_stream(model, &request, keep, &call, &error) == G2P_OK);
+    if (g2p_stream(model, &request, keep, &call, &error)) check_failed(__FILE__, __LINE__, error.message);
     check_others(model, request, &call);
   }
   g2p_close(model);
