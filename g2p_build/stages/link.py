@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from g2p_build.compiler.contract import contract
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
+from g2p_build.contract import contract
 from g2p_build.kit import kit
 from g2p_build.linked import core_files, shared_name, web_files
 from g2p_build.store.files import canonical_json

@@ -4,7 +4,7 @@ import shutil
 import struct
 import subprocess
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -59,3 +59,16 @@ class Probe:
         """Ends it; raises where a sanitizer found something, a leak among it."""
         _, errors = self.process.communicate()
         assert self.process.returncode == 0, errors.decode(errors="replace")
+
+
+@pytest.fixture(scope="session")
+def compiled_probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    parts = ("weights.c", "manifest.c", "cpu.c")
+    return compile_with_sanitizers(tmp_path_factory.mktemp("probe") / "probe", ["probe.c"], parts)
+
+
+@pytest.fixture(scope="module")
+def probe(compiled_probe: Path) -> Iterator[Probe]:
+    running = Probe(compiled_probe)
+    yield running
+    running.close()

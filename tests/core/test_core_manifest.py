@@ -20,6 +20,8 @@ from g2p_build.runtime import cpu
 from g2p_build.runtime.errors import G2PError
 from g2p_build.runtime.manifest import canonical, digest, validate
 
+pytest_plugins = ["core_probe"]
+
 SHA = "ab" * 32
 NAME = "weights-ab.tar"
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from g2p_build.runtime import tokenizer
 from g2p_build.runtime.errors import EmptyWord, G2PError, InvalidWord, UnknownLanguage, WordTooLong
 
+pytest_plugins = ["core_probe"]
+
 STATUS = {
     EmptyWord: EMPTY_WORD,
     InvalidWord: INVALID_WORD,

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from g2p_build.runtime.errors import InvalidWeights
 from g2p_build.runtime.weights import ALIGNMENT, PADDING, map_weights
 
+pytest_plugins = ["core_probe"]
+
 SEEDS = Path(__file__).parent / "seeds" / "weights"
 SCALE = "scale.ə\U0001f600"
 PROGRAM = {  # as made.c has it
