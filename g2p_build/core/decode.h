@@ -3,6 +3,7 @@
 #define G2P_DECODE_H
 
 #include "core.h"
+#include "session.h"
 #include "threads.h"
 
 #pragma GCC visibility push(hidden)
@@ -28,12 +29,6 @@ void g2p_stop(struct g2p_job *job, g2p_status reason);
 
 /* Whether there are words that nobody has claimed, and the job is not to stop. */
 bool g2p_has_words(struct g2p_job *job);
-
-/* One thread's buffers. */
-struct g2p_session;
-
-struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const void *const *weights);
-void g2p_session_end(struct g2p_session *session);
 
 /* Works on a job until no word is left or it is to stop; the job's status says which. False, and nothing is claimed,
  * where there is no memory for logits. */
