@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from g2p_build.runtime import archive, index, standalone, tokenizer
 from g2p_build.runtime.errors import G2PError, InvalidArchive, InvalidManifest, LibraryFailed, NotLinked
-from g2p_build.runtime.manifest import read
+from g2p_build.runtime.manifest import read_again
 
 if TYPE_CHECKING:
     from g2p_build.runtime.virtual_machine import VirtualMachine
@@ -31,7 +31,7 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0) -> "G2P"
         G2PError: one of its subclasses, a class for each cause.
     """
     found, digest = index.default_manifest() if manifest is None else (Path(manifest), None)
-    data = read(found)
+    data = read_again(found, archive.cache_folder() / "valid-manifests")
     if digest not in (None, data["digest"]):
         raise InvalidManifest(f"{found}: not the manifest that its index lists: build the variant again")
     if data["target"]["library"] == "objects":

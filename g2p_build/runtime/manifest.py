@@ -1,5 +1,6 @@
 """Manifests and indexes as data: canonical JSON, digests, schemas. Used where they are written and read."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -18,6 +19,7 @@ __all__ = [
     "canonical",
     "digest",
     "read",
+    "read_again",
     "read_index",
     "validate",
     "validate_index",
@@ -107,6 +109,32 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
     return _read(Path(path), validate)
 
 
+def read_again(path: str | PathLike[str], remembered: Path) -> dict[str, Any]:
+    """As `read`, but bytes that were found valid before are not validated again, which takes longer than all else.
+
+    Args:
+        path: the manifest's.
+        remembered: a folder with an empty file for each manifest that was valid, named by the SHA-256 of the schema and
+            the manifest; a new one is added.
+
+    Raises:
+        NoManifest, NewerManifest, InvalidManifest: as `read`.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError:
+        return read(path)
+    seen = remembered / hashlib.sha256(MANIFEST_SCHEMA.read_bytes() + data).hexdigest()
+    if seen.exists():
+        found: dict[str, Any] = json.loads(data)
+        return found
+    found = _parsed(Path(path), data, validate)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time and nothing else
+        remembered.mkdir(parents=True, exist_ok=True)
+        seen.touch()
+    return found
+
+
 def read_index(path: str | PathLike[str]) -> dict[str, Any]:
     """Reads an index and validates it; raises as `read`."""
     return _read(Path(path), validate_index)
@@ -114,11 +142,19 @@ def read_index(path: str | PathLike[str]) -> dict[str, Any]:
 
 def _read(path: Path, check: Any) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_bytes(), object_pairs_hook=_unique)
-        check(data)
+        data = path.read_bytes()
     except FileNotFoundError:
         raise NoManifest(f"no manifest at {path}: build one with `doit`, or name another") from None
-    except (OSError, ValueError, RecursionError) as error:  # bad UTF-8 and bad JSON are ValueErrors
+    except OSError as error:
+        raise InvalidManifest(f"{path}: not a readable JSON file: {_one_line(error)}") from None
+    return _parsed(path, data, check)
+
+
+def _parsed(path: Path, text: bytes, check: Any) -> dict[str, Any]:
+    try:
+        data = json.loads(text, object_pairs_hook=_unique)
+        check(data)
+    except (ValueError, RecursionError) as error:  # bad UTF-8 and bad JSON are ValueErrors
         raise InvalidManifest(f"{path}: not a readable JSON file: {_one_line(error)}") from None
     except (InvalidManifest, NewerManifest) as error:
         raise type(error)(f"{path}: {error}") from None

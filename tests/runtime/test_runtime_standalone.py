@@ -147,3 +147,19 @@ def test_an_app_needs_neither_numpy_nor_tvm(built: Tree, machine: Path, tmp_path
     command[-1] = str(machine)
     result = subprocess.run(command, env=env, capture_output=True, text=True)
     assert "needs numpy" in result.stderr.splitlines()[-1] and "pip install 'g2p-build[vm]'" in result.stderr
+
+
+def test_a_manifest_that_was_valid_is_not_validated_again(built: Tree) -> None:
+    """The schema's library takes longer to import, and to run, than everything else that loading does."""
+    code = "import sys; from g2p_build.runtime import load; load(sys.argv[1]); print('jsonschema' in sys.modules)"
+    command = [sys.executable, "-c", code, str(manifest(built, DEFAULT))]
+    said = [subprocess.run(command, env=built.env, capture_output=True, text=True).stdout for _ in range(2)]
+    assert said[1] == "False\n"
+
+
+def test_a_manifest_that_was_changed_after_it_was_valid_is_refused(built: Tree, tmp_path: Path) -> None:
+    load(manifest(built, DEFAULT))
+    changed = tmp_path / "changed.json"
+    changed.write_text(manifest(built, DEFAULT).read_text().replace('"eng-us"', '"eng-uk"'))
+    with pytest.raises(errors.InvalidManifest, match="changed after it was built"):
+        load(changed)
