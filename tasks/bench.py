@@ -19,7 +19,12 @@ def _option(long: str, kind: type, default: Any, text: str, name: str = "") -> d
 
 
 OPTIONS = [
-    _option("words", str, "", "real words: a folder of LANG.tsv files or one such file; else the golden set"),
+    _option(
+        "words",
+        str,
+        "",
+        "real words, measured as one list too: a folder of LANG.tsv files or one such file; else the golden set",
+    ),
     _option("contenders", str, "", "names, with commas between: ours, eager, ctranslate2, executorch-int8, ..."),
     _option("threads", str, "1,2", "numbers of threads, with commas between"),
     _option("rounds", int, 9, "how often each contender has its turn"),
@@ -60,7 +65,8 @@ def _bench(
     for run in result["runs"]:
         if as_json:
             named = {key: run[key] for key in ("checkpoint", "words", "forced_tokens")}
-            show([named | row for row in [*run["rows"], *run["functions"]]], as_json)
+            parts = ("rows", "lists", "opening", "functions")
+            show([named | row for part in parts for row in run[part]], as_json)
         else:
             for title, rows in report.tables(run):
                 show(rows, as_json, title)

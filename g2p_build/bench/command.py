@@ -1,12 +1,14 @@
 """What `doit bench` does, between its options and its tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from g2p_build import build, graph
-from g2p_build.bench import contenders, machine, measure, workload
+from g2p_build.bench import contenders, counterparts, lists, machine, measure, workload
+from g2p_build.bench.contenders import Contender
+from g2p_build.bench.opening import opening
 from g2p_build.errors import BuildError
 from g2p_build.store.scratch import scratch
 from g2p_build.variant import Variant
@@ -61,11 +63,11 @@ def bench(
         say: progress.
 
     Returns:
-        Plain data: the machine, and for each run what was pronounced, its rows (`results.rows`) and the times of our
-        functions.
+        Plain data: the machine, and for each run what was pronounced, its rows (`results.rows`), those of the whole
+        list, those of opening, and the times of our functions.
 
     Raises:
-        BuildError: an option names nothing there is.
+        BuildError: an option names nothing there is, or what is to be measured cannot be built.
     """
     peers = contenders.chosen(options.contenders) if options.contenders else list(contenders.PEERS)
     real = workload.real(options.words)
@@ -73,35 +75,57 @@ def bench(
     for variant in variants:
         groups.setdefault((variant.checkpoint, variant.max_lens), []).append(variant)
     before = machine.load()
-    runs = []
-    for group in groups.values():
-        made_up = group[0].checkpoint.source == "random"
-        forced = options.forced_tokens or (FORCED_TOKENS if made_up else None)
-        mine = sorted(group, key=lambda variant: variant.dtype != "float32")  # float32 first: it is compared with
-        plan = measure.Plan(
-            root=root,
-            manifests=tree / "manifests",
-            checkpoint=_checkpoint(root, group[0]),
-            contenders=[*contenders.ours(mine), *peers],
-            threads=options.threads,
-            words=None if made_up else real,
-            forced_tokens=forced,
-            rounds=options.rounds,
-            say=say,
-        )
-        rows = list(measure.run(plan))
-        runs.append(
-            {
-                "checkpoint": group[0].checkpoint.name,
-                "max_lens": {"input": group[0].max_lens.input, "output": group[0].max_lens.output},
-                "words": "made up" if made_up else (Path(options.words).name or "golden"),
-                "forced_tokens": forced,
-                "rounds": options.rounds,
-                "rows": rows,
-                "functions": measure.function_times(plan),
-            }
-        )
+    runs = [_run(root, tree / "manifests", group, peers, real, options, say) for group in groups.values()]
     return {"machine": machine.describe() | {"load": [before, machine.load()]}, "runs": runs}
+
+
+def _run(
+    root: Path,
+    manifests: Path,
+    group: Sequence[Variant],
+    peers: Sequence[Contender],
+    real: Mapping[str, Sequence[str]],
+    options: Options,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Measures variants of one checkpoint and one pair of bounds; the arguments are as `bench` has them."""
+    made_up = group[0].checkpoint.source == "random"
+    forced = options.forced_tokens or (FORCED_TOKENS if made_up else None)
+    # The first is what all others are compared with.
+    mine = contenders.ours(sorted(group, key=lambda each: (each.target.link != "standalone", each.dtype != "float32")))
+    asked = {each.name: manifests / f"{each.name}.json" for each in group}
+    say("building what stands in for the variants")
+    standalone = [each for each in group if each.target.link == "standalone"]
+    machines = {each.name: counterparts.built(root, counterparts.on_virtual_machine(each)) for each in standalone}
+    endless = {each.name: counterparts.built(root, counterparts.endless(each)) for each in standalone if forced}
+    listed = workload.listed(group[0], real)
+    plan = measure.Plan(
+        root=root,
+        manifests=asked | endless,
+        machines=asked | machines,
+        checkpoint=_checkpoint(root, group[0]),
+        contenders=[*mine, *peers],
+        threads=options.threads,
+        words=None if made_up else real,
+        listed=listed if options.words else [],
+        forced_tokens=forced,
+        rounds=options.rounds,
+        say=say,
+    )
+    rows, said = measure.run(plan)
+    return {
+        "checkpoint": group[0].checkpoint.name,
+        "max_lens": {"input": group[0].max_lens.input, "output": group[0].max_lens.output},
+        "words": "made up" if made_up else (Path(options.words).name or "golden"),
+        "list": Path(options.words).name,
+        "forced_tokens": forced,
+        "rounds": options.rounds,
+        "rows": rows,
+        "lists": lists.whole_list(plan, said),
+        # With random weights a first word says nothing, at its own length.
+        "opening": [] if made_up else opening(root, asked, mine, listed[0], options.rounds, say),
+        "functions": measure.function_times(plan),
+    }
 
 
 def _checkpoint(root: Path, variant: Variant) -> Path:

@@ -29,11 +29,13 @@ class Contender:
     only_threads: int | None = None
     rounds: int | None = None  # at most so many turns
     loads: int | None = None  # opened at most so often
+    lists: tuple[int, ...] = ()  # takes whole lists in one call: at most so many words in a batch (0: as it likes)
 
 
 _ANY = ("dtype", "max_input", "max_tokens")
 _STATIC = ("dtype", "batches", "buckets", "tokens")
 _TWO = ("float32", "int8")
+_LISTS = (8, 16, 32, 64, 128)
 
 PEERS = (
     Contender("eager", "eager", "float32", "transformers `generate`"),
@@ -45,7 +47,10 @@ PEERS = (
         made_for=(*_STATIC, "threads"),
         loads=1,
     ),
-    *(Contender(f"ctranslate2-{d}", "ctranslate2", d, "CTranslate2", "ctranslate2", ("dtype",)) for d in _TWO),
+    *(
+        Contender(f"ctranslate2-{d}", "ctranslate2", d, "CTranslate2", "ctranslate2", ("dtype",), lists=_LISTS)
+        for d in _TWO
+    ),
     *(Contender(f"executorch-{d}", "executorch", d, "ExecuTorch with XNNPACK", "executorch", _STATIC) for d in _TWO),
     *(Contender(f"onnxruntime-{d}", "onnxruntime", d, "ONNX Runtime", "onnxruntime", _ANY) for d in _TWO),
     Contender(
@@ -63,18 +68,17 @@ PEERS = (
 
 
 def ours(variants: Sequence[Variant]) -> list[Contender]:
-    """Our variants: "ours-float32", or with the whole name where several have one dtype."""
-    dtypes = [variant.dtype for variant in variants]
-    return [
-        Contender(
-            f"{OURS}-{variant.dtype if dtypes.count(variant.dtype) == 1 else variant.name}",
-            "ours",
-            variant.dtype,
-            "this project's runtime",
-            variant=variant,
-        )
-        for variant in variants
-    ]
+    """Our variants: "ours-float32", "ours-vm-float32", or with the whole name where several would be called that."""
+    short = [("vm-" if variant.target.link == "vm" else "") + variant.dtype for variant in variants]
+    names = [name if short.count(name) == 1 else variant.name for variant, name in zip(variants, short, strict=True)]
+    return [_ours(variant, name) for variant, name in zip(variants, names, strict=True)]
+
+
+def _ours(variant: Variant, name: str) -> Contender:
+    name = f"{OURS}-{name}"
+    if variant.target.link == "vm":
+        return Contender(name, "ours_vm", variant.dtype, "this project's, on TVM's virtual machine", variant=variant)
+    return Contender(name, "ours", variant.dtype, "this project's runtime", variant=variant, lists=(0,))
 
 
 def chosen(names: Iterable[str]) -> list[Contender]:

@@ -5,27 +5,27 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from g2p_build.bench import workload
 from g2p_build.bench.contenders import Contender
 from g2p_build.bench.peers import interpreter
 from g2p_build.bench.prepare import prepared
 from g2p_build.bench.process import Failed, Process
-from g2p_build.bench.results import ALL, Running, failure, rows
-from g2p_build.bench.setup import Batch, Setup
+from g2p_build.bench.results import ALL, Row, Running, failure, rows, said
+from g2p_build.bench.setup import Batch, Setup, Word
 from g2p_build.store.scratch import scratch
 from g2p_build.store.sources import PACKAGE
 from g2p_build.variant import Variant
 
-__all__ = ["Plan", "function_times", "run"]
+__all__ = ["SECONDS", "SETTLE", "Plan", "function_times", "run", "setup_of", "started"]
 
-_SECONDS = 600  # for one answer
+SECONDS = 600  # for one answer
+SETTLE = 0.05  # seconds between turns: threads of the last one may still be spinning
+
 _WORDS = 10  # of each language that are timed
 _LOADS = 3  # how often each contender is opened, with the fewest threads
-_SETTLE = 0.05  # seconds between turns: threads of the last one may still be spinning
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,13 @@ class Plan:
     """One run: variants of one checkpoint and one pair of bounds, and peers."""
 
     root: Path  # the cache
-    manifests: Path  # the folder of the variants' manifests
+    manifests: Mapping[str, Path]  # by variant's name: what is measured for it
+    machines: Mapping[str, Path]  # the same for the virtual machine: what its functions are timed by
     checkpoint: Path  # a folder with what the checkpoint stage made
     contenders: Sequence[Contender]  # ours first: all others are compared with the first
     threads: Sequence[int]
     words: Mapping[str, Sequence[str]] | None  # real words by language; None: made-up ones
+    listed: Sequence[Word]  # real words that are pronounced as one list; none: there is no such list
     forced_tokens: int | None
     rounds: int
     say: Callable[[str], None]  # progress
@@ -53,17 +55,18 @@ class Plan:
         return sorted({size for variant in self.variants for size in variant.batch})
 
 
-def run(plan: Plan) -> Iterator[dict[str, Any]]:
+def run(plan: Plan) -> tuple[list[Row], dict[Word, list[int]]]:
     """Measures with each number of threads in turn.
 
-    Yields:
-        A row for each contender, number of threads and batch size, or why there is nothing to say.
+    Returns:
+        A row for each contender, number of threads and batch size, or why there is nothing to say; and the ids of the
+        words, by whom the others are compared with.
     """
-    batches = _batches(plan)
+    batches, found, truth = _batches(plan), list[Row](), dict[Word, list[int]]()
     for threads in plan.threads:
         with ExitStack() as stack:
             running: list[Running] = []
-            yield from _start(plan, threads, batches, stack, running)
+            found += _start(plan, threads, batches, stack, running)
             for name, listed in batches.items():
                 if name != ALL:
                     _rounds(plan, running, name, listed)
@@ -71,12 +74,14 @@ def run(plan: Plan) -> Iterator[dict[str, Any]]:
                     plan.say(f"every word: {sum(map(len, listed))}")
                     _first([one for one in running if one.sizes[-1] == plan.sizes[-1]], ALL)
             forced = plan.forced_tokens is not None
-            yield from rows(running, batches, forced, plan.variants[0].checkpoint.eos_id)
+            found += rows(running, batches, forced, plan.variants[0].checkpoint.eos_id)
+            truth = truth or said(running, batches)
+    return found, truth
 
 
 def _start(
     plan: Plan, threads: int, batches: Mapping[str, Sequence[Batch]], stack: ExitStack, running: list[Running]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Opens everybody in turn, several times; what is opened last goes on running.
 
     Yields:
@@ -106,17 +111,18 @@ def _start(
                     running.append(one)
 
 
-def function_times(plan: Plan) -> list[dict[str, Any]]:
-    """Times of every function of our variants' libraries, each by itself: see `engines.ours.function_times`."""
+def function_times(plan: Plan) -> list[Row]:
+    """Times of every function of our variants' programs, each by itself: see `engines.ours_vm.function_times`."""
     found = []
     for contender in plan.contenders:
         if contender.variant is not None:
-            setup = _setup(plan, contender, 1, {})
+            folder = plan.machines[contender.variant.name]
+            setup = replace(setup_of(plan, contender, 1, {}), engine="ours_vm", folder=str(folder))
             process = Process(Path(sys.executable), PACKAGE.parent, 1, scratch(plan.root) / "functions.log")
             try:
                 _open(process, setup, {str(setup.batches[0]): _batches(plan)[str(setup.batches[0])]})
                 plan.say(f"{contender.name}: its functions")
-                answer = process.ask({"functions": True}, _SECONDS)
+                answer = process.ask({"functions": True}, SECONDS)
                 found += [{"contender": contender.name, **row} for row in answer["functions"]]
             except Failed as failed:
                 plan.say(f"{contender.name}: functions: {failed}")
@@ -137,7 +143,8 @@ def _batches(plan: Plan) -> dict[str, list[Batch]]:
     return found
 
 
-def _setup(plan: Plan, contender: Contender, threads: int, batches: Mapping[str, Sequence[Batch]]) -> Setup:
+def setup_of(plan: Plan, contender: Contender, threads: int, batches: Mapping[str, Sequence[Batch]]) -> Setup:
+    """How a contender is to be opened, before its own files are made."""
     variant = contender.variant or plan.variants[0]
     mine = variant.batch if contender.variant else plan.sizes
     checkpoint = variant.checkpoint
@@ -145,7 +152,7 @@ def _setup(plan: Plan, contender: Contender, threads: int, batches: Mapping[str,
         engine=contender.engine,
         dtype=contender.dtype,
         threads=threads,
-        folder=str(plan.manifests / f"{variant.name}.json" if contender.variant else plan.checkpoint),
+        folder=str(plan.manifests[variant.name] if contender.variant else plan.checkpoint),
         batches=tuple(size for size in mine if contender.only_batch in (None, size)),
         buckets=workload.buckets(batch for listed in batches.values() for batch in listed),
         max_input=variant.max_lens.input,
@@ -163,29 +170,44 @@ def _opened(plan: Plan, contender: Contender, threads: int, batches: Mapping[str
     Raises:
         Failed: it cannot be installed, made or opened.
     """
-    setup = _setup(plan, contender, threads, batches)
+    setup = setup_of(plan, contender, threads, batches)
     if contender.only_threads not in (None, threads) or not setup.batches:
         return None
-    python = interpreter(plan.root, contender.packages, plan.say)
-    setup = prepared(plan.root, contender, setup, plan.checkpoint, python, plan.say)
-    started = time.perf_counter()
-    process = Process(python, PACKAGE.parent, threads, scratch(plan.root) / f"{contender.name}.log")
     names = [str(size) for size in setup.batches]
     if setup.batches[-1] == plan.sizes[-1] and threads == plan.threads[0]:
         names.append(ALL)
-    try:
-        answer = _open(process, setup, {name: batches[name] for name in names if name in batches})
-    except BaseException:
-        process.close()
-        raise
-    seconds = time.perf_counter() - started
-    plan.say(f"{contender.name}: {threads} {'thread' if threads == 1 else 'threads'}, open after {seconds:.1f} s")
+    process, answer, seconds = started(
+        plan, contender, setup, {name: batches[name] for name in names if name in batches}
+    )
     return Running(contender, threads, setup.batches, process, answer, [seconds])
 
 
-def _open(process: Process, setup: Setup, batches: Mapping[str, Sequence[Batch]]) -> dict[str, Any]:
+def started(
+    plan: Plan, contender: Contender, setup: Setup, batches: Mapping[str, Sequence[Batch]]
+) -> tuple[Process, Row, float]:
+    """A contender's process with an open model, what it told when it was open, and the seconds from start to then.
+
+    Raises:
+        Failed: it cannot be installed, made or opened.
+    """
+    python = interpreter(plan.root, contender.packages, plan.say)
+    setup = prepared(plan.root, contender, setup, plan.checkpoint, python, plan.say)
+    began = time.perf_counter()
+    threads = setup.threads
+    process = Process(python, PACKAGE.parent, threads, scratch(plan.root) / f"{contender.name}-{threads}.log")
+    try:
+        answer = _open(process, setup, batches)
+    except BaseException:
+        process.close()
+        raise
+    seconds = time.perf_counter() - began
+    plan.say(f"{contender.name}: {threads} {'thread' if threads == 1 else 'threads'}, open after {seconds:.1f} s")
+    return process, answer, seconds
+
+
+def _open(process: Process, setup: Setup, batches: Mapping[str, Sequence[Batch]]) -> Row:
     cores = sorted(os.sched_getaffinity(0))[: setup.threads] if hasattr(os, "sched_getaffinity") else []
-    return process.ask({"setup": asdict(setup), "cores": cores, "words": batches}, _SECONDS)
+    return process.ask({"setup": asdict(setup), "cores": cores, "words": batches}, SECONDS)
 
 
 def _rounds(plan: Plan, running: Sequence[Running], name: str, batches: Sequence[Batch]) -> None:
@@ -212,10 +234,10 @@ def _first(running: Sequence[Running], name: str) -> None:
                 one.peak_bytes = one.peak_bytes or answer["peak_bytes"]  # of the smallest batch, which comes first
 
 
-def _ask(one: Running, name: str, with_ids: bool) -> dict[str, Any] | None:
-    time.sleep(_SETTLE)
+def _ask(one: Running, name: str, with_ids: bool) -> Row | None:
+    time.sleep(SETTLE)
     try:
-        return one.process.ask({"words": name, "ids": with_ids}, _SECONDS)
+        return one.process.ask({"words": name, "ids": with_ids}, SECONDS)
     except Failed as failed:
         one.failed = f"batch {name}: {failed}"
         return None

@@ -16,7 +16,7 @@ _OWN = ("#c44e52", "#e2a7a9")
 
 
 def svg(runs: Sequence[Row]) -> str:
-    """An SVG with a row of panels for each run: time at each batch size, package, load, memory.
+    """An SVG with a row of panels for each run: time at each batch size and for one list, package, load, memory.
 
     A bar ends at the contender's value divided by ours; the text in it is the value itself, and a thin line is the
     middle half of the rounds. The lighter bar is the greater number of threads. The same runs give the same bytes.
@@ -26,7 +26,7 @@ def svg(runs: Sequence[Row]) -> str:
     for run in runs:
         names = list(dict.fromkeys(row["contender"] for row in run["rows"] if "ms" in row))
         threads = sorted({row["threads"] for row in run["rows"] if "ms" in row})
-        panels = _panels(run["rows"], names, threads)
+        panels = _panels(run, names, threads)
         line = _LINE * max(1, len(threads))
         parts.append(_text(8, height + 18, f"{run['checkpoint']}: times ours", bold=True))
         for number, name in enumerate(names):
@@ -47,19 +47,15 @@ def svg(runs: Sequence[Row]) -> str:
     )
 
 
-def _panels(
-    rows: Sequence[Row], names: Sequence[str], threads: Sequence[int]
-) -> list[tuple[str, dict[tuple[str, int], Bar]]]:
+def _panels(run: Row, names: Sequence[str], threads: Sequence[int]) -> list[tuple[str, dict[tuple[str, int], Bar]]]:
     """Titles, and bars by contender and number of bar."""
-    timed = [row for row in rows if row.get("ratio")]
-    found = []
-    for size in sorted({row["batch"] for row in timed}):
-        bars = {
-            (row["contender"], threads.index(row["threads"])): (*_values(row["ratio"]), f"{row['ms']['median']:.3g}")
-            for row in timed
-            if row["batch"] == size
-        }
-        found.append((f"ms a word, batch {size}", bars))
+    timed, listed = ([row for row in run[kind] if row.get("ratio")] for kind in ("rows", "lists"))
+    found = [
+        (f"ms a word, batch {size}", _bars([row for row in timed if row["batch"] == size], threads))
+        for size in sorted({row["batch"] for row in timed})
+    ]
+    if listed:
+        found.append(("ms a word, one list", _bars(listed, threads)))
     first = {row["contender"]: row for row in reversed(timed)}
     measures = {
         "package, MB": lambda row: (row["model_bytes"] + row["library_bytes"]) / 1e6,
@@ -72,6 +68,13 @@ def _panels(
         if base:
             found.append((title, {(n, 0): (v / base, v / base, v / base, f"{v:.3g}") for n, v in values.items()}))
     return found
+
+
+def _bars(rows: Sequence[Row], threads: Sequence[int]) -> dict[tuple[str, int], Bar]:
+    return {
+        (row["contender"], threads.index(row["threads"])): (*_values(row["ratio"]), f"{row['ms']['median']:.3g}")
+        for row in rows
+    }
 
 
 def _values(ratio: Mapping[str, float]) -> tuple[float, float, float]:

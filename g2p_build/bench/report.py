@@ -33,12 +33,16 @@ def write(folder: Path, result: Row, command: str) -> None:
 def tables(run: Row) -> list[tuple[str, list[dict[str, str]]]]:
     """A run's tables that have rows: a title, and the rows with the same fields each."""
     rows = run["rows"]
+    everything = [*rows, *run["lists"], *run["opening"]]
     found = [
         (f"{run['checkpoint']}: milliseconds a word", [_time(row) for row in rows if "ms" in row]),
+        (f"{run['checkpoint']}: one list", [_list(row) for row in run["lists"] if "ms" in row]),
+        (f"{run['checkpoint']}: opening", [_opening(row) for row in run["opening"] if "ms" in row]),
+        (f"{run['checkpoint']}: our libraries", [_library(row) for row in run["opening"] if "sizes" in row]),
         (f"{run['checkpoint']}: footprint", _footprints(rows)),
         (f"{run['checkpoint']}: words of the whole list", [_agreement(row) for row in rows if _whole(row)]),
         (f"{run['checkpoint']}: our functions by themselves", [_function(row) for row in run["functions"]]),
-        (f"{run['checkpoint']}: not measured", [_failure(row) for row in rows if row["failed"]]),
+        (f"{run['checkpoint']}: not measured", [_failure(row) for row in everything if row["failed"]]),
     ]
     return [(title, listed) for title, listed in found if listed]
 
@@ -52,6 +56,34 @@ def _time(row: Row) -> dict[str, str]:
         "times ours": _spread(row["ratio"]) if row["ratio"] else "",
         "differ": "" if row["differ"] is None else f"{row['differ']} of {row['words']}",
     }
+
+
+def _list(row: Row) -> dict[str, str]:
+    return {
+        "contender": row["contender"],
+        "threads": str(row["threads"]),
+        "words a batch": "its own" if row["most"] is None else str(row["most"]),
+        "words a second": _spread(row["words_s"]),
+        "ms a word": _spread(row["ms"]),
+        "times ours": _spread(row["ratio"]) if row["ratio"] else "",
+        "speedup": _spread(row["speedup"]) if row["speedup"] else "",
+        "differ": "" if row["differ"] is None else f"{row['differ']} of {row['words']}",
+    }
+
+
+def _opening(row: Row) -> dict[str, str]:
+    return {
+        "what": row["contender"],
+        "from": row["language"],
+        "ms": _spread(row["ms"]),
+        "times import torch": _spread(row["torch_ratio"], 4) if row["torch_ratio"] else "",
+    }
+
+
+def _library(row: Row) -> dict[str, str]:
+    parts = {f"{part} KB": _digits(row["sizes"][part] / 1e3) for part in ("library", "kernels", "core", "tables")}
+    memory = _digits(row["peak_bytes"] / 1e3) if "peak_bytes" in row else ""
+    return {"contender": row["contender"], **parts, "memory KB": memory}
 
 
 def _footprints(rows: Sequence[Row]) -> list[dict[str, str]]:
@@ -91,17 +123,17 @@ def _function(row: Row) -> dict[str, str]:
 
 
 def _failure(row: Row) -> dict[str, str]:
-    return {"contender": row["contender"], "threads": str(row["threads"]), "why": row["failed"]}
+    return {"contender": row["contender"], "threads": str(row.get("threads", "")), "why": row["failed"]}
 
 
-def _spread(values: Mapping[str, float]) -> str:
-    """ "12.3 (11.9-12.8)": three digits that mean something."""
-    median, low, high = (_digits(values[name]) for name in ("median", "low", "high"))
+def _spread(values: Mapping[str, float], places: int = 2) -> str:
+    """ "12.3 (11.9-12.8)": three digits that mean something, or so many places of a small number."""
+    median, low, high = (_digits(values[name], places) for name in ("median", "low", "high"))
     return f"{median} ({low}-{high})"
 
 
-def _digits(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+def _digits(value: float, places: int = 2) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.{places}f}"
 
 
 def _megabytes(size: int) -> str:
@@ -154,13 +186,28 @@ def _method() -> list[str]:
         "slower than ours. The first pass of each is not timed.",
         "- Two threads: our runtime and CTranslate2 pronounce two batches side by side; the others share "
         "the work of one.",
+        "- Where tokens are forced, our standalone library is compiled for a model whose end token is one that it does "
+        "not say (a number in a table; the code is the same), and is asked for so many.",
+        "- One list: all words of all languages in one call, for those who take that. Our library sorts words by "
+        "length and fills the places of finished ones by itself. CTranslate2 sorts them and makes batches of a size "
+        "that its caller names; the best of several, in trials of the same run, is what is compared. All contenders "
+        'and numbers of threads take turns in one round. "Speedup" is how many times as fast it is as with the '
+        "fewest threads.",
+        "- Opening: fresh processes, files in the page cache. From Python: from importing our runtime to the first "
+        "word, beside the time that importing torch alone takes. From C: from `g2p_open` to the first word, in a "
+        "program linked with the static library.",
+        "- Our libraries: what the shared library and the parts that it is linked from have on disk. Memory: the most "
+        "that the library had asked its allocator for when one thread had pronounced one word; the mapped weights are "
+        "not among it.",
         "- Graph libraries (ExecuTorch, stock TVM) get static programs at the lengths that the words need; inputs are "
         "padded to the next.",
         '- "Differ" counts words whose ids are not those of transformers. Where tokens are forced, only what comes '
         "before an end token is compared.",
-        "- Package: the model's files, and the shared libraries that the process had mapped and that are the "
-        "contender's own: not Python, NumPy, or the torch that ExecuTorch's Python bindings load. For the "
-        "smallest batch.",
+        "- Our functions by themselves are timed in a library for TVM's virtual machine, which has the same kernels "
+        "and where each can be called.",
+        "- Package: the model's files (of ours, the archive of the weights), and the shared libraries that the process "
+        "had mapped and that are the contender's own: not Python, NumPy, or the torch that ExecuTorch's Python "
+        "bindings load. For the smallest batch.",
         '- Load: from starting the process to its first word, files in the page cache; "open" leaves out starting '
         "Python and importing. Peak: the most memory that the process had held after its first pass at the smallest "
         "batch size, Python included.",
@@ -173,12 +220,13 @@ def _about(run: Row) -> str:
         words = f"Random weights, made-up words whose prompts are {PROMPT_BYTES} bytes long"
     else:
         words = f"Real words ({run['words']})"
+    words += f", and those of {run['list']} as one list" if run["list"] and run["words"] == "made up" else ""
     forced = f", {run['forced_tokens']} tokens each whatever the model says" if run["forced_tokens"] else ""
     return f"{words}{forced}; {lens}; {run['rounds']} rounds."
 
 
 def _versions(result: Row) -> dict[str, str]:
-    rows = [row for run in result["runs"] for row in run["rows"]]
+    rows = [row for run in result["runs"] for row in [*run["rows"], *run["lists"]]]
     return dict(sorted({item for row in rows for item in row.get("versions", {}).items()}))
 
 

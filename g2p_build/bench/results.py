@@ -7,9 +7,9 @@ from typing import Any
 from g2p_build.bench.contenders import TRUTH, Contender
 from g2p_build.bench.process import Process
 from g2p_build.bench.setup import Batch, Word
-from g2p_build.bench.summary import Spread, ratios, spread
+from g2p_build.bench.summary import plain, ratios, spread
 
-__all__ = ["ALL", "Running", "failure", "rows"]
+__all__ = ["ALL", "Row", "Running", "agreement", "failure", "head", "rows", "said", "times"]
 
 ALL = "all"
 """Names the batches that hold every word of a list, where not all of them are timed."""
@@ -35,7 +35,7 @@ class Running:
 
 def failure(contender: Contender, threads: int, reason: str) -> Row:
     """The row of a contender that did not get as far as pronouncing."""
-    return _head(contender, threads) | {"batch": None, "failed": reason}
+    return head(contender, threads) | {"batch": None, "failed": reason}
 
 
 def rows(
@@ -49,24 +49,39 @@ def rows(
         forced: the number of tokens was forced: the end token says nothing, and some libraries avoid it.
         eos_id: the end token.
     """
-    truth = next((one for one in running if one.contender.name == TRUTH), running[0] if running else None)
+    truth = _truth(running)
     mine = running[0] if running and running[0].contender.variant else None
     base, first = (mine.ms, mine.loads) if mine else ({}, [])
     for one in running:
-        row = _head(one.contender, one.threads) | one.opened | {"peak_bytes": one.peak_bytes}
-        row |= {"load": _plain(spread(one.loads)), "load_ratio": _plain(ratios(one.loads, first)) if first else None}
+        row = head(one.contender, one.threads) | one.opened | {"peak_bytes": one.peak_bytes}
+        row |= {"load": plain(spread(one.loads)), "load_ratio": plain(ratios(one.loads, first)) if first else None}
         for name in batches:
             if name in one.ids:
                 assert truth is not None
-                same = _agreement(batches[name], one.ids[name], truth.ids.get(name), forced, eos_id)
-                timed = _times(one.ms[name], base.get(name)) if name in one.ms else {}
+                words = [word for batch in batches[name] for word in batch]
+                same = agreement(words, one.ids[name], truth.ids.get(name), forced, eos_id)
+                timed = times(one.ms[name], base.get(name)) if name in one.ms else {}
                 if timed or name == ALL:
                     yield row | {"batch": None if name == ALL else int(name), **timed, **same, "failed": None}
         if one.failed is not None:
             yield row | {"batch": None, "failed": one.failed}
 
 
-def _head(contender: Contender, threads: int) -> Row:
+def said(running: Sequence[Running], batches: Mapping[str, Sequence[Batch]]) -> dict[Word, list[int]]:
+    """Every word that the one whom the others are compared with has pronounced, and its ids."""
+    truth = _truth(running)
+    found: dict[Word, list[int]] = {}
+    for name, ids in truth.ids.items() if truth else ():
+        found |= zip((word for batch in batches[name] for word in batch), ids, strict=True)
+    return found
+
+
+def _truth(running: Sequence[Running]) -> Running | None:
+    return next((one for one in running if one.contender.name == TRUTH), running[0] if running else None)
+
+
+def head(contender: Contender, threads: int) -> Row:
+    """Who, with how many threads: how each row begins."""
     return {
         "contender": contender.name,
         "library": contender.says,
@@ -76,27 +91,23 @@ def _head(contender: Contender, threads: int) -> Row:
     }
 
 
-def _times(ms: Sequence[float], base: Sequence[float] | None) -> Row:
+def times(ms: Sequence[float], base: Sequence[float] | None) -> Row:
+    """Milliseconds a word, and their ratio to those of another, round by round."""
     return {
-        "ms": _plain(spread(ms)),
-        "ratio": _plain(ratios(ms, base)) if base else None,
+        "ms": plain(spread(ms)),
+        "ratio": plain(ratios(ms, base)) if base else None,
         "rounds": [round(value, 4) for value in ms],
     }
 
 
-def _plain(values: Spread) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in values._asdict().items()}
-
-
-def _agreement(
-    batches: Sequence[Batch],
+def agreement(
+    words: Sequence[Word],
     ids: Sequence[Sequence[int]],
     truth: Sequence[Sequence[int]] | None,
     forced: bool,
     eos_id: int,
 ) -> Row:
-    """How many of the distinct words were pronounced otherwise than by the truth."""
-    words = [word for batch in batches for word in batch]
+    """How many of the distinct words were pronounced otherwise than by the truth; `forced`, `eos_id` as in `rows`."""
     if truth is None:
         return {"words": len(set(words)), "differ": None}
     found: dict[Word, bool] = {}

@@ -5,7 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["Batch", "Pronounce", "Setup", "Word", "from_json", "greedy", "in_turn", "independent", "padded"]
+__all__ = [
+    "Batch",
+    "Pronounce",
+    "PronounceList",
+    "Setup",
+    "Word",
+    "from_json",
+    "greedy",
+    "in_turn",
+    "independent",
+    "padded",
+]
 
 
 class Word(NamedTuple):
@@ -20,6 +31,9 @@ Batch = Sequence[Word]  # of one language, the longest first
 
 Pronounce = Callable[[Sequence[Batch]], list[list[int]]]
 """Pronounces batches: for each word the ids after the start token; the end token may follow, and padding."""
+
+PronounceList = Callable[[Sequence[Word], int], list[list[int]]]
+"""Pronounces words of any languages in one call, with at most so many in a batch (0: as it likes)."""
 
 
 @dataclass(frozen=True)

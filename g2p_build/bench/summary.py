@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Spread", "ratios", "spread"]
+__all__ = ["Spread", "plain", "ratios", "spread"]
 
 
 class Spread(NamedTuple):
@@ -29,3 +29,8 @@ def ratios(values: Sequence[float], base: Sequence[float]) -> Spread:
     Where one series has fewer rounds (a contender too slow for more), its rounds are the first ones.
     """
     return spread([value / other for value, other in zip(values, base, strict=False)])
+
+
+def plain(values: Spread) -> dict[str, float]:
+    """As JSON has it, to four digits after the point."""
+    return {name: round(value, 4) for name, value in values._asdict().items()}

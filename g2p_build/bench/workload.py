@@ -10,7 +10,7 @@ from g2p_build.bench.setup import Batch, Word
 from g2p_build.evaluate import read_dictionary
 from g2p_build.variant import Variant
 
-__all__ = ["PROMPT_BYTES", "batches", "buckets", "evenly", "made_up", "real"]
+__all__ = ["PROMPT_BYTES", "batches", "buckets", "evenly", "listed", "made_up", "real"]
 
 PROMPT_BYTES = 20
 """Length of a made-up word with its prompt."""
@@ -51,13 +51,22 @@ def batches(variant: Variant, words: Mapping[str, Iterable[str]], size: int) -> 
     Words that are too long for the variant are left out.
     """
     found: list[Batch] = []
-    for language, listed in words.items():
-        made = [Word(language, word, tuple(_prompt(variant, language, word))) for word in listed]
-        made = [word for word in made if len(word.ids) <= variant.max_lens.input]
+    for language, several in words.items():
+        made = listed(variant, {language: several})
         wanted = -(-len(made) // size) * size
         rows = sorted((made[number % len(made)] for number in range(wanted)), key=lambda word: -len(word.ids))
         found += [rows[start : start + size] for start in range(0, wanted, size)]
     return found
+
+
+def listed(variant: Variant, words: Mapping[str, Iterable[str]]) -> list[Word]:
+    """All words as one list, language after language; those that are too long for the variant are left out."""
+    made = (
+        Word(language, word, tuple(_prompt(variant, language, word)))
+        for language, several in words.items()
+        for word in several
+    )
+    return [word for word in made if len(word.ids) <= variant.max_lens.input]
 
 
 def buckets(batches: Iterable[Batch]) -> tuple[int, ...]:

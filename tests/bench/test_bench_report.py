@@ -19,6 +19,7 @@ EAGER, INT8 = (next(peer for peer in PEERS if peer.name == name) for name in ("e
 BATCHES = {"1": [[Word("fin", "a", (5,))], [Word("fin", "b", (6,))], [Word("fin", "a", (5,))]]}
 OPENED = {"import_seconds": 0.1, "open_seconds": 0.2, "model_bytes": 3_000_000}
 OPENED |= {"library_bytes": 1_000_000, "versions": {"numpy": "2"}}
+SPREAD = {"median": 0.5, "low": 0.4, "high": 0.6}
 
 
 def running(contender: Contender, ms: list[float], ids: list[list[int]]) -> results.Running:
@@ -76,13 +77,21 @@ def result() -> dict[str, Any]:
         "tokens": 4,
         "us": [50.0, 49.0, 51.0],
     }
+    opened = {"contender": OURS.name, "variant": VARIANT.name, "language": "C", "failed": None}
+    sizes = {"library": 122_000, "kernels": 123_000, "core": 82_000, "tables": 28_000}
+    opened |= {"ms": SPREAD, "torch_ratio": SPREAD, "open_ms": SPREAD, "peak_bytes": 3_500_000, "sizes": sizes}
+    listed = {"contender": OURS.name, "threads": 1, "list": 60, "most": None, "words": 60, "differ": 1, "failed": None}
+    listed |= {"ms": SPREAD, "words_s": SPREAD, "ratio": SPREAD, "speedup": SPREAD, "versions": {"other": "3"}}
     run = {
         "checkpoint": "embedded",
         "max_lens": {"input": 64, "output": 128},
         "words": "golden",
+        "list": "words",
         "forced_tokens": None,
         "rounds": 2,
         "rows": [*measured, results.failure(INT8, 1, "cannot be installed: no network")],
+        "lists": [listed],
+        "opening": [opened],
         "functions": [{"contender": OURS.name, **step}],
     }
     machine = {"processor": "Some CPU", "machine": "x86_64", "vectors": "AVX2", "cores": 2, "memory_gib": 8.0}
@@ -94,6 +103,11 @@ def test_tables_hold_the_times_the_footprint_the_functions_and_who_failed(result
     assert [row["contender"] for row in tables["milliseconds a word"]] == ["ours-float32", "eager"]
     assert tables["milliseconds a word"][1]["times ours"] == "4.00 (4.00-4.00)"
     assert tables["footprint"][0]["package MB"] == "4.00"
+    assert tables["one list"][0]["words a batch"] == "its own"
+    assert tables["opening"] == [
+        {"what": "ours-float32", "from": "C", "ms": "0.50 (0.40-0.60)", "times import torch": "0.5000 (0.4000-0.6000)"}
+    ]
+    assert (tables["our libraries"][0]["library KB"], tables["our libraries"][0]["memory KB"]) == ("122", "3500")
     assert tables["our functions by themselves"][0]["new tokens"] == "4"
     assert tables["not measured"] == [
         {"contender": "ctranslate2-int8", "threads": "1", "why": "cannot be installed: no network"}
@@ -103,7 +117,15 @@ def test_tables_hold_the_times_the_footprint_the_functions_and_who_failed(result
 def test_the_document_the_numbers_and_the_picture_are_written(result: dict[str, Any], tmp_path: Path) -> None:
     report.write(tmp_path / "new", result, "doit bench batch=[1,8]")
     text = (tmp_path / "new/pronounce.md").read_text(encoding="utf-8")
-    for said in ("doit bench batch=[1,8]", "Some CPU", "AVX2", "numpy 2", "| eager | 1 | 1 |", "pronounce.svg"):
+    for said in (
+        "doit bench batch=[1,8]",
+        "Some CPU",
+        "AVX2",
+        "numpy 2",
+        "other 3",
+        "| eager | 1 | 1 |",
+        "pronounce.svg",
+    ):
         assert said in text
     assert json.loads((tmp_path / "new/pronounce.json").read_bytes())["runs"] == result["runs"]
     picture = (tmp_path / "new/pronounce.svg").read_bytes()
@@ -114,9 +136,17 @@ def test_the_document_the_numbers_and_the_picture_are_written(result: dict[str, 
 def test_the_picture_has_a_bar_for_every_value(result: dict[str, Any]) -> None:
     root = ElementTree.fromstring(plot.svg(result["runs"]))
     bars = [element for element in root if element.tag.endswith("rect")][1:]  # the first is the paper
-    assert len(bars) == 2 * len(("time", "package", "load", "memory"))
+    assert len(bars) == 2 * len(("time", "package", "load", "memory")) + len(("list",))
     texts = {element.text for element in root if element.tag.endswith("text")}
-    assert {"ours-float32", "eager", "ms a word, batch 1", "package, MB", "load, s", "peak memory, MB"} <= texts
+    assert {
+        "ours-float32",
+        "eager",
+        "ms a word, batch 1",
+        "ms a word, one list",
+        "package, MB",
+        "load, s",
+        "peak memory, MB",
+    } <= texts
     longest = max(bars, key=lambda bar: float(bar.attrib["width"]))
     assert longest.attrib["fill"] == bars[1].attrib["fill"]  # eager's time, four times ours
 
@@ -139,3 +169,10 @@ def test_variants_of_one_dtype_go_by_their_whole_names() -> None:
         "ours-float16",
         "ours-embedded-host-b8-i32-o64-float32-kv",
     ]
+
+
+def test_the_virtual_machines_variants_say_so() -> None:
+    several = config.variants(["target.link=standalone,vm", "dtype=float32,float16"])
+    names = [mine.name for mine in contenders.ours(several)]
+    assert sorted(names) == ["ours-float16", "ours-float32", "ours-vm-float16", "ours-vm-float32"]
+    assert [mine.engine for mine in contenders.ours(several) if mine.lists] == ["ours", "ours"]

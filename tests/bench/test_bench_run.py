@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from conftest import CACHED, ROOT, Tree, copy_tree
 
-from g2p_build.bench import peers
+from g2p_build import config
+from g2p_build.bench import counterparts, peers
 from g2p_build.bench.contenders import PEERS
-from g2p_build.bench.engines import ours
+from g2p_build.bench.engines import ours, ours_vm
 from g2p_build.bench.process import Failed, Process
 from g2p_build.bench.setup import Setup, Word
 
@@ -38,7 +39,7 @@ def rows(tree: Tree) -> list[dict[str, Any]]:
 
 
 def test_each_contender_is_timed_at_each_batch_size(rows: list[dict[str, Any]]) -> None:
-    timed = [row for row in rows if "ms" in row]
+    timed = [row for row in rows if "load" in row]
     assert [(row["contender"], row["batch"]) for row in timed] == [
         (name, size) for name in ("ours-float32", "eager") for size in (1, 8)
     ]
@@ -51,21 +52,41 @@ def test_each_contender_is_timed_at_each_batch_size(rows: list[dict[str, Any]]) 
 
 
 def test_every_golden_word_is_said_as_by_transformers(rows: list[dict[str, Any]]) -> None:
-    assert {(row["differ"], row["words"]) for row in rows if "ms" in row} == {(0, 60)}
+    assert {(row["differ"], row["words"]) for row in rows if "load" in row} == {(0, 60)}
 
 
-def test_every_function_of_the_library_is_timed_by_itself(rows: list[dict[str, Any]], tree: Tree) -> None:
+def test_our_package_is_one_library_and_the_archive_of_the_weights(rows: list[dict[str, Any]], tree: Tree) -> None:
     manifest = json.loads((tree.root / "manifests" / f"{CACHED}.json").read_bytes())
-    timed = {row["function"]: row for row in rows if "function" in row}
-    assert set(timed) == {function["name"] for function in manifest["functions"]}
-    assert all(row["tokens"] for row in timed.values() if row["role"] == "step")
+    [sizes] = [row["sizes"] for row in rows if "sizes" in row]
+    for row in rows:
+        if "load" in row and row["variant"]:
+            assert row["model_bytes"] == manifest["archives"]["weights"]["size"]
+            assert row["library_bytes"] == sizes["library"]
+
+
+def test_every_function_is_timed_by_itself_at_every_batch_size(rows: list[dict[str, Any]], tree: Tree) -> None:
+    manifest = json.loads((tree.root / "manifests" / f"{CACHED}.json").read_bytes())
+    kinds = {(function["role"], function["input_len"], function["tokens"]) for function in manifest["functions"]}
+    timed = {(row["role"], row["batch"], row["input_len"], row["tokens"]): row for row in rows if "function" in row}
+    assert set(timed) == {(role, size, length, new) for size in (1, 8) for role, length, new in kinds}
+    assert {new for role, _, _, new in timed if role == "step"} >= {1, 16}
     assert min(row["us"][0] for row in timed.values()) > 0
+
+
+def test_opening_is_timed_from_python_and_from_c_beside_importing_torch(rows: list[dict[str, Any]]) -> None:
+    opened = {(row["contender"], row["language"]): row for row in rows if "language" in row}
+    assert set(opened) == {("import torch", "Python"), ("ours-float32", "Python"), ("ours-float32", "C")}
+    assert [row["failed"] for row in opened.values()] == [None] * 3
+    c = opened["ours-float32", "C"]
+    assert 0 < c["open_ms"]["median"] < c["ms"]["median"]
+    assert c["peak_bytes"] > 0 < c["sizes"]["library"]
+    assert opened["import torch", "Python"]["torch_ratio"] == {"median": 1.0, "low": 1.0, "high": 1.0}
 
 
 def test_the_result_is_kept_in_files_that_say_how_it_was_made(rows: list[dict[str, Any]], tree: Tree) -> None:
     folder = tree.root / "docs/benchmarks"
     kept = json.loads((folder / "pronounce.json").read_bytes())
-    assert [row["contender"] for row in kept["runs"][0]["rows"]] == [row["contender"] for row in rows if "ms" in row]
+    assert [row["contender"] for row in kept["runs"][0]["rows"]] == [row["contender"] for row in rows if "load" in row]
     assert kept["command"].startswith("doit bench --rounds=2")
     text = (folder / "pronounce.md").read_text(encoding="utf-8")
     assert kept["command"] in text
@@ -77,11 +98,19 @@ def test_words_of_a_dictionary_are_all_pronounced_but_not_all_timed(tree: Tree, 
     (tmp_path / "fin.tsv").write_text("".join(f"{'abcdefghijklmnop'[n]}\tx\n" for n in range(16)), encoding="utf-8")
     result = bench(tree, "--json", "--contenders=ours", f"--words={tmp_path}", f"--out={tmp_path}", "dtype=float16")
     assert result.returncode == 0, result.stderr
-    timed, whole = [
-        row for line in result.stdout.splitlines() if "words" in (row := json.loads(line)) and "differ" in row
-    ]
+    timed, whole, listed = [row for line in result.stdout.splitlines() if "differ" in (row := json.loads(line))]
     assert (timed["contender"], timed["batch"], timed["words"]) == ("ours-float16", 1, 10)
     assert (whole["batch"], whole["words"]) == (None, 16)
+    assert (listed["list"], listed["words"], listed["differ"], listed["most"]) == (16, 16, 0, None)
+    assert len(listed["rounds"]) == 2
+
+
+KNIGHT = Word("eng-us", "knight", ())
+IDS = [3 + byte for byte in "ˈnaɪt".encode()] + [1]
+
+
+def setup(manifest: Path, threads: int, forced: int | None) -> Setup:
+    return Setup("ours", "float32", threads, str(manifest), (1, 8), (), 64, 127, forced, 0, 1, 0)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -90,16 +119,28 @@ def test_our_runtime_can_be_made_to_go_on_and_to_stop(
 ) -> None:
     monkeypatch.setenv("G2P_CACHE", tree.env["G2P_CACHE"])
     tree.compiled("batch=[1,8]")
-    manifest = str(tree.root / "manifests" / f"{CACHED}.json")
-    word = Word("eng-us", "knight", ())
-    natural = ours.open_model(Setup("ours", "float32", threads, manifest, (1, 8), (), 64, 127, None, 0, 1, 0))
-    expected = [3 + byte for byte in "ˈnaɪt".encode()] + [1]
-    assert natural([[word], [word] * 8]) == [expected] * 9
+    [variant] = config.variants(["batch=[1,8]"])
+    natural = ours.open_model(setup(tree.root / "manifests" / f"{CACHED}.json", threads, None))
+    assert natural([[KNIGHT], [KNIGHT] * 8]) == [IDS] * 9
+    endless = counterparts.built(tree.cache, counterparts.endless(variant))
+    machine = counterparts.built(tree.cache, counterparts.on_virtual_machine(variant))
     for count in (3, 30):
-        forced = ours.open_model(Setup("ours", "float32", threads, manifest, (1, 8), (), 64, 127, count, 0, 1, 0))
-        found = forced([[word], [word] * 8])
-        assert [len(ids) for ids in found] == [count] * 9
-        assert all(ids[: len(expected)] == expected[:count] for ids in found)
+        found = [
+            ours.open_model(setup(endless, threads, count))([[KNIGHT], [KNIGHT] * 8]),
+            ours.open_list(setup(endless, threads, count))([KNIGHT] * 9, 0),
+            ours_vm.open_model(setup(machine, threads, count))([[KNIGHT], [KNIGHT] * 8]),
+        ]
+        for rows in found:
+            assert [len(ids) for ids in rows] == [count] * 9
+            assert all(ids == rows[0] and ids[: len(IDS)] == IDS[:count] for ids in rows)
+
+
+def test_a_word_that_ends_before_it_may_is_noticed(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("G2P_CACHE", tree.env["G2P_CACHE"])
+    tree.compiled("batch=[1,8]")
+    pronounce = ours.open_model(setup(tree.root / "manifests" / f"{CACHED}.json", 1, 30))
+    with pytest.raises(RuntimeError, match=rf"'knight' ended after {len(IDS)} of 30 tokens"):
+        pronounce([[KNIGHT]])
 
 
 def test_a_peer_that_cannot_be_installed_is_a_row_that_says_so(tree: Tree, tmp_path: Path) -> None:

@@ -40,6 +40,16 @@ def test_words_that_the_variant_cannot_take_are_left_out() -> None:
     assert [word.text for word in batch] == ["talo", "talo"]
 
 
+def test_a_list_is_of_all_languages_without_words_that_are_too_long() -> None:
+    found = workload.listed(EMBEDDED, WORDS | {"swa": ["x" * 64, "dunia"]})
+    assert [(word.language, word.text) for word in found] == [
+        *(("eng-us", word) for word in WORDS["eng-us"]),
+        ("fin", "talo"),
+        ("swa", "dunia"),
+    ]
+    assert found[-1].ids == tuple(byte + 3 for byte in b"<swa>: dunia")
+
+
 @pytest.mark.parametrize(("size", "count"), [(1, 8), (8, 16), (64, 128)])
 def test_made_up_words_fill_two_batches_and_have_one_length(size: int, count: int) -> None:
     words = [word for batch in workload.batches(RANDOM, workload.made_up(RANDOM, size), size) for word in batch]

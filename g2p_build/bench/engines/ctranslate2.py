@@ -1,11 +1,15 @@
 """CTranslate2, converted by its own converter. Threads pronounce independent batches (its `inter_threads`)."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
-from g2p_build.bench.setup import Batch, Pronounce, Setup, independent
+from g2p_build.bench.setup import Pronounce, PronounceList, Setup, Word, independent
 
-__all__ = ["DISTRIBUTIONS", "IMPORTS", "LIBRARIES", "model_files", "open_model", "prepare"]
+__all__ = ["DISTRIBUTIONS", "IMPORTS", "LIBRARIES", "model_files", "open_list", "open_model", "prepare"]
 
 IMPORTS = ("ctranslate2",)
 DISTRIBUTIONS = ("ctranslate2",)
@@ -36,6 +40,13 @@ def model_files(setup: Setup) -> list[Path]:
 
 def open_model(setup: Setup) -> Pronounce:
     """Loads the converted model."""
+    translate = open_list(setup)
+    return independent([lambda batch: translate(batch, 0)] * setup.threads)
+
+
+@cache
+def open_list(setup: Setup) -> PronounceList:
+    """The same for whole lists: it sorts them by length itself, and makes batches of the size that it is told."""
     import ctranslate2
 
     folder = Path(setup.folder, "model")
@@ -45,9 +56,10 @@ def open_model(setup: Setup) -> Pronounce:
         str(folder), device="cpu", compute_type=setup.dtype, inter_threads=setup.threads, intra_threads=1
     )
 
-    def pronounce(batch: Batch) -> list[list[int]]:
+    def pronounce(words: Sequence[Word], most: int) -> list[list[int]]:
         results = translator.translate_batch(
-            [[names[number] for number in word.ids] for word in batch],
+            [[names[number] for number in word.ids] for word in words],
+            max_batch_size=most,
             beam_size=1,
             max_decoding_length=setup.tokens,
             min_decoding_length=setup.forced_tokens or 1,
@@ -55,4 +67,4 @@ def open_model(setup: Setup) -> Pronounce:
         )
         return [[numbers[name] for name in result.hypotheses[0]] for result in results]
 
-    return independent([pronounce] * setup.threads)
+    return pronounce

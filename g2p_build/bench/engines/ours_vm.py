@@ -1,30 +1,22 @@
-"""This project's own runtime. Threads pronounce independent batches, each with an object of its own."""
+"""This project's own runtime on TVM's virtual machine. Threads pronounce independent batches, each with its own one."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
+from g2p_build.bench.engines.ours import model_files
 from g2p_build.bench.setup import Batch, Pronounce, Setup, independent
 from g2p_build.bench.summary import spread
 
 __all__ = ["DISTRIBUTIONS", "IMPORTS", "LIBRARIES", "function_times", "model_files", "open_model"]
 
-IMPORTS = ("g2p_build.runtime",)
+IMPORTS = ("g2p_build.runtime.virtual_machine",)
 DISTRIBUTIONS = ("apache-tvm-ffi",)
-LIBRARIES = ("/tvm_ffi/", "/libtvm_runtime.")
+LIBRARIES = ("/tvm_ffi/", "/libtvm_runtime.", "/model.so")
 
 _ROUNDS = 15
 _SECONDS = 0.01  # of calls that one timing is made of
 _POSITION = 12  # of the first new token in a step
-
-
-def model_files(setup: Setup) -> list[Path]:
-    """The two archives."""
-    manifest = Path(setup.folder)
-    archives = json.loads(manifest.read_bytes())["archives"].values()
-    return [manifest.parents[1] / "dist" / archive["file"] for archive in archives]
 
 
 def open_model(setup: Setup) -> Pronounce:
@@ -33,13 +25,15 @@ def open_model(setup: Setup) -> Pronounce:
 
 
 def _worker(setup: Setup) -> Callable[[Batch], list[list[int]]]:
-    from g2p_build.runtime import G2P, load
+    from g2p_build.runtime import load
 
     g2p = load(setup.folder)
+    machine: Any = g2p._engine
     if setup.forced_tokens:
         # No id is the end, and the outputs are bounded where they are wanted.
         model = g2p.manifest["model"] | {"eos_id": -1, "max_output_len": setup.forced_tokens + 1}
-        g2p = G2P(g2p.manifest | {"model": model}, g2p._library, g2p._weights)
+        machine._data = g2p.manifest | {"model": model}
+        machine._bound.clear()
     return lambda batch: g2p.tokens([word.text for word in batch], batch[0].language)
 
 
@@ -48,7 +42,7 @@ def function_times(setup: Setup) -> list[dict[str, Any]]:
     from g2p_build.runtime import load
 
     g2p = load(setup.folder)
-    calls = {function["name"]: _call(g2p, function) for function in g2p.manifest["functions"]}
+    calls = {function["name"]: _call(g2p._engine, function) for function in g2p.manifest["functions"]}
     times: dict[str, list[float]] = {name: [] for name in calls}
     counts = {name: max(1, int(_SECONDS / min(_seconds(call, 1) for _ in range(3)))) for name, call in calls.items()}
     for _ in range(_ROUNDS):
@@ -74,7 +68,7 @@ def _seconds(call: Callable[[], object], count: int) -> float:
     return time.perf_counter() - started
 
 
-def _call(g2p: Any, function: Mapping[str, Any]) -> Callable[[], object]:
+def _call(machine: Any, function: Mapping[str, Any]) -> Callable[[], object]:
     """A call of one function with buffers of its own, as in the middle of a word."""
     from g2p_build.runtime import vm
 
@@ -82,12 +76,12 @@ def _call(g2p: Any, function: Mapping[str, Any]) -> Callable[[], object]:
     arguments = []
     for tensor in function["inputs"]:
         if tensor["kind"] == "weight":
-            arguments.append(g2p._tensors[tensor["name"]])
+            arguments.append(machine._tensors[tensor["name"]])
         else:
             array = vm.aligned_zeros(tuple(tensor["shape"]), tensor["dtype"])
             array[...] = filled.get(tensor["name"], 0)
             arguments.append(vm.tensor_of(array))
-    called = g2p._library(function["name"])
+    called = machine._library(function["name"])
     return lambda: called(*arguments)
 
 
