@@ -144,7 +144,8 @@ def test_a_word_that_ends_before_it_may_is_noticed(tree: Tree, monkeypatch: pyte
 
 
 def test_a_peer_that_cannot_be_installed_is_a_row_that_says_so(tree: Tree, tmp_path: Path) -> None:
-    result = bench(tree, "--contenders=ctranslate2-int8", f"--out={tmp_path}", PIP_NO_INDEX="1", COLUMNS="200")
+    words = ["--rounds=1", "--contenders=ctranslate2-int8", f"--out={tmp_path}", "batch=[1,8]"]
+    result = bench(tree, *words, PIP_NO_INDEX="1", COLUMNS="200")
     assert result.returncode == 0, result.stderr
     assert "ours-float32" in result.stdout
     [line] = [line for line in result.stdout.splitlines() if "cannot be installed" in line]
