@@ -138,8 +138,11 @@ class Model:
             places.extend((at, len(word)))
             at += len(word)
         places.append(0)  # an empty array has no address
-        # A language is checked once for all words in a row that have it at the same address.
-        codes = {code: _encoded(code) for code in ([lang] if isinstance(lang, str) else set(lang))}
+        # A language is checked once for all words in a row that have it at the same address. C would end a code at a
+        # zero: with another control character in its place it is refused, as it is to be.
+        codes = {
+            code: _encoded(code).replace(b"\0", b"\1") for code in ([lang] if isinstance(lang, str) else set(lang))
+        }
         each = [] if isinstance(lang, str) else [codes[code] for code in lang]
         langs = (ctypes.c_char_p * len(each))(*each)
         request = _Request(

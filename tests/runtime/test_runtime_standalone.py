@@ -103,6 +103,7 @@ def test_a_forked_child_goes_on_with_its_parents_model(built: Tree) -> None:
         ("\ud800", "eng-us", errors.InvalidWord, "half a surrogate pair"),
         ("x" * 99, "eng-us", errors.WordTooLong, "99 bytes"),
         ("knight", "eng-uk", errors.UnknownLanguage, "did you mean eng-us?"),
+        ("knight", "eng-us\0", errors.UnknownLanguage, "is no language code"),
     ],
 )
 def test_a_wrong_word_is_refused_in_the_runtimes_own_words(
