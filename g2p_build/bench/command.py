@@ -11,7 +11,7 @@ from g2p_build.errors import BuildError
 from g2p_build.store.scratch import scratch
 from g2p_build.variant import Variant
 
-__all__ = ["FORCED_TOKENS", "Options", "bench", "options"]
+__all__ = ["FORCED_TOKENS", "Options", "bench", "checkpoint_files", "options"]
 
 FORCED_TOKENS = 16
 """How many tokens a word gets where the weights are random, unless the options say so."""
@@ -81,7 +81,7 @@ def bench(
         plan = measure.Plan(
             root=root,
             manifests=tree / "manifests",
-            checkpoint=_checkpoint(root, group[0]),
+            checkpoint=checkpoint_files(root, group[0]),
             contenders=[*contenders.ours(mine), *peers],
             threads=options.threads,
             words=None if made_up else real,
@@ -104,7 +104,7 @@ def bench(
     return {"machine": machine.describe() | {"load": [before, machine.load()]}, "runs": runs}
 
 
-def _checkpoint(root: Path, variant: Variant) -> Path:
+def checkpoint_files(root: Path, variant: Variant) -> Path:
     """A folder with what the checkpoint stage made, under its own names."""
     folder = scratch(root) / f"checkpoint-{variant.checkpoint.name}"
     folder.mkdir(exist_ok=True)
