@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from checkouts import Checkout
+    from emulated import Zig
 
 # What a shell runs in the background ignores Ctrl-C, and so would everything that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -108,8 +109,17 @@ def ported(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """A tree with the embedded checkpoint for machines that are not this one, made of what `built` has in its cache."""
     tree = copy_tree(tmp_path_factory.mktemp("ported") / "tree", built.cache)
     tree.compiled("target=wasm,linux_arm64", "dtype=float32,float16")
+    tree.compiled("target=linux_arm64", "target.name=musl", "target.triple=aarch64-linux-musl", "dtype=float32,float16")
     tree.compiled("target=iphone,android")
     return tree
+
+
+@pytest.fixture(scope="session")
+def zig(tmp_path_factory: pytest.TempPathFactory) -> "Zig":
+    """The compiler that comes with the build's tools."""
+    from emulated import Zig
+
+    return Zig(tmp_path_factory.mktemp("zig"))
 
 
 def unpacked(tree: Tree, name: str, folder: Path) -> Path:

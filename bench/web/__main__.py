@@ -143,8 +143,9 @@ def report(result: Mapping[str, Any]) -> str:
             f"- {machine_of['processor']}, {machine_of['cores']} cores, {machine_of['system']}",
             f"- load before and after: {machine_of['load'][0]} and {machine_of['load'][1]} processes",
             "",
-            "Medians with the least and the greatest of all rounds. A ratio is that of one round's two times: below 1 is "
-            "faster than onnxruntime-web. MB are of what a page loads: code, code as a server sends it (gzip), model.",
+            "Medians with the least and the greatest of all rounds. A ratio is that of one round's two times: below 1 "
+            "is faster than onnxruntime-web. MB are of what a page loads: code, code as a server sends it (gzip), and "
+            "the model.",
             "",
             "| | ms a word | times onnxruntime-web | code MB | gzipped | model MB |",
             "|---|---|---|---|---|---|",
