@@ -3,7 +3,7 @@
     checkpoint ─┬─► weights ────────────────────► archive (weights) ─┐
                 ├─► tokenizer ─────────┬───────► archive (library) ──┼─► manifest
                 └─► program ──► library ──► link ──────┘             │
-                                   └── functions ────────────────────┘
+                                   └── functions, proof ─────────────┘
 
 A library for the virtual machine is linked where it is compiled, and has no stage `link`.
 
@@ -113,10 +113,10 @@ def nodes(variant: Variant) -> dict[str, Node]:
             label=library_label,
             params={key: target[key] for key in ("triple", "cpu", "features", "library")},
             inputs=_from(compiled, *compiled.outputs) | _from(tokenizer, "tokenizer.json"),
-            outputs=linked_files(variant.target.triple, variant.target.library),
+            outputs=(*linked_files(variant.target.triple, variant.target.library), "proof.json"),
             folder=str(CORE),
         )
-        files = _from(linked, *linked.outputs)
+        files = _from(linked, *linked.outputs[:-1])
     library_archive = Node(
         stage="archive",
         label=f"library-{variant.name}",
@@ -157,6 +157,7 @@ def nodes(variant: Variant) -> dict[str, Node]:
         inputs={
             "library.tar": (library_archive, "archive.tar"),
             "weights.tar": (weights_archive, "archive.tar"),
+            **(_from(found["link"], "proof.json") if standalone else {}),
             **_from(compiled, "functions.json"),
             **_from(tokenizer, "tokenizer.json"),
             **_from(checkpoint, "model.safetensors"),

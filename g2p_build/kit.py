@@ -78,7 +78,7 @@ import PackageDescription
 
 let package = Package(
   name: "G2P",
-  platforms: [.iOS(.v13)],
+  platforms: [.iOS(.v14)],
   products: [.library(name: "CG2P", targets: ["CG2P"])],
   targets: [
     .target(

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 if TYPE_CHECKING:
     from checkouts import Checkout
+    from emulated import Zig
 
 # What a shell runs in the background ignores Ctrl-C, and so would everything that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -134,10 +135,20 @@ def ported(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
         shutil.copytree(built.cache, folder / "cache")
         tree = copy_tree(folder / "tree", folder / "cache")
         tree.compiled("target=wasm,linux_arm64", "dtype=float32,float16")
+        musl = ["target=linux_arm64", "target.name=musl", "target.triple=aarch64-linux-musl"]
+        tree.compiled(*musl, "dtype=float32,float16")
         tree.compiled("target=iphone,android")
 
     folder = made_once(tmp_path_factory, "ported", make)
     return Tree(folder / "tree", folder / "cache")
+
+
+@pytest.fixture(scope="session")
+def zig(tmp_path_factory: pytest.TempPathFactory) -> "Zig":
+    """The compiler that comes with the build's tools."""
+    from emulated import Zig
+
+    return Zig(tmp_path_factory.mktemp("zig"))
 
 
 def unpacked(tree: Tree, name: str, folder: Path) -> Path:

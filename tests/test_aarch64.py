@@ -1,127 +1,54 @@
-"""The compiler's code for 64-bit Arm, run under emulation on the golden words."""
+"""The library for 64-bit Arm Linux: its headers, and the golden words under emulation.
 
-import json
+Executables are linked with musl, which is whole in them; the shared library's own C library is glibc.
+"""
+
+import io
 import shutil
-import subprocess
-import sys
-import tarfile
-import zipfile
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import ROOT, Tree, copy_tree
-from safetensors import safe_open
+from conftest import Tree, unpacked
+from elftools.elf.elffile import ELFFile
+from emulated import SYSTEM, Zig, golden_lines, said
 
-from g2p_build.compiler.link import LINKABLE, link_shared
-from g2p_build.runtime import manifest as contract
-from g2p_build.runtime import tokenizer
-
-TRIPLE = "aarch64-linux-gnu"
-SYSTEM = Path("/usr") / TRIPLE  # Debian's packages libc6-arm64-cross and libstdc++6-arm64-cross
-
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 is not installed (qemu-user)"),
-    pytest.mark.skipif(
-        not SYSTEM.is_dir(), reason=f"{SYSTEM} is not there (libc6-arm64-cross, libstdc++6-arm64-cross)"
-    ),
-]
+needs_qemu = pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 is not there (qemu-user)")
 
 
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the TVM libraries of the aarch64 wheels."""
-    folder = tmp_path_factory.mktemp("wheels")
-    wanted = [f"{name}=={version(name)}" for name in ("apache-tvm", "apache-tvm-ffi")]
-    platforms = [word for name in ("28", "27", "24") for word in ("--platform", f"manylinux_2_{name}_aarch64")]
-    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
-    got = subprocess.run(
-        [sys.executable, "-m", "pip", "download", *options, *platforms, *wanted], capture_output=True, text=True
-    )
-    if got.returncode != 0:
-        pytest.skip(f"the aarch64 wheels cannot be had: {got.stderr.strip().splitlines()[-1]}")
-    for wheel in folder.glob("*.whl"):
-        with zipfile.ZipFile(wheel) as members:
-            for name in members.namelist():
-                if Path(name).name in ("libtvm_ffi.so", "libtvm_runtime.so"):
-                    (folder / Path(name).name).write_bytes(members.read(name))
-    return folder
+@pytest.fixture
+def library(ported: Tree, tmp_path: Path) -> Path:
+    """A folder with the members of both archives."""
+    return unpacked(ported, "embedded-linux_arm64-b1-i64-o128-float32-kv", tmp_path)
 
 
-@pytest.fixture(scope="module")
-def loader(wheels: Path) -> Path:
-    """The C++ loader, built for aarch64."""
-    import tvm_ffi
-
-    output, headers = wheels / "loader", Path(tvm_ffi.__file__).parent / "include"
-    command = [sys.executable, "-m", "ziglang", "c++", "-target", LINKABLE[TRIPLE], "-std=c++17", "-O1"]
-    command += ["-I", str(headers), str(ROOT / "tests" / "aarch64_loader.cpp"), str(wheels / "libtvm_ffi.so")]
-    built = subprocess.run([*command, "-o", str(output)], capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    return output
-
-
-@pytest.fixture(scope="module")
-def arm(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    folder = tmp_path_factory.mktemp("arm")
-    tree = copy_tree(folder / "tree", folder / "cache")
-    tree.compiled("target=linux_arm64", "dtype=float32,float16")
-    return tree
+def test_the_shared_library_needs_libc_and_has_the_interface_alone(library: Path) -> None:
+    elf = ELFFile(io.BytesIO((library / "libg2p.so").read_bytes()))
+    assert (elf["e_machine"], elf["e_type"], elf.elfclass, elf.little_endian) == ("EM_AARCH64", "ET_DYN", 64, True)
+    needed = {tag.needed for tag in elf.get_section_by_name(".dynamic").iter_tags("DT_NEEDED")}
+    assert needed <= {"libc.so.6", "libm.so.6", "libpthread.so.0"}
+    symbols = elf.get_section_by_name(".dynsym")
+    defined = {symbol.name for symbol in symbols.iter_symbols() if symbol["st_shndx"] != "SHN_UNDEF"}
+    assert "g2p_pronounce" in defined and all(name.startswith("g2p_") for name in defined)
+    versions = elf.get_section_by_name(".gnu.version_r")
+    wanted = {aux.name for _, auxiliaries in versions.iter_versions() for aux in auxiliaries}
+    assert max(tuple(map(int, name.removeprefix("GLIBC_").split("."))) for name in wanted) <= (2, 28)
 
 
-def plan(functions: list[dict[str, Any]], weights: Path, bound: int) -> str:
-    """What the loader reads: tensors, functions and the greatest number of ids."""
-    with safe_open(weights, "numpy") as stored:
-        names = set(stored.keys())
-    head = int.from_bytes(weights.read_bytes()[:8], "little")
-    entries = json.loads(weights.read_bytes()[8 : 8 + head])
-    lines, numbers = [f"bound {bound}"], dict[tuple[Any, ...], int]()
-
-    def number(entry: dict[str, Any]) -> int:
-        key = (entry["name"], *entry["shape"])
-        if entry["name"] == "hidden":
-            return -1
-        if key not in numbers:
-            offset = 8 + head + entries[entry["name"]]["data_offsets"][0] if entry["name"] in names else -1
-            kind, bits = ("1", entry["dtype"][5:]) if entry["dtype"].startswith("float") else ("0", "32")
-            shape = " ".join(map(str, [len(entry["shape"]), *entry["shape"]]))
-            numbers[key] = len(numbers)
-            lines.append(f"tensor {kind} {bits} {offset} {shape}")
-        return numbers[key]
-
-    for function in sorted(functions, key=lambda function: function["input_len"]):
-        if function["tokens"] in (None, 1):
-            passed = [number(entry) for entry in function["inputs"]]
-            words = [function["role"], function["name"], function["input_len"], len(passed), *passed]
-            lines.append("function " + " ".join(map(str, words)))
-    return "\n".join(lines) + "\n"
-
-
+@pytest.mark.long
+@needs_qemu
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_the_golden_words_are_the_same_on_arm(arm: Tree, loader: Path, tmp_path: Path, dtype: str) -> None:
-    data = contract.read(arm.root / "manifests" / f"embedded-linux_arm64-b1-i64-o128-{dtype}-kv.json")
-    for entry in data["archives"].values():
-        with tarfile.open(arm.root / "dist" / entry["file"]) as archive:
-            archive.extractall(tmp_path, filter="data")
-    link_shared([tmp_path / name for name in data["files"]["library"]], TRIPLE, tmp_path / "model.so")
-    weights = tmp_path / data["files"]["weights"]
-    bound = data["model"]["max_output_len"]
-    (tmp_path / "plan").write_text(plan(data["functions"], weights, bound), encoding="ascii")
+def test_the_golden_words_are_the_same_from_a_static_executable(
+    ported: Tree, zig: Zig, tmp_path: Path, dtype: str
+) -> None:
+    library = unpacked(ported, f"embedded-musl-b1-i64-o128-{dtype}-kv", tmp_path)
+    program = zig.executable("aarch64-linux-musl", [library / "libg2p.a"], library, tmp_path, "-static")
+    assert said(["qemu-aarch64", program], library / "weights.safetensors") == golden_lines("ipa")
 
-    golden = json.loads((ROOT / "g2p_build" / "golden" / "embedded.json").read_bytes())["words"]
-    prompts = [tokenizer.encode(data["model"], row["word"], row["lang"]) for row in golden]
-    libraries = f"LD_LIBRARY_PATH={loader.parent}"
-    files = [loader.parent / "libtvm_runtime.so", tmp_path / "model.so", weights, tmp_path / "plan"]
-    ran = subprocess.run(
-        ["qemu-aarch64", "-L", str(SYSTEM), "-E", libraries, str(loader), *map(str, files)],
-        input="".join(" ".join(map(str, prompt)) + "\n" for prompt in prompts),
-        capture_output=True,
-        text=True,
-    )
-    assert ran.returncode == 0, ran.stderr
-    found = [[int(word) for word in line.split()] for line in ran.stdout.splitlines()]
-    assert len(found) == len(golden) == 60
-    equal = sum(ids == row["ids"] for ids, row in zip(found, golden, strict=True))
-    assert equal == 60 if dtype == "float32" else equal >= 54
+
+@pytest.mark.long
+@needs_qemu
+@pytest.mark.skipif(not SYSTEM.is_dir(), reason=f"{SYSTEM} is not there (libc6-arm64-cross)")
+def test_the_golden_words_are_the_same_from_the_shared_library(library: Path, zig: Zig, tmp_path: Path) -> None:
+    program = zig.executable("aarch64-linux-gnu.2.28", [library / "libg2p.so"], library, tmp_path)
+    emulator = ["qemu-aarch64", "-L", SYSTEM, "-E", f"LD_LIBRARY_PATH={library}"]
+    assert said([*emulator, program], library / "weights.safetensors") == golden_lines("ipa")

@@ -50,7 +50,7 @@ def test_host_is_made_concrete() -> None:
 
 @pytest.mark.parametrize(
     ("name", "triple"),
-    [("iphone", "arm64-apple-ios"), ("android", "aarch64-linux-android")],
+    [("iphone", "arm64-apple-ios14.0"), ("android", "aarch64-linux-android")],
 )
 def test_targets_for_an_apps_own_linker(name: str, triple: str) -> None:
     target = one(f"target={name}").target

@@ -1,17 +1,18 @@
 // One word at a time through g2p.wasm and through onnxruntime-web, in turn, in one process.
 //
-// Beside it lie what the build's archives hold, the three graphs, words.json and node_modules with onnxruntime-web.
-// Prints JSON: for each contender the milliseconds of each round, and whether all agreed.
+// Beside it lie float32/ and float16/ with what the build's archives hold, the three graphs, words.json and node_modules
+// with onnxruntime-web. Prints JSON: each contender's milliseconds a word, round by round, and how many words all said
+// alike.
 
 import { readFileSync } from "node:fs";
 
 const here = (name) => new URL(name, import.meta.url);
 const { words, rounds } = JSON.parse(readFileSync(here("words.json"), "utf8"));
-const contract = JSON.parse(readFileSync(here("tokenizer.json"), "utf8"));
+const contract = JSON.parse(readFileSync(here("float32/tokenizer.json"), "utf8"));
 
-async function standalone() {
-  const { load } = await import("./g2p.mjs");
-  const model = await load(here("weights.safetensors"));
+async function standalone(dtype) {
+  const { load } = await import(`./${dtype}/g2p.mjs`);
+  const model = await load(here(`${dtype}/weights.safetensors`));
   return async ({ word, lang }) => model.pronounce([word], lang)[0];
 }
 
@@ -49,19 +50,23 @@ function greatest(values) {
   return best;
 }
 
-const contenders = { g2p: await standalone(), "onnxruntime-web": await onnxruntime() };
+const contenders = {
+  "g2p float32": await standalone("float32"),
+  "g2p float16": await standalone("float16"),
+  "onnxruntime-web float32": await onnxruntime(),
+};
+const names = Object.keys(contenders);
+const times = Object.fromEntries(names.map((name) => [name, []]));
 const said = {};
-const times = {};
-for (let round = -1; round < rounds; round++) {
-  for (const [name, pronounce] of Object.entries(contenders)) {
+for (let round = -2; round < rounds; round++) {
+  for (const name of names) {
     const started = performance.now();
-    const phonemes = [];
-    for (const word of words) phonemes.push(await pronounce(word));
+    said[name] = [];
+    for (const word of words) said[name].push(await contenders[name](word));
     const passed = (performance.now() - started) / words.length;
-    said[name] ??= phonemes;
-    if (round >= 0) (times[name] ??= []).push(passed); // the first one warms up
+    if (round >= 0) times[name].push(passed); // in the first two the code is compiled again for speed
   }
 }
-const agree = words.every((_, at) => said.g2p[at] === said["onnxruntime-web"][at]);
-console.log(JSON.stringify({ agree, times, versions: { node: process.version } }));
+const alike = words.filter((_, at) => names.every((name) => said[name][at] === said[names[0]][at])).length;
+console.log(JSON.stringify({ alike, times, node: process.version }));
 process.exit(0);

@@ -13,7 +13,7 @@ from g2p_build.errors import BuildError
 from g2p_build.store.scratch import scratch
 from g2p_build.variant import Variant
 
-__all__ = ["FORCED_TOKENS", "Options", "bench", "options"]
+__all__ = ["FORCED_TOKENS", "Options", "bench", "checkpoint_files", "options"]
 
 FORCED_TOKENS = 16
 """How many tokens a word gets where the weights are random, unless the options say so."""
@@ -103,7 +103,7 @@ def _run(
         root=root,
         manifests=asked | endless,
         machines=asked | machines,
-        checkpoint=_checkpoint(root, group[0]),
+        checkpoint=checkpoint_files(root, group[0]),
         contenders=[*mine, *peers],
         threads=options.threads,
         words=None if made_up else real,
@@ -128,7 +128,7 @@ def _run(
     }
 
 
-def _checkpoint(root: Path, variant: Variant) -> Path:
+def checkpoint_files(root: Path, variant: Variant) -> Path:
     """A folder with what the checkpoint stage made, under its own names."""
     folder = scratch(root) / f"checkpoint-{variant.checkpoint.name}"
     folder.mkdir(exist_ok=True)

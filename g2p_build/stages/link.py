@@ -4,10 +4,12 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
+from g2p_build.compiler.objects import check
 from g2p_build.contract import contract
 from g2p_build.kit import kit
 from g2p_build.linked import core_files, shared_name, web_files
@@ -31,7 +33,8 @@ def source_files(params: Mapping[str, Any]) -> dict[str, Path]:
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes a library with its header and a report of sizes, or a kit for an app's own tools.
 
-    A library is a shared and a static one, or a WebAssembly module with an ES module.
+    A library is a shared and a static one, or a WebAssembly module with an ES module. `proof.json` says how far the
+    code was looked at.
 
     Args:
         params: the target's `triple`, `cpu`, `features`, `library` (`shared`, `objects`, `module`).
@@ -39,28 +42,31 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         out: an empty folder.
 
     Raises:
-        BuildError: zig refuses what it is given.
+        BuildError: zig refuses what it is given, or the kernels are not what they should be.
     """
+    looked_at = check(inputs["kernels.o"].read_bytes(), params["triple"])
+    proof = asdict(looked_at) | {"linked": params["library"] != "objects"}
+    (out / "proof.json").write_bytes(canonical_json(proof | {"undefined": list(looked_at.undefined)}) + b"\n")
     model = json.loads(inputs["tokenizer.json"].read_bytes())
     functions = json.loads(inputs["functions.json"].read_bytes())
     sources: dict[str, str | Path] = {name: path for name, path in inputs.items() if name.endswith((".c", ".h"))}
     sources["contract.c"] = contract(model, functions, params)
-    if params["library"] == "objects":
-        kit(sources, inputs["kernels.o"], params["triple"], out)
-        return
     objects = out / "objects"
     objects.mkdir()
     shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
+    if params["library"] == "objects":
+        kit(sources, objects / "kernels.o", params["triple"], out)
+        return
     compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
-    functions = exported(inputs["g2p.h"])
+    exports = exported(inputs["g2p.h"])
     if params["library"] == "module":
         library = out / "g2p.wasm"
-        link_wasm(compiled, [*functions, "malloc", "free"], params["triple"], library)
+        link_wasm(compiled, [*exports, "malloc", "free"], params["triple"], library)
         for name in ("g2p.d.mts", "g2p.mjs", "package.json"):
             shutil.copyfile(inputs[name], out / name)
     else:
         library = out / shared_name(params["triple"])
-        link_shared(compiled, params["triple"], library, functions)
+        link_shared(compiled, params["triple"], library, exports)
         static_library(compiled, out / "libg2p.a")
     shutil.copyfile(inputs["g2p.h"], out / "g2p.h")
     (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")

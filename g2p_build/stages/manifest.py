@@ -23,8 +23,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
     Args:
         params: `name`, `variant`, `target`, `checkpoint`, `files` of the library (plain JSON) and `weights_name`.
-        inputs: `library.tar`, `weights.tar`, `functions.json`, `tokenizer.json`, and the checkpoint's
-            `model.safetensors` for its digest.
+        inputs: `library.tar`, `weights.tar`, `functions.json`, `tokenizer.json`, the checkpoint's `model.safetensors`
+            for its digest; for a standalone library `proof.json`.
         out: an empty folder.
 
     Raises:
@@ -47,6 +47,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         "checkpoint": params["checkpoint"] | {"digest": _sha256(inputs["model.safetensors"])},
         "verification": None,
     }
+    if "proof.json" in inputs:
+        manifest["proof"] = json.loads(inputs["proof.json"].read_bytes())
     manifest["digest"] = contract.digest(manifest)
     try:
         contract.validate(manifest)

@@ -1,0 +1,69 @@
+"""What object files of four formats say of themselves."""
+
+from pathlib import Path
+
+import pytest
+
+from g2p_build.compiler.link import compile_c
+from g2p_build.compiler.objects import ALLOWED, ObjectFile, check, read_object
+from g2p_build.errors import BuildError
+
+SOURCE = """
+void surprise(float *values);
+int defined_here(void) { return 1; }
+void kernel(float *values) { surprise(values + defined_here()); }
+"""
+OPTIONAL = """
+extern int optional(void) __attribute__((weak));
+int tried(void) { return optional ? optional() : 0; }
+"""
+PLATFORMS = {
+    "x86_64-linux-gnu": ("elf", "x86_64"),
+    "aarch64-linux-gnu": ("elf", "aarch64"),
+    "arm64-apple-macosx": ("mach-o", "aarch64"),
+    "x86_64-pc-windows-gnu": ("coff", "x86_64"),
+    "wasm32-unknown-wasi": ("wasm", "wasm32"),
+}
+
+
+@pytest.fixture(scope="module", params=PLATFORMS)
+def compiled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
+    """A triple, and an object file for it."""
+    source = SOURCE + OPTIONAL if PLATFORMS[request.param][0] in ("elf", "mach-o") else SOURCE
+    [path] = compile_c({"a.c": source}, request.param, tmp_path_factory.mktemp("object"))
+    return request.param, path.read_bytes()
+
+
+def test_the_platform_and_what_is_missing(compiled: tuple[str, bytes]) -> None:
+    triple, data = compiled
+    assert read_object(data) == ObjectFile(*PLATFORMS[triple], ("surprise",))
+
+
+def test_a_symbol_that_is_not_libcs_is_named(compiled: tuple[str, bytes]) -> None:
+    triple, data = compiled
+    with pytest.raises(BuildError, match=f"kernels for {triple} take 'surprise' from elsewhere: they may take bzero"):
+        check(data, triple)
+
+
+def test_an_object_for_another_platform_is_refused(compiled: tuple[str, bytes]) -> None:
+    triple, data = compiled
+    for other in PLATFORMS.keys() - {triple}:
+        with pytest.raises(BuildError, match=f"kernels for {other} are .* not .* for "):
+            check(data, other)
+
+
+def test_what_is_cut_off_is_an_error_or_says_less(compiled: tuple[str, bytes]) -> None:
+    _, data = compiled
+    whole = read_object(data)
+    for size in range(len(data)):
+        try:
+            assert set(read_object(data[:size]).undefined) <= set(whole.undefined)
+        except BuildError as error:
+            assert "are no object file" in str(error)
+
+
+def test_kernels_may_take_from_libc(tmp_path: Path) -> None:
+    source = "void *memset(void *, int, unsigned long);\nvoid *kernel(void *x) { return memset(x, 0, 4096); }\n"
+    [path] = compile_c({"a.c": source}, "aarch64-linux-gnu", tmp_path)
+    assert check(path.read_bytes(), "aarch64-linux-android").undefined == ("memset",)
+    assert {"memset", "memcpy"} < ALLOWED

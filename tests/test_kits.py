@@ -1,0 +1,126 @@
+"""The archives for phones: what is in them, and as far as it can be proved here that an app's tools take it."""
+
+import io
+import json
+import plistlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Tree, unpacked
+from elftools.elf.elffile import ELFFile
+from emulated import Zig, golden_lines, said
+
+from g2p_build.compiler.link import compile_c
+
+NAMES = {"android": "embedded-android-b1-i64-o128-float32-kv", "iphone": "embedded-iphone-b1-i64-o128-float32-kv"}
+LIBRARY = "G2PKernels.xcframework/ios-arm64/libg2pkernels.a"
+
+
+@pytest.fixture
+def android(ported: Tree, tmp_path: Path) -> Path:
+    """A folder with the members of both archives."""
+    return unpacked(ported, NAMES["android"], tmp_path / "android")
+
+
+@pytest.fixture
+def iphone(ported: Tree, tmp_path: Path) -> Path:
+    return unpacked(ported, NAMES["iphone"], tmp_path / "iphone")
+
+
+def manifest(ported: Tree, target: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ported.root / "manifests" / f"{NAMES[target]}.json").read_bytes())
+    return found
+
+
+@pytest.mark.parametrize("target", NAMES)
+def test_the_manifest_names_every_file(ported: Tree, target: str, tmp_path: Path) -> None:
+    folder = unpacked(ported, NAMES[target], tmp_path)
+    files = manifest(ported, target)["files"]
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert found == {*files["library"], files["tokenizer"], files["weights"]}
+    assert files["header"] == "g2p.h" and files["static"] is None
+
+
+def test_androids_kernels_are_what_the_manifest_says(ported: Tree, android: Path) -> None:
+    elf = ELFFile(io.BytesIO((android / "kernels.o").read_bytes()))
+    assert (elf["e_machine"], elf["e_type"], elf.elfclass, elf.little_endian) == ("EM_AARCH64", "ET_REL", 64, True)
+    symbols = list(elf.get_section_by_name(".symtab").iter_symbols())
+    undefined = sorted(symbol.name for symbol in symbols if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name)
+    assert manifest(ported, "android")["proof"] == {
+        "format": "elf",
+        "architecture": "aarch64",
+        "undefined": undefined,
+        "linked": False,
+    }
+    assert set(undefined) <= {"memcpy", "memset"}
+    kernels = {symbol.name for symbol in symbols if symbol["st_info"]["bind"] == "STB_GLOBAL"} - set(undefined)
+    assert kernels and all(name.startswith("g2p_kernel_") for name in kernels)
+
+
+def test_iphones_kernels_are_what_the_manifest_says(ported: Tree, iphone: Path) -> None:
+    archive = (iphone / LIBRARY).read_bytes()
+    assert archive.startswith(b"!<arch>\n") and archive.count(b"\xcf\xfa\xed\xfe\x0c\0\0\1") == 1  # Mach-O for arm64
+    proof = manifest(ported, "iphone")["proof"]
+    assert (proof["format"], proof["architecture"], proof["linked"]) == ("mach-o", "aarch64", False)
+    assert set(proof["undefined"]) <= {"bzero", "memcpy", "memset"}
+    assert all(f"_{name}\0".encode() in archive for name in proof["undefined"])
+
+
+def test_the_swift_package_names_only_what_is_there(iphone: Path) -> None:
+    package = (iphone / "Package.swift").read_text(encoding="utf-8")
+    assert package.startswith("// swift-tools-version:5")
+    assert package.count("(") == package.count(")") and package.count("[") == package.count("]")
+    [listed] = re.findall(r"sources: \[(.*)\]", package)
+    units = re.findall(r'"([^"]+)"', listed)
+    assert units == sorted(path.name for path in iphone.glob("*.c"))
+    [binary] = re.findall(r'path: "([^"]+\.xcframework)"', package)
+    assert (iphone / binary).is_dir()
+    [header] = re.findall(r'header "([^"]+)"', (iphone / "module.modulemap").read_text(encoding="utf-8"))
+    assert (iphone / header).is_file()
+
+
+def test_the_xcframework_is_laid_out_as_its_list_says(ported: Tree, iphone: Path) -> None:
+    folder = iphone / "G2PKernels.xcframework"
+    listed = plistlib.loads((folder / "Info.plist").read_bytes())
+    assert (listed["CFBundlePackageType"], listed["XCFrameworkFormatVersion"]) == ("XFWK", "1.0")
+    [library] = listed["AvailableLibraries"]
+    assert (library["SupportedPlatform"], library["SupportedArchitectures"]) == ("ios", ["arm64"])
+    assert (folder / library["LibraryIdentifier"] / library["LibraryPath"]).is_file()
+    [least] = re.findall(r"\.iOS\(\.v(\d+)\)", (iphone / "Package.swift").read_text(encoding="utf-8"))
+    assert manifest(ported, "iphone")["target"]["triple"] == f"arm64-apple-ios{least}.0"
+
+
+def test_the_c_of_an_iphones_kit_is_c_for_apples_platforms(iphone: Path, tmp_path: Path) -> None:
+    sources = {path.name: path for path in iphone.glob("*.[ch]")}
+    assert len(compile_c(sources, "arm64-apple-macosx", tmp_path)) == len(list(iphone.glob("*.c")))
+
+
+needs_qemu = pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 is not there (qemu-user)")
+
+
+@pytest.mark.long
+@needs_qemu
+@pytest.mark.skipif(not (shutil.which("cmake") and shutil.which("ninja")), reason="cmake or ninja is not there")
+def test_androids_cmake_project_is_built_by_a_cross_compiler_and_runs(android: Path, zig: Zig, tmp_path: Path) -> None:
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.18)\nproject(app C)\nadd_subdirectory(android)\n"
+        f"add_executable(words {Path(__file__).with_name('words.c')})\n"
+        "target_link_libraries(words PRIVATE g2p)\ntarget_link_options(words PRIVATE -static)\n"
+    )
+    tools = {"cc": ["cc", "-target", "aarch64-linux-musl"], "ar": ["ar"], "ranlib": ["ranlib"]}
+    for name, words in tools.items():
+        (tmp_path / name).write_text(f'#!/bin/sh\nexec {" ".join([*zig.command, *words])} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    settings = {"SYSTEM_NAME": "Linux", "SYSTEM_PROCESSOR": "aarch64", "C_COMPILER": tmp_path / "cc"}
+    settings |= {"AR": tmp_path / "ar", "RANLIB": tmp_path / "ranlib"}
+    (tmp_path / "zig.cmake").write_text("".join(f"set(CMAKE_{name} {value})\n" for name, value in settings.items()))
+    configure = ["cmake", "-G", "Ninja", "-S", ".", "-B", "out", "-DCMAKE_BUILD_TYPE=Release"]
+    for command in ([*configure, "-DCMAKE_TOOLCHAIN_FILE=zig.cmake"], ["cmake", "--build", "out"]):
+        ran = subprocess.run(command, cwd=tmp_path, env=zig.env, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    said_there = said(["qemu-aarch64", tmp_path / "out" / "words"], android / "weights.safetensors")
+    assert said_there == golden_lines("ipa")
