@@ -56,7 +56,7 @@ def steps(variant: Variant) -> list[Step]:
     roles = {node.name: role for role, node in nodes.items()}
     found = []
     for role, node in nodes.items():
-        if node.folder is not None:
+        if role == "checkpoint" and node.folder is not None:  # the core's files, another folder's, do not change
             config, weights = (leaf_file(LEAF, file) for file in local_files(Path(node.folder)))
             made_of: dict[str, tuple[str, ...]] = dict(zip(node.outputs, [(config,), (weights,)], strict=True))
         else:

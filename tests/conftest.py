@@ -116,15 +116,19 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 def built(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """A tree with four variants of the embedded checkpoint for this machine, and this worker's own cache."""
 
-    def make(folder: Path) -> None:
-        tree = copy_tree(folder / "tree", folder / "cache")
+    def publish(tree: Tree) -> None:
         tree.compiled()
         tree.compiled("batch=[1,8]", "kv_cache=true,false")
         tree.compiled("dtype=float16")
 
+    def make(folder: Path) -> None:
+        publish(copy_tree(folder / "tree", folder / "cache"))
+
     folder = tmp_path_factory.mktemp("built")
     shutil.copytree(made_once(tmp_path_factory, "built", make), folder, dirs_exist_ok=True)
-    return Tree(folder / "tree", folder / "cache")
+    tree = Tree(folder / "tree", folder / "cache")
+    publish(tree)  # the cache knows a tree by where it is
+    return tree
 
 
 @pytest.fixture(scope="session")

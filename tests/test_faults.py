@@ -17,7 +17,7 @@ import pytest
 from conftest import SMALL, Tree, Undisturbed, products
 from faults import SEED, entries, errors, forget, leftovers, powerless, read_only, some, start, tmpfs, with_limit
 
-STAGES = ["checkpoint", "tokenizer", "weights", "program", "library", "archive", "manifest"]
+STAGES = ["checkpoint", "tokenizer", "weights", "program", "library", "link", "archive", "manifest"]
 
 # --- killed -----------------------------------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ def test_a_stage_whose_output_finds_little_room(undisturbed: Undisturbed, tree: 
 def test_a_dist_in_which_there_is_no_room(undisturbed: Undisturbed, tree: Tree) -> None:
     undisturbed.cache_for(tree)
     archives = [name for name in undisturbed.products if name.startswith("dist")]
-    with tmpfs(tree.root / "dist", "1m") as place:
+    with tmpfs(tree.root / "dist", "200k") as place:
         result = place.doit(tree)
         assert result.returncode != 0
         [line] = errors(result.stderr)
@@ -195,8 +195,8 @@ def test_a_dist_in_which_there_is_no_room(undisturbed: Undisturbed, tree: Tree) 
 @pytest.mark.parametrize(
     ("size", "forgotten"),
     [
-        ("3m", ["library", "archive", "manifest"]),
-        ("5m", ["archive", "manifest"]),
+        ("3m", ["library", "link", "archive", "manifest"]),
+        ("1400k", ["archive", "manifest"]),
         *(pytest.param(f"{n}k", STAGES, marks=pytest.mark.long) for n in range(50, 7500, 350)),
     ],
 )

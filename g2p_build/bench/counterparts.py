@@ -48,7 +48,7 @@ def built(root: Path, variant: Variant) -> Path:
     made = build.files(root, nodes["manifest"])["manifest.json"]
     folder = Path(tempfile.mkdtemp(prefix="counterpart-", dir=scratch(root)))
     manifest = folder / f"{variant.name}.json"
-    manifest.symlink_to(made)
+    manifest.hardlink_to(made)
     for role, archive in json.loads(made.read_bytes())["archives"].items():
-        (folder / archive["file"]).symlink_to(build.files(root, nodes[f"{role}_archive"])["archive.tar"])
+        (folder / archive["file"]).hardlink_to(build.files(root, nodes[f"{role}_archive"])["archive.tar"])
     return manifest
