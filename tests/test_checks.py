@@ -113,6 +113,8 @@ MISTAKES = [
     ("checkpoint=random checkpoint.shape.vocab_size=100", "give at least 259"),
     ("checkpoint=random checkpoint.shape.feed_forward_proj=gelu", "gated-gelu, relu"),
     ("target=iphone target.library=shared", "nothing here links for arm64-apple-ios"),
+    ("target=wasm target.library=shared", "target.library=shared: a module is what WebAssembly has"),
+    ("target=linux_arm64 target.library=module", "target.library=module: a module is what WebAssembly has"),
     ("target=iphone target.cpu=host", "name the CPU"),
     ("checkpoint=random checkpoint.name=x checkpoint.seed=1,2", "two checkpoints are called 'x'"),
     ("target=iphone,android target.name=phone", "two targets are called 'phone'"),

@@ -50,17 +50,26 @@ def test_host_is_made_concrete() -> None:
 
 @pytest.mark.parametrize(
     ("name", "triple"),
-    [("linux_arm64", "aarch64-linux-gnu"), ("iphone", "arm64-apple-ios14.0"), ("android", "aarch64-linux-android")],
+    [("iphone", "arm64-apple-ios14.0"), ("android", "aarch64-linux-android")],
 )
 def test_targets_for_an_apps_own_linker(name: str, triple: str) -> None:
     target = one(f"target={name}").target
-    assert (target.name, target.kind, target.triple, target.link, target.library) == (
-        name,
-        "llvm",
-        triple,
-        "vm",
-        "objects",
-    )
+    assert (target.name, target.kind, target.triple) == (name, "llvm", triple)
+    assert (target.link, target.library) == ("standalone", "objects")
+
+
+@pytest.mark.parametrize(
+    ("name", "triple", "library"),
+    [
+        ("linux_arm64", "aarch64-linux-gnu", "shared"),
+        ("macos_arm64", "arm64-apple-macosx", "shared"),
+        ("wasm", "wasm32-unknown-wasi", "module"),
+    ],
+)
+def test_targets_that_are_linked_here(name: str, triple: str, library: str) -> None:
+    target = one(f"target={name}").target
+    assert (target.triple, target.link, target.library) == (triple, "standalone", library)
+    assert target.features == {"wasm": ("simd128",), "macos_arm64": ("asimddp", "asimdhp", "fphp")}.get(name, ())
 
 
 @pytest.mark.parametrize(("name", "lens"), [("short", (32, 64)), ("default", (64, 128)), ("long", (96, 160))])
@@ -150,7 +159,13 @@ def test_lists_stay_lists() -> None:
 
 def test_ranges_and_globs() -> None:
     assert [v.batch for v in variants(["batch=range(1,4)"])] == [(1,), (2,), (3,)]
-    assert [v.target.name for v in variants(["target=glob(*,exclude=host)"])] == ["android", "iphone", "linux_arm64"]
+    assert [v.target.name for v in variants(["target=glob(*,exclude=host)"])] == [
+        "android",
+        "iphone",
+        "linux_arm64",
+        "macos_arm64",
+        "wasm",
+    ]
 
 
 def test_of_two_values_the_later_counts_and_a_variant_comes_once() -> None:
