@@ -18,7 +18,7 @@ LINKS = ("standalone", "vm")
 LIBRARIES = ("shared", "objects", "module")
 FEED_FORWARDS = ("relu", "gated-gelu")
 ARCHITECTURES = ("x86_64", "aarch64", "arm64", "wasm32")  # first part of a triple
-NOT_LINKED_HERE = ("apple", "android")  # parts of a triple whose linker needs the vendor's own files
+NOT_LINKED_HERE = ("apple-ios", "android")  # parts of a triple whose linker needs the vendor's own files
 BYTES = 256
 MISSING = "???"
 
@@ -89,7 +89,11 @@ def target(*, name: str, features: list[str] | None, **fields: str) -> Target:
     if fields["library"] == "shared" and any(part in triple for part in NOT_LINKED_HERE):
         raise ConfigError(f"target.library=shared: nothing here links for {triple}; use target.library=objects")
     if (fields["library"] == "module") != (architecture == "wasm32"):
-        raise ConfigError(f"target.library={fields['library']}: a module is what WebAssembly has, and {triple} has not")
+        wanted = "module" if architecture == "wasm32" else "shared or objects"
+        raise ConfigError(
+            f"target.library={fields['library']}: a module is what WebAssembly has, and no other; "
+            f"for {triple} use target.library={wanted}"
+        )
     return Target(name=name, features=tuple(needed), **fields | {"triple": triple, "cpu": cpu})
 
 

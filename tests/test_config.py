@@ -54,13 +54,22 @@ def test_host_is_made_concrete() -> None:
 )
 def test_targets_for_an_apps_own_linker(name: str, triple: str) -> None:
     target = one(f"target={name}").target
-    assert (target.name, target.kind, target.triple, target.link, target.library) == (
-        name,
-        "llvm",
-        triple,
-        "standalone",
-        "objects",
-    )
+    assert (target.name, target.kind, target.triple) == (name, "llvm", triple)
+    assert (target.link, target.library) == ("standalone", "objects")
+
+
+@pytest.mark.parametrize(
+    ("name", "triple", "library"),
+    [
+        ("linux_arm64", "aarch64-linux-gnu", "shared"),
+        ("macos_arm64", "arm64-apple-macosx", "shared"),
+        ("wasm", "wasm32-unknown-wasi", "module"),
+    ],
+)
+def test_targets_that_are_linked_here(name: str, triple: str, library: str) -> None:
+    target = one(f"target={name}").target
+    assert (target.triple, target.link, target.library) == (triple, "standalone", library)
+    assert target.features == {"wasm": ("simd128",), "macos_arm64": ("asimddp", "asimdhp", "fphp")}.get(name, ())
 
 
 @pytest.mark.parametrize(("name", "lens"), [("short", (32, 64)), ("default", (64, 128)), ("long", (96, 160))])
@@ -154,6 +163,7 @@ def test_ranges_and_globs() -> None:
         "android",
         "iphone",
         "linux_arm64",
+        "macos_arm64",
         "wasm",
     ]
 

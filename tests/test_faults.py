@@ -195,7 +195,7 @@ def test_a_dist_in_which_there_is_no_room(undisturbed: Undisturbed, tree: Tree) 
 @pytest.mark.parametrize(
     ("size", "forgotten"),
     [
-        ("3m", ["library", "link", "archive", "manifest"]),
+        ("1600k", ["library", "link", "archive", "manifest"]),
         ("1400k", ["archive", "manifest"]),
         *(pytest.param(f"{n}k", STAGES, marks=pytest.mark.long) for n in range(50, 7500, 350)),
     ],

@@ -48,7 +48,7 @@ def test_settings_of_machine_and_user_change_no_byte(
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "overrides", [[], ["batch=[1,8]", "kv_cache=true,false"], ["target=linux_arm64,iphone,android"]]
+    "overrides", [[], ["batch=[1,8]", "kv_cache=true,false"], ["target=linux_arm64,iphone,android,wasm"]]
 )
 def test_settings_change_no_byte_of_the_embedded_checkpoints_variants(tmp_path: Path, overrides: list[str]) -> None:
     first = copy_tree(tmp_path / "tree", tmp_path / "cache")

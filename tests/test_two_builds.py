@@ -81,6 +81,7 @@ def test_two_trees_with_one_cache_share_what_their_variants_share(undisturbed: U
         "weights": 1,
         "program": 1,
         "library": 2,
+        "link": 2,
         "archive": 3,
         "manifest": 2,
     }
