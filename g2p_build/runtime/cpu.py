@@ -35,7 +35,6 @@ CPU_FEATURES: dict[str, tuple[str, ...]] = {
     "x86-64-v3": tuple(sorted(_V3)),
     "x86-64-v4": tuple(sorted(_V4)),
     "generic": (),
-    "apple-m1": ("asimddp", "asimdhp", "fphp"),
     "apple-a14": ("asimddp", "asimdhp", "fphp"),
 }
 
@@ -130,7 +129,7 @@ def _sysctl(key: str) -> bytes:
 def host_cpu() -> str:
     """The highest named level that this CPU has: a key of `CPU_FEATURES` and a CPU that LLVM knows."""
     if _machine() != "x86_64":
-        return "apple-m1" if sys.platform == "darwin" else "generic"
+        return "apple-a14" if sys.platform == "darwin" else "generic"  # the first Mac with an Apple CPU has that core
     levels = ("x86-64-v4", "x86-64-v3", "x86-64-v2")
     return next((level for level in levels if not missing_features(CPU_FEATURES[level])), "x86-64")
 
