@@ -23,14 +23,13 @@ __all__ = ["ABI_VERSION", "Model", "open_model"]
 ABI_VERSION = 1
 """The version of ``g2p.h`` that this file was written for."""
 
-_UNSUPPORTED_CPU = 14
 _ERRORS: dict[int, type[G2PError]] = {  # by status
     4: errors.EmptyWord,
     5: errors.InvalidWord,
     6: errors.WordTooLong,
     7: errors.UnknownLanguage,
     10: errors.InvalidWeights,
-    _UNSUPPORTED_CPU: errors.UnsupportedCPU,
+    14: errors.UnsupportedCPU,
 }
 
 
@@ -85,7 +84,7 @@ class Model:
 
     def __init__(self, library: Any, handle: ctypes.c_void_p) -> None:
         self._library, self._handle, self._process = library, handle, os.getpid()
-        weakref.finalize(self, library.g2p_close, handle)
+        weakref.finalize(self, _close, library, handle, self._process)
 
     def texts(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[str]:
         """The phonemes of each word.
@@ -161,6 +160,11 @@ class Model:
             if error.word < len(encoded):
                 raise WordError(error.word, found)
             raise found
+
+
+def _close(library: Any, handle: ctypes.c_void_p, process: int) -> None:
+    if os.getpid() == process:  # a forked child would wait for threads that it does not have
+        library.g2p_close(handle)
 
 
 def _encoded(text: str) -> bytes:

@@ -94,6 +94,16 @@ def test_a_forked_child_goes_on_with_its_parents_model(built: Tree) -> None:
     child.join()
 
 
+def test_a_forked_child_ends_though_it_has_none_of_its_parents_threads(built: Tree) -> None:
+    code = (
+        "import os, sys; from g2p_build.runtime import load; g2p = load(sys.argv[1], threads=2); g2p(['knight'] * 9)\n"
+        "child = os.fork()\n"
+        "if child: sys.exit(os.waitpid(child, 0)[1])"
+    )
+    command = [sys.executable, "-c", code, str(manifest(built, DEFAULT))]
+    assert subprocess.run(command, env=built.env, timeout=60).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("word", "lang", "error", "says"),
     [
