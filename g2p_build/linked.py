@@ -1,5 +1,6 @@
 """The names of what is linked for a target: known before anything is built."""
 
+from functools import cache
 from pathlib import Path
 
 from g2p_build.kit import kit_files
@@ -13,11 +14,13 @@ WEB = Path(__file__).with_name("web")
 """What a WebAssembly module has besides: its C library, and what loads it."""
 
 
+@cache
 def core_files() -> dict[str, Path]:
     """The core's files by name."""
     return {path.name: path for path in sorted(CORE.iterdir()) if path.suffix in (".c", ".h")}
 
 
+@cache
 def web_files() -> dict[str, Path]:
     """The files for a WebAssembly module by name."""
     return {path.name: path for path in sorted(WEB.iterdir())}
@@ -34,6 +37,4 @@ def linked_files(triple: str, library: str) -> tuple[str, ...]:
 
 def shared_name(triple: str) -> str:
     """What a shared library is called on a platform."""
-    if "windows" in triple:
-        return "g2p.dll"
     return "libg2p.dylib" if "apple" in triple else "libg2p.so"

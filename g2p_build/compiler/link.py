@@ -20,7 +20,6 @@ LINKABLE = {
     "aarch64-linux-gnu": "aarch64-linux-gnu.2.28",
     "aarch64-linux-musl": "aarch64-linux-musl",
     "arm64-apple-macosx": "aarch64-macos",
-    "x86_64-pc-windows-gnu": "x86_64-windows-gnu",
     "wasm32-unknown-wasi": "wasm32-wasi",
 }
 """Triples that can be linked here, and zig's names for them: with the oldest C library that the result runs on."""
@@ -40,8 +39,9 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
         The objects, ``NAME.o`` for each ``NAME.c``, sorted by name.
 
     Raises:
-        BuildError: The compiler refuses a file.
+        BuildError: Nothing can be linked for the triple here, or the compiler refuses a file.
     """
+    platform = _platform(triple)
     units = sorted(name for name in sources if name.endswith(".c"))
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
@@ -52,7 +52,7 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
                 (scratch / file).write_text(source, encoding="utf-8")
         defines = ["-DG2P_NO_FILES", "-DG2P_NO_THREADS"] if triple.startswith("wasm") else []
         # One command compiles all files at once. Undefined behaviour is looked for in tests, not in apps.
-        command = ["build-lib", "-static", "-target", LINKABLE[triple], "-O", "ReleaseFast", "-fstrip"]
+        command = ["build-lib", "-static", "-target", platform, "-O", "ReleaseFast", "-fstrip"]
         command += ["-fno-compiler-rt", "-fno-sanitize-c", "--name", "all", "-femit-bin=all.a", "-lc"]
         command += ["-mcpu=generic+simd128+bulk_memory"] if triple.startswith("wasm") else ["-fPIC"]
         _zig([*command, "-cflags", "-std=c11", "-fvisibility=hidden", *defines, "--", *units], scratch, triple)
@@ -82,8 +82,6 @@ def link_shared(objects: Sequence[Path], triple: str, output: Path, exports: Seq
         options += ["-lpthread", "-Wl,--build-id=none", "-Wl,--gc-sections"]
     if "apple" in triple:
         options = ["-s", "-Wl,-undefined,dynamic_lookup", f"-Wl,-install_name,@rpath/{output.name}"]
-    if "windows" in triple:
-        options = ["-s", "-Wl,--no-insert-timestamp", "-lc", "-lkernel32"]
     # Without -nostdlib zig would first compile a runtime of its own, which nothing here needs, for 20 seconds.
     names = "".join(f" {name};" for name in exports)
     script = f"{{ global:{names} local: *; }};" if exports and "linux" in triple else None
@@ -129,16 +127,13 @@ def _link(
     output: Path,
     version_script: str | None = None,
 ) -> None:
-    if triple not in LINKABLE:
-        raise BuildError(
-            f"cannot link a library for {triple!r} here (only for {', '.join(LINKABLE)}): use target.library=objects"
-        )
+    platform = _platform(triple)
     with _copies(objects) as scratch:
         names = [path.name for path in objects]
         if version_script is not None:
             (scratch / "exports.map").write_text(version_script)
             options = [*options, "-Wl,--version-script=exports.map"]
-        _zig(["cc", "-target", LINKABLE[triple], *kind, *names, *options, "-o", output.name], scratch, triple)
+        _zig(["cc", "-target", platform, *kind, *names, *options, "-o", output.name], scratch, triple)
         shutil.copyfile(scratch / output.name, output)
 
 
@@ -150,6 +145,15 @@ def _copies(objects: Sequence[Path]) -> Iterator[Path]:
         for path in objects:
             shutil.copyfile(path, scratch / path.name)
         yield scratch
+
+
+def _platform(triple: str) -> str:
+    """What zig calls a platform."""
+    if triple not in LINKABLE:
+        raise BuildError(
+            f"cannot link a library for {triple!r} here (only for {', '.join(LINKABLE)}): use target.library=objects"
+        )
+    return LINKABLE[triple]
 
 
 def _zig(arguments: Sequence[str], folder: Path, triple: str) -> None:

@@ -53,6 +53,10 @@ def test_bytes_do_not_depend_on_paths(tmp_path: Path, objects: list[Path]) -> No
 def test_triples_that_cannot_be_linked_here_are_refused(tmp_path: Path, objects: list[Path]) -> None:
     with pytest.raises(BuildError, match=r"cannot link a library for 'arm64-apple-ios' here"):
         link_shared(objects, "arm64-apple-ios", tmp_path / "out.so")
+    with pytest.raises(
+        BuildError, match=r"cannot link a library for 'x86_64-pc-windows-gnu' here .*: use target.library"
+    ):
+        compile_c(SOURCES, "x86_64-pc-windows-gnu", tmp_path)
 
 
 def test_objects_of_another_architecture_are_refused(tmp_path: Path, objects: list[Path]) -> None:

@@ -15,6 +15,7 @@ from g2p_build.compiler.passes.lower_attention import LowerAttention
 from g2p_build.compiler.passes.lower_embeddings import LowerEmbeddings
 from g2p_build.compiler.passes.lower_linears import LowerLinears
 from g2p_build.compiler.passes.lower_norms import LowerNorms
+from g2p_build.compiler.passes.plain_calls import PlainCalls
 from g2p_build.compiler.pipeline import KERNELS, phases, target_of
 from g2p_build.models import ops
 from g2p_build.models.layout import NO_NORM, pack_columns
@@ -159,3 +160,13 @@ def test_cross_attention_and_its_cache() -> None:
     after, names = lowered(LowerAttention(), module("attend_cross", tensors, [], [attended]))
     assert names == ["cross_attention_1_4"]
     torch.testing.assert_close(run(after, tensors)[0], attended)
+
+
+def test_kernels_take_pointers_and_then_the_extents_that_vary() -> None:
+    rows, weight = torch.randn(3, 8), torch.randn(8)
+    after, _ = lowered(LowerNorms(), module("norm", [rows, weight], [number(0.5)], [rows]))
+    plain = tvm.transform.Sequential([PlainCalls()])(after)
+    [(symbol, kernel)] = [(variable.name_hint, function) for variable, function in plain.functions_items()]
+    assert symbol == str(kernel.attrs["global_symbol"]) == "g2p_kernel_norm_8"
+    assert [str(param.ty) for param in kernel.params[:3]] == ['T.handle("float32", "global")'] * 3
+    assert [(param.name, str(param.ty)) for param in kernel.params[3:]] == [("rows", "int32")]
