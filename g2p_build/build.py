@@ -58,9 +58,7 @@ def known_components(root: Path, node: Node) -> dict[str, Any]:
         BuildError: source files that should be there are not.
     """
     module = f"g2p_build.stages.{node.stage}"
-    inputs: dict[str, str | None] = {
-        name: digests.file_digest(root, path) for name, path in _source_files(node).items()
-    }
+    inputs: dict[str, str | None] = {name: _file_digest(root, path) for name, path in _source_files(node).items()}
     for name, (upstream, file) in node.inputs.items():
         made = current(root, upstream)
         inputs[name] = made[file] if made is not None else None
@@ -201,7 +199,7 @@ def _check_unchanged(root: Path, node: Node, depends: Mapping[str, Any]) -> None
         raise BuildError("its source was edited while it ran: run the command again")
     for name, digest in now.items():
         if digest != depends["inputs"][name]:
-            raise BuildError(f"{name} of the checkpoint was changed while it was read: run the command again")
+            raise BuildError(f"{name} was changed while it was read: run the command again")
 
 
 def _source_files(node: Node) -> dict[str, Path]:
@@ -214,6 +212,7 @@ def _source_files(node: Node) -> dict[str, Path]:
 
 # A build decides on one state of the sources.
 _source_digest = cache(source_digest)
+_file_digest = cache(digests.file_digest)
 
 
 @cache

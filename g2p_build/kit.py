@@ -4,7 +4,6 @@ It holds the kernels as an object file (for Apple's platforms a static library i
 them, the core with its header, and a project for the platform's tools: a Swift package, or a CMake project.
 """
 
-import plistlib
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,6 +40,8 @@ def kit(sources: Mapping[str, str | Path], kernels: Path, triple: str, out: Path
     Raises:
         BuildError: The archiver refuses the kernels.
     """
+    import plistlib  # late: an up-to-date build asks for names only
+
     from g2p_build.compiler.link import static_library
 
     for name, source in sources.items():
