@@ -1,10 +1,13 @@
 """What object files of four formats say of themselves."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from g2p_build.compiler.link import compile_c
+from g2p_build.compiler.link import LINKABLE, compile_c
 from g2p_build.compiler.objects import ALLOWED, ObjectFile, check, read_object
 from g2p_build.errors import BuildError
 
@@ -30,7 +33,14 @@ PLATFORMS = {
 def compiled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
     """A triple, and an object file for it."""
     source = SOURCE + OPTIONAL if PLATFORMS[request.param][0] in ("elf", "mach-o") else SOURCE
-    [path] = compile_c({"a.c": source}, request.param, tmp_path_factory.mktemp("object"))
+    folder = tmp_path_factory.mktemp("object")
+    if request.param in LINKABLE:
+        [path] = compile_c({"a.c": source}, request.param, folder)
+        return request.param, path.read_bytes()
+    (folder / "a.c").write_text(source)
+    zig = [sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-windows-gnu", "-c", "a.c", "-fno-sanitize=all"]
+    subprocess.run(zig, cwd=folder, env=os.environ | {"ZIG_LOCAL_CACHE_DIR": str(folder)}, check=True)
+    [path] = folder.glob("a.o*")
     return request.param, path.read_bytes()
 
 
