@@ -132,10 +132,12 @@ static bool fill_row(struct g2p_session *session, struct g2p_job *job, int32_t r
   if (session->waiting == session->claimed) {
     claim(session, job);
     if (!session->claimed) return false;
-    run(session, after(encode(session, job)), session->claimed, session->staged);
+    g2p_clear_rows(&session->stage, session->claimed);
+    run(session, after(encode(session, job)), session->claimed, session->stage.states);
   }
   uint32_t word = session->group[session->waiting];
-  copy_caches(session->staged, session->waiting, session->states, row, true, job->lengths[word]);
+  g2p_clear_rows(&session->caches, row + 1);
+  copy_caches(session->stage.states, session->waiting, session->caches.states, row, true, job->lengths[word]);
   begin_row(session, job, row, word);
   session->waiting++;
   return true;
@@ -145,7 +147,8 @@ static bool fill_row(struct g2p_session *session, struct g2p_job *job, int32_t r
 static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
   claim(session, job);
   if (!session->claimed) return false;
-  run(session, after(encode(session, job)), session->claimed, session->states);
+  g2p_clear_rows(&session->caches, session->claimed);
+  run(session, after(encode(session, job)), session->claimed, session->caches.states);
   for (int32_t row = 0; row < session->claimed; row++) begin_row(session, job, row, session->group[row]);
   session->waiting = session->live = session->claimed;
   return true;
@@ -153,8 +156,9 @@ static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
 
 static void move_row(struct g2p_session *session, int32_t from, int32_t to) {
   struct row *source = &session->rows[from], *target = &session->rows[to], free = *target;
-  copy_caches(session->states, from, session->states, to, true, source->length);
-  copy_caches(session->states, from, session->states, to, false, source->count);
+  void **states = session->caches.states;
+  copy_caches(states, from, states, to, true, source->length);
+  copy_caches(states, from, states, to, false, source->count);
   *target = *source;
   *source = free; /* the ids' and logits' memory changes places */
 }
@@ -202,7 +206,7 @@ static void step_rows(struct g2p_session *session, struct g2p_job *job) {
       session->position[row] = place->count;
       session->length[row] = place->length;
     }
-    run(session, step, session->live, session->states);
+    run(session, step, session->live, session->caches.states);
     /* From the last row down: one that moves has been looked at. */
     for (int32_t row = session->live - 1; row >= 0; row--) {
       const float *logits = session->step_logits + (ptrdiff_t)row * g2p_program.vocabulary;

@@ -14,12 +14,18 @@ struct row {
   float *logits;   /* [output_len][vocabulary] */
 };
 
+/* Caches of `batch` rows, of which the first `cleared` have been used. */
+struct caches {
+  void **states; /* in the program's order; in a stage only those of cross-attention */
+  int32_t cleared;
+};
+
 struct g2p_session {
   const g2p_allocator *allocator;
   const void *const *weights;
   size_t size; /* of this memory */
   char *arena;
-  void **states, **staged;
+  struct caches caches, stage;
   float *hidden, *step_logits;
   int32_t *input_ids, *length, *token, *position, *decoder_ids, *ids;
   struct row *rows;
@@ -31,8 +37,9 @@ struct g2p_session {
   float *logits; /* what rows' logits are kept in, while a job asks for them */
 };
 
-/* NULL where no memory is left. */
+/* NULL where no memory is left. The memory is not touched before it is used: a large batch costs one word nothing. */
 struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const void *const *weights);
+void g2p_clear_rows(struct caches *caches, int32_t rows);
 void g2p_session_end(struct g2p_session *session);
 
 #pragma GCC visibility pop
