@@ -20,6 +20,7 @@ __all__ = ["Explanation", "Reason", "explain"]
 FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "checkpoint": (("", "checkpoint."),),
     "tokenizer": (("max_lens.", "max_lens."), ("", "checkpoint.")),
+    "program": (("link", "target.link"),),
     "library": (("", "target."),),
     "link": (("", "target."),),
     "manifest": (("variant.checkpoint", "checkpoint.name"), ("variant.target", "target.name"), ("variant.", "")),

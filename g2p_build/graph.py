@@ -47,12 +47,12 @@ def nodes(variant: Variant) -> dict[str, Node]:
     The roles are the stages' names, but for the two archives: `library_archive` and `weights_archive`.
     """
     standalone = variant.target.link == "standalone"
-    # A standalone library's functions take any number of rows up to that of their batch.
+    # A standalone library's functions take any number of rows up to that of their batch, and inputs of any length.
     sizes = variant.batch[-1:] if standalone else variant.batch
     lens = f"i{variant.max_lens.input}-o{variant.max_lens.output}"
     batch = "b" + ".".join(map(str, sizes))
     cache = "kv" if variant.kv_cache else "nokv"
-    program_label = f"{variant.checkpoint.name}-{batch}-{lens}-{variant.dtype}-{cache}"
+    program_label = f"{variant.checkpoint.name}-{batch}-{lens}-{variant.dtype}-{cache}{'' if standalone else '-vm'}"
     weights_label = f"{variant.checkpoint.name}-{variant.dtype}"
 
     checkpoint = Node(
@@ -85,6 +85,7 @@ def nodes(variant: Variant) -> dict[str, Node]:
             "max_lens": asdict(variant.max_lens),
             "dtype": variant.dtype,
             "kv_cache": variant.kv_cache,
+            "link": variant.target.link,
         },
         inputs=_from(checkpoint, "architecture.json"),
         outputs=("functions.json", "program.json"),

@@ -8,15 +8,17 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build import graph
+from g2p_build import build, graph
+from g2p_build.bench.counterparts import on_virtual_machine
 from g2p_build.errors import BuildError
+from g2p_build.graph import Node
 from g2p_build.runtime import G2PError, index
 from g2p_build.variant import Variant
 from tasks.output import show
 from tasks.plan import Plan
 from tasks.tool import run_tool
 
-__all__ = ["runnable", "tasks"]
+__all__ = ["bucketed", "runnable", "tasks"]
 
 JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
 TRACE = {"name": "trace", "long": "trace", "type": str, "default": "", "help": "a file for Chrome's trace viewer"}
@@ -26,11 +28,9 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     """The task creator."""
 
     def profile() -> dict[str, Any]:
-        wanted = {graph.nodes(variant)[role].name for variant in plan.variants for role in ("program", "weights")}
         return {
             "actions": [(_profile, [plan])],
             "params": [JSON, TRACE],
-            "task_dep": sorted(wanted),
             "doc": "time every kernel of a word against this machine's peaks (--json, --trace FILE)",
         }
 
@@ -45,6 +45,19 @@ def runnable(variant: Variant) -> None:
         raise BuildError(f"{variant.name} does not run here: {error}") from None
 
 
+def bucketed(plan: Plan, variant: Variant) -> dict[str, Node]:
+    """A variant's nodes as the virtual machine has them, with functions for several input lengths.
+
+    Those of the program and the weights are up to date.
+
+    Raises:
+        BuildError: a stage failed.
+    """
+    nodes = graph.nodes(on_virtual_machine(variant))
+    build.ensure(plan.root, [nodes[role] for role in ("checkpoint", "program", "weights")])
+    return nodes
+
+
 def _profile(plan: Plan, as_json: bool, trace: str) -> TaskFailed | None:
     events: list[dict[str, Any]] = []
     try:
@@ -52,7 +65,7 @@ def _profile(plan: Plan, as_json: bool, trace: str) -> TaskFailed | None:
             runnable(variant)
             if variant.target.library != "shared":
                 raise BuildError(f"{variant.name} is object files: only a target.library that is 'shared' can be run")
-            nodes = graph.nodes(variant)
+            nodes = bucketed(plan, variant)
             inputs = {file: (nodes["program"], file) for file in ("program.json", "functions.json")}
             inputs |= {"weights.safetensors": (nodes["weights"], "weights.safetensors")}
             made = run_tool(plan, "g2p_build.compiler.profile", {"target": asdict(variant.target)}, inputs)

@@ -8,12 +8,11 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build import graph
 from g2p_build.errors import BuildError
 from g2p_build.store.files import write_atomically
 from tasks.output import show
 from tasks.plan import Plan
-from tasks.profile import runnable
+from tasks.profile import bucketed, runnable
 from tasks.tool import run_tool
 
 __all__ = ["tasks"]
@@ -29,7 +28,6 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
         return {
             "actions": [(_tune, [plan])],
             "params": [JSON, DRY],
-            "task_dep": sorted({graph.nodes(variant)["program"].name for variant in plan.variants}),
             "doc": "search the tiles of matmuls on this machine and write their table (--dry-run, --json)",
         }
 
@@ -43,7 +41,7 @@ def _tune(plan: Plan, as_json: bool, dry: bool) -> TaskFailed | None:
             raise BuildError(f"tiles are tuned for one variant, not for {len(plan.variants)}: give fewer values")
         [variant] = plan.variants
         runnable(variant)
-        inputs = {"program.json": (graph.nodes(variant)["program"], "program.json")}
+        inputs = {"program.json": (bucketed(plan, variant)["program"], "program.json")}
         made = run_tool(plan, "g2p_build.compiler.tune", {"target": asdict(variant.target)}, inputs)
         found = json.loads((made / "tuned.json").read_bytes())
         show(found["rows"], as_json, f"{found['name']}, for {variant.name}")

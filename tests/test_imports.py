@@ -101,7 +101,7 @@ from g2p_build.checkpoints.files import EMBEDDED, local_files
 from g2p_build.checkpoints.tensors import read_checkpoint
 from g2p_build.compiler.export import export
 from g2p_build.models.programs import programs
-export(programs(read_checkpoint(local_files(EMBEDDED))[0], [1], 16, 16, "float32", kv_cache=True))
+export(programs(read_checkpoint(local_files(EMBEDDED))[0], [1], [16], 16, "float32", kv_cache=True))
 """
 
 

@@ -1,12 +1,14 @@
 """Planned Relax functions as C: the calls of their kernels, in order, in memory that is laid out here.
 
 One C function is made of each Relax function. It takes a batch of any number of rows up to the one that it was
-planned for: what a kernel calls ``rows`` or ``batch`` is in proportion to the rows, and nothing else is. So one set of
-functions serves every batch size.
+planned for, and inputs of any length: what a kernel calls ``batch`` is the number of rows, and what it calls ``rows``
+is in proportion to that, or, where it follows from the packed inputs, the number of their positions. Nothing else
+varies. So one set of functions serves every batch size and every length.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,7 +23,8 @@ from g2p_build.errors import BuildError
 
 __all__ = ["emit"]
 
-_OF_BATCH = ("rows", "batch")  # a kernel's extents that are in proportion to the batch
+_BATCH, _ROWS = "batch", "rows"  # a kernel's extents that vary
+_PACKED = ("input_ids", "hidden")  # arguments of a row for each position of the inputs
 _C_TYPES = {"float32": "float", "int32": "int32_t", "float16": "uint16_t"}
 _DTYPES = {"float32": "F32", "float16": "F16"}  # as safetensors spells them
 _ROLES = ("encode", "prefill", "decode", "step")  # the order of the table
@@ -33,6 +36,7 @@ class _Place:
 
     text: str = ""
     read_only: bool = False
+    packed: bool = False  # it has a row for each position of the inputs
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> str:
 
     Args:
         module: Relax functions after the phase "plan", with their kernels.
-        functions: Their descriptions, as manifests give them; all of one batch size.
+        functions: Their descriptions, as manifests give them; all of one batch size and of one greatest input length.
 
     Raises:
         BuildError: A function does what has no form in C; the message names both.
@@ -79,7 +83,7 @@ def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> str:
         used.setdefault(name, []).append(given)
     parts = [
         "/* Made of a model's Relax functions, arenas laid out: tensors that are never needed together share memory.",
-        " * n is the number of rows that are computed. */",
+        " * n is the number of rows that are computed, m that of their inputs' positions. */",
         '#include "program.h"',
         "",
         *(_declaration(name, kernels[name], given) for name, given in sorted(used.items())),
@@ -117,7 +121,11 @@ def _read(
         param: _Tensor(
             tuple(entry["shape"]),
             entry["dtype"],
-            _Place(places[entry["kind"]](entry["name"]), entry["kind"] == "weight" or entry["dtype"] == "int32"),
+            _Place(
+                places[entry["kind"]](entry["name"]),
+                read_only=entry["kind"] == "weight" or entry["dtype"] == "int32",
+                packed=entry["kind"] == "argument" and entry["name"] in _PACKED,
+            ),
         )
         for param, entry in zip(function.params, description["inputs"], strict=True)
     }
@@ -205,30 +213,39 @@ def _declaration(name: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_Ten
 
 
 def _definition(function: _Function, kernels: Mapping[str, tirx.PrimFunc]) -> str:
-    lines = [f"static void {_short(function)}(const struct g2p_run *run) {{", "  const int32_t n = run->rows;"]
+    lines = [f"static void {_short(function)}(const struct g2p_run *run) {{"]
+    calls = [_call(function, name, kernels[name], given) for name, given in function.calls]
+    used = {word for call in calls for word in re.findall(r"\b[nm]\b", call)}
+    lines += [
+        f"  const int32_t {name} = run->{field};" for name, field in (("n", "rows"), ("m", "positions")) if name in used
+    ]
     for offset, tensor in function.tensors:
         c_type, shape = _C_TYPES[tensor.dtype], ", ".join(map(str, tensor.shape))
         address = f"({c_type} *)(void *)(run->arena + {offset})"
         lines.append(f"  {c_type} *const {tensor.place.text} = {address}; /* [{shape}] */")
-    lines += [_call(function, name, kernels[name], given) for name, given in function.calls]
-    return "\n".join([*lines, "}\n"])
+    return "\n".join([*lines, *calls, "}\n"])
 
 
 def _short(function: _Function) -> str:
-    return function.name.replace(f"_b{function.batch}_", "_")
+    return re.sub(rf"_b{function.batch}(_i\d+)?", "", function.name)
 
 
 def _call(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
     counts = []
     for extent in extents(kernel):
-        value = next(
-            tensor.shape[axis]
+        of_extent = [
+            (tensor, tensor.shape[axis])
             for buffer, tensor in zip(kernel.params, given, strict=True)
             for axis, other in enumerate(buffer.shape)
             if extent.same_as(other)
-        )
-        if extent.name not in _OF_BATCH:
+        ]
+        value = of_extent[0][1]
+        if extent.name not in (_BATCH, _ROWS):
             counts.append(str(value))
+        elif extent.name == _ROWS and any(tensor.place.packed for tensor, _ in of_extent):
+            for tensor, _ in of_extent:  # what the kernel writes is packed as what it reads
+                tensor.place.packed = True
+            counts.append("m")
         elif value % function.batch:
             raise BuildError(f"function {function.name}: {name}'s {extent.name}, {value}, is no multiple of the batch")
         else:
@@ -255,11 +272,8 @@ def _tables(
         lines += ["};", ""]
     lines.append("static const struct g2p_function functions[] = {")
     for description, function in zip(descriptions, functions, strict=True):
-        role, lengths = (
-            f"G2P_{description['role'].upper()}",
-            f"{description['input_len']}, {description['tokens'] or 0}",
-        )
-        lines.append(f"    {{{role}, {lengths}, {function.arena_bytes}, {_short(function)}}},")
+        role, tokens = f"G2P_{description['role'].upper()}", description["tokens"] or 0
+        lines.append(f"    {{{role}, {tokens}, {function.arena_bytes}, {_short(function)}}},")
     lines += ["};", ""]
     widths = {entry["name"]: entry["shape"][-1] for function in descriptions for entry in function["outputs"]}
     fields = {

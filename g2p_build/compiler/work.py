@@ -33,6 +33,7 @@ _INTEGER: dict[type, Callable[[Any, Any], Any]] = {
     prim.BitwiseAnd: lambda a, b: a & b,
     tirx.Or: lambda a, b: a or b,
 }
+_COUNTS = object()  # among a loop's steering: it writes to an integer register
 _FIELDS = ("a", "b", "value", "condition", "true_value", "false_value")  # where expressions keep other expressions
 
 
@@ -53,8 +54,8 @@ class Work:
 def work_of(kernel: tirx.PrimFunc, arguments: Sequence[np.ndarray]) -> Work | None:
     """Counts what a kernel does with some arguments.
 
-    Loops are not run but multiplied out, save those that loops or conditions inside depend on, so that a kernel that
-    ends at a row's position or length is counted as far as it goes.
+    Loops are not run but multiplied out, save those that loops or conditions inside depend on, and those that count in
+    an integer register; so a kernel that ends at a row's position or length is counted as far as it goes.
 
     Args:
         kernel: Made of loops, conditions and stores, as those of `g2p_build.compiler.kernels` are.
@@ -89,6 +90,7 @@ class _Counter:
         self.bound: dict[Any, Any] = {}
         self.steering: dict[Any, set[Any]] = {}  # loop → variables that loops and conditions inside depend on
         self.own: dict[Any, Counter[Any]] = {}  # simple statement → what it does
+        self.registers: dict[Any, int] = {}  # integers, by their buffer
         self._collect(kernel.body)
 
     def total(self, statement: tir.Stmt) -> Counter[Any]:
@@ -98,7 +100,7 @@ class _Counter:
             extent = self.value(statement.extent)
             if extent <= 0:
                 return Counter()
-            if statement.loop_var not in self.steering[statement]:
+            if self.steering[statement].isdisjoint({statement.loop_var, _COUNTS}):
                 self.values[statement.loop_var] = 0
                 return _times(self.total(statement.body), extent)
             rounds = []
@@ -109,6 +111,8 @@ class _Counter:
         if isinstance(statement, tir.IfThenElse):
             taken = statement.then_case if self.value(statement.condition) else statement.else_case
             return Counter() if taken is None else self.total(taken)
+        if self._counts(statement):
+            self.registers[statement.buffer] = self.value(statement.value)
         return self.own[statement]
 
     def value(self, expression: Any) -> Any:
@@ -122,6 +126,8 @@ class _Counter:
         if isinstance(expression, ir.TensorLoad) and expression.source in self.arrays:
             place = tuple(self.value(index) for index in expression.indices)
             return int(self.arrays[expression.source][place])
+        if isinstance(expression, ir.TensorLoad) and expression.source in self.registers:
+            return self.registers[expression.source]
         if isinstance(expression, tirx.Not):
             return not self.value(expression.a)
         if isinstance(expression, tirx.Cast):
@@ -152,7 +158,12 @@ class _Counter:
             self.own[statement] = Counter()
         else:
             raise _Unknown(type(statement))
-        return set()
+        return {_COUNTS} if self._counts(statement) else set()
+
+    def _counts(self, statement: tir.Stmt) -> bool:
+        """Whether it writes to an integer register."""
+        written = statement.buffer if isinstance(statement, tir.BufferStore) else None
+        return written is not None and written not in self.arrays and str(written.dtype) == "int32"
 
     def _variables(self, expression: Any) -> set[Any]:
         found: set[Any] = set()

@@ -1,35 +1,20 @@
 /* Greedy decoding with continuous batching.
  *
  * A session decodes up to `batch` words at once, each in a row of its own and at a position of its own. Words are
- * claimed in groups of one bucket, longest first, and encoded together. The group's cross-attention caches wait in a
+ * claimed in groups, longest first, and encoded together, with no padding between them. The group's cross-attention caches wait in a
  * second set of caches, the stage, until rows become free; where all rows are free they are written in place. When no
  * word is left, the last row moves to where one ended, so that steps never compute a row that is not needed. */
 #include "decode.h"
 
 #include <string.h>
 
-static const struct g2p_function *bucket_for(int32_t length) {
+/* Of steps the first, which takes one token. */
+static void run(struct g2p_session *session, enum g2p_role role, int32_t rows, void *const *states) {
   const struct g2p_function *function = g2p_program.functions;
-  while (function->input_len < length) function++; /* the last takes every length */
-  return function;
-}
-
-/* What follows the encoder of a bucket: its prefill, or its decoder. */
-static const struct g2p_function *after(const struct g2p_function *encode) {
-  const struct g2p_function *function = encode;
-  while (function->role == G2P_ENCODE || function->input_len != encode->input_len) function++;
-  return function;
-}
-
-static const struct g2p_function *one_token(void) {
-  const struct g2p_function *function = g2p_program.functions;
-  while (function->role != G2P_STEP || function->tokens != 1) function++;
-  return function;
-}
-
-static void run(struct g2p_session *session, const struct g2p_function *function, int32_t rows, void *const *states) {
+  while (function->role != role) function++;
   struct g2p_run call = {
       .rows = rows,
+      .positions = session->positions,
       .arena = session->arena,
       .weights = session->weights,
       .states = states,
@@ -70,35 +55,27 @@ static bool stopped(struct g2p_job *job) {
   return stop;
 }
 
-/* Claims the next words of one bucket; near the end no more than this thread's share. */
+/* Claims the next words; near the end no more than this thread's share. */
 static void claim(struct g2p_session *session, struct g2p_job *job) {
   g2p_lock(&job->mutex);
   size_t left = job->request->count - job->next, share = (left + job->threads - 1) / job->threads;
   size_t most = share < (size_t)g2p_program.batch ? share : (size_t)g2p_program.batch;
-  int32_t count = 0;
-  while ((size_t)count < most) {
-    uint32_t word = job->order[job->next];
-    if (count && bucket_for(job->lengths[word]) != bucket_for(job->lengths[session->group[0]])) break;
-    session->group[count++] = word;
-    job->next++;
-  }
+  for (size_t i = 0; i < most; i++) session->group[i] = job->order[job->next++];
   g2p_unlock(&job->mutex);
-  session->claimed = count;
+  session->claimed = (int32_t)most;
   session->waiting = 0;
 }
 
-/* Encodes the claimed group; session->length then has the group's lengths. */
-static const struct g2p_function *encode(struct g2p_session *session, struct g2p_job *job) {
-  const struct g2p_function *function = bucket_for(job->lengths[session->group[0]]);
+/* Encodes the claimed group; the session then has the group's lengths. */
+static void encode(struct g2p_session *session, struct g2p_job *job) {
+  session->positions = 0;
   for (int32_t row = 0; row < session->claimed; row++) {
     uint32_t word = session->group[row];
-    int32_t *ids = session->input_ids + (ptrdiff_t)row * function->input_len, count = 0;
-    g2p_encode(job->request->words[word], language_of(job->request, word), ids, &count, NULL); /* was checked */
-    for (int32_t i = count; i < function->input_len; i++) ids[i] = g2p_contract.pad_id;
-    session->length[row] = count;
+    int32_t *ids = session->input_ids + session->positions, *count = &session->length[row];
+    g2p_encode(job->request->words[word], language_of(job->request, word), ids, count, NULL); /* was checked */
+    session->positions += *count;
   }
-  run(session, function, session->claimed, NULL);
-  return function;
+  run(session, G2P_ENCODE, session->claimed, NULL);
 }
 
 /* Copies the used positions of a row's caches. */
@@ -132,12 +109,11 @@ static bool fill_row(struct g2p_session *session, struct g2p_job *job, int32_t r
   if (session->waiting == session->claimed) {
     claim(session, job);
     if (!session->claimed) return false;
-    g2p_clear_rows(&session->stage, session->claimed);
-    run(session, after(encode(session, job)), session->claimed, session->stage.states);
+    encode(session, job);
+    run(session, G2P_PREFILL, session->claimed, session->staged);
   }
   uint32_t word = session->group[session->waiting];
-  g2p_clear_rows(&session->caches, row + 1);
-  copy_caches(session->stage.states, session->waiting, session->caches.states, row, true, job->lengths[word]);
+  copy_caches(session->staged, session->waiting, session->states, row, true, job->lengths[word]);
   begin_row(session, job, row, word);
   session->waiting++;
   return true;
@@ -147,8 +123,8 @@ static bool fill_row(struct g2p_session *session, struct g2p_job *job, int32_t r
 static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
   claim(session, job);
   if (!session->claimed) return false;
-  g2p_clear_rows(&session->caches, session->claimed);
-  run(session, after(encode(session, job)), session->claimed, session->caches.states);
+  encode(session, job);
+  run(session, G2P_PREFILL, session->claimed, session->states);
   for (int32_t row = 0; row < session->claimed; row++) begin_row(session, job, row, session->group[row]);
   session->waiting = session->live = session->claimed;
   return true;
@@ -156,9 +132,8 @@ static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
 
 static void move_row(struct g2p_session *session, int32_t from, int32_t to) {
   struct row *source = &session->rows[from], *target = &session->rows[to], free = *target;
-  void **states = session->caches.states;
-  copy_caches(states, from, states, to, true, source->length);
-  copy_caches(states, from, states, to, false, source->count);
+  copy_caches(session->states, from, session->states, to, true, source->length);
+  copy_caches(session->states, from, session->states, to, false, source->count);
   *target = *source;
   *source = free; /* the ids' and logits' memory changes places */
 }
@@ -196,7 +171,6 @@ static bool take_id(const struct g2p_job *job, struct row *row, int32_t id, cons
 
 /* With caches: a step of one token for every live row, again and again. */
 static void step_rows(struct g2p_session *session, struct g2p_job *job) {
-  const struct g2p_function *step = one_token();
   while (!stopped(job)) {
     if (!session->live && session->waiting == session->claimed && !fill_all(session, job)) return;
     while (session->live < g2p_program.batch && fill_row(session, job, session->live)) session->live++;
@@ -206,7 +180,7 @@ static void step_rows(struct g2p_session *session, struct g2p_job *job) {
       session->position[row] = place->count;
       session->length[row] = place->length;
     }
-    run(session, step, session->live, session->caches.states);
+    run(session, G2P_STEP, session->live, session->states);
     /* From the last row down: one that moves has been looked at. */
     for (int32_t row = session->live - 1; row >= 0; row--) {
       const float *logits = session->step_logits + (ptrdiff_t)row * g2p_program.vocabulary;
@@ -223,14 +197,14 @@ static void decode_group(struct g2p_session *session, struct g2p_job *job) {
   size_t output = (size_t)g2p_program.output_len, words = (size_t)g2p_program.vocabulary;
   claim(session, job);
   if (!session->claimed) return;
-  const struct g2p_function *decode = after(encode(session, job));
+  encode(session, job);
   for (int32_t row = 0; row < session->claimed; row++) {
     begin_row(session, job, row, session->group[row]);
     for (size_t i = 1; i < output; i++) session->rows[row].ids[i] = g2p_contract.pad_id;
   }
   int32_t left = session->claimed;
   for (size_t position = 0; left && !stopped(job); position++) {
-    run(session, decode, session->claimed, NULL);
+    run(session, G2P_DECODE, session->claimed, NULL);
     for (int32_t row = 0; row < session->claimed; row++) {
       struct row *place = &session->rows[row];
       size_t at = (size_t)row * output + position;

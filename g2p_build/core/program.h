@@ -16,18 +16,20 @@
 #define G2P_ALIGNMENT 64
 
 /* One call of a function: its input and its output, by name. What a function does not take is not read.
- * B is `rows`, L the function's input length, K its tokens, P the program's input length, O its output length. */
+ * B is `rows`, M `positions`, K the function's tokens, O the program's output length. Inputs are packed: the first row's
+ * positions, then the second's, and so on. */
 struct g2p_run {
   int32_t rows;               /* of the batch that are computed: 1 up to the program's batch */
+  int32_t positions;          /* encode, prefill, decode: the sum of `length` */
   char *arena;                /* the function's workspace: arena_bytes */
   const void *const *weights; /* in the order of the program's weights */
   void *const *states;        /* in the order of the program's states; row after row */
-  const int32_t *input_ids;   /* encode: [B, L] */
-  const int32_t *length;      /* encode, step, decode: [B], input positions that are tokens */
+  const int32_t *input_ids;   /* encode: [M] */
+  const int32_t *length;      /* [B], positions of each input: 1 up to the program's input length */
   const int32_t *token;       /* step: [B, K] */
   const int32_t *position;    /* step: [B], of each row's first token */
   const int32_t *decoder_ids; /* decode: [B, O] */
-  float *hidden;              /* encode writes it, prefill and decode read it: [B, L, D] */
+  float *hidden;              /* encode writes it, prefill and decode read it: [M, D] */
   int32_t *ids;               /* step: [B, K]; decode: [B, O] */
   float *logits;              /* step: [B, K, V]; decode: [B, O, V] */
 };
@@ -36,8 +38,7 @@ enum g2p_role { G2P_ENCODE, G2P_PREFILL, G2P_STEP, G2P_DECODE };
 
 struct g2p_function {
   enum g2p_role role;
-  int32_t input_len; /* L; of a step P */
-  int32_t tokens;    /* K of a step, else 0 */
+  int32_t tokens; /* K of a step, else 0 */
   size_t arena_bytes;
   void (*run)(const struct g2p_run *run);
 };
@@ -60,7 +61,7 @@ struct g2p_state {
 
 struct g2p_program {
   int32_t batch;           /* most rows of a call */
-  int32_t input_len;       /* P */
+  int32_t input_len;       /* most positions of an input */
   int32_t output_len;      /* O, the start token included */
   int32_t d_model;         /* D */
   int32_t vocabulary;      /* V */
@@ -69,7 +70,7 @@ struct g2p_program {
   size_t weights_count;
   const struct g2p_state *states;
   size_t states_count;
-  const struct g2p_function *functions; /* encodes by ascending length, then prefills or decodes likewise, then steps */
+  const struct g2p_function *functions; /* encode; prefill and steps of 1 token and more, or decode */
   size_t functions_count;
 };
 

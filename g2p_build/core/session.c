@@ -27,16 +27,16 @@ static void lay_out(struct g2p_session *session, struct layout *layout) {
   struct g2p_session shape = {0};
   take(layout, sizeof *session);
   shape.arena = take(layout, program->arena_bytes);
-  shape.caches.states = take(layout, program->states_count * sizeof(void *));
-  shape.stage.states = take(layout, program->states_count * sizeof(void *));
+  shape.states = take(layout, program->states_count * sizeof(void *));
+  shape.staged = take(layout, program->states_count * sizeof(void *));
   for (size_t i = 0; i < program->states_count; i++) {
     const struct g2p_state *state = &program->states[i];
     size_t bytes = batch * (size_t)state->heads * state->head_bytes;
     void *memory = take(layout, bytes);
     void *second = state->cross && batch > 1 ? take(layout, bytes) : NULL;
     if (layout->memory) {
-      shape.caches.states[i] = memory;
-      shape.stage.states[i] = second;
+      shape.states[i] = memory;
+      shape.staged[i] = second;
     }
   }
   shape.hidden = take(layout, batch * input * (size_t)program->d_model * sizeof(float));
@@ -68,17 +68,6 @@ struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const void
   session->weights = weights;
   session->size = size;
   return session;
-}
-
-/* What lies beyond a row's position is read and multiplied by 0: it must be a number, and is once it was cleared. */
-void g2p_clear_rows(struct caches *caches, int32_t rows) {
-  for (size_t i = 0; i < g2p_program.states_count && caches->cleared < rows; i++) {
-    const struct g2p_state *state = &g2p_program.states[i];
-    size_t row_bytes = (size_t)state->heads * state->head_bytes;
-    char *memory = caches->states[i];
-    if (memory) memset(memory + (size_t)caches->cleared * row_bytes, 0, (size_t)(rows - caches->cleared) * row_bytes);
-  }
-  if (caches->cleared < rows) caches->cleared = rows;
 }
 
 void g2p_session_end(struct g2p_session *session) { g2p_release(session->allocator, session, session->size); }

@@ -14,22 +14,17 @@ struct row {
   float *logits;   /* [output_len][vocabulary] */
 };
 
-/* Caches of `batch` rows, of which the first `cleared` have been used. */
-struct caches {
-  void **states; /* in the program's order; in a stage only those of cross-attention */
-  int32_t cleared;
-};
-
 struct g2p_session {
   const g2p_allocator *allocator;
   const void *const *weights;
   size_t size; /* of this memory */
   char *arena;
-  struct caches caches, stage;
+  void **states, **staged; /* caches; in the stage only those of cross-attention */
   float *hidden, *step_logits;
   int32_t *input_ids, *length, *token, *position, *decoder_ids, *ids;
   struct row *rows;
   int32_t live;
+  int32_t positions; /* of the inputs in input_ids and hidden, which are packed */
   /* The group that was claimed last, of which words from `waiting` on have no row yet. */
   uint32_t *group;
   int32_t waiting, claimed;
@@ -37,9 +32,9 @@ struct g2p_session {
   float *logits; /* what rows' logits are kept in, while a job asks for them */
 };
 
-/* NULL where no memory is left. The memory is not touched before it is used: a large batch costs one word nothing. */
+/* NULL where no memory is left. The memory is not cleared: what was not written is not used, and a large batch costs one
+ * word nothing. */
 struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const void *const *weights);
-void g2p_clear_rows(struct caches *caches, int32_t rows);
 void g2p_session_end(struct g2p_session *session);
 
 #pragma GCC visibility pop

@@ -91,12 +91,12 @@ def add_feed_forward(arch: Architecture, stream: Tensor, weights: Weights, block
 
 
 def cross_key_value(
-    arch: Architecture, encoded: Tensor, weights: Weights, block: int, batch: int, *cache: Tensor
+    arch: Architecture, hidden: Tensor, length: Tensor, weights: Weights, block: int, *cache: Tensor
 ) -> list[Tensor]:
-    """One layer's cache of cross-attention's keys and values after the encoder's output [B * L, D] went into it."""
+    """One layer's cache of cross-attention's keys and values after the encoder's packed output [M, D] went into it."""
     weight = weights[f"decoder.{block}.cross.key_value"]
-    key_value = ops.linear(encoded, weight, 2 * arch.inner, NO_NORM, "")
-    return list(ops.write_cross(key_value, batch, arch.num_heads, *cache))
+    key_value = ops.linear(hidden, weight, 2 * arch.inner, NO_NORM, "")
+    return list(ops.write_cross(key_value, length, arch.num_heads, *cache))
 
 
 def decoder_block(

@@ -51,7 +51,7 @@ def padded(positions: int) -> int:
 
 
 def input_buckets(input_len: int) -> list[int]:
-    """The input lengths that a library has encoders for, ascending; `input_len`, the greatest input, is the last."""
+    """Input lengths that encoders of fixed shapes are made for, ascending; the last is `input_len`, the longest."""
     return [length for length in _BUCKETS if length < input_len] + [input_len]
 
 

@@ -3,7 +3,9 @@
 Their implementations here are plain torch and say what the kernels compute; nothing but tests runs them. An operation
 takes weights in the layout of `weights`, in half precision or not, and computes in float32.
 
-Tensors: B rows of a batch, L input positions, Q new tokens a row, T output positions, H heads of width dk, I = H * dk.
+Tensors: B rows of a batch, L input positions at most, Q new tokens a row, T output positions, H heads of width dk,
+I = H * dk. A batch's inputs are packed: M positions, of which the first are row 0's, as many as its length says, then
+those of row 1, and so on; whatever follows the last row's means nothing.
 Keys are cached in blocks of 16 positions, [B, H, positions / 16, dk, 16], so that a query's scores are vectors over
 positions, and the keys of the positions so far lie together; the last block is padded.
 """
@@ -30,13 +32,17 @@ __all__ = [
     "write_cross",
 ]
 
-MASKED = torch.finfo(torch.float32).min
+
+def unpacked(length: Tensor, count: int) -> list[slice]:
+    """Where each row's positions are among so many packed ones."""
+    ends = length.clamp(min=1).cumsum(0).clamp(max=count).tolist()
+    return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 @torch.library.custom_op("g2p::embed", mutates_args=())
 def embed(ids: Tensor, table: Tensor) -> Tensor:
-    """int32 [B, L] ids to float32 [B * L, D] rows of a table [V, D]; an id outside of it gives the nearest row."""
-    return functional.embedding(ids.reshape(-1).clamp(0, table.shape[0] - 1), table).to(torch.float32)
+    """int32 [M] ids to float32 [M, D] rows of a table [V, D]; an id outside of it gives the nearest row."""
+    return functional.embedding(ids.clamp(0, table.shape[0] - 1), table).to(torch.float32)
 
 
 @embed.register_fake
@@ -119,25 +125,27 @@ def _(buckets: Tensor, table: Tensor) -> Tensor:
 
 @torch.library.custom_op("g2p::attend_encoder", mutates_args=())
 def attend_encoder(query_key_value: Tensor, bias: Tensor, length: Tensor) -> Tensor:
-    """Self-attention of all positions of a row over the row's `length` first ones.
+    """Self-attention of each row's positions over all of its own.
 
     Args:
-        query_key_value: float32 [B * L, 3 * I].
-        bias: float32 [H, at least 2 * L - 1], by key position minus query position, plus L - 1.
-        length: int32 [B]; one below 1 counts as 1.
+        query_key_value: float32 [M, 3 * I], packed.
+        bias: float32 [H, 2 * L - 1 + 16], by key position minus query position, plus L - 1.
+        length: int32 [B], at most L; one below 1 counts as 1.
 
     Returns:
-        float32 [B * L, I]; positions from `length` on are 0.
+        float32 [M, I].
     """
-    batch, heads = length.shape[0], bias.shape[0]
-    count = query_key_value.shape[0] // batch
-    query, key, value = query_key_value.view(batch, count, 3, heads, -1).permute(2, 0, 3, 1, 4)
-    order = torch.arange(count)
-    used = order[None] < length.clamp(min=1)[:, None]
-    scores = query @ key.transpose(2, 3) + bias[:, order[None, :] - order[:, None] + count - 1]
-    scores = scores.masked_fill(~used[:, None, None, :], MASKED)
-    attended = torch.softmax(scores, -1) @ value * used[:, None, :, None]
-    return attended.permute(0, 2, 1, 3).reshape(batch * count, -1)
+    count, heads = query_key_value.shape[0], bias.shape[0]
+    nearest = (bias.shape[1] - POSITIONS) // 2
+    attended = query_key_value.new_zeros(count, _width(query_key_value, 3))
+    for row in unpacked(length, count):
+        query, key, value = (
+            query_key_value[row].view(-1, 3, heads, _width(query_key_value, 3 * heads)).permute(1, 2, 0, 3)
+        )
+        order = torch.arange(query.shape[1])
+        scores = query @ key.transpose(1, 2) + bias[:, order[None, :] - order[:, None] + nearest]
+        attended[row] = (torch.softmax(scores, -1) @ value).transpose(0, 1).flatten(1)
+    return attended
 
 
 @attend_encoder.register_fake
@@ -207,31 +215,38 @@ def _(
 
 @torch.library.custom_op("g2p::write_cross", mutates_args=())
 def write_cross(
-    key_value: Tensor, batch: int, heads: int, key: Tensor | None = None, value: Tensor | None = None
+    key_value: Tensor, length: Tensor, heads: int, key: Tensor | None = None, value: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Puts the encoder's keys and values, float32 [B * L, 2 * I], at the first L positions of caches.
+    """Puts each row's keys and values of the encoder's output at the first positions of its caches.
+
+    Args:
+        key_value: float32 [M, 2 * I], packed.
+        length: int32 [B]; one below 1 counts as 1.
+        heads: H.
+        key: float32 [B, H, at least L / 16, dk, 16]; None where nothing is cached yet.
+        value: float32 [B, H, L, dk]; None where `key` is.
 
     Returns:
         The caches, as `attend_cross` takes them: here new tensors, in the compiled program the caller's own, if any.
     """
-    parts = key_value.view(batch, -1, 2, heads, _width(key_value, 2 * heads)).permute(2, 0, 3, 1, 4)
-    length, width = parts.shape[3:]
+    batch, width = length.shape[0], _width(key_value, 2 * heads)
     if key is None or value is None:
-        key, value = _caches(key_value, batch, heads, width, length)
-    key, value = key.clone(), value.clone()
-    filled = _in_line(key).clone()
-    filled[..., :length] = parts[0].transpose(2, 3)
-    key[:] = filled.unflatten(3, (-1, POSITIONS)).transpose(2, 3)
-    value[:, :, :length] = parts[1]
-    return key, value
+        key, value = _caches(key_value, batch, heads, width, key_value.shape[0] // batch)
+    filled, value = _in_line(key).clone(), value.clone()
+    for row, place in enumerate(unpacked(length, key_value.shape[0])):
+        keys, values = key_value[place].view(-1, 2, heads, width).permute(1, 2, 0, 3)
+        filled[row, :, :, : keys.shape[1]] = keys.transpose(1, 2)
+        value[row, :, : values.shape[1]] = values
+    return filled.unflatten(3, (-1, POSITIONS)).transpose(2, 3).contiguous(), value
 
 
 @write_cross.register_fake
 def _(
-    key_value: Tensor, batch: int, heads: int, key: Tensor | None = None, value: Tensor | None = None
+    key_value: Tensor, length: Tensor, heads: int, key: Tensor | None = None, value: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    length = key_value.shape[0] // batch if value is None else value.shape[2]
-    return _caches(key_value, batch, heads, _width(key_value, 2 * heads), length)
+    batch = length.shape[0]
+    positions = key_value.shape[0] // batch if value is None else value.shape[2]
+    return _caches(key_value, batch, heads, _width(key_value, 2 * heads), positions)
 
 
 def _width(packed: Tensor, parts: int) -> int:

@@ -10,7 +10,7 @@ from torch import nn
 
 from g2p_build.models import t5
 from g2p_build.models.architecture import Architecture
-from g2p_build.models.layout import POSITIONS, input_buckets, padded
+from g2p_build.models.layout import POSITIONS, padded
 from g2p_build.models.weights import TensorSpec, tensor_specs
 
 __all__ = ["TOKENS", "Program", "nested_arguments", "programs"]
@@ -30,7 +30,7 @@ class Program:
         name: The function's name in the library, such as ``"encode_b8_i32"``.
         role: ``"encode"``, ``"decode"``, ``"prefill"`` or ``"step"``.
         batch: Rows.
-        input_len: Input positions; for a step, the most that there can be.
+        input_len: The most positions of an input.
         output_len: Output positions; None where the program does not depend on them.
         tokens: New tokens a row; None for anything but a step.
         module: Takes its inputs nested as `nested_arguments` gives them.
@@ -51,29 +51,29 @@ class Program:
 
 
 def programs(
-    arch: Architecture, batch: Sequence[int], input_len: int, output_len: int, dtype: str, kv_cache: bool
+    arch: Architecture, batch: Sequence[int], buckets: Sequence[int], output_len: int, dtype: str, kv_cache: bool
 ) -> list[Program]:
     """The programs of a library, for every batch size in turn.
 
     Args:
         arch: The model's architecture.
         batch: Batch sizes, each of which gets functions of its own.
-        input_len: Longest input, in tokens.
+        buckets: Input lengths, in tokens, ascending, each of which gets an encoder; the last is the longest.
         output_len: Longest output, in tokens, the start token included.
         dtype: What the weights are stored in, ``"float32"`` or ``"float16"``.
         kv_cache: Decode by `t5.Prefill` and `t5.Step`, else by `t5.Decode`.
     """
     found = []
     for rows in batch:
-        for bucket in input_buckets(input_len):
+        for bucket in buckets:
             found.append(_encode(arch, rows, bucket, dtype))
             if kv_cache:
-                found.append(_prefill(arch, rows, bucket, input_len, dtype))
+                found.append(_prefill(arch, rows, bucket, buckets[-1], dtype))
             else:
                 found.append(_decode(arch, rows, bucket, output_len, dtype))
         if kv_cache:
             # Steps of several tokens are for checking a drafted pronunciation, of one word or of a batch's.
-            found += [_step(arch, rows, input_len, output_len, dtype, tokens) for tokens in TOKENS]
+            found += [_step(arch, rows, buckets[-1], output_len, dtype, tokens) for tokens in TOKENS]
     return found
 
 
@@ -96,7 +96,7 @@ def nested_arguments(program: Program, tensors: Sequence[Any]) -> tuple[Any, ...
 
 
 def _encode(arch: Architecture, rows: int, input_len: int, dtype: str) -> Program:
-    arguments = (TensorSpec("input_ids", (rows, input_len), "int32"), _length(rows))
+    arguments = (TensorSpec("input_ids", (rows * input_len,), "int32"), _length(rows))
     return Program(
         f"encode_b{rows}_i{input_len}",
         "encode",
@@ -104,7 +104,7 @@ def _encode(arch: Architecture, rows: int, input_len: int, dtype: str) -> Progra
         input_len,
         None,
         None,
-        t5.Encode(arch, rows, input_len),
+        t5.Encode(arch, input_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "encode"),
         outputs=(_hidden(arch, rows, input_len),),
     )
@@ -123,14 +123,14 @@ def _decode(arch: Architecture, rows: int, input_len: int, output_len: int, dtyp
         input_len,
         output_len,
         None,
-        t5.Decode(arch, rows, input_len, output_len),
+        t5.Decode(arch, rows, output_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "decode"),
         outputs=_results(arch, rows, output_len),
     )
 
 
 def _prefill(arch: Architecture, rows: int, bucket: int, input_len: int, dtype: str) -> Program:
-    cache = _cache(arch, "cross", rows, input_len)
+    cache, arguments = _cache(arch, "cross", rows, input_len), (_hidden(arch, rows, bucket), _length(rows))
     return Program(
         f"prefill_b{rows}_i{bucket}",
         "prefill",
@@ -138,8 +138,8 @@ def _prefill(arch: Architecture, rows: int, bucket: int, input_len: int, dtype: 
         bucket,
         None,
         None,
-        t5.Prefill(arch, rows, bucket),
-        inputs=(_as("argument", _hidden(arch, rows, bucket)) + _as("state", *cache) + _weights(arch, dtype, "prefill")),
+        t5.Prefill(arch),
+        inputs=_as("argument", *arguments) + _as("state", *cache) + _weights(arch, dtype, "prefill"),
         outputs=cache,
     )
 
@@ -176,7 +176,7 @@ def _length(rows: int) -> TensorSpec:
 
 
 def _hidden(arch: Architecture, rows: int, input_len: int) -> TensorSpec:
-    return TensorSpec("hidden", (rows, input_len, arch.d_model), "float32")
+    return TensorSpec("hidden", (rows * input_len, arch.d_model), "float32")
 
 
 def _results(arch: Architecture, rows: int, tokens: int) -> tuple[TensorSpec, ...]:

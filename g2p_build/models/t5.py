@@ -2,7 +2,7 @@
 
 Four programs: `Encode`; `Decode`, which reruns the whole output; and, with a cache, `Prefill` and `Step`. Each takes
 its weights as an argument, in the layout of `weights`, and computes in float32 whatever they are stored in. They are
-written in the operations of `ops`, and keep the residual stream as [rows, d_model], rows being batch times length.
+written in the operations of `ops`, and keep the residual stream as [rows, d_model]: one row for each position.
 
 What T5 does that other transformers do not: attention scores are not scaled; each stack has one table of relative
 position biases, shared by its layers, and cross-attention has none; RMSNorm has neither mean nor bias; a tied output
@@ -27,21 +27,21 @@ class Encode(nn.Module):
 
     buckets: Tensor
 
-    def __init__(self, arch: Architecture, batch: int, input_len: int) -> None:
+    def __init__(self, arch: Architecture, input_len: int) -> None:
         super().__init__()
-        self.arch, self.batch, self.length = arch, batch, input_len
+        self.arch = arch
         self.register_buffer("buckets", layers.encoder_buckets(arch, input_len), persistent=False)
 
     def forward(self, input_ids: Tensor, length: Tensor, weights: Weights) -> Tensor:
         """Encodes a batch of inputs.
 
         Args:
-            input_ids: int32 [B, L].
-            length: int32 [B], how many of them are tokens; padding follows.
+            input_ids: int32 [M], packed: the first row's tokens, then the second's, and so on.
+            length: int32 [B], how many each row has, at most L.
             weights: The weights named ``embedding`` and ``encoder.*``.
 
         Returns:
-            float32 [B, L, D]. Padded positions hold finite numbers that mean nothing.
+            float32 [M, D], packed.
         """
         arch = self.arch
         stream = ops.embed(input_ids, weights["embedding"])
@@ -52,33 +52,34 @@ class Encode(nn.Module):
             attended = ops.attend_encoder(query_key_value, bias, length)
             stream = layers.add(stream, attended, weights[f"{name}.self.output"])
             stream = layers.add_feed_forward(arch, stream, weights, name)
-        normed = ops.norm(stream, weights["encoder.norm"], arch.layer_norm_epsilon)
-        return normed.view(self.batch, self.length, arch.d_model)
+        return ops.norm(stream, weights["encoder.norm"], arch.layer_norm_epsilon)
 
 
 class Prefill(nn.Module):
     """What the decoder needs of the encoder's output, computed once a batch: cross-attention's keys and values."""
 
-    def __init__(self, arch: Architecture, batch: int, input_len: int) -> None:
+    def __init__(self, arch: Architecture) -> None:
         super().__init__()
-        self.arch, self.batch, self.length = arch, batch, input_len
+        self.arch = arch
 
-    def forward(self, hidden: Tensor, cross_cache: list[Tensor], weights: Weights) -> tuple[Tensor, ...]:
+    def forward(
+        self, hidden: Tensor, length: Tensor, cross_cache: list[Tensor], weights: Weights
+    ) -> tuple[Tensor, ...]:
         """Projects the encoder's output.
 
         Args:
-            hidden: float32 [B, L, D].
+            hidden: float32 [M, D], packed.
+            length: int32 [B], as given to the encoder.
             cross_cache: Key and value of each decoder layer, as `ops.attend_cross` takes them, for L positions or more.
             weights: The weights named ``decoder.*.cross.key_value``.
 
         Returns:
             The updated `cross_cache`: in the compiled program the caller's own tensors.
         """
-        encoded = hidden.view(self.batch * self.length, self.arch.d_model)
         updated: list[Tensor] = []
         for block in range(self.arch.num_decoder_layers):
             cache = cross_cache[2 * block : 2 * block + 2]
-            updated += layers.cross_key_value(self.arch, encoded, weights, block, self.batch, *cache)
+            updated += layers.cross_key_value(self.arch, hidden, length, weights, block, *cache)
         return tuple(updated)
 
 
@@ -117,7 +118,7 @@ class Step(nn.Module):
             returned).
         """
         arch = self.arch
-        stream = ops.embed(token, weights["embedding"])
+        stream = ops.embed(token.view(-1), weights["embedding"])
         updated: list[Tensor] = []
         for block in range(arch.num_decoder_layers):
             mine, cross = self_cache[2 * block : 2 * block + 2], cross_cache[2 * block : 2 * block + 2]
@@ -136,9 +137,9 @@ class Decode(nn.Module):
     buckets: Tensor
     position: Tensor
 
-    def __init__(self, arch: Architecture, batch: int, input_len: int, output_len: int) -> None:
+    def __init__(self, arch: Architecture, batch: int, output_len: int) -> None:
         super().__init__()
-        self.arch, self.batch, self.input_len, self.length = arch, batch, input_len, output_len
+        self.arch, self.batch, self.length = arch, batch, output_len
         self.register_buffer("buckets", layers.decoder_buckets(arch, output_len), persistent=False)
         self.register_buffer("position", torch.zeros(batch, dtype=torch.int32), persistent=False)
 
@@ -148,7 +149,7 @@ class Decode(nn.Module):
         Args:
             decoder_ids: int32 [B, T], starting with the decoder's start token; what follows the known tokens is
                 ignored as far as the known positions go.
-            hidden: float32 [B, L, D], the encoder's output.
+            hidden: float32 [M, D], the encoder's output; M is B * L.
             length: int32 [B], as given to the encoder.
             weights: The weights named ``embedding``, ``decoder.*`` and ``lm_head``.
 
@@ -156,10 +157,9 @@ class Decode(nn.Module):
             As `Step`: ids, int32 [B, T], and logits, float32 [B, T, V].
         """
         arch = self.arch
-        encoded = hidden.view(self.batch * self.input_len, arch.d_model)
-        stream = ops.embed(decoder_ids, weights["embedding"])
+        stream = ops.embed(decoder_ids.view(-1), weights["embedding"])
         for block in range(arch.num_decoder_layers):
-            cross = layers.cross_key_value(arch, encoded, weights, block, self.batch)
+            cross = layers.cross_key_value(arch, hidden, length, weights, block)
             stream, *_ = layers.decoder_block(
                 arch, stream, weights, block, self.position, length, self.buckets, (), cross
             )

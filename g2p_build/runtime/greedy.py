@@ -69,7 +69,7 @@ def bind(
         if function["batch"] == batch and fits:
             chosen.setdefault(function["role"], (function, library(function["name"])))
     shapes = {
-        "input_ids": (batch, input_len),
+        "input_ids": (batch * input_len,),
         "length": (batch,),
         "decoder_ids": (batch, output_len),
         "token": (batch, 1),
@@ -146,11 +146,10 @@ def generate(bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str,
         For each prompt the ids after the start id, with the end id where it was produced.
     """
     arrays, values = bound.arrays, dict[str, Any]()
-    arrays["input_ids"][:] = model["pad_id"]
-    for row in range(bound.batch):
-        prompt = prompts[min(row, len(prompts) - 1)]
-        arrays["input_ids"][row, : len(prompt)] = prompt
-        arrays["length"][row] = len(prompt)
+    rows = [prompts[min(row, len(prompts) - 1)] for row in range(bound.batch)]
+    packed = [token for prompt in rows for token in prompt]
+    arrays["input_ids"][: len(packed)] = packed
+    arrays["length"][:] = [len(prompt) for prompt in rows]
     arrays["decoder_ids"][:] = model["pad_id"]
     _call(bound, "encode", values)
     if "prefill" in bound.functions:

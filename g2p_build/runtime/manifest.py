@@ -204,14 +204,11 @@ def _check_schema(data: Any, name: str) -> None:
 def _check_consistent(manifest: Mapping[str, Any]) -> None:
     """What the schema cannot say: fields that must agree with each other."""
     variant, model, functions = manifest["variant"], manifest["model"], manifest["functions"]
-    for what, numbers in (("variant.batch", variant["batch"]), ("model.input_buckets", model["input_buckets"])):
-        if numbers != sorted(numbers):
-            raise InvalidManifest(f"at {what}: {numbers} is not ascending")
+    if variant["batch"] != sorted(variant["batch"]):
+        raise InvalidManifest(f"at variant.batch: {variant['batch']} is not ascending")
     bounds = (model["max_input_len"], model["max_output_len"])
     if bounds != (variant["max_lens"]["input"], variant["max_lens"]["output"]):
         raise InvalidManifest(f"at model: the bounds {bounds} are not those of variant.max_lens")
-    if model["input_buckets"][-1] != model["max_input_len"]:
-        raise InvalidManifest(f"at model.input_buckets: the last is not max_input_len, {model['max_input_len']}")
     if model["prompt"].count("{word}") != 1 or model["prompt"].count("{lang}") > 1:
         raise InvalidManifest(f"at model.prompt: {model['prompt']!r} must hold {{word}} once and {{lang}} at most once")
     if model["byte_offset"] + 256 > model["vocab_size"]:
@@ -237,7 +234,7 @@ def _check_consistent(manifest: Mapping[str, Any]) -> None:
     # A standalone library's functions take any number of rows up to that of their batch.
     standalone = manifest["target"]["link"] == "standalone"
     for batch in variant["batch"][-1:] if standalone else variant["batch"]:
-        for bucket in model["input_buckets"]:
+        for bucket in sorted({model["max_input_len"], *(function["input_len"] for function in functions)}):
             for role in ROLES[variant["kv_cache"]]:
                 if (role, batch, bucket) not in present:
                     raise InvalidManifest(f"at functions: none with role {role}, batch {batch}, input length {bucket}")

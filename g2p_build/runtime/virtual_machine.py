@@ -34,7 +34,8 @@ class VirtualMachine:
         self._bound: dict[tuple[int, int], Bound] = {}
         self._states: States = {}
         self._lock = threading.Lock()
-        self._bind(data["variant"]["batch"][0], data["model"]["input_buckets"][-1])  # what is wrong shows at load
+        self._buckets = sorted({function["input_len"] for function in data["functions"]})
+        self._bind(data["variant"]["batch"][0], self._buckets[-1])  # what is wrong shows at load
 
     def tokens(self, words: Sequence[str], lang: str | Sequence[str]) -> list[list[int]]:
         """The ids generated for each word; ``lang`` is the language of all, or there are as many as words.
@@ -50,7 +51,7 @@ class VirtualMachine:
         result: list[list[int]] = [[] for _ in prompts]
         for size in plan(len(prompts), self._data["variant"]["batch"]):
             group, order = order[:size], order[size:]
-            bucket = min(length for length in model["input_buckets"] if length >= len(prompts[group[0]]))
+            bucket = min(length for length in self._buckets if length >= len(prompts[group[0]]))
             with self._lock:
                 rows = generate(self._bind(size, bucket), [prompts[number] for number in group], model)
             for number, ids in zip(group, rows, strict=True):

@@ -23,7 +23,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes `program.json` (the Relax module) and `functions.json` (names, shapes and dtypes, as in the manifest).
 
     Args:
-        params: `batch` (a list), `max_lens` (`input`, `output`: tokens), `dtype`, `kv_cache`.
+        params: `batch` (a list), `max_lens` (`input`, `output`: tokens), `dtype`, `kv_cache`, and the target's `link`.
         inputs: `architecture.json`.
         out: an empty folder.
     """
@@ -31,12 +31,15 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
     from g2p_build.compiler.export import export
     from g2p_build.models import architecture
+    from g2p_build.models.layout import input_buckets
     from g2p_build.models.programs import programs
 
     arch = architecture.from_json(json.loads(inputs["architecture.json"].read_text(encoding="utf-8")))
     lens = params["max_lens"]
+    # A standalone library's functions take inputs of any length.
+    buckets = [lens["input"]] if params["link"] == "standalone" else input_buckets(lens["input"])
     module, functions = export(
-        programs(arch, params["batch"], lens["input"], lens["output"], params["dtype"], params["kv_cache"])
+        programs(arch, params["batch"], buckets, lens["output"], params["dtype"], params["kv_cache"])
     )
     (out / "program.json").write_text(tvm.ir.save_json(module), encoding="utf-8")
     (out / "functions.json").write_bytes(canonical_json(functions) + b"\n")

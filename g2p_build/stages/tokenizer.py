@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.errors import BuildError
-from g2p_build.models.layout import input_buckets
 from g2p_build.store.files import canonical_json
 
 __all__ = ["TOOLS", "build"]
@@ -34,6 +33,5 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         "vocab_size": vocabulary,
         "max_input_len": lens["input"],
         "max_output_len": lens["output"],
-        "input_buckets": input_buckets(lens["input"]),
     }
     (out / "tokenizer.json").write_bytes(canonical_json(model) + b"\n")

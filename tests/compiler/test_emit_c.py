@@ -36,9 +36,9 @@ def linear(rows: relax.Expr, weight: relax.Expr, columns: int) -> relax.Expr:
 
 
 def two_layers() -> tuple[tvm.IRModule, list[dict[str, Any]]]:
-    """hidden [B, 1, W] = relu(relu(embedding of input_ids) times a weight), which no model is."""
+    """hidden [B, W] = relu(relu(embedding of input_ids) times a weight), which no model is."""
     builder = relax.BlockBuilder()
-    shapes = {"input_ids": ((BATCH, 1), "int32"), "table": ((9, 8), "float32"), "weight": ((2, 8, 32), "float32")}
+    shapes = {"input_ids": ((BATCH,), "int32"), "table": ((9, 8), "float32"), "weight": ((2, 8, 32), "float32")}
     params = [relax.Var(name, relax.TensorType(*of)) for name, of in shapes.items()]
     with builder.function("encode_b4_i1", params):
         with builder.dataflow():
@@ -46,13 +46,13 @@ def two_layers() -> tuple[tvm.IRModule, list[dict[str, Any]]]:
             looked_up = relax.op.call_dps_packed("g2p.embed", relax.Tuple([params[0], params[1]]), out_ty=out)
             first = builder.emit(looked_up)
             second = builder.emit(linear(first, params[2], WIDTH))
-            result = builder.emit_output(relax.op.reshape(second, (BATCH, 1, WIDTH)))
+            result = builder.emit_output(relax.op.reshape(second, (BATCH, WIDTH)))
         builder.emit_func_output(result)
     description = {
         "name": "encode_b4_i1", "role": "encode", "batch": BATCH, "input_len": 1, "output_len": None, "tokens": None,
-        "inputs": [entry("input_ids", "argument", [BATCH, 1], "int32"), entry("table", "weight", [9, 8]),
+        "inputs": [entry("input_ids", "argument", [BATCH], "int32"), entry("table", "weight", [9, 8]),
                    entry("weight", "weight", [2, 8, 32])],
-        "outputs": [{"name": "hidden", "shape": [BATCH, 1, WIDTH], "dtype": "float32"}],
+        "outputs": [{"name": "hidden", "shape": [BATCH, WIDTH], "dtype": "float32"}],
     }  # fmt: skip
     return builder.get(), [description]
 
@@ -75,8 +75,9 @@ int main(void) {
   for (int i = 0; i < 2 * 8 * 32; i++) if (scanf("%f", &weight[i]) != 1) return 1;
   for (int i = 0; i < 4 * 40; i++) hidden[i] = -1;
   const void *weights[] = {table, weight};
-  struct g2p_run run = {.rows = rows, .arena = arena, .weights = weights, .input_ids = ids, .hidden = hidden};
-  encode_i1(&run);
+  struct g2p_run run = {.rows = 1, .positions = rows, .arena = arena, .weights = weights};
+  run.input_ids = ids, run.hidden = hidden;
+  encode(&run);
   for (int i = 0; i < 4 * 40; i++) printf("%.9g\\n", hidden[i]);
   return 0;
 }
@@ -110,7 +111,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("rows", [1, 3, 4])
-def test_any_number_of_rows_up_to_the_batch_is_computed_and_no_other(program: Path, rows: int) -> None:
+def test_any_number_of_positions_is_computed_and_no_other(program: Path, rows: int) -> None:
     generator = torch.Generator().manual_seed(rows)
     ids = torch.randint(0, 9, (rows,), generator=generator, dtype=torch.int32)
     table, weight = torch.randn(9, 8, generator=generator), torch.randn(8, WIDTH, generator=generator)
@@ -129,7 +130,7 @@ def test_a_function_says_how_much_memory_it_works_in() -> None:
     module, functions = two_layers()
     module = planned(module)
     assert workspace_bytes(module["encode_b4_i1"]) == 4 * BATCH * 8  # what was looked up; the rest is given
-    assert "{G2P_ENCODE, 1, 0, 128, encode_i1}," in emit(module, functions)
+    assert "{G2P_ENCODE, 0, 128, encode}," in emit(module, functions)
 
 
 def test_the_same_program_is_the_same_c() -> None:

@@ -27,13 +27,13 @@ SHAPES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
-    ("batch", "input_len", "output_len", "dtype", "kv_cache"),
-    [([1], 17, 33, "float32", True), ([3, 2], 5, 16, "float16", True), ([1, 4], 19, 7, "float32", False)],
+    ("batch", "buckets", "output_len", "dtype", "kv_cache"),
+    [([1], [16, 17], 33, "float32", True), ([3, 2], [5], 16, "float16", True), ([1, 4], [16, 19], 7, "float32", False)],
 )
 def test_a_traced_program_is_the_exported_one(
-    shape: dict[str, Any], batch: list[int], input_len: int, output_len: int, dtype: str, kv_cache: bool
+    shape: dict[str, Any], batch: list[int], buckets: list[int], output_len: int, dtype: str, kv_cache: bool
 ) -> None:
-    found = programs(random_checkpoint(3, **shape).architecture, batch, input_len, output_len, dtype, kv_cache)
+    found = programs(random_checkpoint(3, **shape).architecture, batch, buckets, output_len, dtype, kv_cache)
     module, _ = export(found)
     assert {var.name_hint for var in module.get_global_vars()} == {program.name for program in found}
     for program in found:
@@ -111,6 +111,6 @@ class Calls(nn.Module):
     ],
 )
 def test_a_program_that_does_anything_else_is_refused(does: Callable[[Tensor], Any], what: str) -> None:
-    [*_, program] = programs(random_checkpoint(0, **SHAPES[0]).architecture, [2], 8, 6, "float32", kv_cache=True)
+    [*_, program] = programs(random_checkpoint(0, **SHAPES[0]).architecture, [2], [8], 6, "float32", kv_cache=True)
     with pytest.raises(AssertionError, match=f"{what}.*may only call g2p_build.models.ops"):
         export([replace(program, module=Calls(does))])

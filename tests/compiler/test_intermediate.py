@@ -23,7 +23,7 @@ Program = tuple[tvm.IRModule, list[dict[str, Any]]]
 @pytest.fixture(scope="module")
 def program() -> Program:
     architecture = random_checkpoint(0, d_model=24, d_kv=7, d_ff=40, num_heads=3, num_layers=1).architecture
-    return export(programs(architecture, [1], 16, 8, "float32", True))
+    return export(programs(architecture, [1], [16], 8, "float32", True))
 
 
 def target(link: str) -> dict[str, str]:

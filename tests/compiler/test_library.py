@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from compiled_library import Library, library
-from t5_reference import Batch, Checkpoint, batch, embedded, hidden_error, random_checkpoint, roles, run
+from t5_reference import Batch, Checkpoint, batch, embedded, hidden_error, packed, random_checkpoint, roles, run
 from torch import Tensor
 
 from g2p_build.models.layout import input_buckets
@@ -54,7 +54,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     ) -> Library:
         key = (checkpoint.architecture, rows, input_len, output_len, dtype, kv_cache)
         if key not in built:
-            found = programs(checkpoint.architecture, rows, input_len, output_len, dtype, kv_cache)
+            found = programs(checkpoint.architecture, rows, input_buckets(input_len), output_len, dtype, kv_cache)
             built[key] = library(found, tmp_path_factory.mktemp("library"))
         return built[key]
 
@@ -97,7 +97,7 @@ def test_odd_shapes(build: Build, shape: dict[str, Any], kv_cache: bool, dtype: 
     example = batch(checkpoint, [11, 3, 1, 7, 2], 11, 7)
     if dtype == "float16":  # against the rounded weights: what the kernels add must be float32's error, not float16's
         modules = roles(checkpoint, example, dtype)
-        (hidden,) = run(modules["encode"], weights, example.ids, example.length)
+        (hidden,) = run(modules["encode"], weights, example.packed_ids, example.length)
         _, logits = run(modules["decode"], weights, example.decoder_ids, hidden, example.length)
         example = replace(example, hidden=hidden, logits=logits)
     compiled = build(checkpoint, (5,), 11, 7, dtype, kv_cache)
@@ -108,7 +108,7 @@ def test_odd_shapes(build: Build, shape: dict[str, Any], kv_cache: bool, dtype: 
 def test_a_step_writes_each_row_at_its_own_position_in_the_callers_cache(build: Build, checkpoint: Checkpoint) -> None:
     compiled, weights = build(checkpoint, (1, 3), INPUT, OUTPUT, "float32", True), checkpoint.weights("float32")
     example = batch(checkpoint, [9, 30, 2], INPUT, OUTPUT)
-    state = prefilled(compiled, weights, example.hidden)
+    state = prefilled(compiled, weights, example.hidden, example.length)
     mine = [tensor for name, tensor in state.items() if name.startswith("self")]
     position = torch.tensor([0, 5, OUTPUT - 1], dtype=torch.int32)
     before = [tensor.data_ptr() for tensor in mine]
@@ -126,7 +126,7 @@ def test_a_step_writes_each_row_at_its_own_position_in_the_callers_cache(build: 
 def test_a_position_outside_the_cache_writes_nothing(build: Build, checkpoint: Checkpoint) -> None:
     compiled, weights = build(checkpoint, (1, 3), INPUT, OUTPUT, "float32", True), checkpoint.weights("float32")
     example = batch(checkpoint, [9, 30, 2], INPUT, OUTPUT)
-    state = prefilled(compiled, weights, example.hidden)
+    state = prefilled(compiled, weights, example.hidden, example.length)
     position = torch.tensor([OUTPUT, -1, 2**30], dtype=torch.int32)
     token = example.decoder_ids[:, :1].clone()
     _, logits = compiled("step_b3_k1", weights, token, position, example.length, *state.values())
@@ -140,7 +140,7 @@ def test_rows_at_different_positions_do_not_disturb_each_other(
 ) -> None:
     compiled, weights = build(checkpoint, (1, 3), INPUT, OUTPUT, "float32", True), checkpoint.weights("float32")
     example = batch(checkpoint, [64, 8, 25], INPUT, OUTPUT)
-    state = prefilled(compiled, weights, example.hidden)
+    state = prefilled(compiled, weights, example.hidden, example.length)
     for time in range(OUTPUT - tokens + 1):
         position = torch.tensor([time, time // 2, time // 3], dtype=torch.int32)
         place = position.long()[:, None] + torch.arange(tokens)
@@ -161,12 +161,13 @@ def test_a_words_numbers_do_not_depend_on_batch_place_bucket_or_tokens_a_step(
         others = batch(checkpoint, [5, 20, 24][:rows], bucket, OUTPUT, seed=rows)
         ids, decoder_ids, length = others.ids.clone(), others.decoder_ids.clone(), others.length.clone()
         ids[place, :19], decoder_ids[place], length[place] = word.ids[0, :19], word.decoder_ids[0], 19
-        (hidden,) = compiled(f"encode_b{rows}_i{bucket}", weights, ids, length)
-        state, logits = prefilled(compiled, weights, hidden), []
+        (hidden,) = compiled(f"encode_b{rows}_i{bucket}", weights, packed(ids, length), length)
+        state, logits = prefilled(compiled, weights, hidden, length), []
         for time in range(0, OUTPUT, tokens):
             position, token = torch.full((rows,), time, dtype=torch.int32), decoder_ids[:, time : time + tokens].clone()
             logits.append(compiled(f"step_b{rows}_k{tokens}", weights, token, position, length, *state.values())[1])
-        found.append((hidden[place, :19], torch.cat(logits, dim=1)[place]))
+        first = int(length[:place].sum())
+        found.append((hidden[first : first + 19], torch.cat(logits, dim=1)[place]))
     for hidden, logits in found[1:]:
         assert torch.equal(hidden, found[0][0])
         assert torch.equal(logits, found[0][1])
@@ -193,9 +194,9 @@ def test_functions_are_described_as_they_are(build: Build, checkpoint: Checkpoin
 def errors(compiled: Library, weights: dict[str, Tensor], example: Batch, kv_cache: bool) -> list[float]:
     """The largest differences from transformers of the encoder and the decoder."""
     rows, bucket = example.ids.shape
-    (hidden,) = compiled(f"encode_b{rows}_i{bucket}", weights, example.ids, example.length)
+    (hidden,) = compiled(f"encode_b{rows}_i{bucket}", weights, example.packed_ids, example.length)
     if kv_cache:
-        state, steps = prefilled(compiled, weights, hidden), []
+        state, steps = prefilled(compiled, weights, hidden, example.length), []
         for time in range(example.decoder_ids.shape[1]):
             position = torch.full((rows,), time, dtype=torch.int32)
             token = example.decoder_ids[:, time : time + 1].clone()
@@ -206,11 +207,11 @@ def errors(compiled: Library, weights: dict[str, Tensor], example: Batch, kv_cac
     return [hidden_error(hidden, example), float((logits - example.logits).abs().max())]
 
 
-def prefilled(compiled: Library, weights: dict[str, Tensor], hidden: Tensor) -> dict[str, Tensor]:
+def prefilled(compiled: Library, weights: dict[str, Tensor], hidden: Tensor, length: Tensor) -> dict[str, Tensor]:
     """The caches before the first step, by name: of self-attention, empty, and of cross-attention."""
-    rows, bucket, _ = hidden.shape
+    rows, bucket = len(length), len(hidden) // len(length)
     specs = [spec for kind, spec in compiled.programs[f"step_b{rows}_k1"].inputs if kind == "state"]
     state = {spec.name: torch.zeros(spec.shape) for spec in specs}
     cross = [tensor for name, tensor in state.items() if name.startswith("cross")]
-    compiled(f"prefill_b{rows}_i{bucket}", weights, hidden.contiguous(), *cross)
+    compiled(f"prefill_b{rows}_i{bucket}", weights, hidden, length, *cross)
     return state

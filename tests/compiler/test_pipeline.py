@@ -41,7 +41,7 @@ def objects(folder: Path, triple: str, cpu: str, dtype: str = "float32", seed: i
 def module(dtype: str, seed: int) -> tvm.IRModule:
     """All programs of a small model with random weights."""
     architecture = random_checkpoint(seed, **SHAPE).architecture
-    cached, cacheless = (programs(architecture, [2], 8, 6, dtype, kv_cache) for kv_cache in (True, False))
+    cached, cacheless = (programs(architecture, [2], [8], 6, dtype, kv_cache) for kv_cache in (True, False))
     return export([*cached, cacheless[-1]])[0]
 
 

@@ -51,7 +51,7 @@ def test_only_one_row_of_the_table_changes() -> None:
 
 def test_the_shapes_are_those_of_the_programs() -> None:
     arch = random_checkpoint(0, d_model=24, d_kv=7, d_ff=40, num_heads=3, num_layers=1, num_decoder_layers=1)
-    found = shapes(export(programs(arch.architecture, [2], 16, 8, "float32", True))[0])
+    found = shapes(export(programs(arch.architecture, [2], [16], 8, "float32", True))[0])
     by_rows = {(spec.inner, spec.columns, rows): count for (spec, rows), count in found.items()}
     # Queries, keys and values, in the encoder over 16 positions and in steps of 1, 4, 8 and 16 tokens.
     assert by_rows[24, 63, 32] == 1 + 16 and by_rows[24, 63, 2] == 16

@@ -53,7 +53,7 @@ def manifest() -> dict[str, Any]:
             "weights": {"file": NAME, "sha256": SHA, "size": 12},
         },
         "files": dict.fromkeys(("runtime", "static", "sizes")) | files,
-        "model": model | {"max_output_len": 9, "input_buckets": [8]},
+        "model": model | {"max_output_len": 9},
         "functions": [
             function | {"name": "encode", "role": "encode", "output_len": None},
             function | {"name": "decode", "role": "decode", "output_len": 9},

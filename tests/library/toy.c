@@ -1,5 +1,4 @@
-/* A program that is small enough to know every result beforehand, with odd shapes: three rows, three buckets, caches in
- * blocks. With TOY_CACHELESS it has no caches. An id depends on all of a word's input ids and on all ids before it, as
+/* A program that is small enough to know every result beforehand, with odd shapes: three rows, caches in blocks. With TOY_CACHELESS it has no caches. An id depends on all of a word's input ids and on all ids before it, as
  * a model's would; so a row that got another's caches, or too few of them, gives another id than toy_ids. */
 #include "toy.h"
 
@@ -26,32 +25,38 @@ static void check(const struct g2p_run *run, size_t arena) {
   memset(run->arena, 0xa5, arena); /* nothing lives there between two calls */
 }
 
-static void encode(const struct g2p_run *run, int32_t length) {
+static void encode(const struct g2p_run *run) {
   check(run, ARENA);
+  int32_t positions = 0;
   for (int32_t row = 0; row < run->rows; row++) {
-    if (run->length[row] < 1 || run->length[row] > length) abort();
-    for (int32_t at = 0; at < length; at++) {
-      int32_t id = run->input_ids[row * length + at];
-      if (at >= run->length[row] && id != 0) abort(); /* the rest is padding */
-      run->hidden[row * length + at] = (float)id;
-    }
+    if (run->length[row] < 1 || run->length[row] > INPUT) abort();
+    positions += run->length[row];
   }
+  if (run->positions != positions) abort();
+  for (int32_t at = 0; at < positions; at++) run->hidden[at] = (float)run->input_ids[at];
+}
+
+/* Where a row's positions begin. */
+static int32_t first_of(const struct g2p_run *run, int32_t row) {
+  int32_t first = 0;
+  for (int32_t before = 0; before < row; before++) first += run->length[before];
+  return first;
 }
 
 #if defined(TOY_CACHELESS)
 
-/* Positions beyond the word's length are not looked at. */
-static uint32_t read_hidden(const struct g2p_run *run, int32_t row, int32_t length) {
+static uint32_t read_hidden(const struct g2p_run *run, int32_t row) {
   uint32_t hash = 2166136261u;
-  for (int32_t at = 0; at < run->length[row]; at++) hash = mix(hash, (int32_t)run->hidden[row * length + at]);
+  const float *hidden = run->hidden + first_of(run, row);
+  for (int32_t at = 0; at < run->length[row]; at++) hash = mix(hash, (int32_t)hidden[at]);
   return hash;
 }
 
-static void decode(const struct g2p_run *run, int32_t length) {
+static void decode(const struct g2p_run *run) {
   check(run, ARENA);
   memset(run->logits, 0, sizeof(float) * (size_t)run->rows * OUTPUT * TOY_VOCABULARY);
   for (int32_t row = 0; row < run->rows; row++) {
-    uint32_t hash = read_hidden(run, row, length);
+    uint32_t hash = read_hidden(run, row);
     for (int32_t at = 0; at < OUTPUT; at++) {
       hash = mix(hash, run->decoder_ids[row * OUTPUT + at]);
       run->ids[row * OUTPUT + at] = next_id(hash);
@@ -60,8 +65,6 @@ static void decode(const struct g2p_run *run, int32_t length) {
   }
 }
 
-#define AFTER G2P_DECODE
-#define AFTER_RUN decode
 #define STATES NULL
 #define STATES_COUNT 0
 
@@ -72,15 +75,13 @@ static const struct g2p_state states[] = {
     {0, 1, 1, 4, OUTPUT * 4},                /* the generated ids */
 };
 
-static void prefill(const struct g2p_run *run, int32_t length) {
+static void prefill(const struct g2p_run *run) {
   check(run, ARENA);
   for (int32_t row = 0; row < run->rows; row++) {
+    const float *hidden = run->hidden + first_of(run, row);
     for (int32_t head = 0; head < HEADS; head++) {
       int32_t *cache = (int32_t *)run->states[0] + (row * HEADS + head) * INPUT;
-      for (int32_t at = 0; at < length; at++) {
-        bool token = at < run->length[row];
-        cache[at] = token ? (int32_t)run->hidden[row * length + at] + head : -1;
-      }
+      for (int32_t at = 0; at < run->length[row]; at++) cache[at] = (int32_t)hidden[at] + head;
     }
   }
 }
@@ -104,25 +105,18 @@ static void step(const struct g2p_run *run) {
   }
 }
 
-#define AFTER G2P_PREFILL
-#define AFTER_RUN prefill
 #define STATES states
 #define STATES_COUNT 2
 
 #endif
 
-#define BUCKET(length) \
-  static void encode_##length(const struct g2p_run *run) { encode(run, length); } \
-  static void after_##length(const struct g2p_run *run) { AFTER_RUN(run, length); }
-BUCKET(10)
-BUCKET(17)
-BUCKET(32)
-
 static const struct g2p_function functions[] = {
-    {G2P_ENCODE, 10, 0, ARENA, encode_10}, {G2P_ENCODE, 17, 0, ARENA, encode_17}, {G2P_ENCODE, 32, 0, ARENA, encode_32},
-    {AFTER, 10, 0, ARENA, after_10},       {AFTER, 17, 0, ARENA, after_17},       {AFTER, 32, 0, ARENA, after_32},
-#if !defined(TOY_CACHELESS)
-    {G2P_STEP, 32, 1, ARENA, step},
+    {G2P_ENCODE, 0, ARENA, encode},
+#if defined(TOY_CACHELESS)
+    {G2P_DECODE, 0, ARENA, decode},
+#else
+    {G2P_PREFILL, 0, ARENA, prefill},
+    {G2P_STEP, 1, ARENA, step},
 #endif
 };
 

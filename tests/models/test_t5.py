@@ -75,15 +75,15 @@ def test_half_precision_weights_are_computed_with_in_float32(checkpoint: Checkpo
     programs = roles(checkpoint, example, "float16")
     half = checkpoint.weights("float16")
     rounded = {name: tensor.float() for name, tensor in half.items()}
-    (found,) = run(programs["encode"], half, example.ids, example.length)
-    (expected,) = run(programs["encode"], rounded, example.ids, example.length)
+    (found,) = run(programs["encode"], half, example.packed_ids, example.length)
+    (expected,) = run(programs["encode"], rounded, example.packed_ids, example.length)
     assert found.dtype == torch.float32
     assert torch.equal(found, expected)
 
 
 def test_rows_step_at_their_own_positions(checkpoint: Checkpoint, example: Batch) -> None:
     programs, weights = roles(checkpoint, example, "float32"), checkpoint.weights("float32")
-    mine, cross = prefilled(programs, weights, example.hidden)
+    mine, cross = prefilled(programs, weights, example.hidden, example.length)
     # Row 0 takes a token every time, row 1 every second time, row 2 every third; who waits repeats its last step.
     for time in range(12):
         position = torch.tensor([time, time // 2, time // 3], dtype=torch.int32)
@@ -95,14 +95,14 @@ def test_rows_step_at_their_own_positions(checkpoint: Checkpoint, example: Batch
 
 
 def test_several_tokens_a_step_are_what_single_steps_are(checkpoint: Checkpoint, example: Batch) -> None:
-    weights, rows = checkpoint.weights("float32"), len(example.ids)
-    mine, cross = prefilled(roles(checkpoint, example, "float32"), weights, example.hidden)
+    programs, weights, rows = roles(checkpoint, example, "float32"), checkpoint.weights("float32"), len(example.ids)
+    mine, cross = prefilled(programs, weights, example.hidden, example.length)
     step = t5.Step(checkpoint.architecture, rows, 24, tokens=4)
     for start in range(0, 24, 4):
         position = torch.full((rows,), start, dtype=torch.int32)
         with torch.no_grad():
             _, logits, *mine = step(
-                example.decoder_ids[:, start : start + 4], position, example.length, mine, cross, weights
+                example.decoder_ids[:, start : start + 4].contiguous(), position, example.length, mine, cross, weights
             )
         assert float((logits - example.logits[:, start : start + 4]).abs().max()) < FLOAT32
 
@@ -110,7 +110,7 @@ def test_several_tokens_a_step_are_what_single_steps_are(checkpoint: Checkpoint,
 def test_a_length_of_nothing_counts_as_one(checkpoint: Checkpoint) -> None:
     example = batch(checkpoint, [5, 1], input_len=8, output_len=4)
     programs, weights = roles(checkpoint, example, "float32"), checkpoint.weights("float32")
-    (hidden,) = run(programs["encode"], weights, example.ids, torch.tensor([5, 0], dtype=torch.int32))
+    (hidden,) = run(programs["encode"], weights, example.packed_ids, torch.tensor([5, 0], dtype=torch.int32))
     assert hidden_error(hidden, example) < FLOAT32
     assert torch.isfinite(hidden).all()
 
@@ -175,12 +175,12 @@ def test_writing_a_cache_outside_of_it_is_dropped() -> None:
 def errors(checkpoint: Checkpoint, example: Batch, dtype: str) -> list[float]:
     """The largest difference from transformers of the encoder, the decoder, and the decoder with a cache."""
     programs, weights = roles(checkpoint, example, dtype), checkpoint.weights(dtype)
-    (hidden,) = run(programs["encode"], weights, example.ids, example.length)
+    (hidden,) = run(programs["encode"], weights, example.packed_ids, example.length)
     _, logits = run(programs["decode"], weights, example.decoder_ids, hidden, example.length)
-    mine, cross = prefilled(programs, weights, hidden)
+    mine, cross = prefilled(programs, weights, hidden, example.length)
     cached = []
     for time in range(example.decoder_ids.shape[1]):
-        position = torch.full((len(hidden),), time, dtype=torch.int32)
+        position = torch.full((len(example.length),), time, dtype=torch.int32)
         token = example.decoder_ids[:, time : time + 1]
         _, one, *mine = run(programs["step"], weights, token, position, example.length, *mine, *cross)
         cached.append(one)
@@ -192,9 +192,9 @@ def errors(checkpoint: Checkpoint, example: Batch, dtype: str) -> list[float]:
 
 
 def prefilled(
-    programs: dict[str, Program], weights: dict[str, Tensor], hidden: Tensor
+    programs: dict[str, Program], weights: dict[str, Tensor], hidden: Tensor, length: Tensor
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The caches before the first step: of self-attention, empty, and of cross-attention."""
     states = [spec for kind, spec in programs["step"].inputs if kind == "state"]
     mine, cross = ([torch.zeros(s.shape) for s in states if s.name.startswith(part)] for part in ("self", "cross"))
-    return mine, list(run(programs["prefill"], weights, hidden, *cross))
+    return mine, list(run(programs["prefill"], weights, hidden, length, *cross))

@@ -121,7 +121,7 @@ def test_embeddings_that_differ_are_refused(checkpoint: Checkpoint) -> None:
 
 @pytest.mark.parametrize("kv_cache", [True, False])
 def test_together_the_programs_take_every_weight(checkpoint: Checkpoint, kv_cache: bool) -> None:
-    found = programs(checkpoint.architecture, [1, 4], 18, 5, "float16", kv_cache)
+    found = programs(checkpoint.architecture, [1, 4], [16, 18], 5, "float16", kv_cache)
     assert [program.name for program in found] == (
         [
             f"{name}_b{rows}_{last}"

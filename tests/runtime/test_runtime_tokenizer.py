@@ -19,7 +19,6 @@ MODEL: dict[str, Any] = {
     "languages": ["eng-us", "fin", "spa-latin", "vie-n"],
     "max_input_len": 64,
     "max_output_len": 128,
-    "input_buckets": [64],
 }
 
 

@@ -55,50 +55,63 @@ def distance(want, vocab_id, bias):
     return bias[vocab_id] - te.abs(want - vocab_id.astype("float32"))
 
 
+def encoder(batch: int, length: int):
+    @T.prim_func(private=True, s_tir=True)
+    def encode(
+        ids: T.Buffer((batch * length,), "int32"),
+        count: T.Buffer((batch,), "int32"),
+        table: T.Buffer((VOCAB,), "float32"),
+        hidden: T.Buffer((batch * length, 1), "float32"),
+    ):
+        for at in range(batch * length):
+            with T.sblock("look_up"):
+                p = T.axis.remap("S", [at])
+                hidden[p, 0] = table[ids[p]]
+
+    return encode
+
+
 def add_encode(bb: relax.BlockBuilder, b: int, length: int) -> dict:
     name = f"encode_b{b}_i{length}"
-    ids, count = var("input_ids", (b, length), "int32"), var("length", (b,), "int32")
-    table = var("table", (VOCAB,))
-
-    def hidden(ids, count, table):
-        end = tvm.tirx.const(1.0, "float32")
-        return te.compute((b, length, 1), lambda r, p, _: te.if_then_else(p < count[r], table[ids[r, p]], end))
-
+    ids, count, table = var("input_ids", (b * length,), "int32"), var("length", (b,), "int32"), var("table", (VOCAB,))
+    out = relax.TensorType((b * length, 1), "float32")
     with bb.function(name, [ids, count, table]):
-        bb.emit_func_output(bb.emit_te(hidden, ids, count, table, primfunc_name_hint=f"k_{name}"))
-    inputs = tensors("input_ids length", [(b, length), (b,)], "argument") + tensors("table", [(VOCAB,)], "weight")
-    return entry(name, "encode", b, length, None, inputs, tensors("hidden", [(b, length, 1)], ""))
+        encode = bb.add_func(encoder(b, length), f"k_{name}")
+        bb.emit_func_output(bb.emit(relax.op.call_tir(encode, [ids, count, table], out_ty=out)))
+    inputs = tensors("input_ids length", [(b * length,), (b,)], "argument") + tensors("table", [(VOCAB,)], "weight")
+    return entry(name, "encode", b, length, None, inputs, tensors("hidden", [(b * length, 1)], ""))
 
 
 def spreader(batch: int, length: int, factor: float):
     @T.prim_func(private=True, s_tir=True)
     def spread(
-        hidden: T.Buffer((batch, length, 1), "float32"),
+        hidden: T.Buffer((batch * length, 1), "float32"),
+        count: T.Buffer((batch,), "int32"),
         state: T.Buffer((batch, 1, BUCKETS[-1], 1), "float32"),
     ):
-        for row, position in T.grid(batch, length):
-            with T.sblock("spread"):
-                r, p = T.axis.remap("SS", [row, position])
-                state[r, 0, p, 0] = hidden[r, p, 0] * T.float32(factor)
+        first = T.sblock_alloc_buffer((1,), "int32")
+        first[0] = 0
+        for row in range(batch):
+            for position in range(count[row]):
+                state[row, 0, position, 0] = hidden[first[0] + position, 0] * T.float32(factor)
+            first[0] = first[0] + count[row]
 
     return spread
 
 
 def add_prefill(bb: relax.BlockBuilder, b: int, length: int) -> dict:
     name, shape = f"prefill_b{b}_i{length}", (b, 1, BUCKETS[-1], 1)
-    hidden = var("hidden", (b, length, 1))
+    hidden, count = var("hidden", (b * length, 1)), var("length", (b,), "int32")
     states = [var("cross_key_0", shape), var("cross_value_0", shape)]
-    with bb.function(name, [hidden, *states]):
+    with bb.function(name, [hidden, count, *states]):
         made = []
         for factor, state in zip((1.0, 2.0), states, strict=True):
             spread = bb.add_func(spreader(b, length, factor), f"k_spread_{name}")
-            made.append(
-                bb.emit(relax.op.call_tir_inplace(spread, [hidden, state], [1], relax.TensorType(shape, "float32")))
-            )
+            out = relax.TensorType(shape, "float32")
+            made.append(bb.emit(relax.op.call_tir_inplace(spread, [hidden, count, state], [2], out)))
         bb.emit_func_output(relax.Tuple(made))
-    inputs = tensors("hidden", [(b, length, 1)], "argument") + tensors(
-        "cross_key_0 cross_value_0", [shape] * 2, "state"
-    )
+    inputs = tensors("hidden length", [(b * length, 1), (b,)], "argument")
+    inputs += tensors("cross_key_0 cross_value_0", [shape] * 2, "state")
     return entry(name, "prefill", b, length, None, inputs, tensors("cross_key_0 cross_value_0", [shape] * 2, ""))
 
 
@@ -160,21 +173,23 @@ def add_step(bb: relax.BlockBuilder, b: int) -> dict:
 
 def add_decode(bb: relax.BlockBuilder, b: int, length: int) -> dict:
     name = f"decode_b{b}_i{length}"
-    ids, hidden = var("decoder_ids", (b, OUTPUT_LEN), "int32"), var("hidden", (b, length, 1))
+    ids, hidden = var("decoder_ids", (b, OUTPUT_LEN), "int32"), var("hidden", (b * length, 1))
     count, bias = var("length", (b,), "int32"), var("bias", (VOCAB,))
 
-    def logits(ids, hidden, bias):
+    def logits(ids, hidden, count, bias):
         def want(r, t):
-            found = te.if_then_else(t < length, hidden[r, te.min(t, length - 1), 0], tvm.tirx.const(1.0, "float32"))
+            first = sum(te.if_then_else(before < r, count[before], 0) for before in range(b))
+            end = tvm.tirx.const(1.0, "float32")
+            found = te.if_then_else(t < count[r], hidden[first + te.min(t, count[r] - 1), 0], end)
             return found + ids[r, 0].astype("float32")
 
         return te.compute((b, OUTPUT_LEN, VOCAB), lambda r, t, v: distance(want(r, t), v, bias))
 
     with bb.function(name, [ids, hidden, count, bias]):
-        scores = bb.emit_te(logits, ids, hidden, bias, primfunc_name_hint=f"k_{name}")
+        scores = bb.emit_te(logits, ids, hidden, count, bias, primfunc_name_hint=f"k_{name}")
         chosen = bb.emit_te(greatest, scores, primfunc_name_hint=f"k_ids_{name}")
         bb.emit_func_output(relax.Tuple([chosen, scores]))
-    inputs = tensors("decoder_ids hidden length", [(b, OUTPUT_LEN), (b, length, 1), (b,)], "argument")
+    inputs = tensors("decoder_ids hidden length", [(b, OUTPUT_LEN), (b * length, 1), (b,)], "argument")
     inputs += tensors("bias", [(VOCAB,)], "weight")
     outputs = tensors("ids logits", [(b, OUTPUT_LEN), (b, OUTPUT_LEN, VOCAB)], "")
     return entry(name, "decode", b, length, OUTPUT_LEN, inputs, outputs)
@@ -235,7 +250,7 @@ def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
     model = {
         "prompt": "<{lang}>: {word}", "byte_offset": 3, "vocab_size": VOCAB, "pad_id": 0, "eos_id": 1, "unk_id": 2,
         "decoder_start_id": 0, "append_eos": False, "languages": ["eng-us", "fin", "vie-n"],
-        "max_input_len": BUCKETS[-1], "max_output_len": OUTPUT_LEN, "input_buckets": BUCKETS,
+        "max_input_len": BUCKETS[-1], "max_output_len": OUTPUT_LEN,
     }  # fmt: skip
     runtime = next(Path(tvm.__file__).parent.glob("lib/libtvm_runtime.*")).read_bytes()
     members = {

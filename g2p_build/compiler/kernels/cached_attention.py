@@ -5,7 +5,7 @@ from __future__ import annotations
 from tvm import tirx
 
 from g2p_build.compiler.kernels.attention import Head, attend
-from g2p_build.compiler.kernels.code import Code, Value, constant, load, ramp, segments, tensor
+from g2p_build.compiler.kernels.code import Code, Value, constant, inputs, load, ramp, segments, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.models.layout import POSITIONS
 
@@ -109,27 +109,26 @@ def cross_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
 
 
 def write_cross(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (key_value [B * L, 2 * I], key [B, H, at least L / 16, dk, 16], value [B, H, at least L, dk]).
+    """The kernel (key_value [M, 2 * I], packed, length [B], key [B, H, at least L / 16, dk, 16], value [B, H, L, dk]).
 
     The loop nest::
 
-        for row of the batch, position, head:
-          key[row, head, position, :] = key_value[row * L + position, head's keys]
-          value[row, head, position, :] = key_value[row * L + position, head's values]
+        for row of the batch, head, position of the row:
+          key[row, head, position, :] = key_value[the row's first + position, head's keys]
+          value[row, head, position, :] = key_value[the row's first + position, head's values]
     """
     code, inner = Code(), heads * width
     count, batch, positions, blocks = (tirx.Var(name, "int32") for name in ("rows", "batch", "positions", "blocks"))
-    packed = tensor("key_value", (count, 2 * inner))
+    packed, length = tensor("key_value", (count, 2 * inner)), tensor("length", (batch,), "int32")
     key, value = _keys(batch, heads, blocks, width), tensor("value", (batch, heads, positions, width))
-    length = code.let(tirx.floordiv(count, batch), "length")
-    with code.loop(batch, "b") as b, code.loop(heads, "h") as h, code.loop(length, "position") as position:
-        row, column = code.let(b * length + position, "row"), code.let(h * width, "column")
-
-        def copied(d: Value, lanes: int, row: Value = row, column: Value = column) -> tirx.Expr:
-            return load(packed, row, ramp(column + inner + d, lanes))
-
+    with (
+        inputs(code, length, batch, count, positions) as (b, first, seen),
+        code.loop(heads, "h") as h,
+        code.loop(seen, "position") as position,
+    ):
+        row, column = code.let(first + position, "row"), code.let(h * width, "column")
         with code.loop(width, "d") as d:
             code.store(key, load(packed, row, column + d), b, h, *_place(position, d))
         for d, lanes in segments(width, cpu.lanes):
-            code.store(value, copied(d, lanes), b, h, position, ramp(d, lanes))
-    return code.kernel(f"write_cross_{heads}_{width}", [packed, key, value])
+            code.store(value, load(packed, row, ramp(column + inner + d, lanes)), b, h, position, ramp(d, lanes))
+    return code.kernel(f"write_cross_{heads}_{width}", [packed, length, key, value])

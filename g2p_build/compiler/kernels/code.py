@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from tvm import tirx
 from tvm.tirx import stmt as tir
 
-__all__ = ["Code", "Value", "broadcast", "constant", "load", "ramp", "segments", "stored", "tensor"]
+__all__ = ["Code", "Value", "broadcast", "constant", "inputs", "load", "ramp", "segments", "stored", "tensor"]
 
 Value: TypeAlias = Any
 """An index or an extent: an int, or an expression (`tvm.ir.Expr`) that is one."""
@@ -71,6 +71,32 @@ class Code:
         """The finished kernel; no two of its parameters share memory."""
         function = tirx.PrimFunc(list(params), _sequence(self._blocks[0]))
         return function.with_attrs({"tirx.noalias": True, "global_symbol": name, "tirx.is_scheduled": True})
+
+
+@contextmanager
+def inputs(
+    code: Code, length: tirx.Buffer, batch: Value, count: Value, most: Value
+) -> Iterator[tuple[tirx.Var, tirx.Expr, tirx.Expr]]:
+    """A loop over a batch's inputs, which lie one after the other.
+
+    Args:
+        code: The kernel.
+        length: int32 [B], of each; one below 1 counts as 1.
+        batch: B.
+        count: How many positions there are of all together.
+        most: How many an input can have.
+
+    Yields:
+        The row, its first position, and how many it has: none outside of the positions that there are.
+    """
+    place = code.registers(1, "int32")
+    code.store(place, constant(0), 0)
+    with code.loop(batch, "b") as b:
+        first = code.let(load(place, 0), "first")
+        seen = tirx.min(tirx.max(load(length, b), constant(1)), tirx.min(count - first, most))
+        seen = code.let(seen, "seen")
+        yield b, first, seen
+        code.store(place, first + seen, 0)
 
 
 def tensor(name: str, shape: Sequence[Value], dtype: str = "float32") -> tirx.Buffer:

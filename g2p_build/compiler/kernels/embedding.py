@@ -11,17 +11,16 @@ __all__ = ["embed", "spread_bias"]
 
 
 def embed(vocabulary: int, width: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (ids [B, L], table [V, D], result [B * L, D]): ``result[b * L + l, :] = table[ids[b, l], :]``."""
-    code = Code()
-    batch, length, count = (tirx.Var(name, "int32") for name in ("batch", "length", "rows"))
-    ids, table = tensor("ids", (batch, length), "int32"), tensor("table", (vocabulary, width), dtype)
+    """The kernel (ids [M], table [V, D], result [M, D]): ``result[i, :] = table[ids[i], :]``."""
+    code, count = Code(), tirx.Var("rows", "int32")
+    ids, table = tensor("ids", (count,), "int32"), tensor("table", (vocabulary, width), dtype)
     result = tensor("result", (count, width))
-    with code.loop(batch, "b") as b, code.loop(length, "l") as position:
+    with code.loop(count, "i") as i:
         # An id that is out of range must not read outside of the table.
-        row = code.let(tirx.min(tirx.max(load(ids, b, position), constant(0)), constant(vocabulary - 1)), "row")
+        row = code.let(tirx.min(tirx.max(load(ids, i), constant(0)), constant(vocabulary - 1)), "row")
 
         def vector(column: Value, lanes: int) -> None:
-            code.store(result, load(table, row, ramp(column, lanes)), b * length + position, ramp(column, lanes))
+            code.store(result, load(table, row, ramp(column, lanes)), i, ramp(column, lanes))
 
         whole = width // cpu.lanes * cpu.lanes
         with code.loop(whole // cpu.lanes, "j") as j:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from tvm import tirx
 
 from g2p_build.compiler.kernels.attention import Head, attend
-from g2p_build.compiler.kernels.code import Code, Value, constant, load, ramp, segments, tensor
+from g2p_build.compiler.kernels.code import Code, inputs, load, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
+from g2p_build.models.layout import POSITIONS
 
 __all__ = ["encoder_attention", "queries"]
 
@@ -20,18 +21,15 @@ def queries(width: int, cpu: Cpu) -> int:
 def encoder_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
     """The kernel of all of a batch's attention in a layer.
 
-    It takes query_key_value [B * L, 3 * I], bias [H, distances], length [B], result [B * L, I], and scratch memory [dk,
+    It takes query_key_value [M, 3 * I], packed, bias [H, distances], length [B], result [M, I], and scratch memory [dk,
     padded] and [`queries`, padded].
 
     The loop nest::
 
         for row of the batch, head:
-          key[d, j] = the head's keys, transposed     # in the scratch memory
-          for four queries before the row's length:   # then for those that are left, one by one
+          key[d, j] = the head's keys, transposed   # in the scratch memory
+          for four of the row's queries:            # then for those that are left, one by one
             `attend` over the row's length
-          result[from the length on] = 0
-
-    Nothing is computed for padding.
     """
     code, inner = Code(), heads * width
     count, batch, distances, positions = (tirx.Var(name, "int32") for name in ("rows", "batch", "distances", "padded"))
@@ -39,35 +37,22 @@ def encoder_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
     bias, result = tensor("bias", (heads, distances)), tensor("result", (count, inner))
     tile = queries(width, cpu)
     keys, scores = tensor("keys", (width, positions)), tensor("scores", (tile, positions))
-    rows = code.let(tirx.floordiv(count, batch), "length")
-    with code.loop(batch, "b") as b:
-        seen = code.let(tirx.max(tirx.min(load(length, b), rows), constant(1)), "seen")
-        first = code.let(b * rows, "first")
-        with code.loop(heads, "h") as h:
-            column = code.let(h * width, "column")
-            with code.loop(seen, "j") as j, code.loop(width, "d") as d:
-                code.store(keys, load(packed, first + j, column + d + inner), d, j)
-            head = Head(
-                width,
-                query=lambda i, d: (packed, [first + i, column + d]),
-                key=lambda start, d: (keys, [d, start]),
-                value=lambda j: (packed, [first + j], column + 2 * inner),
-                bias=lambda i: (bias, [h], rows - 1 - i),
-                output=lambda i: (result, [first + i], column),
-            )
-            with code.loop(tirx.floordiv(seen, tile), "tile") as i:
-                attend(code, cpu, head, [i * tile + number for number in range(tile)], seen, scores)
-            if tile > 1:
-                with code.loop(tirx.floormod(seen, tile), "i") as i:
-                    attend(code, cpu, head, [code.let(tirx.floordiv(seen, tile) * tile + i, "query")], seen, scores)
-        with code.loop(rows - seen, "i") as i:
-            _zero(code, result, first + seen + i, inner, cpu)
+    nearest = code.let(tirx.floordiv(distances - POSITIONS, 2), "nearest")  # the distance 0
+    with inputs(code, length, batch, count, nearest + 1) as (_, first, seen), code.loop(heads, "h") as h:
+        column = code.let(h * width, "column")
+        with code.loop(seen, "j") as j, code.loop(width, "d") as d:
+            code.store(keys, load(packed, first + j, column + d + inner), d, j)
+        head = Head(
+            width,
+            query=lambda i, d: (packed, [first + i, column + d]),
+            key=lambda start, d: (keys, [d, start]),
+            value=lambda j: (packed, [first + j], column + 2 * inner),
+            bias=lambda i: (bias, [h], nearest - i),
+            output=lambda i: (result, [first + i], column),
+        )
+        with code.loop(tirx.floordiv(seen, tile), "tile") as i:
+            attend(code, cpu, head, [i * tile + number for number in range(tile)], seen, scores)
+        if tile > 1:
+            with code.loop(tirx.floormod(seen, tile), "i") as i:
+                attend(code, cpu, head, [code.let(tirx.floordiv(seen, tile) * tile + i, "query")], seen, scores)
     return code.kernel(f"encoder_attention_{heads}_{width}", [packed, bias, length, result, keys, scores])
-
-
-def _zero(code: Code, result: tirx.Buffer, row: Value, width: int, cpu: Cpu) -> None:
-    whole = width // cpu.lanes * cpu.lanes
-    with code.loop(whole // cpu.lanes, "j") as j:
-        code.store(result, constant(0.0, lanes=cpu.lanes), row, ramp(j * cpu.lanes, cpu.lanes))
-    for start, lanes in segments(width - whole, cpu.lanes):
-        code.store(result, constant(0.0, lanes=lanes), row, ramp(whole + start, lanes))

@@ -8,7 +8,7 @@ from tvm import relax
 from g2p_build.compiler.kernels.cached_attention import cross_attention, self_attention, write_cross
 from g2p_build.compiler.kernels.encoder_attention import encoder_attention, queries
 from g2p_build.compiler.passes.lowering import Kernels, extents, float32, lower, type_extents
-from g2p_build.models.layout import padded
+from g2p_build.models.layout import POSITIONS, padded
 
 __all__ = ["LowerAttention"]
 
@@ -34,8 +34,8 @@ class LowerAttention:
 
 def _attend_encoder(kernels: Kernels, call: relax.Call) -> relax.Expr:
     packed, bias, length = call.args[1]
-    (rows, columns), (batch,), (heads, _) = extents(packed), extents(length), extents(bias)
-    width, positions = columns // 3 // heads, padded(rows // batch)
+    (_, columns), (heads, distances) = extents(packed), extents(bias)
+    width, positions = columns // 3 // heads, padded((distances - POSITIONS) // 2 + 1)
     scratch = [float32(width, positions), float32(queries(width, kernels.cpu), positions)]
     key = ("attend_encoder", heads, width)
     called = kernels.call(
@@ -76,14 +76,14 @@ def _attend_cross(kernels: Kernels, call: relax.Call) -> relax.Expr:
 
 
 def _write_cross(kernels: Kernels, call: relax.Call) -> relax.Expr:
-    packed, _, _, *cache = call.args[1]
+    packed, length, _, *cache = call.args[1]
     keys, value = call.ty.fields
     _, heads, _, width = type_extents(value)
     key = ("write_cross", heads, width)
     return kernels.call(
         lambda: write_cross(heads, width, kernels.cpu),
         key,
-        [packed, *cache],
+        [packed, length, *cache],
         [keys, value],
-        in_place=[1, 2] if cache else [],
+        in_place=[2, 3] if cache else [],
     )

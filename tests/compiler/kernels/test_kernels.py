@@ -166,7 +166,7 @@ def test_norm(cpu: Cpu, rows: int, columns: int, half: bool) -> None:
 @given(cpu=cpus, width=st.integers(1, 70), half=st.booleans())
 def test_embeddings(cpu: Cpu, width: int, half: bool) -> None:
     table = random(11, width).to(torch.float16 if half else torch.float32)
-    ids = torch.tensor([[0, 3, 10], [-5, 11, 2**30]], dtype=torch.int32)
+    ids = torch.tensor([0, 3, 10, -5, 11, 2**30], dtype=torch.int32)
     result = empty(6, width)
     run(embed(11, width, "float16" if half else "float32", cpu), ids, table, result)
     assert torch.equal(result, ops.embed(ids, table))
@@ -185,26 +185,33 @@ lengths = st.lists(st.integers(0, 40), min_size=1, max_size=3)
 @some
 @given(cpu=cpus, heads=st.integers(1, 3), width=st.integers(1, 40), lengths=lengths, longer=st.integers(0, 20))
 def test_encoder_attention(cpu: Cpu, heads: int, width: int, lengths: list[int], longer: int) -> None:
-    count, positions = len(lengths), max(*lengths, 1) + longer
-    packed, length = random(count * positions, 3 * heads * width), torch.tensor(lengths, dtype=torch.int32)
-    bias = random(heads, 2 * positions + 15)
+    positions, length = max(*lengths, 1) + longer, torch.tensor(lengths, dtype=torch.int32)
+    used = int(length.clamp(min=1).sum())
+    packed, bias = random(used + longer, 3 * heads * width), random(heads, 2 * positions + 15)
     kernel = encoder_attention(heads, width, cpu)
 
     def attended(packed: Tensor, bias: Tensor, length: Tensor) -> Tensor:
-        extent = padded(len(packed) // len(length))
+        extent = padded((bias.shape[1] - 15) // 2)
         result = empty(len(packed), heads * width)
         run(kernel, packed, bias, length, result, empty(width, extent), empty(queries(width, cpu), extent))
         return result
 
     together = attended(packed, bias, length)
-    assert_close(together, ops.attend_encoder(packed, bias, length))
-    # Bit for bit the same alone, and in the shortest bucket.
-    for row, mine in enumerate(lengths):
-        short = max(mine, 1)
-        alone = packed[row * positions : row * positions + short].clone()
-        nearer = bias[:, positions - short : positions + short + 15].clone()
-        expected = together[row * positions : row * positions + short]
-        assert torch.equal(attended(alone, nearer, length[row : row + 1].clone()), expected)
+    assert_close(together[:used], ops.attend_encoder(packed, bias, length)[:used])
+    # Bit for bit the same alone, where no input is longer.
+    for row, place in enumerate(ops.unpacked(length, used)):
+        mine = place.stop - place.start
+        nearer = bias[:, positions - mine : positions + mine + 15].clone()
+        assert torch.equal(attended(packed[place].clone(), nearer, length[row : row + 1].clone()), together[place])
+
+
+def test_what_lengths_promise_and_is_not_there_is_not_attended_to() -> None:
+    cpu = cpu_of(target_of(host()))
+    packed, bias = random(7, 3 * 4), random(1, 2 * 5 + 15)
+    length = torch.tensor([3, 2**31 - 1, -5, 2], dtype=torch.int32)  # the second is cut to the longest that there is
+    result = torch.full((7, 4), -1.0)
+    run(encoder_attention(1, 4, cpu), packed, bias, length, result, empty(4, 16), empty(queries(4, cpu), 16))
+    assert_close(result, ops.attend_encoder(packed, bias, torch.tensor([3, 4], dtype=torch.int32)))
 
 
 @some
@@ -232,16 +239,14 @@ def test_self_attention(cpu: Cpu, heads: int, width: int, length: int, tokens: i
 @some
 @given(cpu=cpus, heads=st.integers(1, 3), width=st.integers(1, 40), lengths=lengths, tokens=st.integers(1, 3))
 def test_cross_attention(cpu: Cpu, heads: int, width: int, lengths: list[int], tokens: int) -> None:
-    batch, positions = len(lengths), max(*lengths, 1)
+    batch, positions = len(lengths), max(*lengths, 1) + 3
     packed, length = random(batch * positions, 2 * heads * width), torch.tensor(lengths, dtype=torch.int32)
-    key, value = empty(*blocked(batch, heads, width, positions + 3)), empty(batch, heads, positions + 3, width)
-    run(write_cross(heads, width, cpu), packed, key, value)
-    expected = ops.write_cross(packed, batch, heads)
-    written = key.transpose(2, 3).flatten(3)[..., :positions]
-    assert torch.equal(written, expected[0].transpose(2, 3).flatten(3)[..., :positions])
-    assert torch.equal(value[:, :, :positions], expected[1])
+    key, value = random(*blocked(batch, heads, width, positions)), random(batch, heads, positions, width)
+    expected = ops.write_cross(packed, length, heads, key, value)
+    run(write_cross(heads, width, cpu), packed, length, key, value)
+    assert torch.equal(key, expected[0]) and torch.equal(value, expected[1])
     query, result = random(batch * tokens, heads * width), empty(batch * tokens, heads * width)
-    run(cross_attention(heads, width, cpu), query, length, key, value, result, empty(1, padded(positions + 3)))
+    run(cross_attention(heads, width, cpu), query, length, key, value, result, empty(1, padded(positions)))
     assert_close(result, ops.attend_cross(query, length, *expected))
 
 
