@@ -58,6 +58,7 @@ bool g2p_json_count(g2p_text value, uint64_t *count);
 /* sha256.c (FIPS 180-4) */
 
 struct g2p_sha256 {
+  bool fast; /* by the processor's instructions */
   uint32_t state[8];
   uint64_t size;
   uint8_t block[64];
@@ -112,6 +113,9 @@ g2p_status g2p_encode(g2p_text word, const char *lang, int32_t *ids, int32_t *co
 size_t g2p_decode(const int32_t *ids, size_t count, char *text);
 
 /* cpu.c */
+
+/* Whether this processor and its system have a feature, by its name in Linux's /proc/cpuinfo. */
+bool g2p_has_feature(const char *name);
 
 /* The first of the contract's features that this processor or its system lacks; NULL: none. */
 const char *g2p_missing_feature(void);

@@ -20,11 +20,12 @@ static const struct feature {
     {"movbe", ECX1, 22, OF_CPU},        {"popcnt", ECX1, 23, OF_CPU},       {"xsave", ECX1, 27, OF_CPU},
     {"avx", ECX1, 28, OF_AVX},          {"f16c", ECX1, 29, OF_AVX},         {"bmi1", EBX7, 3, OF_CPU},
     {"avx2", EBX7, 5, OF_AVX},          {"bmi2", EBX7, 8, OF_CPU},          {"avx512f", EBX7, 16, OF_AVX512},
-    {"avx512dq", EBX7, 17, OF_AVX512},  {"avx512cd", EBX7, 28, OF_AVX512},  {"avx512bw", EBX7, 30, OF_AVX512},
-    {"avx512vl", EBX7, 31, OF_AVX512},  {"lahf_lm", EXTENDED_ECX1, 0, OF_CPU}, {"abm", EXTENDED_ECX1, 5, OF_CPU},
+    {"avx512dq", EBX7, 17, OF_AVX512},  {"avx512cd", EBX7, 28, OF_AVX512},
+    {"sha_ni", EBX7, 29, OF_CPU},       {"avx512bw", EBX7, 30, OF_AVX512},  {"avx512vl", EBX7, 31, OF_AVX512},
+    {"lahf_lm", EXTENDED_ECX1, 0, OF_CPU}, {"abm", EXTENDED_ECX1, 5, OF_CPU},
 };
 
-static bool has(const char *name) {
+bool g2p_has_feature(const char *name) {
   uint32_t words[REGISTERS] = {0}, a, b, c, d, saved = 0;
   if (__get_cpuid(1, &a, &b, &c, &d)) {
     words[ECX1] = c;
@@ -50,10 +51,18 @@ static bool has(const char *name) {
 
 #include <sys/auxv.h>
 
-static bool has(const char *name) {
+bool g2p_has_feature(const char *name) {
   unsigned long found = getauxval(AT_HWCAP);
-  int bit = strcmp(name, "fphp") == 0 ? 9 : strcmp(name, "asimdhp") == 0 ? 10 : strcmp(name, "asimddp") == 0 ? 20 : -1;
-  return bit >= 0 && (found >> bit & 1);
+  static const struct {
+    const char *name;
+    int bit;
+  } known[] = {{"sha2", 6}, {"fphp", 9}, {"asimdhp", 10}, {"asimddp", 20}};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (strcmp(known[i].name, name) == 0) {
+      return found >> known[i].bit & 1;
+    }
+  }
+  return false;
 }
 
 #elif defined(__aarch64__) && defined(__APPLE__)
@@ -61,23 +70,26 @@ static bool has(const char *name) {
 #include <sys/sysctl.h>
 
 /* A system that does not say is one whose devices have it: an app's least version sees to that. */
-static bool has(const char *name) {
+bool g2p_has_feature(const char *name) {
   int value = 0;
   size_t size = sizeof value;
   bool dot = strcmp(name, "asimddp") == 0, half = strcmp(name, "asimdhp") == 0 || strcmp(name, "fphp") == 0;
   const char *key = dot ? "hw.optional.arm.FEAT_DotProd" : "hw.optional.arm.FEAT_FP16";
+  if (strcmp(name, "sha2") == 0) {
+    return true; /* every one of these has it */
+  }
   return (dot || half) && (sysctlbyname(key, &value, &size, NULL, 0) != 0 || value);
 }
 
 #else
 
-static bool has(const char *name) { return name != NULL; } /* nothing to ask: the build names what it is for */
+bool g2p_has_feature(const char *name) { return name != NULL; } /* nothing to ask: the build names what it is for */
 
 #endif
 
 const char *g2p_missing_feature(void) {
   for (size_t i = 0; i < g2p_contract.features_count; i++) {
-    if (!has(g2p_contract.features[i])) {
+    if (!g2p_has_feature(g2p_contract.features[i])) {
       return g2p_contract.features[i];
     }
   }

@@ -1,9 +1,10 @@
 /* Greedy decoding with continuous batching.
  *
  * A session decodes up to `batch` words at once, each in a row of its own and at a position of its own. Words are
- * claimed in groups, longest first, and encoded together, with no padding between them. The group's cross-attention caches wait in a
- * second set of caches, the stage, until rows become free; where all rows are free they are written in place. When no
- * word is left, the last row moves to where one ended, so that steps never compute a row that is not needed. */
+ * claimed in groups, longest first, and encoded together, with no padding between them. The group's cross-attention
+ * caches wait in a second set of caches, the stage, until rows become free; where all rows are free they are written in
+ * place. When no word is left, the last row moves to where one ended, so that steps never compute a row that is not
+ * needed. */
 #include "decode.h"
 
 #include <string.h>

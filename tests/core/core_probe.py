@@ -11,7 +11,7 @@ import pytest
 
 HERE = Path(__file__).parent
 CORE = Path(__file__).parents[2] / "g2p_build" / "core"
-SHARED = ("error.c", "memory.c", "json.c", "sha256.c", "files.c", "text.c")
+SHARED = ("error.c", "memory.c", "json.c", "sha256.c", "cpu.c", "files.c", "text.c")
 FLAGS = ("-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{CORE}", f"-I{HERE}")
 
 OK, INVALID_ARGUMENT, EMPTY_WORD, INVALID_WORD, WORD_TOO_LONG, UNKNOWN_LANGUAGE = 0, 3, 4, 5, 6, 7
@@ -63,7 +63,7 @@ class Probe:
 
 @pytest.fixture(scope="session")
 def compiled_probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    parts = ("weights.c", "manifest.c", "cpu.c")
+    parts = ("weights.c", "manifest.c")
     return compile_with_sanitizers(tmp_path_factory.mktemp("probe") / "probe", ["probe.c"], parts)
 
 

@@ -82,16 +82,19 @@ static void decode(g2p_text ids) {
   free(text);
 }
 
-/* The digest of data that come in pieces. */
+/* The digest of data that come in pieces: by what is fastest here, then as every processor computes it. */
 static void digest(const g2p_text *fields, size_t count) {
-  struct g2p_sha256 sha;
-  char hex[65];
-  g2p_sha256_begin(&sha);
-  for (size_t i = 0; i < count; i++) {
-    g2p_sha256_add(&sha, fields[i].data, fields[i].size);
+  char hex[2 * 64 + 1];
+  for (int plain = 0; plain < 2; plain++) {
+    struct g2p_sha256 sha;
+    g2p_sha256_begin(&sha);
+    sha.fast &= !plain;
+    for (size_t i = 0; i < count; i++) {
+      g2p_sha256_add(&sha, fields[i].data, fields[i].size);
+    }
+    g2p_sha256_end(&sha, hex + 64 * plain);
   }
-  g2p_sha256_end(&sha, hex);
-  answer(G2P_OK, NULL, hex, 64);
+  answer(G2P_OK, NULL, hex, 128);
 }
 
 /* Where each tensor begins: 8 bytes each. */
