@@ -112,7 +112,7 @@ class _Counter:
             taken = statement.then_case if self.value(statement.condition) else statement.else_case
             return Counter() if taken is None else self.total(taken)
         if self._counts(statement):
-            self.registers[statement.buffer] = self.value(statement.value)
+            self._count(statement)
         return self.own[statement]
 
     def value(self, expression: Any) -> Any:
@@ -159,6 +159,12 @@ class _Counter:
         else:
             raise _Unknown(type(statement))
         return {_COUNTS} if self._counts(statement) else set()
+
+    def _count(self, statement: tir.BufferStore) -> None:
+        try:
+            self.registers[statement.buffer] = self.value(statement.value)
+        except _Unknown:  # which matters only where something depends on it
+            self.registers.pop(statement.buffer, None)
 
     def _counts(self, statement: tir.Stmt) -> bool:
         """Whether it writes to an integer register."""

@@ -10,6 +10,7 @@ from tvm.tirx import stmt as tir
 from g2p_build.compiler.kernels.cached_attention import cross_attention
 from g2p_build.compiler.kernels.code import Code, load, tensor
 from g2p_build.compiler.kernels.cpu import cpu_named
+from g2p_build.compiler.kernels.encoder_attention import encoder_attention
 from g2p_build.compiler.kernels.matmul import Matmul, matmul
 from g2p_build.compiler.work import work_of
 
@@ -53,6 +54,35 @@ def test_attention_is_counted_as_far_as_each_row_goes() -> None:
     assert flops(8) < flops(16) < flops(32)
     assert flops(8, 32) == flops(8) + flops(32)
     assert flops(32) >= 2 * 2 * heads * width * 32
+
+
+def test_packed_inputs_are_counted_as_long_as_they_are() -> None:
+    heads, width, longest = 2, 16, 32
+    kernel = encoder_attention(heads, width, cpu_named("avx512"))
+
+    def flops(*lengths: int) -> int:
+        arguments = [
+            np.empty((64, 3 * heads * width), "float32"),
+            np.empty((heads, 2 * longest + 15), "float32"),
+            np.array(lengths, "int32"),
+            np.empty((64, heads * width), "float32"),
+            np.empty((width, longest), "float32"),
+            np.empty((4, longest), "float32"),
+        ]
+        found = work_of(kernel, arguments)
+        assert found is not None
+        return found.flops
+
+    assert flops(8) < flops(16) < flops(32)
+    assert flops(8, 32) == flops(32, 8) == flops(8) + flops(32)
+    assert flops(32, 32, 32) == 2 * flops(32)  # there are 64 positions
+
+
+def test_the_search_for_the_greatest_is_no_obstacle() -> None:
+    kernel = matmul(Matmul(48, 96, argmax=True), cpu_named("avx512"))
+    floats = [np.empty(shape, "float32") for shape in ((2, 48), (3, 48, 32), (2, 96))]
+    found = work_of(kernel, [*floats, np.empty((2,), "int32")])
+    assert found is not None and found.flops >= 2 * 2 * 48 * 96
 
 
 def test_a_kernel_that_is_not_understood_has_no_count() -> None:
