@@ -40,9 +40,9 @@ PATIENCE = 15.0
 """Seconds: what takes longer than this in all rounds together is measured in fewer, but at least two."""
 
 CUT_OFF = {"checkpoint", "weights", "weights_archive", "manifest", "publish"}
-"""What new weights stale: their architecture, and with it tokenizer, program and library, is as it was."""
+"""What new weights stale: their architecture, and with it tokenizer, program, library and link, is as it was."""
 
-DOWNSTREAM = CUT_OFF | {"tokenizer", "program", "library", "library_archive"}
+DOWNSTREAM = CUT_OFF | {"tokenizer", "program", "library", "link", "library_archive"}
 """What a tool runs that has no early cut-off: all that is downstream of the checkpoint."""
 
 

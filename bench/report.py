@@ -91,8 +91,9 @@ on {cpu}, {cores} cores, {memory_gib} GiB, {system}, Python {python}
   slowest. The tools take turns, round by round. What takes long is measured in fewer rounds, but at least two.
 - **Times ours** is taken within each round: how many times as long as ours the tool's run took. Below 1 it was faster.
 - **Ran** is how many nodes a run ran; every run is checked to have run exactly those that it should. New weights of the
-  same architecture stale 5 of 9 nodes; that tokenizer, program and library are kept is early cut-off (for ninja:
-  `restat`, and outputs replaced only if they differ). Snakemake decides what to run before it runs anything: all 9.
+  same architecture stale 5 of {nodes} nodes; that tokenizer, program, library and link are kept is early cut-off (for
+  ninja: `restat`, and outputs replaced only if they differ). Snakemake decides what to run before it runs anything: all
+  {nodes}.
 - Each tool is asked in its usual, silent way, one job at a time: `ninja`, `doit` (plain file dependencies),
   `snakemake --cores 1`, `dvc repro` with outputs outside of its cache. ninja trusts time stamps; doit and Snakemake
   look at contents where those differ; DVC and we trust digests, remembered by `stat`. Ours also reads and checks the
