@@ -72,7 +72,7 @@ def _call(machine: Any, function: Mapping[str, Any]) -> Callable[[], object]:
     """A call of one function with buffers of its own, as in the middle of a word."""
     from g2p_build.runtime import vm
 
-    filled = {"position": _POSITION, "mask": 1, "length": function["input_len"]}
+    filled = {"position": _POSITION, "length": function["input_len"]}
     arguments = []
     for tensor in function["inputs"]:
         if tensor["kind"] == "weight":
