@@ -82,8 +82,7 @@ def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> str:
     for name, given in (call for function in read for call in function.calls):
         used.setdefault(name, []).append(given)
     parts = [
-        "/* Made of a model's Relax functions, arenas laid out: tensors that are never needed together share memory.",
-        " * n is the number of rows that are computed, m that of their inputs' positions. */",
+        "/* Made of a model's Relax functions, arenas laid out: tensors never needed together share memory. */",
         '#include "program.h"',
         "",
         *(_declaration(name, kernels[name], given) for name, given in sorted(used.items())),
@@ -214,16 +213,12 @@ def _declaration(name: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_Ten
 
 def _definition(function: _Function, kernels: Mapping[str, tirx.PrimFunc]) -> str:
     lines = [f"static void {_short(function)}(const struct g2p_run *run) {{"]
-    calls = [_call(function, name, kernels[name], given) for name, given in function.calls]
-    used = {word for call in calls for word in re.findall(r"\b[nm]\b", call)}
-    lines += [
-        f"  const int32_t {name} = run->{field};" for name, field in (("n", "rows"), ("m", "positions")) if name in used
-    ]
     for offset, tensor in function.tensors:
         c_type, shape = _C_TYPES[tensor.dtype], ", ".join(map(str, tensor.shape))
         address = f"({c_type} *)(void *)(run->arena + {offset})"
         lines.append(f"  {c_type} *const {tensor.place.text} = {address}; /* [{shape}] */")
-    return "\n".join([*lines, *calls, "}\n"])
+    lines += [_call(function, name, kernels[name], given) for name, given in function.calls]
+    return "\n".join([*lines, "}\n"])
 
 
 def _short(function: _Function) -> str:
@@ -245,12 +240,12 @@ def _call(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence
         elif extent.name == _ROWS and any(tensor.place.packed for tensor, _ in of_extent):
             for tensor, _ in of_extent:  # what the kernel writes is packed as what it reads
                 tensor.place.packed = True
-            counts.append("m")
+            counts.append("run->positions")
         elif value % function.batch:
             raise BuildError(f"function {function.name}: {name}'s {extent.name}, {value}, is no multiple of the batch")
         else:
             each = value // function.batch
-            counts.append("n" if each == 1 else f"n * {each}")
+            counts.append("run->rows" if each == 1 else f"run->rows * {each}")
     return f"  {SYMBOLS}{name}({', '.join([tensor.place.text for tensor in given] + counts)});"
 
 
