@@ -28,7 +28,7 @@ from rich.progress import Progress
 from bench.contenders import OURS, PEERS, Contender, change_weights, leaf_names, lose_product, make, overrides
 from bench.graphs import Step, steps
 from bench.report import Cell, markdown
-from g2p_build import config
+from g2p_build.config import compose
 
 __all__ = ["SCENARIOS", "Scenario", "measure"]
 
@@ -160,7 +160,7 @@ def _plan(folder: Path) -> list[Step]:
     example.mkdir()
     for file in ("config.json", "model.safetensors"):
         (example / file).touch()
-    [variant] = config.variants(["checkpoint=path", f"checkpoint.path={example}", *overrides([])[2:]])
+    [variant] = compose.variants(["checkpoint=path", f"checkpoint.path={example}", *overrides([])[2:]])
     return steps(variant)
 
 

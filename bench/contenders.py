@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.graphs import LEAF, RAN, Step, leaf_file, write
-from g2p_build import config
+from g2p_build.config import compose
 
 __all__ = ["OURS", "PEERS", "Contender", "change_weights", "leaf_names", "lose_product", "make", "overrides"]
 
@@ -183,7 +183,7 @@ def _checkpoint() -> dict[str, bytes]:
 
     from g2p_build.checkpoints.random_weights import random_checkpoint
 
-    [variant] = config.variants(["checkpoint=random", *(f"checkpoint.shape.{field}" for field in SMALL)])
+    [variant] = compose.variants(["checkpoint=random", *(f"checkpoint.shape.{field}" for field in SMALL)])
     assert variant.checkpoint.shape is not None
     shape = dataclasses.asdict(variant.checkpoint.shape)
     _, tensors = random_checkpoint(shape, seed=0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from g2p_build import graph
 from g2p_build.checkpoints.files import local_files
-from g2p_build.variant import Variant
+from g2p_build.config.variant import Variant
 
 __all__ = ["LEAF", "RAN", "WRITERS", "Step", "leaf_file", "steps", "write"]
 

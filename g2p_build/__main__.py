@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from g2p_build import config
+from g2p_build.config import compose
 from g2p_build.errors import BuildError
 
 __all__ = ["main"]
@@ -21,14 +21,14 @@ __all__ = ["main"]
 
 def main() -> None:
     """Builds what the command line asks for; exits with 2 and one line where it cannot."""
-    config.register_schema()
+    compose.register_schema()
     arguments = get_args_parser().parse_args()
     try:
         shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
         if not any(shows):
-            asked = config.variants([line for line in arguments.overrides if not re.match(r"[+~]*hydra[./]", line)])
+            asked = compose.variants([line for line in arguments.overrides if not re.match(r"[+~]*hydra[./]", line)])
             if len(asked) > 1 and not arguments.multirun:
-                raise config.ConfigError(f"this is a sweep over {len(asked)} variants: add -m")
+                raise compose.ConfigError(f"this is a sweep over {len(asked)} variants: add -m")
         # Hydra reports an exception as one of its own configs', unless told to let it through.
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")
         _job()
@@ -37,17 +37,22 @@ def main() -> None:
         sys.exit(2)
 
 
-@hydra.main(config_path=str(config.CONF), config_name="config", version_base="1.3")
+@hydra.main(config_path=str(compose.CONF), config_name="config", version_base="1.3")
 def _job(composed: DictConfig) -> None:
-    from g2p_build import build, graph, publish, trees
+    from g2p_build import graph
+    from g2p_build.engine import build
+    from g2p_build.products import publish
+    from g2p_build.store import trees
 
-    nodes = graph.nodes(config.composed(composed, HydraConfig.get().runtime.choices))
-    (default,) = config.variants()
+    variant = compose.composed(composed, HydraConfig.get().runtime.choices)
+    nodes = graph.nodes(variant)
+    (default,) = compose.variants()
     root = build.cache_root()
     build.ensure(root, nodes.values())
-    build.note_tree(root, config.CONF.parent)
-    print(publish.publish(root, config.CONF.parent, nodes, default.name))
-    trees.note(root, config.CONF.parent, nodes, HydraConfig.get().overrides.task)
+    build.note_tree(root, compose.CONF.parent)
+    print(publish.publish(root, compose.CONF.parent, nodes, default.name))
+    keys = build.keys(root, nodes.values())
+    trees.note(root, compose.CONF.parent, variant.name, HydraConfig.get().overrides.task, keys)
     trees.save(root)
 
 

@@ -17,8 +17,8 @@ from functools import cache
 from typing import Any
 
 from g2p_build.checkpoints.files import EMBEDDED
-from g2p_build.linked import CORE, linked_files
-from g2p_build.variant import Checkpoint, Variant
+from g2p_build.config.variant import Checkpoint, Variant
+from g2p_build.native.files import CORE, linked_files
 
 __all__ = ["Node", "nodes", "order"]
 

@@ -33,18 +33,18 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
     # Late, because they take a while: Ctrl-C is one line in the meantime too.
     from doit.exceptions import InvalidDodoFile
 
-    from g2p_build import config, trees
-    from g2p_build.build import cache_root, note_tree
+    from g2p_build.config import compose
+    from g2p_build.engine.build import cache_root, note_tree
     from g2p_build.errors import BuildError
-    from g2p_build.store import digests, in_use, scratch
+    from g2p_build.store import digests, in_use, scratch, trees
     from tasks import bench, compile, gc, golden, ir, manifests, profile, reproduce, stages, tune, variants, verify, why
     from tasks.plan import Plan
     from tasks.reporter import Reporter
 
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
-        wanted = config.variants(overrides)
-        [default] = config.variants([])
+        wanted = compose.variants(overrides)
+        [default] = compose.variants([])
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
     root = cache_root()

@@ -1,8 +1,8 @@
 """`doit clean …`: takes what was published of the variants asked for out of the tree again."""
 
 from g2p_build import graph
+from g2p_build.config.variant import Variant
 from g2p_build.errors import BuildError
-from g2p_build.variant import Variant
 from tasks.plan import Plan
 
 __all__ = ["remove_products"]
@@ -16,7 +16,7 @@ def remove_products(plan: Plan, variant: Variant, dryrun: bool) -> None:
     """
     from rich.filesize import decimal
 
-    from g2p_build.unpublish import unpublish
+    from g2p_build.products.unpublish import unpublish
 
     try:
         gone = unpublish(plan.root, plan.tree, graph.nodes(variant), plan.default.name, dryrun)

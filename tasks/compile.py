@@ -6,9 +6,12 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build import graph, publish, trees
+from g2p_build import graph
+from g2p_build.config.variant import Variant
+from g2p_build.engine import build
 from g2p_build.errors import BuildError
-from g2p_build.variant import Variant
+from g2p_build.products import publish
+from g2p_build.store import trees
 from tasks.clean import remove_products
 from tasks.plan import Plan
 from tasks.stages import THREADED
@@ -57,15 +60,20 @@ def _is_published(plan: Plan, variant: Variant) -> bool:
     nodes = graph.nodes(variant)
     there = publish.published(plan.root, plan.tree, nodes, plan.default.name)
     if there:
-        trees.note(plan.root, plan.tree, nodes, plan.overrides)
+        _note(plan, variant)
     return there
+
+
+def _note(plan: Plan, variant: Variant) -> None:
+    keys = build.keys(plan.root, graph.nodes(variant).values())
+    trees.note(plan.root, plan.tree, variant.name, plan.overrides, keys)
 
 
 def _publish(plan: Plan, variant: Variant) -> TaskFailed | None:
     nodes = graph.nodes(variant)
     try:
         publish.publish(plan.root, plan.tree, nodes, plan.default.name)
-        trees.note(plan.root, plan.tree, nodes, plan.overrides)
+        _note(plan, variant)
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     return None

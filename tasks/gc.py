@@ -53,13 +53,13 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 def _collect(plan: Plan, keep: str, most: str, delete: bool, as_json: bool) -> TaskFailed | None:
     from rich.filesize import decimal
 
-    from g2p_build import gc, quantities
+    from g2p_build.store import collect, quantities
 
     if plan.overrides:
         return TaskFailed(f"it is for the whole cache and takes no overrides: leave out {' '.join(plan.overrides)}")
     try:
         limit = quantities.size(most) if most else None
-        garbage = (gc.remove if delete else gc.find)(plan.root, quantities.age(keep), limit)
+        garbage = (collect.remove if delete else collect.find)(plan.root, quantities.age(keep), limit)
     except BuildError as error:
         return TaskFailed(str(error))
     rows: list[dict[str, Any]] = [

@@ -5,7 +5,8 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build import build, graph
+from g2p_build import graph
+from g2p_build.engine import build
 from g2p_build.errors import BuildError
 from tasks.plan import Plan
 
@@ -25,7 +26,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 
 def _regenerate(plan: Plan) -> TaskFailed | None:
-    from g2p_build.golden import regenerate
+    from g2p_build.reference.golden import regenerate
 
     checkpoint = graph.nodes(plan.default)["checkpoint"]
     try:

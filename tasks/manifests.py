@@ -29,7 +29,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
     from rich.filesize import decimal
 
-    from g2p_build.overview import overview
+    from g2p_build.products.status import overview
 
     if plan.overrides:
         return TaskFailed(f"it lists all there are and takes no overrides: leave out {' '.join(plan.overrides)}")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from g2p_build.variant import Variant
+from g2p_build.config.variant import Variant
 
 __all__ = ["Plan"]
 

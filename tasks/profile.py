@@ -8,12 +8,13 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build import build, graph
+from g2p_build import graph
 from g2p_build.bench.counterparts import on_virtual_machine
+from g2p_build.config.variant import Variant
+from g2p_build.engine import build
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node
 from g2p_build.runtime import G2PError, index
-from g2p_build.variant import Variant
 from tasks.output import show
 from tasks.plan import Plan
 from tasks.tool import run_tool

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from doit.exceptions import BaseFail, InvalidTask, UnmetDependency
 from doit.reporter import ConsoleReporter
 
-from g2p_build import build, graph
+from g2p_build import graph
+from g2p_build.engine import build
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node
 from g2p_build.store import actions, records

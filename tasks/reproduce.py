@@ -32,7 +32,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 
 def _reproduce(plan: Plan, as_json: bool) -> TaskFailed | None:
-    from g2p_build.reproduce import build_apart, compare, compare_with_published
+    from g2p_build.products.reproduce import build_apart, compare, compare_with_published
 
     found = []
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build import build, worker
+from g2p_build.engine import build, worker
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node, order
 from tasks.plan import Plan

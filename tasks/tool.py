@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from g2p_build import build, worker
+from g2p_build.engine import build, worker
 from g2p_build.graph import Node
 from g2p_build.store.scratch import scratch
 from tasks.plan import Plan

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from g2p_build import config
+from g2p_build.config import compose
 from tasks.output import show
 from tasks.plan import Plan
 
@@ -26,7 +26,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 
 def _show(plan: Plan, as_json: bool) -> None:
-    rows: list[dict[str, Any]] = [config.as_json(variant) for variant in plan.variants]
+    rows: list[dict[str, Any]] = [compose.as_json(variant) for variant in plan.variants]
     if not as_json:
         rows = [
             row

@@ -6,8 +6,9 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build import graph, publish
+from g2p_build import graph
 from g2p_build.errors import BuildError
+from g2p_build.products import publish
 from tasks.output import progress, show
 from tasks.plan import Plan
 
@@ -45,7 +46,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 
 def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed | None:
-    from g2p_build.verify import as_manifest, golden_set, read_word_set, verify
+    from g2p_build.reference.verify import as_manifest, golden_set, read_word_set, verify
 
     failed = []
     try:
@@ -74,7 +75,7 @@ def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed 
 
 
 def _compare_prompts(plan: Plan, words: str, as_json: bool) -> TaskFailed | None:
-    from g2p_build.verify import compare_prompts, read_word_set
+    from g2p_build.reference.verify import compare_prompts, read_word_set
 
     if not words:
         return TaskFailed("--prompts needs a dictionary to score against: --words PATH")

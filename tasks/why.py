@@ -8,7 +8,7 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
-from g2p_build.explain import Explanation, Reason, explain
+from g2p_build.products.why import Explanation, Reason, explain
 from tasks.output import show
 from tasks.plan import Plan
 

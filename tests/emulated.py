@@ -44,7 +44,7 @@ class Zig:
 
 def golden_lines(field: str) -> list[str]:
     """A field of each of the golden words."""
-    rows = json.loads((ROOT / "g2p_build" / "golden" / "embedded.json").read_bytes())["words"]
+    rows = json.loads((ROOT / "g2p_build" / "reference" / "golden" / "embedded.json").read_bytes())["words"]
     assert len(rows) == 60
     return [row[field] for row in rows]
 

@@ -18,8 +18,8 @@ import torch
 from conftest import DEFAULT, ROOT, Tree, copy_tree
 from safetensors.torch import load_file, save_file
 
-from g2p_build.publish import render
 from g2p_build.runtime import manifest as contract
+from g2p_build.store.files import readable_json
 
 EMBEDDED = ROOT / "g2p_build" / "checkpoints" / "embedded"
 
@@ -184,7 +184,7 @@ def edit_manifest(edit: Callable[[dict[str, Any]], Any], sealed: bool = True) ->
         edit(data)
         if sealed:
             data["digest"] = contract.digest(data)
-        manifest.write_bytes(render(data))
+        manifest.write_bytes(readable_json(data))
 
     return change
 
@@ -202,7 +202,7 @@ def edit_archive(role: str, edit: Callable[[Path], Any], sealed: bool = False) -
             data["archives"][role]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
             data["archives"][role]["size"] = path.stat().st_size
             data["digest"] = contract.digest(data)
-            manifest.write_bytes(render(data))
+            manifest.write_bytes(readable_json(data))
 
     return change
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from g2p_build.config import CONF, ConfigError, variants
+from g2p_build.config.compose import CONF, ConfigError, variants
 
 REVISION = "0123456789abcdef" * 2 + "01234567"
 

@@ -111,7 +111,9 @@ def test_a_kill_leaves_an_index_of_what_is_there(copy: Tree, killed_at: int) -> 
 import os, signal
 from pathlib import Path
 import tasks
-from g2p_build import config, graph, unpublish
+from g2p_build.config import compose
+from g2p_build import graph
+from g2p_build.products import unpublish
 unlink, calls = Path.unlink, []
 def dying(path, missing_ok=False):
     if path.suffix in (".json", ".tar"):
@@ -120,7 +122,7 @@ def dying(path, missing_ok=False):
         os.kill(os.getpid(), signal.SIGKILL)
     unlink(path, missing_ok)
 Path.unlink = dying
-[variant] = config.variants()
+[variant] = compose.variants()
 unpublish.unpublish(Path({str(copy.cache)!r}), Path({str(copy.root)!r}), graph.nodes(variant), variant.name)
 """
     assert copy.run(sys.executable, "-c", code).returncode == -9

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from g2p_build import config
-from g2p_build.config import CONF, ConfigError, Variant, as_json, variants
+from g2p_build.config import compose as conf
+from g2p_build.config import resolve
+from g2p_build.config.compose import CONF, ConfigError, Variant, as_json, variants
 from g2p_build.runtime.cpu import CPU_FEATURES, host_cpu, host_triple
 
 REVISION = "0123456789abcdef" * 2 + "01234567"
@@ -207,7 +208,7 @@ def test_the_same_difference_written_another_way_has_the_same_name() -> None:
 
 @pytest.fixture(scope="module")
 def hydra_tree() -> Iterator[None]:
-    config.register_schema()
+    conf.register_schema()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         yield
 
@@ -222,7 +223,7 @@ def as_hydra_does(overrides: list[str]) -> list[Variant]:
     for job in jobs:
         composed = compose("config", overrides=list(job), return_hydra_config=True)
         choices = OmegaConf.to_container(composed.hydra.runtime.choices)
-        found.append(config.composed(OmegaConf.masked_copy(composed, [k for k in composed if k != "hydra"]), choices))
+        found.append(conf.composed(OmegaConf.masked_copy(composed, [k for k in composed if k != "hydra"]), choices))
     return list(dict.fromkeys(found))
 
 
@@ -269,10 +270,10 @@ def test_hydra_composes_the_same_variants_of_any_sweep(hydra_tree: None, overrid
     assert _variants_or_error(variants, overrides) == _variants_or_error(as_hydra_does, overrides)
 
 
-def _variants_or_error(resolve, overrides: list[str]):  # type: ignore[no-untyped-def]
+def _variants_or_error(compose_all, overrides: list[str]):  # type: ignore[no-untyped-def]
     try:
-        found = resolve(overrides)
-        config.checks.names(found)
+        found = compose_all(overrides)
+        resolve.names(found)
     except ConfigError as error:
         return str(error)
     return found

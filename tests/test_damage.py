@@ -15,9 +15,10 @@ import pytest
 from conftest import DEFAULT, SMALL, Tree, Undisturbed, products
 from faults import SEED, errors, flip_a_bit, leftovers, some
 
-from g2p_build import config, publish
+from g2p_build.config import compose
 from g2p_build.graph import Node, nodes
-from g2p_build.publish import published
+from g2p_build.products import publish
+from g2p_build.products.publish import published
 from g2p_build.runtime import load
 from g2p_build.runtime.errors import G2PError, TamperedArchive
 from g2p_build.store import actions, blobs
@@ -79,7 +80,7 @@ def test_a_product_with_a_flipped_bit_is_not_current_and_is_refused_by_the_runti
     own: Tree, trial: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("G2P_CACHE", str(tmp_path / "unpacked"))
-    graph = nodes(*config.variants(SMALL))
+    graph = nodes(*compose.variants(SMALL))
     assert is_published(own, graph)
     [manifest] = [own.root / name for name in products(own) if name.startswith("manifests") and "index" not in name]
     for name in products(own):

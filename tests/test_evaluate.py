@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from g2p_build.errors import BuildError
-from g2p_build.evaluate import Score, edits, read_dictionary, score
+from g2p_build.reference.scores import Score, edits, read_dictionary, score
 
 
 @pytest.mark.parametrize(
@@ -102,5 +102,5 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 
 
 def test_scoring_needs_no_torch() -> None:
-    code = "import sys, g2p_build.evaluate; print('torch' in sys.modules)"
+    code = "import sys, g2p_build.reference.scores; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "False\n"

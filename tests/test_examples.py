@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conftest import DEFAULT, ROOT, Tree
 
-from g2p_build.golden import FOLDER
+from g2p_build.reference.golden import FOLDER
 
 
 def test_a_loader_of_the_standard_library_alone(built: Tree, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import CACHED, CACHELESS, DEFAULT, HALF, ROOT, Tree
 
-from g2p_build.config import variants
-from g2p_build.golden import FOLDER, regenerate, words
+from g2p_build.config.compose import variants
+from g2p_build.reference.golden import FOLDER, regenerate, words
 from g2p_build.runtime import G2P, load
 
 GOLDEN = json.loads((FOLDER / "embedded.json").read_text(encoding="utf-8"))["words"]

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from g2p_build.config import variants
+from g2p_build.config.compose import variants
 from g2p_build.graph import nodes, order
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from g2p_build.config import CONF, variants
+from g2p_build.config.compose import CONF, variants
 
 
 def python(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -17,7 +17,7 @@ def python(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 def test_variants_need_neither_torch_nor_tvm(tmp_path: Path) -> None:
     code = (
-        "import sys; from g2p_build.config import variants; variants(['matrix=smoke']);"
+        "import sys; from g2p_build.config.compose import variants; variants(['matrix=smoke']);"
         "print(sorted({'torch', 'tvm', 'tvm_ffi', 'transformers', 'numpy', 'doit'} & set(sys.modules)))"
     )
     assert python("-c", code, cwd=tmp_path).stdout == "[]\n"
@@ -46,13 +46,15 @@ def test_the_hydra_app_refuses_in_one_line(tmp_path: Path, arguments: list[str],
 # Says what would be built and published instead of doing it, which other tests do.
 ASKED = """
 import runpy, sys
-from g2p_build import build, publish, trees
+from g2p_build.engine import build
+from g2p_build.store import trees
+from g2p_build.products import publish
 from g2p_build.errors import BuildError
 def ensure(root, nodes):
     if "FAIL" in str(list(nodes)): raise BuildError("the stage failed")
 build.ensure = ensure
 publish.publish = lambda root, tree, nodes, default: nodes["manifest"].label
-trees.note = lambda root, tree, nodes, overrides: None
+trees.note = lambda *arguments: None
 sys.argv = ["g2p_build", *sys.argv[1:]]
 runpy.run_module("g2p_build", run_name="__main__")
 """

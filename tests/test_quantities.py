@@ -3,7 +3,7 @@
 import pytest
 
 from g2p_build.errors import BuildError
-from g2p_build.quantities import age, size
+from g2p_build.store.quantities import age, size
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import torch
 from transformers import ByT5Tokenizer, T5ForConditionalGeneration
 
 from g2p_build.checkpoints.files import EMBEDDED
-from g2p_build.reference import Reference, text_of
+from g2p_build.config.variant import Checkpoint
+from g2p_build.reference.generate import Reference, text_of
 from g2p_build.stages import checkpoint as stage
-from g2p_build.variant import Checkpoint
 
 PROMPTED = Checkpoint("embedded", "embedded", None, None, None, None, 0, "<{lang}>:{space}{word}", True, False)
 WORDS = ["knight", "a", "o'clock", "pronunciation", "naïve"]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from conftest import DEFAULT, ROOT, SMALL, Tree, Undisturbed, copy_tree, products
 
-from g2p_build import config
-from g2p_build.reproduce import Comparison, compare
+from g2p_build.config import compose
+from g2p_build.products.reproduce import Comparison, compare
 
 LONG = pytest.mark.long
 
@@ -143,7 +143,7 @@ LIBRARY = {"model.so": b"\x7fELF" + bytes(1000), "tokenizer.json": b"{}"}
 def test_a_difference_is_found_at_its_offset(
     tmp_path: Path, changed: dict[str, bytes], member: str | None, offset: int | None, member_offset: int | None
 ) -> None:
-    [variant] = config.variants([])
+    [variant] = compose.variants([])
     assert variant.name == DEFAULT
     one, other = (
         tree_of(tmp_path / part, DEFAULT, content) for part, content in (("one", LIBRARY), ("other", LIBRARY | changed))
@@ -156,7 +156,7 @@ def test_a_difference_is_found_at_its_offset(
 
 
 def test_equal_files_are_identical_whatever_they_are_called(tmp_path: Path) -> None:
-    [variant] = config.variants([])
+    [variant] = compose.variants([])
     one = tree_of(tmp_path / "one", DEFAULT, LIBRARY)
     assert compare(variant, one, one) == [
         Comparison(DEFAULT, f"dist/{next((one / 'dist').iterdir()).name}", "second build", "identical"),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import CACHED, ROOT, Tree, copy_tree
 
-from g2p_build.golden import FOLDER, words
+from g2p_build.reference.golden import FOLDER, words
 from g2p_build.runtime import load
 
 CRATE = ROOT / "rust"

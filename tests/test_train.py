@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import T5ForConditionalGeneration
 
-from g2p_build import train
 from g2p_build.checkpoints.files import EMBEDDED, local_files
 from g2p_build.checkpoints.tensors import read_checkpoint
+from g2p_build.training import train
 
 SAMPLE = {
     "spa-latin": """casa kasa, perro pɛɾo, gato gato, mesa mɛsa, silla siʎa, libro libro, agua agwa, fuego fwɛgo,
@@ -81,7 +81,7 @@ def test_a_killed_run_resumes_from_its_last_saved_state(data: Path, tmp_path: Pa
     run = arguments(data, tmp_path / "whole", "--steps", "200", "--save-every", "20")
     assert train.main(run) == 0
     killed = arguments(data, tmp_path / "killed", "--steps", "200", "--save-every", "20")
-    with subprocess.Popen([sys.executable, "-m", "g2p_build.train", *killed], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-m", "g2p_build.training", *killed], stdout=subprocess.PIPE) as process:
         while not (tmp_path / "killed" / "state.pt").exists():
             assert process.poll() is None
             time.sleep(0.005)
@@ -90,7 +90,7 @@ def test_a_killed_run_resumes_from_its_last_saved_state(data: Path, tmp_path: Pa
     assert not (tmp_path / "killed" / "model.safetensors").exists()
     step = torch.load(tmp_path / "killed" / "state.pt", weights_only=True)["step"]
     assert 0 < step < 200
-    command = [sys.executable, "-m", "g2p_build.train", *killed]
+    command = [sys.executable, "-m", "g2p_build.training", *killed]
     resumed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert f"from step {step}" in resumed
     assert files(tmp_path / "killed") == files(tmp_path / "whole")

@@ -9,7 +9,9 @@ import pytest
 from checkouts import Checkout, flip_a_bit
 from conftest import SMALL, products
 
-from g2p_build import config, explain, graph, schema
+from g2p_build import graph
+from g2p_build.config import compose, schema
+from g2p_build.products.why import Reason, _field, _flat
 from g2p_build.store import records
 
 PROGRAM = "program:small-b1-i32-o64-float32-kv"
@@ -101,7 +103,7 @@ def test_changed_files_have_their_names(
     mine: Checkout, change: Callable[[Checkout], object], stage: str, expected: list[str]
 ) -> None:
     change(mine)
-    assert [str(explain.Reason(**reason)) for reason in why(mine)[stage]["reasons"]] == expected
+    assert [str(Reason(**reason)) for reason in why(mine)[stage]["reasons"]] == expected
     said = table(mine)
     assert all(phrase in said for phrase in expected)
 
@@ -253,11 +255,11 @@ def test_a_hydra_multirun_is_remembered_too(mine: Checkout) -> None:
 
 
 def test_every_parameter_of_every_stage_has_a_name_that_the_command_line_knows() -> None:
-    known = set(config._paths(schema.VariantConf)) - {"checkpoint", "target", "max_lens"}
-    [embedded] = config.variants()
-    [random] = config.variants(SMALL)
+    known = set(compose._paths(schema.VariantConf)) - {"checkpoint", "target", "max_lens"}
+    [embedded] = compose.variants()
+    [random] = compose.variants(SMALL)
     for variant in (embedded, random):
         for node in graph.nodes(variant).values():
-            names = {explain._field(node.stage, name) for name in explain._flat(node.params)}
+            names = {_field(node.stage, name) for name in _flat(node.params)}
             # The variant's own name, its weights' and those of its files follow from the other fields.
             assert {name for name in names if not name.startswith("files.")} - {"name", "weights_name"} <= known

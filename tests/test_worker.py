@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from g2p_build import worker
+from g2p_build.engine import worker
 from g2p_build.errors import BuildError
 
 Stage = Callable[[str], str]

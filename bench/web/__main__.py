@@ -21,13 +21,14 @@ from typing import Any
 from rich.console import Console
 
 from bench.report import Spread, ratios
-from g2p_build import build, config
 from g2p_build.bench import contenders, machine, workload
 from g2p_build.bench.command import checkpoint_files
 from g2p_build.bench.peers import interpreter
 from g2p_build.bench.prepare import prepared
 from g2p_build.bench.setup import Setup
-from g2p_build.variant import Variant
+from g2p_build.config import compose
+from g2p_build.config.variant import Variant
+from g2p_build.engine import build
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "benchmarks"
@@ -47,7 +48,7 @@ def main() -> None:
     say = Console(stderr=True).print
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        variants = config.variants(OVERRIDES)
+        variants = compose.variants(OVERRIDES)
         for variant in variants:
             _unpack(variant.name, folder / variant.dtype)
         for graph in GRAPHS:

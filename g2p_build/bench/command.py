@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from g2p_build import build, graph
+from g2p_build import graph
 from g2p_build.bench import contenders, counterparts, lists, machine, measure, workload
 from g2p_build.bench.contenders import Contender
 from g2p_build.bench.opening import opening
+from g2p_build.config.variant import Variant
+from g2p_build.engine import build
 from g2p_build.errors import BuildError
 from g2p_build.store.scratch import scratch
-from g2p_build.variant import Variant
 
 __all__ = ["FORCED_TOKENS", "Options", "bench", "checkpoint_files", "options"]
 

@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from g2p_build.config.variant import Variant
 from g2p_build.errors import BuildError
-from g2p_build.variant import Variant
 
 __all__ = ["OURS", "PEERS", "TRUTH", "Contender", "chosen", "ours"]
 

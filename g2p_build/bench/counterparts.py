@@ -5,9 +5,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from g2p_build import build, graph
+from g2p_build import graph
+from g2p_build.config.variant import Variant
+from g2p_build.engine import build
 from g2p_build.store.scratch import scratch
-from g2p_build.variant import Variant
 
 __all__ = ["built", "endless", "on_virtual_machine"]
 

@@ -15,9 +15,9 @@ from g2p_build.bench.prepare import prepared
 from g2p_build.bench.process import Failed, Process
 from g2p_build.bench.results import ALL, Row, Running, failure, rows, said
 from g2p_build.bench.setup import Batch, Setup, Word
+from g2p_build.config.variant import Variant
 from g2p_build.store.scratch import scratch
 from g2p_build.store.sources import PACKAGE
-from g2p_build.variant import Variant
 
 __all__ = ["SECONDS", "SETTLE", "Plan", "function_times", "run", "setup_of", "started"]
 

@@ -12,14 +12,15 @@ from typing import Any
 
 from filelock import FileLock
 
-from g2p_build import build, graph
+from g2p_build import graph
 from g2p_build.bench.contenders import Contender
 from g2p_build.bench.process import Failed
 from g2p_build.bench.setup import Word
 from g2p_build.bench.summary import plain, ratios, spread
+from g2p_build.config.variant import Variant
+from g2p_build.engine import build
 from g2p_build.store.digests import digest_of, file_digest
 from g2p_build.store.sources import PACKAGE
-from g2p_build.variant import Variant
 
 __all__ = ["TORCH", "opening"]
 

@@ -5,10 +5,10 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from g2p_build import golden
 from g2p_build.bench.setup import Batch, Word
-from g2p_build.evaluate import read_dictionary
-from g2p_build.variant import Variant
+from g2p_build.config.variant import Variant
+from g2p_build.reference import golden
+from g2p_build.reference.scores import read_dictionary
 
 __all__ = ["PROMPT_BYTES", "batches", "buckets", "evenly", "listed", "made_up", "real"]
 

@@ -11,7 +11,7 @@ from g2p_build.runtime.errors import G2PError, InvalidArchive, InvalidManifest, 
 from g2p_build.runtime.manifest import read_again
 
 if TYPE_CHECKING:
-    from g2p_build.runtime.virtual_machine import VirtualMachine
+    from g2p_build.runtime.vm.engine import VirtualMachine
 
 __all__ = ["G2P", "load"]
 
@@ -55,7 +55,7 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0) -> "G2P"
     if data["target"]["link"] == "standalone":
         return G2P(data, standalone.open_model(library, mapped), threads)
     try:
-        from g2p_build.runtime.virtual_machine import VirtualMachine
+        from g2p_build.runtime.vm.engine import VirtualMachine
     except ModuleNotFoundError as error:
         raise LibraryFailed(
             f"{data['name']} runs on TVM's virtual machine, which needs {error.name}: pip install 'g2p-build[vm]'"

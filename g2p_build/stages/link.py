@@ -10,9 +10,9 @@ from typing import Any
 
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
 from g2p_build.compiler.objects import check
-from g2p_build.contract import contract
-from g2p_build.kit import kit
-from g2p_build.linked import core_files, shared_name, web_files
+from g2p_build.native.files import core_files, shared_name, web_files
+from g2p_build.native.kit import kit
+from g2p_build.native.tables import contract
 from g2p_build.store.files import canonical_json
 
 __all__ = ["TOOLS", "build", "memory", "source_files"]

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-__all__ = ["canonical_json", "no_folder", "write", "write_atomically"]
+__all__ = ["canonical_json", "no_folder", "readable_json", "write", "write_atomically"]
 
 
 def canonical_json(value: Any) -> bytes:
@@ -15,6 +15,11 @@ def canonical_json(value: Any) -> bytes:
         ValueError: a number that JSON does not have (NaN, infinity).
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def readable_json(value: Any) -> bytes:
+    """Serializes plain data the one way that people and apps read it: sorted keys, a field to a line, UTF-8."""
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def write_atomically(path: Path, data: bytes, temporary: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from g2p_build.errors import BuildError
-from g2p_build.quantities import size
 from g2p_build.store.files import write
+from g2p_build.store.quantities import size
 from g2p_build.store.scratch import scratch, sweep
 
 __all__ = ["limit", "reserved"]

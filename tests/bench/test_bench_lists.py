@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from g2p_build import config
 from g2p_build.bench import contenders, lists, measure
 from g2p_build.bench.contenders import PEERS, Contender
 from g2p_build.bench.process import Failed
 from g2p_build.bench.setup import Setup, Word
+from g2p_build.config import compose
 
-[VARIANT] = config.variants([])
+[VARIANT] = compose.variants([])
 [OURS] = contenders.ours([VARIANT])
 EAGER, PEER = (next(peer for peer in PEERS if peer.name == name) for name in ("eager", "ctranslate2-float32"))
 WORDS = [Word("fin", letter, (5,)) for letter in "abcd"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from g2p_build.bench import plain
-from g2p_build.reference import generate
+from g2p_build.reference.generate import generate
 
 SHAPES = {
     "gated": {"d_model": 48, "d_kv": 8, "d_ff": 64, "num_heads": 3, "num_layers": 2, "feed_forward_proj": "gated-gelu"},

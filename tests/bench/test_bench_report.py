@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from g2p_build import config
 from g2p_build.bench import contenders, plot, report, results
 from g2p_build.bench.contenders import PEERS, Contender
 from g2p_build.bench.setup import Word
+from g2p_build.config import compose
 from g2p_build.errors import BuildError
 
-[VARIANT] = config.variants(["batch=[1,8]"])
+[VARIANT] = compose.variants(["batch=[1,8]"])
 [OURS] = contenders.ours([VARIANT])
 EAGER, INT8 = (next(peer for peer in PEERS if peer.name == name) for name in ("eager", "ctranslate2-int8"))
 BATCHES = {"1": [[Word("fin", "a", (5,))], [Word("fin", "b", (6,))], [Word("fin", "a", (5,))]]}
@@ -163,7 +163,7 @@ def test_a_library_is_chosen_whole_or_at_one_precision() -> None:
 
 
 def test_variants_of_one_dtype_go_by_their_whole_names() -> None:
-    several = config.variants(["batch=1,8", "dtype=float32,float16", "max_lens=short"])[:3]
+    several = compose.variants(["batch=1,8", "dtype=float32,float16", "max_lens=short"])[:3]
     assert [mine.name for mine in contenders.ours(several)] == [
         "ours-embedded-host-b1-i32-o64-float32-kv",
         "ours-float16",
@@ -172,7 +172,7 @@ def test_variants_of_one_dtype_go_by_their_whole_names() -> None:
 
 
 def test_the_virtual_machines_variants_say_so() -> None:
-    several = config.variants(["target.link=standalone,vm", "dtype=float32,float16"])
+    several = compose.variants(["target.link=standalone,vm", "dtype=float32,float16"])
     names = [mine.name for mine in contenders.ours(several)]
     assert sorted(names) == ["ours-float16", "ours-float32", "ours-vm-float16", "ours-vm-float32"]
     assert [mine.engine for mine in contenders.ours(several) if mine.lists] == ["ours", "ours"]

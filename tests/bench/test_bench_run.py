@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from conftest import CACHED, ROOT, Tree, copy_tree
 
-from g2p_build import config
 from g2p_build.bench import counterparts, peers
 from g2p_build.bench.contenders import PEERS
 from g2p_build.bench.engines import ours, ours_vm
 from g2p_build.bench.process import Failed, Process
 from g2p_build.bench.setup import Setup, Word
+from g2p_build.config import compose
 from g2p_build.models.layout import input_buckets
 
 
@@ -126,7 +126,7 @@ def test_our_runtime_can_be_made_to_go_on_and_to_stop(
 ) -> None:
     monkeypatch.setenv("G2P_CACHE", tree.env["G2P_CACHE"])
     tree.compiled("batch=[1,8]")
-    [variant] = config.variants(["batch=[1,8]"])
+    [variant] = compose.variants(["batch=[1,8]"])
     natural = ours.open_model(setup(tree.root / "manifests" / f"{CACHED}.json", threads, None))
     assert natural([[KNIGHT], [KNIGHT] * 8]) == [IDS] * 9
     endless = counterparts.built(tree.cache, counterparts.endless(variant))

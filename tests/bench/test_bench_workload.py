@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from g2p_build import config, golden
 from g2p_build.bench import workload
+from g2p_build.config import compose
+from g2p_build.config.variant import Variant
 from g2p_build.errors import BuildError
-from g2p_build.variant import Variant
+from g2p_build.reference import golden
 
-[EMBEDDED] = config.variants([])
-[RANDOM] = config.variants(["checkpoint=random"])
+[EMBEDDED] = compose.variants([])
+[RANDOM] = compose.variants(["checkpoint=random"])
 WORDS = {"eng-us": ["a", "knight", "through"], "fin": ["talo"]}
 
 

@@ -15,8 +15,9 @@ from bench import contenders
 from bench.build import SCENARIOS, measure
 from bench.graphs import LEAF, WRITERS, Step, steps
 from bench.report import Cell, Spread, markdown, ratios
-from g2p_build import config, graph
-from g2p_build.variant import Variant
+from g2p_build import graph
+from g2p_build.config import compose
+from g2p_build.config.variant import Variant
 
 LEAVES = ["w000", "w001", "w002"]
 
@@ -27,7 +28,7 @@ Edges = set[tuple[frozenset[str], frozenset[str]]]  # a node's inputs and its ou
 def variant(tmp_path: Path) -> Variant:
     for file in ("config.json", "model.safetensors"):
         (tmp_path / file).touch()
-    [found] = config.variants(["checkpoint=path", f"checkpoint.path={tmp_path}"])
+    [found] = compose.variants(["checkpoint=path", f"checkpoint.path={tmp_path}"])
     return found
 
 

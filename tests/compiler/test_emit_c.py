@@ -17,9 +17,9 @@ from g2p_build.compiler.emit_c import emit
 from g2p_build.compiler.pipeline import kernels_object, lowered, target_of
 from g2p_build.compiler.workspace import workspace_bytes
 from g2p_build.errors import BuildError
-from g2p_build.linked import CORE
 from g2p_build.models import ops
 from g2p_build.models.layout import NO_NORM, pack_columns
+from g2p_build.native.files import CORE
 
 BATCH, WIDTH = 4, 40
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-CORE = Path(__file__).parents[2] / "g2p_build" / "core"
+CORE = Path(__file__).parents[2] / "g2p_build" / "native" / "core"
 SHARED = ("error.c", "memory.c", "json.c", "sha256.c", "cpu.c", "files.c", "text.c")
 FLAGS = ("-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{CORE}", f"-I{HERE}")
 

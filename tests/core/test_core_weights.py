@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from g2p_build.runtime.errors import InvalidWeights
-from g2p_build.runtime.weights import ALIGNMENT, PADDING, map_weights
+from g2p_build.runtime.vm.weights import ALIGNMENT, PADDING, map_weights
 
 pytest_plugins = ["core_probe"]
 

@@ -12,8 +12,8 @@ import pytest
 from conftest import CACHED, ROOT, Tree, copy_tree
 
 HERE = Path(__file__).parent
-CORE = ROOT / "g2p_build" / "core"
-WORDS = ROOT / "g2p_build" / "golden" / "words.tsv"
+CORE = ROOT / "g2p_build" / "native" / "core"
+WORDS = ROOT / "g2p_build" / "reference" / "golden" / "words.tsv"
 
 SANITIZERS = {
     "address": ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),

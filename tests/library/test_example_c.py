@@ -11,7 +11,9 @@ from conftest import CACHED, ROOT, Tree
 from kits import archives, gcc, run
 
 SOURCE = ROOT / "examples" / "c"
-GOLDEN = json.loads((ROOT / "g2p_build" / "golden" / "embedded.json").read_text(encoding="utf-8"))["words"]
+GOLDEN = json.loads((ROOT / "g2p_build" / "reference" / "golden" / "embedded.json").read_text(encoding="utf-8"))[
+    "words"
+]
 WORDS = {row["word"]: row["ipa"] for row in GOLDEN if row["lang"] == "vie-n"}
 
 

@@ -9,7 +9,9 @@ from conftest import CACHED, CACHELESS, DEFAULT, ROOT, Tree
 from kits import WORDS, archives, driver, run
 
 VOCABULARY = 384
-GOLDEN = json.loads((ROOT / "g2p_build" / "golden" / "embedded.json").read_text(encoding="utf-8"))["words"]
+GOLDEN = json.loads((ROOT / "g2p_build" / "reference" / "golden" / "embedded.json").read_text(encoding="utf-8"))[
+    "words"
+]
 
 
 def texts(data: bytes) -> list[tuple[list[int], str]]:

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from g2p_build.runtime import errors, greedy, load, tokenizer
-from g2p_build.runtime.virtual_machine import VirtualMachine
+from g2p_build.runtime import errors, load, tokenizer
+from g2p_build.runtime.vm import greedy
+from g2p_build.runtime.vm.engine import VirtualMachine
 
 pytest_plugins = ["toys"]
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from g2p_build.runtime.greedy import plan
+from g2p_build.runtime.vm.greedy import plan
 
 sizes = st.lists(st.integers(1, 64), min_size=1, max_size=4, unique=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import CACHED, DEFAULT, Tree
 
-from g2p_build.golden import FOLDER
+from g2p_build.reference.golden import FOLDER
 from g2p_build.runtime import G2P, errors, load
 
 pytest_plugins = ["toys"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import CACHED, DEFAULT, Tree, copy_tree
 
-from g2p_build.golden import FOLDER
+from g2p_build.reference.golden import FOLDER
 from g2p_build.runtime import G2P, errors, load, standalone
 
 GOLDEN = json.loads((FOLDER / "embedded.json").read_text(encoding="utf-8"))["words"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from g2p_build.runtime.errors import InvalidWeights
-from g2p_build.runtime.weights import ALIGNMENT, map_weights
+from g2p_build.runtime.vm.weights import ALIGNMENT, map_weights
 
 DTYPES = {"F32": np.float32, "F16": np.float16, "I32": np.int32}
 

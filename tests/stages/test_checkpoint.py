@@ -16,8 +16,8 @@ from small_checkpoints import SHAPE, built, checkpoint, run, write, write_pickle
 from transformers import T5ForConditionalGeneration
 
 from g2p_build.models.architecture import from_json
-from g2p_build.pretrained import as_model
-from g2p_build.reference import generate
+from g2p_build.reference.generate import generate
+from g2p_build.reference.pretrained import as_model
 from g2p_build.stages import checkpoint as stage
 
 Config = dict[str, Any]

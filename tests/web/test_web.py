@@ -17,7 +17,7 @@ from conftest import ROOT, Tree, unpacked
 
 HERE = Path(__file__).parent
 PARTS = ("g2p.d.mts", "g2p.h", "g2p.mjs", "g2p.wasm", "package.json")
-GOLDEN = json.loads((ROOT / "g2p_build" / "golden" / "embedded.json").read_bytes())["words"]
+GOLDEN = json.loads((ROOT / "g2p_build" / "reference" / "golden" / "embedded.json").read_bytes())["words"]
 
 TOOLS = ("esbuild@0.28.2", "puppeteer-core@24.43.1", "typescript@7.0.2")
 

@@ -33,7 +33,7 @@ def open_model(setup: Setup) -> Pronounce:
     import torch
 
     from g2p_build.bench import plain
-    from g2p_build.pretrained import as_model
+    from g2p_build.reference.pretrained import as_model
 
     torch.set_num_threads(setup.threads)  # the code that is made depends on it
     model: Any = as_model(*plain.read(Path(setup.folder)))

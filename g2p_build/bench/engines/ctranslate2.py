@@ -22,7 +22,7 @@ def prepare(setup: Setup, checkpoint: Path, out: Path) -> None:
     from transformers import ByT5Tokenizer
 
     from g2p_build.bench import plain
-    from g2p_build.pretrained import as_model, save_checkpoint
+    from g2p_build.reference.pretrained import as_model, save_checkpoint
 
     architecture, state = plain.read(checkpoint)
     exported = out / "transformers"

@@ -22,7 +22,7 @@ def model_files(setup: Setup) -> list[Path]:
 def open_model(setup: Setup) -> Pronounce:
     """Loads the checkpoint stage's files."""
     from g2p_build.bench import plain
-    from g2p_build.pretrained import as_model
+    from g2p_build.reference.pretrained import as_model
 
     return pronouncer(setup, as_model(*plain.read(Path(setup.folder))))
 

@@ -10,7 +10,7 @@ from g2p_build.bench.summary import spread
 
 __all__ = ["DISTRIBUTIONS", "IMPORTS", "LIBRARIES", "function_times", "model_files", "open_model"]
 
-IMPORTS = ("g2p_build.runtime.virtual_machine",)
+IMPORTS = ("g2p_build.runtime.vm.engine",)
 DISTRIBUTIONS = ("apache-tvm-ffi",)
 LIBRARIES = ("/tvm_ffi/", "/libtvm_runtime.", "/model.so")
 
@@ -70,7 +70,7 @@ def _seconds(call: Callable[[], object], count: int) -> float:
 
 def _call(machine: Any, function: Mapping[str, Any]) -> Callable[[], object]:
     """A call of one function with buffers of its own, as in the middle of a word."""
-    from g2p_build.runtime import vm
+    from g2p_build.runtime.vm import library
 
     filled = {"position": _POSITION, "length": function["input_len"]}
     arguments = []
@@ -78,9 +78,9 @@ def _call(machine: Any, function: Mapping[str, Any]) -> Callable[[], object]:
         if tensor["kind"] == "weight":
             arguments.append(machine._tensors[tensor["name"]])
         else:
-            array = vm.aligned_zeros(tuple(tensor["shape"]), tensor["dtype"])
+            array = library.aligned_zeros(tuple(tensor["shape"]), tensor["dtype"])
             array[...] = filled.get(tensor["name"], 0)
-            arguments.append(vm.tensor_of(array))
+            arguments.append(library.tensor_of(array))
     called = machine._library(function["name"])
     return lambda: called(*arguments)
 

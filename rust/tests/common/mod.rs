@@ -23,7 +23,7 @@ pub(crate) struct Word {
 
 /// The sixty golden words, by language.
 pub(crate) fn golden() -> Vec<(String, Vec<Word>)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../g2p_build/golden/embedded.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../g2p_build/reference/golden/embedded.json");
     let data = json::parse(&fs::read(path).unwrap()).unwrap();
     let mut found: Vec<(String, Vec<Word>)> = Vec::new();
     for row in data.get("words").and_then(Value::list).unwrap() {

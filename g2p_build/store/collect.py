@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from g2p_build import trees
 from g2p_build.errors import os_errors_explained
-from g2p_build.store import actions, blobs, in_use
+from g2p_build.store import actions, blobs, in_use, trees
 
 __all__ = ["Garbage", "find", "remove"]
 

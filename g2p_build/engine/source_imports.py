@@ -11,7 +11,7 @@ from types import CodeType
 
 __all__ = ["import_sources"]
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class _FromSource(SourceFileLoader):

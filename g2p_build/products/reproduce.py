@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from g2p_build import build, publish
+from g2p_build.config.overrides import parse
+from g2p_build.config.variant import Variant
+from g2p_build.engine import build
 from g2p_build.errors import BuildError
 from g2p_build.graph import nodes
-from g2p_build.overrides import parse
+from g2p_build.products import publish
 from g2p_build.runtime import manifest as contract
-from g2p_build.variant import Variant
+from g2p_build.store.files import readable_json
 
 __all__ = ["Comparison", "build_apart", "compare", "compare_with_published"]
 
@@ -147,7 +149,7 @@ def compare_with_published(root: Path, tree: Path, variant: Variant, default: st
     # `doit verify` adds what it saw, which is no part of the build.
     manifest = json.loads((tree / file).read_bytes()) | {"verification": None}
     manifest["digest"] = contract.digest(manifest)
-    offset = _first_difference((one / file).read_bytes(), publish.render(manifest))
+    offset = _first_difference((one / file).read_bytes(), readable_json(manifest))
     return [*found, Comparison(variant.name, file, "published", "identical" if offset is None else "differs", offset)]
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from g2p_build import build, graph, publish
+from g2p_build import graph
+from g2p_build.config.variant import Variant
+from g2p_build.engine import build
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node
+from g2p_build.products import publish
 from g2p_build.store import actions, blobs, records
 from g2p_build.store.sources import source_files, source_path
-from g2p_build.variant import Variant
 
 __all__ = ["Explanation", "Reason", "explain"]
 

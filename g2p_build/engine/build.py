@@ -12,7 +12,7 @@ from typing import Any
 import platformdirs
 from filelock import FileLock, Timeout
 
-from g2p_build import worker
+from g2p_build.engine import worker
 from g2p_build.errors import BuildError, os_errors_explained
 from g2p_build.graph import Node
 from g2p_build.store import actions, blobs, digests, in_use, records
@@ -29,6 +29,7 @@ __all__ = [
     "ensure",
     "files",
     "key",
+    "keys",
     "known_components",
     "note_tree",
     "realise",
@@ -95,6 +96,12 @@ def key(root: Path, node: Node) -> str | None:
         return _keys[root, node.name]
     depends = components(root, node)
     return actions.key_of(depends) if depends else None
+
+
+def keys(root: Path, nodes: Iterable[Node]) -> tuple[str, ...]:
+    """The keys of those nodes that have one."""
+    found = (key(root, node) for node in nodes)
+    return tuple(one for one in found if one is not None)
 
 
 def note_tree(root: Path, tree: Path) -> None:

@@ -7,22 +7,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from g2p_build import build, trees
+from g2p_build.engine import build
 from g2p_build.errors import os_errors_explained
 from g2p_build.graph import Node
 from g2p_build.runtime import manifest as contract
 from g2p_build.runtime.errors import InvalidManifest
+from g2p_build.store import trees
 from g2p_build.store.digests import file_digest, remember
-from g2p_build.store.files import write_atomically
+from g2p_build.store.files import readable_json, write_atomically
 
-__all__ = ["index_of", "publish", "published", "read_manifest", "render", "unpublished"]
+__all__ = ["index_of", "publish", "published", "read_manifest", "unpublished"]
 
 SUMMARY = "manifest-1"  # the version of what is remembered of manifests
-
-
-def render(value: Any) -> bytes:
-    """The one spelling of the JSON files that people and apps read."""
-    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def published(root: Path, tree: Path, nodes: dict[str, Node], default: str) -> bool:
@@ -99,12 +95,12 @@ def publish(
             made = build.files(root, nodes[f"{role}_archive"])["archive.tar"]
             _copy(root, made, dist / archive["file"], archive["sha256"])
         path = folder / f"{manifest['name']}.json"
-        _replace(path, render(manifest))
+        _replace(path, readable_json(manifest))
         index = index_of(root, folder, default)
         # The other entries were validated when they were written.
         mine = [entry for entry in index["manifests"] if entry["name"] == manifest["name"]]
         contract.validate_index(index | {"default": None, "manifests": mine})
-        _replace(folder / "index.json", render(index))
+        _replace(folder / "index.json", readable_json(index))
     return path
 
 
@@ -143,7 +139,7 @@ def _summary(path: Path) -> dict[str, Any] | None:
     return {
         "unverified": contract.digest(manifest | {"verification": None}),
         "archives": {archive["file"]: archive["sha256"] for archive in manifest["archives"].values()},
-        "rendered": path.read_bytes() == render(manifest),
+        "rendered": path.read_bytes() == readable_json(manifest),
         "entry": _entry(manifest),
     }
 
@@ -160,7 +156,7 @@ def _indexed(root: Path, folder: Path, default: str) -> dict[str, dict[str, Any]
 def _parsed(path: Path) -> Any:
     try:
         index = json.loads(path.read_bytes())
-        return index if path.read_bytes() == render(index) else None
+        return index if path.read_bytes() == readable_json(index) else None
     except ValueError:
         return None
 

@@ -1,6 +1,6 @@
 """Trains a ByT5-style G2P checkpoint on the CPU, from scratch or from another checkpoint.
 
-    python -m g2p_build.train --data DATA --out OUT --minutes 75
+    python -m g2p_build.training --data DATA --out OUT --minutes 75
 
 DATA holds train/LANG.tsv and, to be scored on, dev/LANG.tsv and test/LANG.tsv (lines of word<TAB>ipa[,ipa...]; the
 first pronunciation is learnt). OUT receives config.json and model.safetensors, and state.pt, from which the same
@@ -28,12 +28,12 @@ from g2p_build.checkpoints.files import local_files
 from g2p_build.checkpoints.random_weights import architecture_from_shape
 from g2p_build.checkpoints.tensors import read_checkpoint
 from g2p_build.errors import BuildError
-from g2p_build.evaluate import Entry, read_dictionary, score
-from g2p_build.examples import Example, batches_of, examples_of, pad, shares_of
 from g2p_build.models.architecture import Architecture, to_json
-from g2p_build.pretrained import as_config, as_model, save_checkpoint, write_whole
-from g2p_build.reference import PAD, generate, text_of, tokens_of
+from g2p_build.reference.generate import PAD, generate, text_of, tokens_of
+from g2p_build.reference.pretrained import as_config, as_model, save_checkpoint, write_whole
+from g2p_build.reference.scores import Entry, read_dictionary, score
 from g2p_build.store.digests import digest_of
+from g2p_build.training.batches import Example, batches_of, examples_of, pad, shares_of
 
 __all__ = ["main", "train"]
 
@@ -259,7 +259,7 @@ def _prompt(text: str) -> str:
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m g2p_build.train", description="Trains a ByT5-style G2P checkpoint.")
+    parser = argparse.ArgumentParser("python -m g2p_build.training", description="Trains a ByT5-style G2P checkpoint.")
     add = parser.add_argument
     add("--data", type=Path, required=True, help="a folder with train/LANG.tsv, dev/LANG.tsv, test/LANG.tsv")
     add("--out", type=Path, required=True, help="the checkpoint's folder; a run killed here is gone on with")
@@ -290,7 +290,3 @@ def main(argv: Sequence[str]) -> int:
         print("interrupted: the same command goes on from the last saved state", file=sys.stderr)
         return 130
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

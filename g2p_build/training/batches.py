@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 
 from g2p_build.errors import BuildError
-from g2p_build.evaluate import Entry
-from g2p_build.reference import EOS, ids_of, tokens_of
+from g2p_build.reference.generate import EOS, ids_of, tokens_of
+from g2p_build.reference.scores import Entry
 
 __all__ = ["Example", "batches_of", "examples_of", "pad", "shares_of"]
 

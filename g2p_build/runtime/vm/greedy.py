@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from g2p_build.runtime.errors import InvalidManifest, InvalidWeights
-from g2p_build.runtime.vm import aligned_zeros, array_of, tensor_of
+from g2p_build.runtime.vm.library import aligned_zeros, array_of, tensor_of
 
 __all__ = ["Bound", "States", "bind", "generate", "plan"]
 

@@ -7,10 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from g2p_build import build, config, graph, publish, trees
+from g2p_build import graph
+from g2p_build.config import compose
+from g2p_build.config.variant import Variant
+from g2p_build.engine import build
 from g2p_build.errors import BuildError
+from g2p_build.products import publish
+from g2p_build.store import trees
 from g2p_build.store.digests import file_digest, remember
-from g2p_build.variant import Variant
 
 __all__ = ["overview"]
 
@@ -95,7 +99,7 @@ def _indexed(tree: Path) -> dict[str, str]:
 def _described(overrides: tuple[str, ...]) -> dict[str, Variant]:
     """The variants that overrides ask for today, by name; none where they are no longer valid."""
     try:
-        return {variant.name: variant for variant in config.variants(overrides)}
+        return {variant.name: variant for variant in compose.variants(overrides)}
     except BuildError:
         return {}
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from g2p_build.overrides import ConfigError, nearest, shown
+from g2p_build.config.overrides import ConfigError, nearest, shown
+from g2p_build.config.variant import Checkpoint, MaxLens, Shape, Target, Variant
 from g2p_build.runtime import cpu as cpus
-from g2p_build.variant import Checkpoint, MaxLens, Shape, Target, Variant
 
 __all__ = ["checkpoint", "max_lens", "names", "target", "variant"]
 

@@ -1,15 +1,13 @@
 """What the cache knows of the trees it is used from: where they are, and how each of their manifests was asked for."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from g2p_build import build
-from g2p_build.graph import Node
 from g2p_build.store.digests import digest_of
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
 from g2p_build.store.scratch import scratch
@@ -39,18 +37,17 @@ def lock(root: Path, tree: Path) -> FileLock:
     return FileLock(path)
 
 
-def note(root: Path, tree: Path, nodes: dict[str, Node], overrides: Sequence[str]) -> None:
+def note(root: Path, tree: Path, name: str, overrides: Sequence[str], keys: Iterable[str]) -> None:
     """Remembers, until `save`, that a variant is published in a tree.
 
     Args:
         root: the cache's folder.
         tree: the folder that holds `manifests/`.
-        nodes: the variant's stages, by role; up to date.
+        name: the variant's.
         overrides: the command line's, which described this variant and perhaps others.
+        keys: of the actions that it needs, in the order of the graph.
     """
-    keys = (build.key(root, node) for node in nodes.values())
-    made = Published(tuple(overrides), tuple(key for key in keys if key is not None))
-    _noted.setdefault((root, tree), {})[nodes["manifest"].label] = made
+    _noted.setdefault((root, tree), {})[name] = Published(tuple(overrides), tuple(keys))
 
 
 def save(root: Path) -> None:

@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from g2p_build import publish, trees
 from g2p_build.errors import os_errors_explained
 from g2p_build.graph import Node
-from g2p_build.store.files import write_atomically
+from g2p_build.products import publish
+from g2p_build.store import trees
+from g2p_build.store.files import readable_json, write_atomically
 
 __all__ = ["unpublish"]
 
@@ -44,7 +45,7 @@ def unpublish(root: Path, tree: Path, nodes: dict[str, Node], default: str, dry_
         gone = {path: path.stat().st_size for path in here}
         if gone and not dry_run:
             index = folder / "index.json"
-            rendered = publish.render(publish.index_of(root, folder, default, without=name))
+            rendered = readable_json(publish.index_of(root, folder, default, without=name))
             write_atomically(index, rendered, folder / ".index.json.tmp")
             for path in gone:
                 path.unlink()

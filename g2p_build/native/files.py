@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from g2p_build.kit import kit_files
+from g2p_build.native.kit import kit_files
 
 __all__ = ["CORE", "core_files", "linked_files", "shared_name", "web_files"]
 

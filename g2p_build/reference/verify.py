@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from g2p_build import build, golden
+from g2p_build.config.variant import Checkpoint, Variant
+from g2p_build.engine import build
 from g2p_build.errors import BuildError
-from g2p_build.evaluate import Score, read_dictionary, score
 from g2p_build.graph import Node
-from g2p_build.reference import Reference
+from g2p_build.reference import golden
+from g2p_build.reference.generate import Reference
+from g2p_build.reference.scores import Score, read_dictionary, score
 from g2p_build.store.digests import digest_of
-from g2p_build.variant import Checkpoint, Variant
 
 __all__ = ["Report", "WordSet", "as_manifest", "compare_prompts", "golden_set", "read_word_set", "verify"]
 

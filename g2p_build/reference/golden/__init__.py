@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from g2p_build.publish import render
-from g2p_build.store.files import write_atomically
-from g2p_build.variant import Variant
+from g2p_build.config.variant import Variant
+from g2p_build.store.files import readable_json, write_atomically
 
 __all__ = ["FOLDER", "regenerate", "words"]
 
@@ -44,7 +43,7 @@ def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path
     import torch
     import transformers
 
-    from g2p_build.reference import Reference
+    from g2p_build.reference.generate import Reference
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -77,7 +76,7 @@ def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path
         "reference": f"transformers {transformers.__version__}, torch {torch.__version__}",
         "machine": f"{platform.machine()}, {_processor()}",
     }
-    for name, data in (("embedded.json", _lines(golden)), ("latency.json", render(latency))):
+    for name, data in (("embedded.json", _lines(golden)), ("latency.json", readable_json(latency))):
         write_atomically(folder / name, data, folder / f".{name}.tmp")
     return latency
 
@@ -85,7 +84,7 @@ def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path
 def _lines(golden: dict[str, Any]) -> bytes:
     """The golden file's JSON with a word to a line, so that a change of one word is a change of one line."""
     rows = [json.dumps(row, sort_keys=True, ensure_ascii=False) for row in golden["words"]]
-    head = render(golden | {"words": []}).decode()
+    head = readable_json(golden | {"words": []}).decode()
     return head.replace("[]", "[\n  " + ",\n  ".join(rows) + "\n ]").encode()
 
 

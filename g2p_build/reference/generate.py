@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import GenerationConfig, T5ForConditionalGeneration
 
+from g2p_build.config.variant import Checkpoint
 from g2p_build.models.architecture import from_json
-from g2p_build.pretrained import as_model
-from g2p_build.variant import Checkpoint
+from g2p_build.reference.pretrained import as_model
 
 __all__ = ["EOS", "PAD", "Reference", "generate", "ids_of", "text_of", "tokens_of"]
 

@@ -17,10 +17,10 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from g2p_build import checks
-from g2p_build.overrides import ConfigError, nearest, parse, points, shown
-from g2p_build.schema import GROUPS, VariantConf
-from g2p_build.variant import Checkpoint, MaxLens, Shape, Target, Variant, as_json
+from g2p_build.config import resolve
+from g2p_build.config.overrides import ConfigError, nearest, parse, points, shown
+from g2p_build.config.schema import GROUPS, VariantConf
+from g2p_build.config.variant import Checkpoint, MaxLens, Shape, Target, Variant, as_json
 
 __all__ = [
     "CONF",
@@ -36,7 +36,7 @@ __all__ = [
     "variants",
 ]
 
-CONF = Path(__file__).parents[1] / "conf"
+CONF = Path(__file__).parents[2] / "conf"
 
 
 def register_schema() -> None:
@@ -63,7 +63,7 @@ def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:
         tree.check_key(key, values)
     swept = [*tree.matrix(dict(given).get("matrix", [None])), *((k, v) for k, v in given if k != "matrix")]
     found = dict.fromkeys(tree.variant(point) for point in points(swept))
-    checks.names(found)
+    resolve.names(found)
     return list(found)
 
 
@@ -82,7 +82,7 @@ def composed(config: DictConfig, choices: Mapping[str, Any], conf: Path = CONF) 
     data: dict[str, Any] = OmegaConf.to_container(config)
     chosen = {key: value for key, value in choices.items() if key.split("/")[0] in GROUPS}
     built = {group: _build(group, tree.option(group, chosen), data[group]) for group in GROUPS}
-    return checks.variant(**built, batch=data["batch"], dtype=data["dtype"], kv_cache=data["kv_cache"])
+    return resolve.variant(**built, batch=data["batch"], dtype=data["dtype"], kv_cache=data["kv_cache"])
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class _Tree:
                 self.memo[memo] = _build(group, option, _overridden(option.config, group, own))
             built[group] = self.memo[memo]
         scalars = {key: point.get(key, self.root.get(key)) for key in ("batch", "dtype", "kv_cache")}
-        return checks.variant(**built, **scalars)
+        return resolve.variant(**built, **scalars)
 
     def option(self, group: str, chosen: Mapping[str, Any]) -> _Option:
         """A group's chosen option, with the options chosen inside it, typed."""
@@ -247,10 +247,10 @@ def _build(group: str, option: _Option, data: dict[str, Any]) -> Any:
         canonical = json.dumps(changed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         label += "+" + hashlib.sha256(canonical.encode()).hexdigest()[:8]
     if group == "max_lens":
-        return checks.max_lens(**data)
+        return resolve.max_lens(**data)
     if group == "target":
-        return checks.target(**data | {"name": data["name"] or label})
-    return checks.checkpoint(**data | {"name": data["name"] or label})
+        return resolve.target(**data | {"name": data["name"] or label})
+    return resolve.checkpoint(**data | {"name": data["name"] or label})
 
 
 def _paths(schema: type, prefix: str = "") -> Iterator[str]:

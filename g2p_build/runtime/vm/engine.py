@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from g2p_build.runtime import tokenizer, vm, weights
-from g2p_build.runtime.greedy import Bound, States, bind, generate, plan
+from g2p_build.runtime import tokenizer
+from g2p_build.runtime.vm import weights
+from g2p_build.runtime.vm.greedy import Bound, States, bind, generate, plan
+from g2p_build.runtime.vm.library import open_library, tensor_of
 
 __all__ = ["VirtualMachine"]
 
@@ -29,8 +31,8 @@ class VirtualMachine:
         """
         self._data = data
         self._weights = weights.map_weights(weights_file)
-        self._library = vm.open_library(library, runtime, data["target"]["device_type"])
-        self._tensors = {name: vm.tensor_of(array) for name, array in self._weights.items()}
+        self._library = open_library(library, runtime, data["target"]["device_type"])
+        self._tensors = {name: tensor_of(array) for name, array in self._weights.items()}
         self._bound: dict[tuple[int, int], Bound] = {}
         self._states: States = {}
         self._lock = threading.Lock()

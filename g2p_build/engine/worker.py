@@ -1,8 +1,8 @@
 """The process that stages run in: it imports torch and TVM once, and its crash is an error rather than the end.
 
-Run as `python -m g2p_build.worker FD` it reads one request a line from standard input (JSON: the stage's module, its
-parameters, inputs, output folder and log) and answers each with one line on the file descriptor FD. `run` is the other
-side: it starts the worker when the first stage asks for it and a new one after a crash.
+Run as `python -m g2p_build.engine.worker FD`, it reads one request a line from standard input (JSON: the stage's
+module, its parameters, inputs, output folder and log). It answers each with one line on the file descriptor FD. `run`
+is the other side: it starts the worker when the first stage asks for it, and a new one after a crash.
 """
 
 import atexit
@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from g2p_build.engine.source_imports import import_sources
 from g2p_build.errors import FULL, BuildError, explained
-from g2p_build.fresh import import_sources
 
 __all__ = ["StageFailed", "run"]
 
@@ -118,9 +118,9 @@ def _start() -> _Worker:
     if worker is None or worker.process.poll() is not None:
         read, write = os.pipe()
         # The package as it is imported here, first: a checkout's worker is never another checkout's.
-        paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
+        paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         process = subprocess.Popen(
-            [sys.executable, "-m", "g2p_build.worker", str(write)],
+            [sys.executable, "-m", "g2p_build.engine.worker", str(write)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=[write],

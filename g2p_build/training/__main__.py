@@ -1,0 +1,10 @@
+"""`python -m g2p_build.training`: the trainer's command."""
+
+import sys
+
+from g2p_build.training.train import main
+
+__all__: list[str] = []
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
