@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from tvm import ir, relax, tirx
 
-from g2p_build.compiler.passes.lowering import PREFIX
+from g2p_build.compiler.rewrites.calls import PREFIX
 from g2p_build.models import ops
 from g2p_build.models.programs import Program, nested_arguments
 from g2p_build.models.weights import TensorSpec

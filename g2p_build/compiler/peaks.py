@@ -14,9 +14,9 @@ from tvm.target import Target
 
 from g2p_build.compiler.kernels.code import Code, constant, load, ramp, tensor
 from g2p_build.compiler.kernels.cpu import cpu_of
-from g2p_build.compiler.pipeline import KERNELS
+from g2p_build.compiler.pipeline import packed_kernels
 
-__all__ = ["Peaks", "kernels_of", "measure"]
+__all__ = ["Peaks", "measure"]
 
 _SIZES = (1 << 20, 8 << 20, 32 << 20)
 _SUMS = 8  # vectors of a read that do not wait for each other
@@ -54,8 +54,8 @@ def measure(target: Target) -> Peaks:
         sgemm = max(_sgemm(size) for size in (256, 512, 1024))  # a smaller one is less often interrupted
     finally:
         torch.set_num_threads(threads)
-    call, reads = kernels_of({"read": _read(target), "multiply": _multiply(target)}, target), {}
-    read, multiply, cpu = call("read"), call("multiply"), cpu_of(target)
+    kernels, reads = packed_kernels({"read": _read(target), "multiply": _multiply(target)}, target), {}
+    read, multiply, cpu = kernels["read"], kernels["multiply"], cpu_of(target)
     result = tvm.runtime.tensor(torch.zeros(_SUMS * cpu.lanes).numpy())
     for size in _SIZES:
         memory = tvm.runtime.tensor(torch.zeros(size // 4).numpy())
@@ -70,14 +70,6 @@ def measure(target: Target) -> Peaks:
 def _sgemm(size: int) -> float:
     matrix = torch.ones(size, size)
     return 2 * size**3 / 1e9 / _fastest(lambda: torch.mm(matrix, matrix), 0.3)
-
-
-def kernels_of(kernels: dict[str, Any], target: Target) -> Callable[[str], Any]:
-    """Compiles kernels and loads them into this process; returns a function from names to what to call."""
-    module = tvm.IRModule({name: kernel.with_attr("global_symbol", name) for name, kernel in kernels.items()})
-    with target:
-        compiled = tvm.tirx.build(module, target, pipeline=KERNELS)
-    return lambda name: compiled[name]
 
 
 def _read(target: Target) -> Any:

@@ -18,8 +18,8 @@ from safetensors.numpy import load_file
 from tvm import relax, tirx
 
 from g2p_build.compiler.link import link_shared
-from g2p_build.compiler.peaks import Peaks, kernels_of, measure
-from g2p_build.compiler.pipeline import KERNELS, compile, lowered, target_of
+from g2p_build.compiler.peaks import Peaks, measure
+from g2p_build.compiler.pipeline import executable, lowered, packed_kernels, target_of, vm_objects
 from g2p_build.compiler.work import Work, work_of
 
 __all__ = ["INPUT", "OUTPUT", "build"]
@@ -78,11 +78,12 @@ def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> N
         out: A folder.
     """
     target, program = target_of(params["target"]), tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
-    link_shared(compile(program, params["target"], out), params["target"]["triple"], out / "profiled.so")
+    planned = lowered(program, target, "vm", "plan")
+    link_shared(vm_objects(planned, target, out), params["target"]["triple"], out / "profiled.so")
     machines = _machine(out / "profiled.so"), _machine(out / "profiled.so")
     functions = json.loads(inputs["functions.json"].read_bytes())
     weights = {name: tvm.runtime.tensor(array) for name, array in load_file(inputs["weights.safetensors"]).items()}
-    module, kernels = _compiled(program, target)
+    module, kernels = _callable(planned, target)
     idle = _idle(module, target)
     peaks, empty = measure(target), _Empty(target)
     found = []
@@ -101,9 +102,9 @@ def _machine(library: Path) -> Any:
     return machine
 
 
-def _compiled(module: tvm.IRModule, target: Any) -> tuple[tvm.IRModule, dict[str, tirx.PrimFunc]]:
-    """The module after all phases, and the kernels in it."""
-    module = lowered(module, target, "vm", "lower_vm")
+def _callable(planned: tvm.IRModule, target: Any) -> tuple[tvm.IRModule, dict[str, tirx.PrimFunc]]:
+    """The module after the phase "lower_vm", and the kernels in it, which are still loops."""
+    module = lowered(planned, target, "vm", "lower_vm", after="plan")
     found = {variable.name_hint: function for variable, function in module.functions_items()}
     return module, {name: function for name, function in found.items() if not isinstance(function, relax.Function)}
 
@@ -114,9 +115,8 @@ def _idle(module: tvm.IRModule, target: Any) -> Any:
         if not isinstance(function, relax.Function):
             nothing = tirx.PrimFunc(function.params, tirx.Evaluate(tirx.const(0, "int32")), attrs=function.attrs)
             module.update_func(variable, nothing)
-    with target:
-        executable = relax.build(module, target, relax_pipeline=None, tir_pipeline=KERNELS)
-    return relax.VirtualMachine(executable, tvm.cpu())
+    finished = lowered(module, target, "vm", after="lower_vm")
+    return relax.VirtualMachine(executable(finished, target), tvm.cpu())
 
 
 def _passes(
@@ -202,7 +202,7 @@ class _Empty:
         if arguments not in self.calls:
             buffers = [tirx.decl_buffer((16,), "float32", f"b{number}") for number in range(arguments)]
             kernel = tirx.PrimFunc(buffers, tirx.Evaluate(tirx.const(0, "int32")))
-            self.calls[arguments] = kernels_of({"empty": kernel}, self.target)("empty")
+            self.calls[arguments] = packed_kernels({"empty": kernel}, self.target)["empty"]
         call, passed = self.calls[arguments], [self.scrap] * arguments
         return statistics.median(_timed(call, passed) for _ in range(100))
 

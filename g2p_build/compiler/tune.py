@@ -19,10 +19,9 @@ from tvm.target import Target
 from g2p_build.compiler.kernels.cpu import Cpu, cpu_of
 from g2p_build.compiler.kernels.matmul import Matmul, matmul
 from g2p_build.compiler.kernels.tiles import TILES
-from g2p_build.compiler.passes.lower_linears import matmul_of
-from g2p_build.compiler.passes.lowering import extents, operation
-from g2p_build.compiler.peaks import kernels_of
-from g2p_build.compiler.pipeline import target_of
+from g2p_build.compiler.pipeline import packed_kernels, target_of
+from g2p_build.compiler.rewrites.calls import extents, operation
+from g2p_build.compiler.rewrites.linears import matmul_of
 from g2p_build.models.layout import PANEL, panels
 
 __all__ = ["build", "render", "shapes", "tune"]
@@ -164,8 +163,8 @@ class _Timer:
 
     def __init__(self, found: Mapping[Shape, int], cpu: Cpu, target: Target) -> None:
         specs = list(dict.fromkeys(spec for spec, _ in found))
-        load = kernels_of({f"k{number}": matmul(spec, cpu) for number, spec in enumerate(specs)}, target)
-        self.calls = {spec: load(f"k{number}") for number, spec in enumerate(specs)}
+        kernels = packed_kernels({f"k{number}": matmul(spec, cpu) for number, spec in enumerate(specs)}, target)
+        self.calls = {spec: kernels[f"k{number}"] for number, spec in enumerate(specs)}
         self.arguments = {shape: _arguments(*shape) for shape in found}
         self.rounds: dict[Shape, int] = {}
 

@@ -36,7 +36,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     import tvm
 
     from g2p_build.compiler.emit_c import emit
-    from g2p_build.compiler.pipeline import compile, kernels_object, lowered, target_of
+    from g2p_build.compiler.pipeline import kernels_object, lowered, target_of, vm_objects
     from g2p_build.compiler.workspace import workspace_bytes
 
     module = tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
@@ -50,7 +50,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         (out / "program.c").write_text(emit(planned, functions), encoding="utf-8")
         kernels_object(planned, target, out / "kernels.o")
     else:
-        _link_vm(compile(module, params, out), params, out)
+        _link_vm(vm_objects(planned, target, out), params, out)
 
 
 def _link_vm(objects: list[Path], params: Mapping[str, Any], out: Path) -> None:
