@@ -26,10 +26,10 @@ _DEBUG = re.compile(r"^\s*(\.loc\s|[#;/@]+DEBUG_VALUE|\.?Ltmp\d+:|#dbg_)")
 
 
 def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Writes `text` (what was asked for) and `suffix` (of a file that holds it).
+    """Writes two files: `text`, what was asked for, and `suffix`, how the name of a file with such text ends.
 
     Args:
-        params: ``target`` (as `compile` takes it), ``phase`` (one of `names`), ``function`` (a name, or empty for all).
+        params: ``target``, as `text` takes it; ``phase``, one of `names`; ``function``, a name, or empty for all.
         inputs: `program.json`, `functions.json`.
         out: A folder.
 
@@ -65,12 +65,12 @@ def text(
     Args:
         module: Relax functions, as `export` gives them.
         functions: Their descriptions, as `export` gives them.
-        target: ``kind``, ``triple``, ``cpu``, ``link``.
+        target: As `target_of` takes it, and its engine as ``link``.
         phase: One of `names`.
         function: A function or kernel; empty for all of them.
 
     Raises:
-        BuildError: There is no such phase or function, or the target is not one that is compiled for.
+        BuildError: There is no such phase or function, or the target cannot be compiled for.
     """
     llvm, engine = target_of(target), target["link"]
     if phase not in names(llvm, engine):
@@ -93,7 +93,7 @@ def text(
             symbol = SYMBOLS + function if function else ""
             return _code(code(module, llvm), phase, [symbol] if function else [])
         [kernels] = [imported for imported in executable(module, llvm).mod.imports if imported.kind == "llvm"]
-        # The arithmetic is in a function of its own, behind the one that checks what it is called with.
+        # One function checks what it is called with. It calls another, which does the arithmetic.
         return _code(kernels, phase, [f"{function}_compute_", f"__tvm_ffi_{function}"] if function else [])
     names_of = {variable.name_hint.removeprefix(SYMBOLS): variable for variable in module.get_global_vars()}
     shown: str = (module[names_of[function]] if function else module).script()
@@ -101,7 +101,7 @@ def text(
 
 
 def _code(kernels: Any, form: str, symbols: Sequence[str]) -> str:
-    """The code of the first of the symbols that there is; without any, all code."""
+    """The code of the first of some symbols that has any; all code if none has."""
     lines = kernels.inspect_source(_CODE[form]).splitlines()
     found = (_body(lines, form, symbol) for symbol in symbols)
     return "\n".join(next(filter(None, found), lines)) + "\n"
