@@ -28,7 +28,9 @@ from g2p_build.bench.prepare import prepared
 from g2p_build.bench.setup import Setup
 from g2p_build.config import compose
 from g2p_build.config.variant import Variant
-from g2p_build.engine import build
+from g2p_build.engine.build import Build
+from g2p_build.families.g2p.checkpoint import g2p_checkpoint
+from g2p_build.store.workspace import workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "benchmarks"
@@ -85,9 +87,9 @@ def _unpack(name: str, folder: Path) -> None:
 
 def _graphs(variant: Variant, say: Any) -> Path:
     """The folder of the graphs, exported by the environment of ONNX Runtime's own benchmark."""
-    root = build.cache_root()
+    build = Build(workspace(ROOT))
     [peer] = contenders.chosen(["onnxruntime-float32"])
-    checkpoint = variant.checkpoint
+    checkpoint = g2p_checkpoint(variant)
     setup = Setup(
         engine=peer.engine,
         dtype=peer.dtype,
@@ -102,8 +104,8 @@ def _graphs(variant: Variant, say: Any) -> Path:
         eos_id=checkpoint.eos_id,
         decoder_start_id=checkpoint.decoder_start_id,
     )
-    files = checkpoint_files(root, variant)
-    return Path(prepared(root, peer, setup, files, interpreter(root, peer.packages, say), say).folder)
+    files = checkpoint_files(build, variant)
+    return Path(prepared(build.cache, peer, setup, files, interpreter(build.cache, peer.packages, say), say).folder)
 
 
 def _sizes(code: list[Path], model: Path) -> dict[str, int]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from g2p_build import graph
 from g2p_build.config.variant import Variant
-from g2p_build.engine import build
+from g2p_build.engine.build import Build
+from g2p_build.families.g2p.checkpoint import g2p_checkpoint
 from g2p_build.store.scratch import scratch
 
 __all__ = ["built", "endless", "on_virtual_machine"]
@@ -19,7 +20,7 @@ def endless(variant: Variant) -> Variant:
     A standalone library ends a word by itself, and no request can keep it from that. A checkpoint whose prompts hold
     the end token stays as it is.
     """
-    checkpoint = variant.checkpoint
+    checkpoint = g2p_checkpoint(variant)
     if checkpoint.append_eos:
         return variant
     other = replace(checkpoint, name=f"{checkpoint.name}+endless", eos_id=checkpoint.unk_id, unk_id=checkpoint.eos_id)
@@ -28,14 +29,14 @@ def endless(variant: Variant) -> Variant:
 
 def on_virtual_machine(variant: Variant) -> Variant:
     """The same kernels where each of the functions can be called by itself."""
-    return replace(variant, target=replace(variant.target, link="vm", name=f"{variant.target.name}+vm"))
+    return replace(variant, target=replace(variant.target, engine="vm", name=f"{variant.target.name}+vm"))
 
 
-def built(root: Path, variant: Variant) -> Path:
+def built(build: Build, variant: Variant) -> Path:
     """Builds a variant.
 
     Args:
-        root: the cache's folder.
+        build: the command's.
         variant: for this machine.
 
     Returns:
@@ -45,11 +46,11 @@ def built(root: Path, variant: Variant) -> Path:
         BuildError: a stage failed.
     """
     nodes = graph.nodes(variant)
-    build.ensure(root, nodes.values())
-    made = build.files(root, nodes["manifest"])["manifest.json"]
-    folder = Path(tempfile.mkdtemp(prefix="counterpart-", dir=scratch(root)))
+    build.ensure(nodes.values())
+    made = build.files(nodes["manifest"])["manifest.json"]
+    folder = Path(tempfile.mkdtemp(prefix="counterpart-", dir=scratch(build.cache)))
     manifest = folder / f"{variant.name}.json"
     manifest.hardlink_to(made)
     for role, archive in json.loads(made.read_bytes())["archives"].items():
-        (folder / archive["file"]).hardlink_to(build.files(root, nodes[f"{role}_archive"])["archive.tar"])
+        (folder / archive["file"]).hardlink_to(build.files(nodes[f"{role}_archive"])["archive.tar"])
     return manifest

@@ -16,6 +16,7 @@ from g2p_build.bench.process import Failed, Process
 from g2p_build.bench.results import ALL, Row, Running, failure, rows, said
 from g2p_build.bench.setup import Batch, Setup, Word
 from g2p_build.config.variant import Variant
+from g2p_build.families.g2p.checkpoint import g2p_checkpoint
 from g2p_build.store.scratch import scratch
 from g2p_build.store.sources import PACKAGE
 
@@ -74,7 +75,7 @@ def run(plan: Plan) -> tuple[list[Row], dict[Word, list[int]]]:
                     plan.say(f"every word: {sum(map(len, listed))}")
                     _first([one for one in running if one.sizes[-1] == plan.sizes[-1]], ALL)
             forced = plan.forced_tokens is not None
-            found += rows(running, batches, forced, plan.variants[0].checkpoint.eos_id)
+            found += rows(running, batches, forced, g2p_checkpoint(plan.variants[0]).eos_id)
             truth = truth or said(running, batches)
     return found, truth
 
@@ -147,7 +148,7 @@ def setup_of(plan: Plan, contender: Contender, threads: int, batches: Mapping[st
     """How a contender is to be opened, before its own files are made."""
     variant = contender.variant or plan.variants[0]
     mine = variant.batch if contender.variant else plan.sizes
-    checkpoint = variant.checkpoint
+    checkpoint = g2p_checkpoint(variant)
     return Setup(
         engine=contender.engine,
         dtype=contender.dtype,

@@ -1,7 +1,7 @@
 """The process that stages run in: it imports torch and TVM once, and its crash is an error rather than the end.
 
 Run as `python -m g2p_build.engine.worker FD`, it reads one request a line from standard input (JSON: the stage's
-module, its parameters, inputs, output folder and log). It answers each with one line on the file descriptor FD. `run`
+function, its parameters, inputs, output folder and log). It answers each with one line on the file descriptor FD. `run`
 is the other side: it starts the worker when the first stage asks for it, and a new one after a crash.
 """
 
@@ -56,7 +56,7 @@ _workers: dict[tuple[int, int], _Worker] = {}  # by process and thread: a forked
 
 
 def run(
-    module: str,
+    function: str,
     params: Mapping[str, Any],
     inputs: Mapping[str, Path],
     out: Path,
@@ -66,7 +66,7 @@ def run(
     """Runs one stage in this thread's worker and waits for it.
 
     Args:
-        module: dotted name of the stage's module; its `build(params, inputs, out)` is called.
+        function: "dotted.module:name" of what is called with `params`, `inputs` and `out`: a stage's `build`.
         params: plain JSON data.
         inputs: name → file.
         out: an empty folder for the outputs.
@@ -82,7 +82,7 @@ def run(
     """
     worker = _start()
     request = {
-        "module": module,
+        "function": function,
         "params": dict(params),
         "inputs": {name: str(path) for name, path in inputs.items()},
         "out": str(out),
@@ -188,9 +188,10 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 def _built(request: Mapping[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     try:
-        stage = importlib.import_module(request["module"])
+        module, _, name = request["function"].partition(":")
+        build = getattr(importlib.import_module(module), name)
         inputs = {name: Path(path) for name, path in request["inputs"].items()}
-        stage.build(request["params"], inputs, Path(request["out"]))
+        build(request["params"], inputs, Path(request["out"]))
     except BuildError as error:
         return {"error": f"{error}{_no_room(request['out'])}"}
     except Exception as error:
