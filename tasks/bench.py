@@ -8,8 +8,10 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
-from tasks.output import show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -30,7 +32,7 @@ OPTIONS = [
     _option("rounds", int, 9, "how often each contender has its turn"),
     _option("forced-tokens", int, 0, "as many tokens a word, whatever the model says (random weights: 16)"),
     _option("out", str, "docs/benchmarks", "a folder for the document, the numbers and the picture"),
-    _option("json", bool, False, "one JSON object a line", "as_json"),
+    JSON,
 ]
 
 
