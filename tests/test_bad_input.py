@@ -18,7 +18,7 @@ import torch
 from conftest import DEFAULT, ROOT, Tree, copy_tree
 from safetensors.torch import load_file, save_file
 
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 from g2p_build.store.files import readable_json
 
 EMBEDDED = ROOT / "g2p_build" / "checkpoints" / "embedded"
@@ -183,7 +183,7 @@ def edit_manifest(edit: Callable[[dict[str, Any]], Any], sealed: bool = True) ->
         data = json.loads(manifest.read_text(encoding="utf-8"))
         edit(data)
         if sealed:
-            data["digest"] = contract.digest(data)
+            data["digest"] = manifests.digest(data)
         manifest.write_bytes(readable_json(data))
 
     return change
@@ -201,7 +201,7 @@ def edit_archive(role: str, edit: Callable[[Path], Any], sealed: bool = False) -
 
             data["archives"][role]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
             data["archives"][role]["size"] = path.stat().st_size
-            data["digest"] = contract.digest(data)
+            data["digest"] = manifests.digest(data)
             manifest.write_bytes(readable_json(data))
 
     return change

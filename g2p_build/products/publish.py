@@ -9,7 +9,7 @@ from typing import Any
 from g2p_build.engine.build import Build
 from g2p_build.errors import os_errors_explained
 from g2p_build.graph import Node
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 from g2p_build.runtime.errors import InvalidManifest
 from g2p_build.store import trees
 from g2p_build.store.digests import file_digest, remember
@@ -81,8 +81,8 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
         manifest = _manifest(build, nodes["manifest"])
         if verification is not None:
             manifest = manifest | {"verification": verification}
-            manifest["digest"] = contract.digest(manifest)
-        contract.validate(manifest)
+            manifest["digest"] = manifests.digest(manifest)
+        manifests.validate(manifest)
         dist.mkdir(parents=True, exist_ok=True)
         for part in (dist, folder):
             for left in part.glob(".*.tmp"):  # by a build that was killed; nobody else writes while we hold the lock
@@ -95,7 +95,7 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
         index = index_of(cache, folder, default)
         # The other entries were validated when they were written.
         mine = [entry for entry in index["manifests"] if entry["name"] == manifest["name"]]
-        contract.validate_index(index | {"default": None, "manifests": mine})
+        manifests.validate_index(index | {"default": None, "manifests": mine})
         _replace(folder / "index.json", readable_json(index))
     return path
 
@@ -113,7 +113,7 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     """A manifest whose digest is right, else None. What has our digest was validated when it was written."""
     try:
         manifest = json.loads(path.read_bytes())
-        return manifest if manifest["digest"] == contract.digest(manifest) else None
+        return manifest if manifest["digest"] == manifests.digest(manifest) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, InvalidManifest):
         return None
 
@@ -133,7 +133,7 @@ def _summary(path: Path) -> dict[str, Any] | None:
     if manifest is None:
         return None
     return {
-        "unverified": contract.digest(manifest | {"verification": None}),
+        "unverified": manifests.digest(manifest | {"verification": None}),
         "archives": {archive["file"]: archive["sha256"] for archive in manifest["archives"].values()},
         "rendered": path.read_bytes() == readable_json(manifest),
         "entry": _entry(manifest),
@@ -167,7 +167,7 @@ def index_of(cache: Path, folder: Path, default: str, without: str | None = None
     found = [remember(cache, path, SUMMARY, _summary) for path in files]
     entries = sorted((summary["entry"] for summary in found if summary), key=lambda entry: entry["name"])
     return {
-        "schema_version": contract.SCHEMA_VERSION,
+        "schema_version": manifests.SCHEMA_VERSION,
         "default": default if default in [entry["name"] for entry in entries] else None,
         "manifests": entries,
     }

@@ -17,7 +17,7 @@ from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
 from g2p_build.graph import nodes
 from g2p_build.products import publish
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 from g2p_build.store.files import readable_json
 
 __all__ = ["Comparison", "build_apart", "compare", "compare_with_published"]
@@ -147,7 +147,7 @@ def compare_with_published(build: Build, variant: Variant, default: str, one: Pa
     ]
     # `doit verify` adds what it saw, which is no part of the build.
     manifest = json.loads((tree / file).read_bytes()) | {"verification": None}
-    manifest["digest"] = contract.digest(manifest)
+    manifest["digest"] = manifests.digest(manifest)
     offset = _first_difference((one / file).read_bytes(), readable_json(manifest))
     return [*found, Comparison(variant.name, file, "published", "identical" if offset is None else "differs", offset)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.errors import BuildError
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 from g2p_build.runtime.errors import G2PError
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
@@ -32,7 +32,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         BuildError: what was built does not fit the manifest's schema.
     """
     manifest = {
-        "schema_version": contract.SCHEMA_VERSION,
+        "schema_version": manifests.SCHEMA_VERSION,
         "family": params["family"],
         "name": params["name"],
         "variant": params["variant"],
@@ -50,9 +50,9 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     }
     if "inspection.json" in inputs:
         manifest["inspection"] = json.loads(inputs["inspection.json"].read_bytes())
-    manifest["digest"] = contract.digest(manifest)
+    manifest["digest"] = manifests.digest(manifest)
     try:
-        contract.validate(manifest)
+        manifests.validate(manifest)
     except G2PError as error:
         raise BuildError(f"what was built makes no manifest: {error}") from None
     (out / "manifest.json").write_bytes(canonical_json(manifest) + b"\n")
