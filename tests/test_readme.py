@@ -59,7 +59,7 @@ def test_make_demo_pronounces_what_the_readme_says(tree: Tree) -> None:
 
 def test_make_test_checks_style_types_and_behaviour() -> None:
     plan = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert all(tool in plan for tool in ("ruff check", "ruff format --check", "mypy", "pytest"))
+    assert all(tool in plan for tool in ("ruff check", "ruff format --check", "clang-format --dry-run --Werror", "mypy", "pytest"))
 
 
 def test_the_python_of_the_readme_works(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
