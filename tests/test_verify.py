@@ -62,6 +62,11 @@ def test_a_verification_stays_until_what_was_verified_changes(verified: Tree) ->
     assert json.loads(path.read_bytes())["verification"] is None
 
 
+def test_a_checkpoint_is_verified_in_the_languages_that_it_knows(verified: Tree) -> None:
+    found = rows(verified, "checkpoint.languages=[eng-us,fin]")
+    assert [(row["language"], row["equal"]) for row in found] == [("eng-us", 10), ("fin", 10)]
+
+
 def test_half_precision_is_reported_not_failed(verified: Tree) -> None:
     found = rows(verified, "dtype=float16")
     assert sum(row["words"] for row in found) == 60
@@ -87,6 +92,7 @@ def test_an_odd_shape_is_equal_too(verified: Tree) -> None:
     [
         (["--prompts"], "--words"),
         (["--words=nowhere.tsv"], "nowhere.tsv"),
+        (["checkpoint.languages=[swe]"], "it knows swe, and there are no words of these"),
         (["target=iphone", *("checkpoint/shape=embedded", "checkpoint=random")], "cannot be verified here"),
     ],
 )

@@ -70,10 +70,10 @@ def verify(
         sets: the words.
 
     Yields:
-        A report for each language of each set.
+        A report for each language of each set that the checkpoint knows, or may know.
 
     Raises:
-        BuildError: the variant cannot run on this machine.
+        BuildError: the variant cannot run on this machine, or knows no language of the words.
     """
     from g2p_build import runtime
 
@@ -81,9 +81,17 @@ def verify(
         g2p = runtime.load(manifest)
     except runtime.G2PError as error:
         raise BuildError(f"{variant.name} cannot be verified here: {error}") from None
-    reference = _reference(build, g2p_checkpoint(variant), nodes)
+    checkpoint = g2p_checkpoint(variant)
+    known = checkpoint.languages
+    if known and not any(language in known for words in sets for language in words.words):
+        raise BuildError(
+            f"{variant.name} cannot be verified: it knows {', '.join(known)}, and there are no words of these"
+        )
+    reference = _reference(build, checkpoint, nodes)
     for words in sets:
         for language, rows in words.words.items():
+            if known and language not in known:
+                continue
             fitting = [row for row in rows if reference.length(row[0], language) <= variant.max_lens.input]
             listed = [word for word, _ in fitting]
             expected = reference.tokens(listed, language, variant.max_lens.output)

@@ -164,7 +164,10 @@ static void run(char command, const g2p_text *fields, size_t count) {
   g2p_error error = {.status = G2P_OK};
   g2p_text value;
   switch (command) {
-    case 'C': set_contract(fields, count); answer(G2P_OK, NULL, "", 0); break;
+    case 'C':
+      set_contract(fields, count);
+      answer(G2P_OK, NULL, "", 0);
+      break;
     case 'E': encode(fields[0], fields[1], &error); break;
     case 'D': decode(fields[0]); break;
     case 'S': digest(fields, count); break;
@@ -174,7 +177,8 @@ static void run(char command, const g2p_text *fields, size_t count) {
     case 'O': map(fields[0], &error); break;
     case 'X': features(fields, count); break;
     case 'A': memory(); break;
-    case 'F': answer(g2p_fail(&error, G2P_INVALID_ARGUMENT, "%t %d %z%%", &fields[0], -12, (size_t)34), &error, "", 0);
+    case 'F':
+      answer(g2p_fail(&error, G2P_INVALID_ARGUMENT, "%t %d %z%%", &fields[0], -12, (size_t)34), &error, "", 0);
       break;
     default: abort();
   }

@@ -7,10 +7,22 @@ uint32_t g2p_abi_version(void) { return G2P_ABI_VERSION; }
 
 const char *g2p_status_name(g2p_status status) {
   static const char *const names[] = {
-      "G2P_OK",           "G2P_CANCELLED",       "G2P_NO_MEMORY",        "G2P_INVALID_ARGUMENT",
-      "G2P_EMPTY_WORD",   "G2P_INVALID_WORD",    "G2P_WORD_TOO_LONG",    "G2P_UNKNOWN_LANGUAGE",
-      "G2P_TOO_SMALL",    "G2P_NO_FILE",         "G2P_INVALID_WEIGHTS",  "G2P_INVALID_MANIFEST",
-      "G2P_NEWER_MANIFEST", "G2P_WRONG_DIGEST",  "G2P_UNSUPPORTED_CPU",  "G2P_UNSUPPORTED",
+      "G2P_OK",
+      "G2P_CANCELLED",
+      "G2P_NO_MEMORY",
+      "G2P_INVALID_ARGUMENT",
+      "G2P_EMPTY_WORD",
+      "G2P_INVALID_WORD",
+      "G2P_WORD_TOO_LONG",
+      "G2P_UNKNOWN_LANGUAGE",
+      "G2P_TOO_SMALL",
+      "G2P_NO_FILE",
+      "G2P_INVALID_WEIGHTS",
+      "G2P_INVALID_MANIFEST",
+      "G2P_NEWER_MANIFEST",
+      "G2P_WRONG_DIGEST",
+      "G2P_UNSUPPORTED_CPU",
+      "G2P_UNSUPPORTED",
   };
   return (unsigned)status < sizeof names / sizeof *names ? names[status] : NULL;
 }
@@ -29,12 +41,13 @@ static g2p_status check_options(const g2p_options *options, g2p_error *error) {
 }
 
 /* Makes a model of weights that are mapped, or of the caller's; on failure the mapping is the caller's again. */
-static g2p_status open_data(const char *data, size_t size, const g2p_options *options, g2p **opened,
-                            g2p_error *error) {
+static g2p_status open_data(const char *data, size_t size, const g2p_options *options, g2p **opened, g2p_error *error) {
   const char *lacking = g2p_missing_feature();
   if (lacking)
-    return g2p_fail(error, G2P_UNSUPPORTED_CPU, "this processor lacks %s, which the library was built for: build it for "
-                    "a lesser target.cpu", lacking);
+    return g2p_fail(error, G2P_UNSUPPORTED_CPU,
+                    "this processor lacks %s, which the library was built for: build it for "
+                    "a lesser target.cpu",
+                    lacking);
   const g2p_allocator *allocator = options && options->allocator ? options->allocator : &g2p_malloc;
   size_t pointers = g2p_program.weights_count * sizeof(void *);
   g2p *model = g2p_allocate(allocator, sizeof *model + pointers);
@@ -77,8 +90,8 @@ static g2p_status open_file(const char *path, const struct g2p_weights_file *exp
     g2p_sha256_add(&sha, mapping.data, mapping.size);
     g2p_sha256_end(&sha, hex);
     if (strcmp(hex, expected->sha256) != 0)
-      status = g2p_fail(error, G2P_WRONG_DIGEST, "%s has another SHA-256 than its manifest says: copy or build it again",
-                        path);
+      status = g2p_fail(error, G2P_WRONG_DIGEST,
+                        "%s has another SHA-256 than its manifest says: copy or build it again", path);
   }
   if (status == G2P_OK) status = open_data(mapping.data, mapping.size, options, opened, error);
   if (status == G2P_OK)

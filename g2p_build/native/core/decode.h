@@ -13,10 +13,10 @@ struct g2p_job {
   const g2p_request *request;
   g2p_callback callback;
   void *user;
-  uint32_t threads;         /* that may work on it */
-  int32_t most_ids;         /* of a pronunciation */
-  const uint32_t *order;    /* the words, longest first */
-  const int32_t *lengths;   /* input ids of each word */
+  uint32_t threads;       /* that may work on it */
+  int32_t most_ids;       /* of a pronunciation */
+  const uint32_t *order;  /* the words, longest first */
+  const int32_t *lengths; /* input ids of each word */
 
   g2p_mutex delivery; /* held while the callback runs; taken before the other */
   g2p_mutex mutex;    /* guards what follows */

@@ -146,11 +146,11 @@ typedef struct g2p_request {
   size_t size; /* sizeof(g2p_request) */
   const g2p_text *words;
   size_t count;
-  const char *lang;            /* of all words, ended by a zero */
-  const char *const *langs;    /* of each word, in place of lang; or NULL */
-  uint32_t threads;            /* 0: as the model was opened; the calling thread is one of them */
-  uint32_t flags;              /* G2P_LOGITS or 0 */
-  size_t most_ids;             /* that a pronunciation may have; 0: the model's bound */
+  const char *lang;               /* of all words, ended by a zero */
+  const char *const *langs;       /* of each word, in place of lang; or NULL */
+  uint32_t threads;               /* 0: as the model was opened; the calling thread is one of them */
+  uint32_t flags;                 /* G2P_LOGITS or 0 */
+  size_t most_ids;                /* that a pronunciation may have; 0: the model's bound */
   const volatile int32_t *cancel; /* not 0: stop soon; or NULL. See g2p_cancel */
 } g2p_request;
 

@@ -9,7 +9,7 @@ struct piece {
 
 struct gathered {
   const g2p_allocator *allocator;
-  bool text;           /* phonemes, else ids */
+  bool text;            /* phonemes, else ids */
   struct piece *pieces; /* of each word, in `data` */
   char *data;
   size_t used, capacity; /* bytes */
@@ -43,8 +43,8 @@ static g2p_status out_of_memory(size_t words, g2p_error *error) {
 }
 
 /* Gives the data and its offsets, in elements of `width` bytes; both are the allocator's. */
-static g2p_status gather(g2p *model, const g2p_request *request, bool text, size_t width, void **data,
-                         size_t **offsets, size_t *count, g2p_error *error) {
+static g2p_status gather(g2p *model, const g2p_request *request, bool text, size_t width, void **data, size_t **offsets,
+                         size_t *count, g2p_error *error) {
   *data = NULL;
   *offsets = NULL;
   *count = 0;

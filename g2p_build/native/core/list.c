@@ -13,8 +13,9 @@ static const char *language_of(const g2p_request *request, size_t word) {
 g2p_status g2p_check_request(const g2p_request *request, g2p_error *error) {
   if (!request) return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request is a null pointer");
   if (request->size != sizeof *request)
-    return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request says that it has %z bytes, not %z: set its size to sizeof",
-                    request->size, sizeof *request);
+    return g2p_fail(error, G2P_INVALID_ARGUMENT,
+                    "the request says that it has %z bytes, not %z: set its size to sizeof", request->size,
+                    sizeof *request);
   if (request->count && !request->words)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request's words are a null pointer, and there are to be %z",
                     request->count);
@@ -87,7 +88,8 @@ g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback 
                           .callback = callback,
                           .user = user,
                           .threads = threads,
-                          .most_ids = (int32_t)(request->most_ids && request->most_ids < bound ? request->most_ids : bound),
+                          .most_ids =
+                              (int32_t)(request->most_ids && request->most_ids < bound ? request->most_ids : bound),
                           .order = order,
                           .lengths = lengths,
                           .status = G2P_OK};
@@ -100,7 +102,8 @@ g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback 
       }
       g2p_mutex_end(&job.mutex);
     }
-    if (status == G2P_NO_MEMORY) g2p_fail(error, status, "no memory to decode with: close a model, or use fewer threads");
+    if (status == G2P_NO_MEMORY)
+      g2p_fail(error, status, "no memory to decode with: close a model, or use fewer threads");
     if (status == G2P_CANCELLED) g2p_fail(error, status, "the call was cancelled");
   }
   g2p_release(model->allocator, starts, size);

@@ -180,8 +180,10 @@ g2p_status g2p_read_manifest(const char *path, struct g2p_weights_file *weights,
     if (!is_there(weights->path, capacity, at, "", file[0]) &&
         !is_there(weights->path, capacity, at, "../dist/", file[0])) {
       g2p_text shown = {file[0].data + 1, file[0].size - 2};
-      status = g2p_fail(error, G2P_NO_FILE, "archive %t is neither beside %s nor in ../dist from it: build it, or copy "
-                        "it there", &shown, name);
+      status = g2p_fail(error, G2P_NO_FILE,
+                        "archive %t is neither beside %s nor in ../dist from it: build it, or copy "
+                        "it there",
+                        &shown, name);
     }
   }
   g2p_unmap(&mapping);

@@ -49,8 +49,7 @@ void g2p_pool_end(g2p *model);
 g2p_status g2p_check_request(const g2p_request *request, g2p_error *error);
 
 /* Checks a request's words, orders them and has them pronounced. */
-g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback callback, void *user,
-                           g2p_error *error);
+g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback callback, void *user, g2p_error *error);
 
 #pragma GCC visibility pop
 #endif

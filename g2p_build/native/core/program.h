@@ -52,20 +52,20 @@ struct g2p_tensor {
 
 /* A cache: for each row `heads` parts, in each of which blocks of `block_positions` positions follow each other. */
 struct g2p_state {
-  int32_t cross;           /* 1: filled by prefill, one position for each of the input; 0: by steps */
+  int32_t cross; /* 1: filled by prefill, one position for each of the input; 0: by steps */
   int32_t heads;
   int32_t block_positions;
   size_t block_bytes;
-  size_t head_bytes;       /* heads * head_bytes is a row */
+  size_t head_bytes; /* heads * head_bytes is a row */
 };
 
 struct g2p_program {
-  int32_t batch;           /* most rows of a call */
-  int32_t input_len;       /* most positions of an input */
-  int32_t output_len;      /* O, the start token included */
-  int32_t d_model;         /* D */
-  int32_t vocabulary;      /* V */
-  size_t arena_bytes;      /* the most that a function needs */
+  int32_t batch;      /* most rows of a call */
+  int32_t input_len;  /* most positions of an input */
+  int32_t output_len; /* O, the start token included */
+  int32_t d_model;    /* D */
+  int32_t vocabulary; /* V */
+  size_t arena_bytes; /* the most that a function needs */
   const struct g2p_tensor *weights;
   size_t weights_count;
   const struct g2p_state *states;
@@ -75,14 +75,14 @@ struct g2p_program {
 };
 
 struct g2p_contract {
-  const char *prompt;            /* with {word} once and {lang} at most once */
-  const char *const *languages;  /* NULL: any code is taken */
+  const char *prompt;           /* with {word} once and {lang} at most once */
+  const char *const *languages; /* NULL: any code is taken */
   size_t languages_count;
   int32_t append_eos, byte_offset, pad_id, eos_id, unk_id, decoder_start_id;
-  const char *model_digest;      /* SHA-256, as hex, of the canonical JSON of the manifest's "model" */
-  const char *functions_digest;  /* and of its "functions" */
-  const char *info;              /* JSON, as g2p_info gives it */
-  const char *const *features;   /* of the CPU, named as in Linux's /proc/cpuinfo */
+  const char *model_digest;     /* SHA-256, as hex, of the canonical JSON of the manifest's "model" */
+  const char *functions_digest; /* and of its "functions" */
+  const char *info;             /* JSON, as g2p_info gives it */
+  const char *const *features;  /* of the CPU, named as in Linux's /proc/cpuinfo */
   size_t features_count;
 };
 

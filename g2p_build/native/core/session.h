@@ -7,11 +7,11 @@
 #pragma GCC visibility push(hidden)
 
 struct row {
-  uint32_t word;   /* of the request */
-  int32_t length;  /* input ids */
-  int32_t count;   /* generated ids */
-  int32_t *ids;    /* [output_len]: the start id, then the generated ones */
-  float *logits;   /* [output_len][vocabulary] */
+  uint32_t word;  /* of the request */
+  int32_t length; /* input ids */
+  int32_t count;  /* generated ids */
+  int32_t *ids;   /* [output_len]: the start id, then the generated ones */
+  float *logits;  /* [output_len][vocabulary] */
 };
 
 struct g2p_session {

@@ -101,8 +101,10 @@ static g2p_status check_found(const void *const *pointers, g2p_error *error) {
   const struct g2p_tensor *weights = g2p_program.weights;
   for (size_t i = 0; i < g2p_program.weights_count; i++) {
     if (!pointers[i]) {
-      return g2p_fail(error, G2P_INVALID_WEIGHTS, "the weights do not hold '%s', which the library takes: give those "
-                      "it was built with", weights[i].name);
+      return g2p_fail(error, G2P_INVALID_WEIGHTS,
+                      "the weights do not hold '%s', which the library takes: give those "
+                      "it was built with",
+                      weights[i].name);
     }
     uintptr_t begin = (uintptr_t)pointers[i], end = begin + size_of(&weights[i]);
     for (size_t j = 0; j < i; j++) {
@@ -127,8 +129,10 @@ static g2p_status find_tensors(const char *data, size_t size, const void **point
     length = length << 8 | (unsigned char)data[i];
   }
   if (length > size - 8 || length > MOST_HEADER) {
-    return g2p_fail(error, G2P_INVALID_WEIGHTS, "not a safetensors file: its header's length is more than the %z bytes "
-                    "there are, or than a header may have", size);
+    return g2p_fail(error, G2P_INVALID_WEIGHTS,
+                    "not a safetensors file: its header's length is more than the %z bytes "
+                    "there are, or than a header may have",
+                    size);
   }
   g2p_text header = {data + 8, (size_t)length};
   if (!g2p_json_check(header, &header)) {
@@ -170,8 +174,10 @@ static g2p_status find_tensors(const char *data, size_t size, const void **point
       return g2p_fail(error, G2P_INVALID_WEIGHTS, "tensor %t is there twice", &shown);
     }
     if (!g2p_json_is(entry.dtype, weights[next].dtype) || !same_shape(&entry, &weights[next])) {
-      return g2p_fail(error, G2P_INVALID_WEIGHTS, "tensor %t has another shape or dtype than the library takes: give "
-                      "the weights it was built with", &shown);
+      return g2p_fail(error, G2P_INVALID_WEIGHTS,
+                      "tensor %t has another shape or dtype than the library takes: give "
+                      "the weights it was built with",
+                      &shown);
     }
     pointers[next] = data + begin;
   }
