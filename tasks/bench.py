@@ -51,8 +51,8 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 def _bench(
     plan: Plan, words: str, contenders: str, threads: str, rounds: int, forced_tokens: int, out: str, as_json: bool
 ) -> TaskFailed | None:
-    from g2p_build.bench import report
-    from g2p_build.bench.command import bench, options
+    from bench.pronounce import report
+    from bench.pronounce.command import bench, options
 
     try:
         asked = options(words, contenders, threads, rounds, forced_tokens)

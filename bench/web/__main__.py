@@ -20,12 +20,13 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.report import Spread, ratios
-from g2p_build.bench import contenders, machine, workload
-from g2p_build.bench.command import checkpoint_files
-from g2p_build.bench.peers import interpreter
-from g2p_build.bench.prepare import prepared
-from g2p_build.bench.setup import Setup
+from bench.build.report import Spread, ratios
+from bench.common import machine
+from bench.pronounce import contenders, workload
+from bench.pronounce.command import checkpoint_files
+from bench.pronounce.peers import interpreter
+from bench.pronounce.prepare import prepared
+from bench.pronounce.setup import Setup
 from g2p_build.config import compose
 from g2p_build.config.variant import Variant
 from g2p_build.engine import build

@@ -1,9 +1,9 @@
 """A variant: one point of the matrix of what can be built, resolved and checked."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-__all__ = ["Checkpoint", "MaxLens", "Shape", "Target", "Variant", "as_json"]
+__all__ = ["Checkpoint", "MaxLens", "Shape", "Target", "Variant", "as_json", "on_virtual_machine"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,11 @@ class Variant:
         cache = "kv" if self.kv_cache else "nokv"
         lens = f"i{self.max_lens.input}-o{self.max_lens.output}"
         return f"{self.checkpoint.name}-{self.target.name}-b{batch}-{lens}-{self.dtype}-{cache}"
+
+
+def on_virtual_machine(variant: Variant) -> Variant:
+    """The variant with the same kernels in a library for TVM's virtual machine, which can call each of them alone."""
+    return replace(variant, target=replace(variant.target, link="vm", name=f"{variant.target.name}+vm"))
 
 
 def as_json(variant: Variant) -> dict[str, Any]:

@@ -1,0 +1,140 @@
+"""What `doit bench` does, between its options and its tables."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.common import machine
+from bench.pronounce import contenders, counterparts, lists, measure, workload
+from bench.pronounce.contenders import Contender
+from bench.pronounce.opening import opening
+from g2p_build import graph
+from g2p_build.config.variant import Variant, on_virtual_machine
+from g2p_build.engine import build
+from g2p_build.errors import BuildError
+from g2p_build.store.scratch import scratch
+
+__all__ = ["FORCED_TOKENS", "Options", "bench", "checkpoint_files", "options"]
+
+FORCED_TOKENS = 16
+"""How many tokens a word gets where the weights are random, unless the options say so."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says besides the variants."""
+
+    words: str  # a dictionary; "": the golden set
+    contenders: tuple[str, ...]  # names; empty: all
+    threads: tuple[int, ...]
+    rounds: int
+    forced_tokens: int  # 0: as many as the model says, or FORCED_TOKENS where its weights are random
+
+
+def options(words: str, names: str, threads: str, rounds: int, forced_tokens: int) -> Options:
+    """The options as the command line spells them, lists with commas.
+
+    Raises:
+        BuildError: one is not what it should be.
+    """
+    counts, most = threads.split(","), machine.cores()
+    for count in counts:
+        if not count.isdecimal() or not 0 < int(count) <= most:
+            raise BuildError(
+                f"--threads {threads}: {count!r} is not a number from 1 to {most}, the cores of this machine"
+            )
+    if rounds < 1:
+        raise BuildError(f"--rounds {rounds}: at least one round is needed")
+    if forced_tokens < 0:
+        raise BuildError(f"--forced-tokens {forced_tokens}: not a number of tokens")
+    listed = tuple(name for name in names.split(",") if name)
+    return Options(words, listed, tuple(sorted({int(count) for count in counts})), rounds, forced_tokens)
+
+
+def bench(
+    root: Path, tree: Path, variants: Sequence[Variant], options: Options, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measures built variants and the contenders.
+
+    Args:
+        root: the cache's folder.
+        tree: the folder that holds `manifests/`, in which the variants are published.
+        variants: those of one checkpoint and one pair of bounds are one run, and compared with each other too.
+        options: as given.
+        say: progress.
+
+    Returns:
+        Plain data: the machine, and for each run what was pronounced, its rows (`results.rows`), those of the whole
+        list, those of opening, and the times of our functions.
+
+    Raises:
+        BuildError: an option names nothing there is, or what is to be measured cannot be built.
+    """
+    peers = contenders.chosen(options.contenders) if options.contenders else list(contenders.PEERS)
+    real = workload.real(options.words)
+    groups: dict[Any, list[Variant]] = {}
+    for variant in variants:
+        groups.setdefault((variant.checkpoint, variant.max_lens), []).append(variant)
+    before = machine.load()
+    runs = [_run(root, tree / "manifests", group, peers, real, options, say) for group in groups.values()]
+    return {"machine": machine.describe() | {"load": [before, machine.load()]}, "runs": runs}
+
+
+def _run(
+    root: Path,
+    manifests: Path,
+    group: Sequence[Variant],
+    peers: Sequence[Contender],
+    real: Mapping[str, Sequence[str]],
+    options: Options,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Measures variants of one checkpoint and one pair of bounds; the arguments are as `bench` has them."""
+    made_up = group[0].checkpoint.source == "random"
+    forced = options.forced_tokens or (FORCED_TOKENS if made_up else None)
+    # The first is what all others are compared with.
+    mine = contenders.ours(sorted(group, key=lambda each: (each.target.link != "standalone", each.dtype != "float32")))
+    asked = {each.name: manifests / f"{each.name}.json" for each in group}
+    say("building what stands in for the variants")
+    standalone = [each for each in group if each.target.link == "standalone"]
+    machines = {each.name: counterparts.built(root, on_virtual_machine(each)) for each in standalone}
+    endless = {each.name: counterparts.built(root, counterparts.endless(each)) for each in standalone if forced}
+    listed = workload.listed(group[0], real)
+    plan = measure.Plan(
+        root=root,
+        manifests=asked | endless,
+        machines=asked | machines,
+        checkpoint=checkpoint_files(root, group[0]),
+        contenders=[*mine, *peers],
+        threads=options.threads,
+        words=None if made_up else real,
+        listed=listed if options.words else [],
+        forced_tokens=forced,
+        rounds=options.rounds,
+        say=say,
+    )
+    rows, said = measure.run(plan)
+    return {
+        "checkpoint": group[0].checkpoint.name,
+        "max_lens": {"input": group[0].max_lens.input, "output": group[0].max_lens.output},
+        "words": "made up" if made_up else (Path(options.words).name or "golden"),
+        "list": Path(options.words).name,
+        "forced_tokens": forced,
+        "rounds": options.rounds,
+        "rows": rows,
+        "lists": lists.whole_list(plan, said),
+        # With random weights a first word says nothing, at its own length.
+        "opening": [] if made_up else opening(root, asked, mine, listed[0], options.rounds, say),
+        "functions": measure.function_times(plan),
+    }
+
+
+def checkpoint_files(root: Path, variant: Variant) -> Path:
+    """A folder with what the checkpoint stage made, under its own names."""
+    folder = scratch(root) / f"checkpoint-{variant.checkpoint.name}"
+    folder.mkdir(exist_ok=True)
+    for name, path in build.files(root, graph.nodes(variant)["checkpoint"]).items():
+        if not (folder / name).exists():
+            (folder / name).symlink_to(path)
+    return folder

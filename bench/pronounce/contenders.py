@@ -1,0 +1,99 @@
+"""Who is compared: our variants, and what their users would pick instead."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from g2p_build.config.variant import Variant
+from g2p_build.errors import BuildError
+
+__all__ = ["OURS", "PEERS", "TRUTH", "Contender", "chosen", "ours"]
+
+OURS = "ours"
+TRUTH = "eager"
+"""Whose ids the others' are compared with, where it takes part."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One library at one precision."""
+
+    name: str
+    engine: str  # the module in bench.pronounce.engines
+    dtype: str
+    says: str  # what it is, for the report
+    packages: str | None = None  # the list in peers/ that it needs; None: the build's own environment has it
+    made_for: tuple[str, ...] | None = None  # it wants files of its own, made for these fields of its setup
+    variant: Variant | None = None  # ours
+    only_batch: int | None = None  # too slow for more
+    only_threads: int | None = None
+    rounds: int | None = None  # at most so many turns
+    loads: int | None = None  # opened at most so often
+    lists: tuple[int, ...] = ()  # takes whole lists in one call: at most so many words in a batch (0: as it likes)
+
+
+_ANY = ("dtype", "max_input", "max_tokens")
+_STATIC = ("dtype", "batches", "buckets", "tokens")
+_TWO = ("float32", "int8")
+_LISTS = (8, 16, 32, 64, 128)
+
+PEERS = (
+    Contender("eager", "eager", "float32", "transformers `generate`"),
+    Contender(
+        "compile",
+        "compiled",
+        "float32",
+        "the same under `torch.compile`",
+        made_for=(*_STATIC, "threads"),
+        loads=1,
+    ),
+    *(
+        Contender(f"ctranslate2-{d}", "ctranslate2", d, "CTranslate2", "ctranslate2", ("dtype",), lists=_LISTS)
+        for d in _TWO
+    ),
+    *(Contender(f"executorch-{d}", "executorch", d, "ExecuTorch with XNNPACK", "executorch", _STATIC) for d in _TWO),
+    *(Contender(f"onnxruntime-{d}", "onnxruntime", d, "ONNX Runtime", "onnxruntime", _ANY) for d in _TWO),
+    Contender(
+        "stock-tvm",
+        "stock_tvm",
+        "float32",
+        "TVM's default pipeline (batch 1, one thread, one round)",
+        made_for=_STATIC,
+        only_batch=1,
+        only_threads=1,
+        rounds=1,
+        loads=1,
+    ),
+)
+
+
+def ours(variants: Sequence[Variant]) -> list[Contender]:
+    """Our variants: "ours-float32", "ours-vm-float32", or with the whole name where several would be called that."""
+    short = [("vm-" if variant.target.link == "vm" else "") + variant.dtype for variant in variants]
+    names = [name if short.count(name) == 1 else variant.name for variant, name in zip(variants, short, strict=True)]
+    return [_ours(variant, name) for variant, name in zip(variants, names, strict=True)]
+
+
+def _ours(variant: Variant, name: str) -> Contender:
+    name = f"{OURS}-{name}"
+    if variant.target.link == "vm":
+        return Contender(name, "ours_vm", variant.dtype, "this project's, on TVM's virtual machine", variant=variant)
+    return Contender(name, "ours", variant.dtype, "this project's runtime", variant=variant, lists=(0,))
+
+
+def chosen(names: Iterable[str]) -> list[Contender]:
+    """The peers of some names; a library's name alone means all its precisions. Our own always take part.
+
+    Raises:
+        BuildError: there is no such contender.
+    """
+    found: list[Contender] = []
+    known = list(dict.fromkeys([OURS, *(name for peer in PEERS for name in (peer.name.split("-")[0], peer.name))]))
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise BuildError(
+                f"unknown contender {name!r}: " + (f"did you mean {near[0]}?" if near else ", ".join(known))
+            )
+        found += [peer for peer in PEERS if name in (peer.name, peer.name.split("-")[0]) and peer not in found]
+    return found

@@ -1,0 +1,50 @@
+"""Variants that a measurement takes in place of those that were asked for, and that nobody else sees."""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from g2p_build import graph
+from g2p_build.config.variant import Variant
+from g2p_build.engine import build
+from g2p_build.store.scratch import scratch
+
+__all__ = ["built", "endless"]
+
+
+def endless(variant: Variant) -> Variant:
+    """The same code for a model that hardly ever ends a word: what stands for no byte is its end token.
+
+    A standalone library ends a word by itself, and no request can keep it from that. A checkpoint whose prompts hold
+    the end token stays as it is.
+    """
+    checkpoint = variant.checkpoint
+    if checkpoint.append_eos:
+        return variant
+    other = replace(checkpoint, name=f"{checkpoint.name}+endless", eos_id=checkpoint.unk_id, unk_id=checkpoint.eos_id)
+    return replace(variant, checkpoint=other)
+
+
+def built(root: Path, variant: Variant) -> Path:
+    """Builds a variant.
+
+    Args:
+        root: the cache's folder.
+        variant: for this machine.
+
+    Returns:
+        Its manifest, in a folder that lasts as long as this process, with its archives beside it.
+
+    Raises:
+        BuildError: a stage failed.
+    """
+    nodes = graph.nodes(variant)
+    build.ensure(root, nodes.values())
+    made = build.files(root, nodes["manifest"])["manifest.json"]
+    folder = Path(tempfile.mkdtemp(prefix="counterpart-", dir=scratch(root)))
+    manifest = folder / f"{variant.name}.json"
+    manifest.hardlink_to(made)
+    for role, archive in json.loads(made.read_bytes())["archives"].items():
+        (folder / archive["file"]).hardlink_to(build.files(root, nodes[f"{role}_archive"])["archive.tar"])
+    return manifest
