@@ -79,7 +79,7 @@ def test_the_worker_ends_when_the_build_is_killed(stage: Stage, tmp_path: Path) 
     name = stage("import time; (out / 'pid').write_text(str(os.getpid())); time.sleep(600)")
     (tmp_path / "out").mkdir()
     code = (
-        "from pathlib import Path; from g2p_build import worker\n"
+        "from pathlib import Path; from g2p_build.engine import worker\n"
         f"worker.run({name!r}, {{}}, {{}}, Path({str(tmp_path / 'out')!r}), Path({str(tmp_path / 'log')!r}))"
     )
     build = subprocess.Popen([sys.executable, "-c", code])
