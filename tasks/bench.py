@@ -59,7 +59,7 @@ def _bench(
         result = bench(
             plan.root, plan.tree, plan.variants, asked, lambda line: print(line, file=sys.stderr, flush=True)
         )
-        report.write(plan.tree / out, result, shlex.join(["doit", *sys.argv[1:]]))
+        report.write(plan.tree / out, {"command": shlex.join(["doit", *sys.argv[1:]]), **result})
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     for run in result["runs"]:

@@ -2,13 +2,12 @@
 
     python -m bench.build.ci --rounds 5 matrix=smoke
 
-prints the rows of the table in docs/ci.md. Every run is a clone of its own, and the cache goes through a compressed tar
-to another path, as CI services keep it.
+prints the rows of the table in docs/ci.md. Every run is a clone of its own. Between them the cache goes through a
+compressed tar to another path, as CI services keep it.
 """
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -18,11 +17,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.common import checkout, page
+from bench.common.spread import digits
+
 __all__ = ["main"]
 
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("conf", "dodo.py", "g2p_build", "tasks")  # what a build needs of a checkout
-STAGES = ROOT / "g2p_build" / "stages"
+STAGES = checkout.ROOT / "g2p_build" / "stages"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,13 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for _ in range(asked.rounds):
         with tempfile.TemporaryDirectory(prefix="g2p-ci-") as folder:
             _round(Path(folder), overrides, seconds, sizes)
-    print("| step | best | median | worst |\n|---|---|---|---|")
-    for step, times in seconds.items():
-        print(f"| {step} | {min(times):.2f} s | {statistics.median(times):.2f} s | {max(times):.2f} s |")
+    rows = [_row(step, sorted(times), " s") for step, times in seconds.items()]
     pairs = zip(seconds["`doit compile`, cold"], seconds["`doit compile`, restored"], strict=True)
-    ratios = [cold / restored for cold, restored in pairs]
-    print(f"| cold / restored | {max(ratios):.0f} | {statistics.median(ratios):.0f} | {min(ratios):.0f} |")
+    rows.append(_row("cold / restored", sorted((cold / restored for cold, restored in pairs), reverse=True), ""))
+    print("\n".join(page.table(rows)))
     print("\n" + ", ".join(f"{name}: {size / 1e6:.1f} MB" for name, size in sizes.items()))
+
+
+def _row(step: str, best_first: Sequence[float], unit: str) -> dict[str, str]:
+    values = {"best": best_first[0], "median": statistics.median(best_first), "worst": best_first[-1]}
+    return {"step": step, **{name: f"{digits(value)}{unit}" for name, value in values.items()}}
 
 
 def _round(folder: Path, overrides: Sequence[str], seconds: dict[str, list[float]], sizes: dict[str, int]) -> None:
@@ -56,10 +59,8 @@ def _round(folder: Path, overrides: Sequence[str], seconds: dict[str, list[float
 
     first, second, tar = folder / "first", folder / "second", folder / "cache.tar.gz"
     for clone in (first, second):
-        for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
-            clone.mkdir(exist_ok=True)
-            copy(ROOT / part, clone / part)
+        clone.mkdir()
+        checkout.copy(clone)
     timed("`doit compile`, cold", lambda: _doit(first, "compile", *overrides))
     sizes["cache"] = _size(first)
     timed("`doit gc --delete`", lambda: _doit(first, "gc", "--delete"))

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -14,11 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.build.graphs import LEAF, RAN, Step, leaf_file, write
+from bench.common import checkout
 from g2p_build.config import compose
 
 __all__ = ["OURS", "PEERS", "Contender", "change_weights", "leaf_names", "lose_product", "make", "overrides"]
 
-ROOT = Path(__file__).resolve().parents[2]
 OURS = "g2p-build"
 
 PEERS = {
@@ -80,7 +79,7 @@ def overrides(leaves: Sequence[str]) -> list[str]:
     return ["checkpoint=path", f"checkpoint.path={paths}", "max_lens=short"]
 
 
-def make(name: str, folder: Path, plan: Sequence[Step], leaves: Sequence[str], tools: Path) -> Contender:
+def make(name: str, folder: Path, plan: Sequence[Step], leaves: Sequence[str], commands: Path | None) -> Contender:
     """Gives a tool a folder with the graph in it, and builds it once.
 
     Args:
@@ -88,7 +87,7 @@ def make(name: str, folder: Path, plan: Sequence[Step], leaves: Sequence[str], t
         folder: where; not there yet.
         plan: the steps of one variant.
         leaves: names of the checkpoints, one a variant.
-        tools: the folder of the peers' commands.
+        commands: the folder of the tool's command; None for ours.
 
     Raises:
         RuntimeError: the tool failed.
@@ -104,7 +103,7 @@ def make(name: str, folder: Path, plan: Sequence[Step], leaves: Sequence[str], t
     env |= {"HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "home/.cache")}
     if name == OURS:
         return _ours(folder, leaves, env)
-    env |= {"PATH": f"{tools}{os.pathsep}{env['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    env |= {"PATH": f"{commands}{os.pathsep}{env['PATH']}", "DVC_NO_ANALYTICS": "1"}
     env |= {"DVC_SITE_CACHE_DIR": str(folder / "home/dvc")}
     write(name, folder, plan, leaves)
     peer = Contender(name, folder, tuple(PEERS[name]), env, lambda _: _noted(folder))
@@ -131,9 +130,7 @@ def lose_product(contender: Contender, leaf: str) -> None:
 
 
 def _ours(folder: Path, leaves: Sequence[str], env: dict[str, str]) -> Contender:
-    for part in ("conf", "g2p_build", "tasks"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "dodo.py", folder)
+    checkout.copy(folder)
     env = env | {"G2P_BUILD_CACHE": str(folder / "cache"), "PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1"}
     command = (sys.executable, "-m", "doit", "compile", *overrides(leaves))
     ours = Contender(OURS, folder, command, env, said)

@@ -1,40 +1,38 @@
-"""Draws what bench/build.py measured. Run in bench/.venv, which has matplotlib: `plot.py build.json build.svg`."""
+"""The result as a picture: seconds over nodes, a panel for each scenario."""
 
-import json
-import sys
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import matplotlib
+from bench.common import picture
+from bench.common.spread import spread
 
-matplotlib.use("svg")
-# The same figures give the same bytes.
-matplotlib.rcParams.update({"svg.hashsalt": "g2p-build", "svg.fonttype": "none", "font.size": 9})
-
-import matplotlib.pyplot as plt  # noqa: E402
+__all__ = ["draw", "svg"]
 
 TITLES = {"nothing": "nothing changed", "weights": "one checkpoint's weights", "product": "one archive gone"}
 
 
-def main(source: Path, target: Path) -> None:
-    """One panel a scenario: seconds over nodes, the median with the fastest and the slowest run."""
-    cells = json.loads(source.read_bytes())["cells"]
-    figure, panels = plt.subplots(1, len(TITLES), figsize=(10, 3.6), sharey=True, layout="constrained")
+def svg(cells: Sequence[Mapping[str, Any]]) -> bytes | None:
+    """The picture; the same cells give the same bytes. None where matplotlib is not installed."""
+    return picture.svg(lambda figure: draw(figure, cells))
+
+
+def draw(figure: Any, cells: Sequence[Mapping[str, Any]]) -> None:
+    """Draws medians, each with the middle half of its rounds.
+
+    Args:
+        figure: an empty `matplotlib.figure.Figure`.
+        cells: as `report.Cell.as_json` gives them.
+    """
+    figure.set_size_inches(10, 3.6)
+    panels = figure.subplots(1, len(TITLES), sharey=True)
     for panel, (scenario, title) in zip(panels, TITLES.items(), strict=True):
         for tool in dict.fromkeys(cell["tool"] for cell in cells):
             mine = [cell for cell in cells if (cell["tool"], cell["scenario"]) == (tool, scenario)]
-            medians = [cell["median"] for cell in mine]
-            spread = [
-                [cell["median"] - cell["low"] for cell in mine],
-                [cell["high"] - cell["median"] for cell in mine],
-            ]
-            nodes = [cell["nodes"] for cell in mine]
-            panel.errorbar(nodes, medians, spread, label=tool, marker="o", markersize=3, capsize=2, linewidth=1)
+            nodes, found = [cell["nodes"] for cell in mine], [spread(cell["seconds"]) for cell in mine]
+            medians = [one.median for one in found]
+            halves = [[one.median - one.low for one in found], [one.high - one.median for one in found]]
+            panel.errorbar(nodes, medians, halves, label=tool, marker="o", markersize=3, capsize=2, linewidth=1)
         panel.set(title=title, xlabel="nodes", xscale="log", yscale="log")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("seconds, whole process")
     panels[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.savefig(target, metadata={"Date": None, "Creator": None})
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))

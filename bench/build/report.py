@@ -1,37 +1,19 @@
-"""What was measured, as JSON and as a page."""
+"""What was measured, as plain data and as a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from pathlib import Path
 from typing import Any
 
+from bench.build import plot
 from bench.build.contenders import OURS
+from bench.common import page
+from bench.common.spread import digits, ratios, spread
 
-__all__ = ["Cell", "Spread", "markdown", "ratios"]
+__all__ = ["Cell", "markdown", "write"]
 
-
-@dataclass(frozen=True)
-class Spread:
-    """What some measurements amount to."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """The median and the extremes.
-
-        Raises:
-            ValueError: there are no values.
-        """
-        if not values:
-            raise ValueError("no measurements")
-        return cls(median(values), min(values), max(values))
-
-    def shown(self, scale: float = 1.0) -> str:
-        """`12 (11 to 14)`, each times `scale`, three digits that count."""
-        return f"{_digits(self.median * scale)} ({_digits(self.low * scale)} to {_digits(self.high * scale)})"
+FILES = "build"
+"""Name, without its ending, of the files that a report is kept in."""
 
 
 @dataclass(frozen=True)
@@ -45,22 +27,9 @@ class Cell:
     ran: int  # nodes
     seconds: tuple[float, ...]  # of the whole process, by round
 
-    def as_json(self, cells: Sequence["Cell"]) -> dict[str, Any]:
-        """Plain data, with the ratio to our own cell among `cells`."""
-        [ours] = [c for c in cells if (c.tool, c.variants, c.scenario) == (OURS, self.variants, self.scenario)]
-        return {
-            **{name: getattr(self, name) for name in ("tool", "variants", "nodes", "scenario", "ran")},
-            "seconds": [round(value, 6) for value in self.seconds],
-            **{key: round(value, 6) for key, value in vars(Spread.of(self.seconds)).items()},
-            "ratio": {
-                key: round(value, 6) for key, value in vars(Spread.of(ratios(self.seconds, ours.seconds))).items()
-            },
-        }
-
-
-def ratios(theirs: Sequence[float], ours: Sequence[float]) -> list[float]:
-    """How many times as long they took as we did, round by round, for the rounds that both have."""
-    return [a / b for a, b in zip(theirs, ours, strict=False)]
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return vars(self) | {"seconds": [round(value, 6) for value in self.seconds]}
 
 
 TITLES = {
@@ -69,26 +38,15 @@ TITLES = {
     "product": "One published archive is gone",
 }
 
-INTRODUCTION = """\
-# How long a build takes that has little to do
-
+METHOD = """\
 The graph of {sizes} variants, each of a checkpoint of its own, is built once. Then nothing, one checkpoint's weights or
-one product changes, and the same command is given again. Made by
-
-```text
-{command}
-```
-
-on {cpu}, {cores} cores, {memory_gib} GiB, {system}, Python {python}
-(load before the start: {load}), with {versions}.
-
-![seconds over nodes](build.svg)
+one product changes, and the same command is given again.
 
 - **A node** is a stage of a variant, or its publication: {nodes} for each variant. The other tools have the same nodes
   with the same files between them, written by `bench/build/graphs.py`. Their stages are a `cat` of the inputs. Ours are
   the real ones (a small model with random weights), in a worker that imports torch, once something is stale.
-- **Seconds** are those of the whole process, from its start to its end: the median, in brackets the fastest and the
-  slowest. The tools take turns, round by round. What takes long is measured in fewer rounds, but at least two.
+- **Seconds** are those of the whole process, from its start to its end: the median, in brackets the first and third
+  quartile. The tools take turns, round by round. What takes long is measured in fewer rounds, but at least two.
 - **Times ours** is taken within each round: how many times as long as ours the tool's run took. Below 1 it was faster.
 - **Ran** is how many nodes a run ran; every run is checked to have run exactly those that it should. New weights of the
   same architecture stale 5 of {nodes} nodes; that tokenizer, program, library and link are kept is early cut-off (for
@@ -102,34 +60,52 @@ on {cpu}, {cores} cores, {memory_gib} GiB, {system}, Python {python}
 """
 
 
-def markdown(result: Mapping[str, Any]) -> str:
-    """The page."""
-    versions = [f"{tool} {number}" for tool, number in result["versions"].items()]
-    sizes = sorted({cell["variants"] for cell in result["cells"]})
-    facts = result["machine"] | {
-        "command": result["command"],
-        "versions": ", ".join(versions),
-        "sizes": ", ".join(map(str, sizes)),
-        "nodes": result["cells"][0]["nodes"] // result["cells"][0]["variants"],
-    }
-    lines = [INTRODUCTION.format(**facts)]
+def write(folder: Path, result: Mapping[str, Any]) -> None:
+    """Writes the page, the numbers and the picture: `build.md`, `.json` and `.svg`.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    picture = plot.svg(result["cells"])
+    page.write(folder, FILES, result, markdown(result, picture is not None), picture)
+
+
+def markdown(result: Mapping[str, Any], drawn: bool) -> list[str]:
+    """The page's lines.
+
+    Args:
+        result: the "command", the "machine", the "versions" of the tools, why others are "missing", and the "cells".
+        drawn: whether there is a picture.
+    """
+    cells = result["cells"]
+    sizes = ", ".join(map(str, sorted({cell["variants"] for cell in cells})))
+    picture = page.image(FILES, "seconds over nodes", drawn)
+    lines = page.head("How long a build takes that has little to do", FILES, result, result["versions"], picture)
+    method = METHOD.format(sizes=sizes, nodes=cells[0]["nodes"] // cells[0]["variants"])
+    lines += ["", "## How to read it", "", *method.splitlines()]
     for scenario, title in TITLES.items():
-        lines += [f"## {title}", "", "| variants | nodes | tool | seconds | ms a node | times ours | ran | rounds |"]
-        lines += ["|---:|---:|---|---:|---:|---:|---:|---:|"]
-        lines += [_row(cell) for cell in result["cells"] if cell["scenario"] == scenario]
-        lines += [f"| | | {tool} | not measured: {reason} | | | | |" for tool, reason in result["missing"].items()]
-        lines += [""]
-    return "\n".join(lines)
+        rows = [_row(cell, cells) for cell in cells if cell["scenario"] == scenario]
+        if rows:
+            nothing = dict.fromkeys(rows[0], "")
+            rows += [
+                nothing | {"tool": tool, "seconds": f"not measured: {reason}"}
+                for tool, reason in result["missing"].items()
+            ]
+            lines += ["", f"## {title}", "", *page.table(rows)]
+    return lines
 
 
-def _row(cell: Mapping[str, Any]) -> str:
-    seconds, ratio = (Spread(part["median"], part["low"], part["high"]) for part in (cell, cell["ratio"]))
-    shown = "1" if cell["tool"] == OURS else ratio.shown()
-    fields = [cell["variants"], cell["nodes"], cell["tool"], seconds.shown()]
-    fields += [_digits(1000 * seconds.median / cell["nodes"]), shown, cell["ran"], len(cell["seconds"])]
-    return f"| {' | '.join(map(str, fields))} |"
-
-
-def _digits(value: float) -> str:
-    """Three digits that count, without an exponent."""
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}" if value >= 0.001 else f"{value:.5f}"
+def _row(cell: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    alike = [other for other in cells if all(other[field] == cell[field] for field in ("variants", "scenario"))]
+    [ours] = [other["seconds"] for other in alike if other["tool"] == OURS]
+    seconds = spread(cell["seconds"])
+    return {
+        "variants": str(cell["variants"]),
+        "nodes": str(cell["nodes"]),
+        "tool": cell["tool"],
+        "seconds": str(seconds),
+        "ms a node": digits(1000 * seconds.median / cell["nodes"]),
+        "times ours": "1" if cell["tool"] == OURS else str(ratios(cell["seconds"], ours)),
+        "ran": str(cell["ran"]),
+        "rounds": str(len(cell["seconds"])),
+    }

@@ -2,14 +2,19 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cores", "describe", "load"]
+__all__ = ["cores", "describe", "lines", "load"]
 
 
-def describe() -> dict[str, Any]:
-    """The processor, its cores as this process may use them, memory and system."""
+def describe(before: float | None) -> dict[str, Any]:
+    """The processor, its cores as this process may use them, memory, system and load.
+
+    Args:
+        before: `load()` when measuring began.
+    """
     flags = _field("flags").split()
     widest = next((name for name in ("avx512f", "avx2", "asimd") if name in flags), None)
     return {
@@ -20,7 +25,20 @@ def describe() -> dict[str, Any]:
         "memory_gib": round(_memory() / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "load": [before, load()],
     }
+
+
+def lines(machine: Mapping[str, Any], versions: Mapping[str, str]) -> list[str]:
+    """A list for a page: what `describe` found, and the versions of what was measured."""
+    found = [
+        f"- {machine['processor']} ({machine['machine']}, {machine['vectors'] or 'no known vectors'}), "
+        f"{machine['cores']} cores, {machine['memory_gib']} GiB",
+        f"- {machine['system']}, Python {machine['python']}",
+        f"- load before and after: {machine['load'][0]} and {machine['load'][1]} processes",
+    ]
+    found[2:2] = [f"- {', '.join(f'{name} {version}' for name, version in versions.items())}"] if versions else []
+    return found
 
 
 def cores() -> int:
@@ -36,8 +54,8 @@ def load() -> float | None:
 def _field(name: str) -> str:
     """A field of the first processor in Linux's list, "" where there is none."""
     path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.partition("\t")[0].strip() == name), "")
+    listed = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return next((line.partition(":")[2].strip() for line in listed if line.partition("\t")[0].strip() == name), "")
 
 
 def _memory() -> int:

@@ -1,10 +1,10 @@
-"""What a series of timings comes to."""
+"""What a series of measurements comes to, and how numbers are written."""
 
 import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Spread", "plain", "ratios", "spread"]
+__all__ = ["Spread", "digits", "ratios", "spread"]
 
 
 class Spread(NamedTuple):
@@ -13,6 +13,14 @@ class Spread(NamedTuple):
     median: float
     low: float  # first quartile
     high: float  # third quartile
+
+    def __str__(self) -> str:
+        """ "12.3 (11.9-12.8)"."""
+        return f"{digits(self.median)} ({digits(self.low)}-{digits(self.high)})"
+
+    def as_json(self) -> dict[str, float]:
+        """The three by name, to six digits that count."""
+        return {name: float(f"{value:.6g}") for name, value in self._asdict().items()}
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -31,6 +39,8 @@ def ratios(values: Sequence[float], base: Sequence[float]) -> Spread:
     return spread([value / other for value, other in zip(values, base, strict=False)])
 
 
-def plain(values: Spread) -> dict[str, float]:
-    """As JSON has it, to four digits after the point."""
-    return {name: round(value, 4) for name, value in values._asdict().items()}
+def digits(value: float) -> str:
+    """Three digits that count, without an exponent: "1499", "12.3", "0.0243"."""
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:#.3g}".rstrip(".") if value >= 0.001 else f"{value:.5f}"

@@ -1,44 +1,47 @@
-"""A contender's process: opens a model, then answers requests, a JSON line each.
+"""A contender's process: opens a model, then answers questions (see `g2p_build.engine.pipes`).
 
-Run as `python -m bench.pronounce.child FD`. Standard input has a first line that says what to open, then the requests;
-the answers go to the file descriptor FD; whatever the library prints goes to the error stream, which is a log.
+The first question says what to open:
 
     {"setup": {...}, "cores": [0], "words": {"8": [[[language, text, ids], ...], ...]}}
         →   {"import_seconds": 0.1, "open_seconds": 0.2, "model_bytes": ..., "library_bytes": ..., "versions": {...}}
+
+The others have it do something:
+
     {"words": "8", "ids": true}   →   {"seconds": 0.12, "ids": [[...], ...], "peak_bytes": ...}
     {"words": "list", "most": 16, "ids": false}   →   the same; its batches are one, which is pronounced in one call
     {"functions": true}           →   {"functions": [...]}   (our own runtime on the virtual machine)
 
-With "checkpoint" in the first line, a folder, it makes the contender's files in the setup's folder instead.
+Where the first question has a "checkpoint", a folder, nothing is opened: the contender's files are made in the setup's
+folder.
 """
 
 import importlib
 import importlib.metadata
-import json
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bench.pronounce.setup import Batch, PronounceList, Word, from_json
+from g2p_build.engine import pipes
 
 __all__ = ["library_bytes"]
 
 
-def main(answers: IO[str]) -> None:
-    """Serves until standard input ends."""
+def main() -> None:
+    """Answers until nobody asks any more."""
     started = time.perf_counter()
-    os.dup2(2, 1)
-    asked = json.loads(sys.stdin.readline())
+    answer, questions = pipes.answering(), pipes.requests()
+    asked = next(questions)
     setup = from_json(asked["setup"])
     engine = importlib.import_module(f"bench.pronounce.engines.{setup.engine}")
     if "checkpoint" in asked:
         engine.prepare(setup, Path(asked["checkpoint"]), Path(setup.folder))
-        _say(answers, {"prepared": True})
+        answer({"prepared": True})
         return
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, asked["cores"])
@@ -51,8 +54,7 @@ def main(answers: IO[str]) -> None:
     imported = time.perf_counter()
     pronounce = engine.open_model(setup)
     pronounce(words[str(setup.batches[0])][:1])
-    _say(
-        answers,
+    answer(
         {
             "import_seconds": imported - started,
             "open_seconds": time.perf_counter() - imported,
@@ -62,16 +64,15 @@ def main(answers: IO[str]) -> None:
         },
     )
     pronounce_list: PronounceList | None = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "functions" in request:
-            _say(answers, {"functions": engine.function_times(setup)})
-        elif "most" in request:
+    for question in questions:
+        if "functions" in question:
+            answer({"functions": engine.function_times(setup)})
+        elif "most" in question:
             pronounce_list = pronounce_list or engine.open_list(setup)
-            [listed] = words[request["words"]]
-            _say(answers, _timed(partial(pronounce_list, listed, request["most"]), request["ids"]))
+            [listed] = words[question["words"]]
+            answer(_timed(partial(pronounce_list, listed, question["most"]), question["ids"]))
         else:
-            _say(answers, _timed(partial(pronounce, words[request["words"]]), request["ids"]))
+            answer(_timed(partial(pronounce, words[question["words"]]), question["ids"]))
 
 
 def _timed(pronounce: Callable[[], list[list[int]]], with_ids: bool) -> dict[str, Any]:
@@ -94,10 +95,5 @@ def _versions(distributions: Iterable[str]) -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in distributions}
 
 
-def _say(answers: IO[str], answer: Mapping[str, Any]) -> None:
-    answers.write(json.dumps(answer) + "\n")
-    answers.flush()
-
-
 if __name__ == "__main__":
-    main(os.fdopen(int(sys.argv[1]), "w"))
+    main()

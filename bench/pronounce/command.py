@@ -78,7 +78,7 @@ def bench(
         groups.setdefault((variant.checkpoint, variant.max_lens), []).append(variant)
     before = machine.load()
     runs = [_run(root, tree / "manifests", group, peers, real, options, say) for group in groups.values()]
-    return {"machine": machine.describe() | {"load": [before, machine.load()]}, "runs": runs}
+    return {"machine": machine.describe(before), "runs": runs}
 
 
 def _run(

@@ -3,7 +3,9 @@
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from bench.pronounce.setup import Setup
 from g2p_build.config.variant import Variant
 from g2p_build.errors import BuildError
 
@@ -30,6 +32,32 @@ class Contender:
     rounds: int | None = None  # at most so many turns
     loads: int | None = None  # opened at most so often
     lists: tuple[int, ...] = ()  # takes whole lists in one call: at most so many words in a batch (0: as it likes)
+
+    def setup(
+        self,
+        variant: Variant,
+        threads: int,
+        folder: Path,
+        batches: tuple[int, ...],
+        buckets: tuple[int, ...] = (),
+        forced_tokens: int | None = None,
+    ) -> Setup:
+        """How it is opened for a variant's checkpoint and bounds; the arguments are `Setup`'s fields."""
+        checkpoint = variant.checkpoint
+        return Setup(
+            engine=self.engine,
+            dtype=self.dtype,
+            threads=threads,
+            folder=str(folder),
+            batches=batches,
+            buckets=buckets,
+            max_input=variant.max_lens.input,
+            max_tokens=variant.max_lens.output - 1,
+            forced_tokens=forced_tokens,
+            pad_id=checkpoint.pad_id,
+            eos_id=checkpoint.eos_id,
+            decoder_start_id=checkpoint.decoder_start_id,
+        )
 
 
 _ANY = ("dtype", "max_input", "max_tokens")

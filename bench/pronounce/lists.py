@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.common.spread import plain, ratios, spread
+from bench.common.spread import ratios, spread
 from bench.pronounce.contenders import Contender
 from bench.pronounce.measure import SECONDS, SETTLE, Plan, setup_of, started
 from bench.pronounce.process import Failed, Process
@@ -127,8 +127,8 @@ def _rows(plan: Plan, taking: Sequence[_Taking], said: Mapping[Word, Sequence[in
         fewest = next(other.ms for other in taking if other.contender is one.contender)
         row |= {"list": len(words), "most": one.most or None}
         row |= {"tried": {str(size): round(ms, 4) for size, ms in one.tried.items() if ms < float("inf")}}
-        row |= times(one.ms, ours) | {"words_s": plain(spread([1000 / ms for ms in one.ms]))}
-        row |= {"speedup": plain(ratios(fewest, one.ms)) if fewest else None}
+        row |= times(one.ms, ours) | {"words_s": spread([1000 / ms for ms in one.ms]).as_json()}
+        row |= {"speedup": ratios(fewest, one.ms).as_json() if fewest else None}
         same = agreement(words, one.ids, truth, forced, plan.variants[0].checkpoint.eos_id)
         found.append(row | same | {"failed": None})
     return found

@@ -17,7 +17,6 @@ from bench.pronounce.results import ALL, Row, Running, failure, rows, said
 from bench.pronounce.setup import Batch, Setup, Word
 from g2p_build.config.variant import Variant
 from g2p_build.store.scratch import scratch
-from g2p_build.store.sources import PACKAGE
 
 __all__ = ["SECONDS", "SETTLE", "Plan", "function_times", "run", "setup_of", "started"]
 
@@ -118,7 +117,7 @@ def function_times(plan: Plan) -> list[Row]:
         if contender.variant is not None:
             folder = plan.machines[contender.variant.name]
             setup = replace(setup_of(plan, contender, 1, {}), engine="ours_vm", folder=str(folder))
-            process = Process(Path(sys.executable), PACKAGE.parent, 1, scratch(plan.root) / "functions.log")
+            process = Process(Path(sys.executable), 1, scratch(plan.root) / "functions.log")
             try:
                 _open(process, setup, {str(setup.batches[0]): _batches(plan)[str(setup.batches[0])]})
                 plan.say(f"{contender.name}: its functions")
@@ -147,20 +146,13 @@ def setup_of(plan: Plan, contender: Contender, threads: int, batches: Mapping[st
     """How a contender is to be opened, before its own files are made."""
     variant = contender.variant or plan.variants[0]
     mine = variant.batch if contender.variant else plan.sizes
-    checkpoint = variant.checkpoint
-    return Setup(
-        engine=contender.engine,
-        dtype=contender.dtype,
+    return contender.setup(
+        variant,
         threads=threads,
-        folder=str(plan.manifests[variant.name] if contender.variant else plan.checkpoint),
+        folder=plan.manifests[variant.name] if contender.variant else plan.checkpoint,
         batches=tuple(size for size in mine if contender.only_batch in (None, size)),
         buckets=workload.buckets(batch for listed in batches.values() for batch in listed),
-        max_input=variant.max_lens.input,
-        max_tokens=variant.max_lens.output - 1,
         forced_tokens=plan.forced_tokens,
-        pad_id=checkpoint.pad_id,
-        eos_id=checkpoint.eos_id,
-        decoder_start_id=checkpoint.decoder_start_id,
     )
 
 
@@ -194,7 +186,7 @@ def started(
     setup = prepared(plan.root, contender, setup, plan.checkpoint, python, plan.say)
     began = time.perf_counter()
     threads = setup.threads
-    process = Process(python, PACKAGE.parent, threads, scratch(plan.root) / f"{contender.name}-{threads}.log")
+    process = Process(python, threads, scratch(plan.root) / f"{contender.name}-{threads}.log")
     try:
         answer = _open(process, setup, batches)
     except BaseException:

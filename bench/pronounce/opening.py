@@ -12,15 +12,15 @@ from typing import Any
 
 from filelock import FileLock
 
-from bench.common.spread import plain, ratios, spread
+from bench.common.checkout import ROOT
+from bench.common.spread import ratios, spread
 from bench.pronounce.contenders import Contender
-from bench.pronounce.process import Failed
+from bench.pronounce.process import Failed, last_line
 from bench.pronounce.setup import Word
 from g2p_build import graph
 from g2p_build.config.variant import Variant
 from g2p_build.engine import build
 from g2p_build.store.digests import digest_of, file_digest
-from g2p_build.store.sources import PACKAGE
 
 __all__ = ["TORCH", "opening"]
 
@@ -115,9 +115,10 @@ def _row(way: _Way, torch: _Way) -> dict[str, Any]:
     if way.failed:
         return way.head | {"failed": way.failed}
     ms, imported = ([answer["ms"] for answer in one.answers] for one in (way, torch))
-    row = way.head | {"ms": plain(spread(ms)), "torch_ratio": plain(ratios(ms, imported)) if imported else None}
+    row = way.head | {"ms": spread(ms).as_json()}
+    row["torch_ratio"] = ratios(ms, imported).as_json() if imported else None
     if "peak_bytes" in way.answers[0]:
-        row["open_ms"] = plain(spread([answer["open_ms"] for answer in way.answers]))
+        row["open_ms"] = spread([answer["open_ms"] for answer in way.answers]).as_json()
         row["peak_bytes"] = max(answer["peak_bytes"] for answer in way.answers)
     return row | {"failed": None}
 
@@ -146,12 +147,11 @@ def _program(root: Path, linked: Mapping[str, Path]) -> Path:
 
 
 def _answer(command: Sequence[str]) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(_run(command, PACKAGE.parent, {"PYTHONPATH": str(PACKAGE.parent)}))
+    answer: dict[str, Any] = json.loads(_run(command, ROOT, {"PYTHONPATH": str(ROOT)}))
     return answer
 
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
-
     try:
         done = subprocess.run(
             command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=_SECONDS
@@ -159,6 +159,5 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failed(str(error)) from None
     if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise Failed(lines[-1][:200] if lines else f"exit status {done.returncode}")
+        raise Failed(last_line(done.stderr) or f"exit status {done.returncode}")
     return done.stdout

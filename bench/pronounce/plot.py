@@ -1,54 +1,59 @@
 """The result of a run as a picture: ratios to ours, on a logarithmic scale."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.sax.saxutils import escape
 
-__all__ = ["svg"]
+from bench.common import picture
+
+__all__ = ["draw", "panels", "svg"]
 
 Row = Mapping[str, Any]
 Bar = tuple[float, float, float, str]  # ratio, from, to, label
 
-_NAMES, _PANEL, _GAP, _LINE, _HEAD = 150, 150, 14, 16, 46  # pixels
-_COLOURS = ("#4c72b0", "#a9bbdb")
-_OWN = ("#c44e52", "#e2a7a9")
+_OWN, _OTHERS = "#c44e52", "#4c72b0"
+_NAMES, _PANEL, _HEAD, _LINE = 1.6, 1.7, 0.75, 0.19  # inches
+_THICK = 0.8  # of a line's height
 
 
-def svg(runs: Sequence[Row]) -> str:
-    """An SVG with a row of panels for each run: time at each batch size and for one list, package, load, memory.
+def svg(runs: Sequence[Row]) -> bytes | None:
+    """The picture; the same runs give the same bytes. None where matplotlib is not installed."""
+    return picture.svg(lambda figure: draw(figure, runs))
 
-    A bar ends at the contender's value divided by ours; the text in it is the value itself, and a thin line is the
-    middle half of the rounds. The lighter bar is the greater number of threads. The same runs give the same bytes.
+
+def draw(figure: Any, runs: Sequence[Row]) -> None:
+    """Draws a row of panels for each run: time at each batch size and for one list, package, load, memory.
+
+    A bar ends at the contender's value divided by ours; the text beside it is the value itself, and a thin line is the
+    middle half of the rounds. A paler bar is a greater number of threads.
+
+    Args:
+        figure: an empty `matplotlib.figure.Figure`.
+        runs: as `command.bench` returns them.
     """
-    parts: list[str] = []
-    height, width = 0, 0
+    parts = []
     for run in runs:
         names = list(dict.fromkeys(row["contender"] for row in run["rows"] if "ms" in row))
         threads = sorted({row["threads"] for row in run["rows"] if "ms" in row})
-        panels = _panels(run, names, threads)
-        line = _LINE * max(1, len(threads))
-        parts.append(_text(8, height + 18, f"{run['checkpoint']}: times ours", bold=True))
-        for number, name in enumerate(names):
-            parts.append(_text(8, height + _HEAD + number * line + line / 2 + 4, name))
-        for number, (title, bars) in enumerate(panels):
-            left = _NAMES + number * (_PANEL + _GAP)
-            parts += _panel(left, height, title, bars, names, line)
-        height += _HEAD + len(names) * line + 24
-        width = max(width, _NAMES + len(panels) * (_PANEL + _GAP))
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
-            f'<rect width="{width}" height="{height}" fill="white"/>',
-            *parts,
-            "</svg>\n",
-        ]
-    )
+        parts.append((run["checkpoint"], names, len(threads), panels(run, names, threads)))
+    heights = [_HEAD + len(names) * max(1, lines) * _LINE for _, names, lines, _ in parts]
+    widest = max(len(found) for *_, found in parts)
+    figure.set_size_inches(_NAMES + widest * _PANEL, sum(heights))
+    rows = figure.subfigures(len(parts), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for row, (checkpoint, names, lines, found) in zip(rows, parts, strict=True):
+        row.suptitle(f"{checkpoint}: times ours", weight="bold", x=0.01, ha="left")
+        several = row.subplots(1, len(found), sharey=True, squeeze=False)[0]
+        for panel, (title, bars) in zip(several, found, strict=True):
+            _draw_panel(panel, title, bars, names, max(1, lines))
 
 
-def _panels(run: Row, names: Sequence[str], threads: Sequence[int]) -> list[tuple[str, dict[tuple[str, int], Bar]]]:
-    """Titles, and bars by contender and number of bar."""
+def panels(run: Row, names: Sequence[str], threads: Sequence[int]) -> list[tuple[str, dict[tuple[str, int], Bar]]]:
+    """What a run's panels show: titles, and bars by contender and place in `threads`.
+
+    Args:
+        run: as `command.bench` returns it.
+        names: the contenders', in order.
+        threads: the numbers of threads, ascending.
+    """
     timed, listed = ([row for row in run[kind] if row.get("ratio")] for kind in ("rows", "lists"))
     found = [
         (f"ms a word, batch {size}", _bars([row for row in timed if row["batch"] == size], threads))
@@ -81,39 +86,25 @@ def _values(ratio: Mapping[str, float]) -> tuple[float, float, float]:
     return ratio["median"], ratio["low"], ratio["high"]
 
 
-def _panel(
-    left: float, top: float, title: str, bars: Mapping[tuple[str, int], Bar], names: Sequence[str], line: int
-) -> list[str]:
-    ends = [value for bar in bars.values() for value in bar[:3]]
-    low, high = math.log(min([*ends, 0.5])), math.log(max([*ends, 2.0]))
-
-    def x(ratio: float) -> float:
-        return left + _PANEL * (math.log(ratio) - low) / (high - low)
-
-    bottom = top + _HEAD + len(names) * line
-    parts = [_text(left, top + 34, title)]
+def _draw_panel(panel: Any, title: str, bars: Mapping[tuple[str, int], Bar], names: Sequence[str], lines: int) -> None:
+    thick = _THICK / lines
     for number, name in enumerate(names):
-        several = [bar for bar in (0, 1) if (name, bar) in bars]
+        several = [bar for bar in range(lines) if (name, bar) in bars]
         for place, bar in enumerate(several):
-            ratio, first, third, label = bars[name, bar]
-            y = top + _HEAD + number * line + place * _LINE + 2 + (line - len(several) * _LINE) / 2
-            colour = (_OWN if name.startswith("ours") else _COLOURS)[bar]
-            start, end = sorted((x(1.0), x(ratio)))
-            parts.append(
-                f'<rect x="{start:.1f}" y="{y:.1f}" width="{max(1.0, end - start):.1f}" '
-                f'height="{_LINE - 4}" fill="{colour}"/>'
-            )
-            middle = y + (_LINE - 4) / 2
-            parts.append(_line(x(first), middle, x(third), middle))
-            parts.append(_text(min(end + 3, left + _PANEL - 26), y + 10, label))
-    parts.append(_line(x(1.0), top + _HEAD - 4, x(1.0), bottom))
-    return parts
-
-
-def _line(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#333"/>'
-
-
-def _text(x: float, y: float, text: str, bold: bool = False) -> str:
-    weight = ' font-weight="bold"' if bold else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}"{weight}>{escape(text)}</text>'
+            ratio, low, high, label = bars[name, bar]
+            y = number + (place - (len(several) - 1) / 2) * thick
+            colour = _OWN if name.startswith("ours") else _OTHERS
+            panel.barh(y, ratio - 1, thick * 0.8, left=1, color=colour, alpha=0.5**bar)
+            panel.plot((low, high), (y, y), color="#333", linewidth=0.8)
+            panel.annotate(label, (max(1.0, ratio, high), y), (3, 0), textcoords="offset points", va="center", size=8)
+    panel.axvline(1, color="#333", linewidth=0.8)
+    ends = [value for bar in bars.values() for value in bar[:3]]
+    low, high = min([*ends, 0.5]), max([*ends, 2.0])
+    # A third more to the right, where the longest bar's label stands.
+    panel.set(xscale="log", xlim=(low, high * (high / low) ** (1 / 3)), yticks=range(len(names)), yticklabels=names)
+    panel.set_ylim(len(names) - 0.5, -0.5)
+    panel.set_xticks([], minor=True)
+    panel.set_xticks([])
+    panel.set_title(title, size=9)
+    panel.tick_params(left=False)
+    panel.spines[:].set_visible(False)

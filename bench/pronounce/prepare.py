@@ -6,19 +6,19 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from bench.common.checkout import ROOT
 from bench.pronounce.contenders import Contender
 from bench.pronounce.process import Failed, Process
 from bench.pronounce.setup import Setup
 from g2p_build.store.digests import digest_of, file_digest
 from g2p_build.store.scratch import scratch
-from g2p_build.store.sources import PACKAGE, source_digest
+from g2p_build.store.sources import source_digest
 
 __all__ = ["FROM_THE_PACKAGE", "prepared"]
 
 FROM_THE_PACKAGE = ("g2p_build.models.layers", "g2p_build.reference.pretrained")
 """What the engines take from the package to make files: a source digest follows imports within one package only."""
 
-_BENCH = Path(__file__).resolve().parents[1]
 _SECONDS = 1800
 
 
@@ -43,7 +43,7 @@ def prepared(
     made_of = [
         {name: getattr(setup, name) for name in contender.made_for},
         [file_digest(root, path.resolve()) for path in sorted(checkpoint.iterdir())],
-        source_digest(root, f"bench.pronounce.engines.{contender.engine}", _BENCH),
+        source_digest(root, f"bench.pronounce.engines.{contender.engine}", ROOT / "bench"),
         [source_digest(root, module) for module in FROM_THE_PACKAGE],
         str(python),  # an environment's folder is named after its packages
     ]
@@ -53,7 +53,7 @@ def prepared(
             say(f"{contender.name}: making its files")
             out = scratch(root) / folder.name
             out.mkdir()
-            process = Process(python, PACKAGE.parent, setup.threads, scratch(root) / "prepare.log")
+            process = Process(python, setup.threads, scratch(root) / "prepare.log")
             try:
                 question = {"setup": asdict(replace(setup, folder=str(out))), "checkpoint": str(checkpoint)}
                 process.ask(question, _SECONDS)

@@ -1,17 +1,16 @@
 """Our side of a contender's process."""
 
-import contextlib
-import json
 import os
-import select
-import signal
-import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Failed", "Process"]
+from bench.common.checkout import ROOT
+from g2p_build.engine import pipes
+
+__all__ = ["Failed", "Process", "last_line"]
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TVM_NUM_THREADS")
 
 
 class Failed(Exception):
@@ -19,31 +18,28 @@ class Failed(Exception):
 
 
 class Process:
-    """A contender's process: one answer for each question.
+    """A contender's process, in which `child` runs: one answer for each question.
 
     Args:
         python: the interpreter.
-        tree: the folder that this package lies in.
         threads: for libraries that ask the environment.
         log: receives what the process prints.
     """
 
-    def __init__(self, python: Path, tree: Path, threads: int, log: Path) -> None:
-        read, write = os.pipe()
-        count = str(threads)
-        limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TVM_NUM_THREADS"), count)
-        paths = [str(tree), os.environ.get("PYTHONPATH", "")]
-        with log.open("wb") as errors:
-            self._process = subprocess.Popen(
-                [str(python), "-m", "bench.pronounce.child", str(write)],
-                stdin=subprocess.PIPE,
-                stderr=errors,
-                pass_fds=[write],
-                env=os.environ | limits | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-                start_new_session=True,  # what it starts itself ends with it
-            )
-        os.close(write)
-        self._answers, self._log, self._read = read, log, b""
+    def __init__(self, python: Path, threads: int, log: Path) -> None:
+        env = os.environ | dict.fromkeys(_THREADS, str(threads))
+        self._process = pipes.Process("bench.pronounce.child", ROOT, env, python, log)
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.alive
 
     def ask(self, question: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Sends a question and waits for its answer.
@@ -55,40 +51,20 @@ class Process:
         Raises:
             Failed: it died or did not answer in time; then it has ended.
         """
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # what it died of is in its log
-            self._process.stdin.write(json.dumps(question).encode() + b"\n")
-            self._process.stdin.flush()
-        until = time.monotonic() + seconds
-        while b"\n" not in self._read:
-            ready, _, _ = select.select([self._answers], [], [], max(0.0, until - time.monotonic()))
-            if not ready:
-                self.close()
-                raise Failed(f"no answer within {seconds:.0f} s")
-            data = os.read(self._answers, 1 << 20)
-            if not data:
-                raise Failed(self._died())
-            self._read += data
-        line, self._read = self._read.split(b"\n", 1)
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        try:
+            return self._process.ask(question, seconds)
+        except TimeoutError as late:
+            raise Failed(str(late)) from None
+        except pipes.Died as died:
+            why = f"died of {died}" if died.code < 0 else last_line(self._log.read_text(errors="replace"))
+            raise Failed(why or str(died)) from None
 
     def close(self) -> None:
         """Ends it, and whatever it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
-        if self._answers >= 0:
-            os.close(self._answers)
-            self._answers = -1
+        self._process.close()
 
-    def _died(self) -> str:
-        code = self._process.wait()
-        self.close()
-        if code < 0:
-            return f"died of {signal.Signals(-code).name}"
-        lines = [line.strip() for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
-        return lines[-1][:200] if lines else f"exit status {code}"
+
+def last_line(printed: str) -> str:
+    """The last line that says something, of which the first 200 characters; "" where there is none."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else ""

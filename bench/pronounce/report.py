@@ -1,13 +1,13 @@
 """The result of a run as tables: for a terminal, and as the document that is kept."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.common import page
+from bench.common.spread import Spread, digits
 from bench.pronounce.plot import svg
 from bench.pronounce.workload import PROMPT_BYTES
-from g2p_build.store.files import write_atomically
 
 __all__ = ["FILES", "markdown", "tables", "write"]
 
@@ -17,17 +17,18 @@ FILES = "pronounce"
 Row = Mapping[str, Any]
 
 
-def write(folder: Path, result: Row, command: str) -> None:
+def write(folder: Path, result: Row) -> None:
     """Writes the document, the numbers and the picture: `pronounce.md`, `.json` and `.svg`.
+
+    Args:
+        folder: made if it is not there.
+        result: as `command.bench` returns it, with the "command" that gives it again.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    numbers = json.dumps({"command": command, **result}, indent=1, ensure_ascii=False) + "\n"
-    for ending, text in (("md", markdown(result, command)), ("json", numbers), ("svg", svg(result["runs"]))):
-        name = f"{FILES}.{ending}"
-        write_atomically(folder / name, text.encode(), folder / f".{name}.tmp")
+    picture = svg(result["runs"])
+    page.write(folder, FILES, result, markdown(result, picture is not None), picture)
 
 
 def tables(run: Row) -> list[tuple[str, list[dict[str, str]]]]:
@@ -76,13 +77,13 @@ def _opening(row: Row) -> dict[str, str]:
         "what": row["contender"],
         "from": row["language"],
         "ms": _spread(row["ms"]),
-        "times import torch": _spread(row["torch_ratio"], 4) if row["torch_ratio"] else "",
+        "times import torch": _spread(row["torch_ratio"]) if row["torch_ratio"] else "",
     }
 
 
 def _library(row: Row) -> dict[str, str]:
-    parts = {f"{part} KB": _digits(row["sizes"][part] / 1e3) for part in ("library", "kernels", "core", "tables")}
-    memory = _digits(row["peak_bytes"] / 1e3) if "peak_bytes" in row else ""
+    parts = {f"{part} KB": digits(row["sizes"][part] / 1e3) for part in ("library", "kernels", "core", "tables")}
+    memory = digits(row["peak_bytes"] / 1e3) if "peak_bytes" in row else ""
     return {"contender": row["contender"], **parts, "memory KB": memory}
 
 
@@ -98,7 +99,7 @@ def _footprints(rows: Sequence[Row]) -> list[dict[str, str]]:
                 "library MB": _megabytes(row["library_bytes"]),
                 "load s": _spread(row["load"]),
                 "times ours": _spread(row["load_ratio"]) if row["load_ratio"] else "",
-                "open s": f"{row['open_seconds']:.2f}",
+                "open s": digits(row["open_seconds"]),
                 "peak MB": _megabytes(row["peak_bytes"]),
             }
     return list(found.values())
@@ -118,7 +119,7 @@ def _function(row: Row) -> dict[str, str]:
         "contender": row["contender"],
         "function": row["function"],
         **{name: "" if size is None else str(size) for name, size in sizes.items()},
-        "microseconds": _spread(dict(zip(("median", "low", "high"), row["us"], strict=True))),
+        "microseconds": str(Spread(*row["us"])),
     }
 
 
@@ -126,54 +127,29 @@ def _failure(row: Row) -> dict[str, str]:
     return {"contender": row["contender"], "threads": str(row.get("threads", "")), "why": row["failed"]}
 
 
-def _spread(values: Mapping[str, float], places: int = 2) -> str:
-    """ "12.3 (11.9-12.8)": three digits that mean something, or so many places of a small number."""
-    median, low, high = (_digits(values[name], places) for name in ("median", "low", "high"))
-    return f"{median} ({low}-{high})"
-
-
-def _digits(value: float, places: int = 2) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.{places}f}"
+def _spread(values: Mapping[str, float]) -> str:
+    return str(Spread(**values))
 
 
 def _megabytes(size: int) -> str:
-    return _digits(size / 1e6)
+    return digits(size / 1e6)
 
 
-def markdown(result: Row, command: str) -> str:
-    """The document: how it was measured, on what, and the tables.
+def markdown(result: Row, drawn: bool) -> list[str]:
+    """The document's lines: how it was measured, on what, and the tables.
 
     Args:
-        result: what `command.bench` gave.
-        command: that gives it again.
+        result: as for `write`.
+        drawn: whether there is a picture.
     """
-    machine = result["machine"]
-    lines = [
-        "# Pronouncing: this project's libraries against what else there is",
-        "",
-        "Written by the command; the numbers behind it are in `pronounce.json`.",
-        "",
-        "```sh",
-        command,
-        "```",
-        "",
-        f"![ratios]({FILES}.svg)",
-        "",
-        "## Machine",
-        "",
-        f"- {machine['processor']} ({machine['machine']}, {machine['vectors'] or 'no known vectors'}), "
-        f"{machine['cores']} cores, {machine['memory_gib']} GiB",
-        f"- {machine['system']}, Python {machine['python']}",
-        f"- {', '.join(f'{name} {version}' for name, version in _versions(result).items())}",
-        f"- load before and after: {machine['load'][0]} and {machine['load'][1]} processes",
-        "",
-        *_method(),
-    ]
+    title = "Pronouncing: this project's libraries against what else there is"
+    lines = page.head(title, FILES, result, _versions(result), page.image(FILES, "ratios", drawn))
+    lines += ["", *_method()]
     for run in result["runs"]:
         lines += ["", f"## Checkpoint {run['checkpoint']}", "", _about(run)]
         for title, rows in tables(run):
-            lines += ["", f"### {title.partition(': ')[2].capitalize()}", "", *_table(rows)]
-    return "\n".join(lines) + "\n"
+            lines += ["", f"### {title.partition(': ')[2].capitalize()}", "", *page.table(rows)]
+    return lines
 
 
 def _method() -> list[str]:
@@ -228,11 +204,3 @@ def _about(run: Row) -> str:
 def _versions(result: Row) -> dict[str, str]:
     rows = [row for run in result["runs"] for row in [*run["rows"], *run["lists"]]]
     return dict(sorted({item for row in rows for item in row.get("versions", {}).items()}))
-
-
-def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    return [
-        "| " + " | ".join(rows[0]) + " |",
-        "|" + "---|" * len(rows[0]),
-        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row.values()) + " |" for row in rows),
-    ]

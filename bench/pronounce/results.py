@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.common.spread import plain, ratios, spread
+from bench.common.spread import ratios, spread
 from bench.pronounce.contenders import TRUTH, Contender
 from bench.pronounce.process import Process
 from bench.pronounce.setup import Batch, Word
@@ -54,7 +54,8 @@ def rows(
     base, first = (mine.ms, mine.loads) if mine else ({}, [])
     for one in running:
         row = head(one.contender, one.threads) | one.opened | {"peak_bytes": one.peak_bytes}
-        row |= {"load": plain(spread(one.loads)), "load_ratio": plain(ratios(one.loads, first)) if first else None}
+        row["load"] = spread(one.loads).as_json()
+        row["load_ratio"] = ratios(one.loads, first).as_json() if first else None
         for name in batches:
             if name in one.ids:
                 assert truth is not None
@@ -94,8 +95,8 @@ def head(contender: Contender, threads: int) -> Row:
 def times(ms: Sequence[float], base: Sequence[float] | None) -> Row:
     """Milliseconds a word, and their ratio to those of another, round by round."""
     return {
-        "ms": plain(spread(ms)),
-        "ratio": plain(ratios(ms, base)) if base else None,
+        "ms": spread(ms).as_json(),
+        "ratio": ratios(ms, base).as_json() if base else None,
         "rounds": [round(value, 4) for value in ms],
     }
 

@@ -1,4 +1,4 @@
-"""bench/build.py: every tool gets the same graph, what ran is checked, and the figures mean what the page says."""
+"""Every build tool gets the same graph, what ran is checked, and the figures mean what the page says."""
 
 import dataclasses
 import json
@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from conftest import DEFAULT, Tree
 
-from bench.build import contenders
-from bench.build.__main__ import SCENARIOS, measure
+from bench.build import contenders, plot
+from bench.build.__main__ import TOOLS
 from bench.build.graphs import LEAF, WRITERS, Step, steps
-from bench.build.report import Cell, Spread, markdown, ratios
+from bench.build.measure import SCENARIOS, measure
+from bench.build.report import Cell, markdown
 from g2p_build import graph
 from g2p_build.config import compose
 from g2p_build.config.variant import Variant
@@ -108,6 +109,12 @@ def test_every_tool_is_given_the_same_nodes_and_edges(tool: str, read: Any, plan
     assert edges == expected(plan)
 
 
+def test_every_tool_but_doit_has_a_list_that_pins_it() -> None:
+    pins = {path.stem: path.read_text(encoding="utf-8").strip() for path in TOOLS.glob("*.txt")}
+    assert set(pins) == set(contenders.PEERS) - {"doit"}
+    assert all(re.fullmatch(rf"{tool}==[\d.]+", pin) for tool, pin in pins.items())
+
+
 def test_snakemake_is_asked_for_every_product(plan: list[Step]) -> None:
     _, write = WRITERS["snakemake"]
     [wanted] = re.findall(r"^rule all:\n    input: expand\((\[.*\]), leaf=LEAVES\)$", write(plan, LEAVES), re.M)
@@ -132,29 +139,31 @@ def test_what_our_reporter_says_is_understood(built: Tree) -> None:
     assert contenders.said(built.compiled()) == ["publish"]
 
 
-def test_a_spread_is_the_median_and_the_extremes() -> None:
-    assert Spread.of([3.0, 1.0, 10.0]) == Spread(3.0, 1.0, 10.0)
-    assert Spread.of([0.25]).shown() == "0.250 (0.250 to 0.250)"
-    with pytest.raises(ValueError, match="no measurements"):
-        Spread.of([])
+def page(cells: list[Cell], missing: dict[str, str], drawn: bool = True) -> list[str]:
+    machine = {"processor": "a CPU", "machine": "x86_64", "vectors": None, "cores": 2, "memory_gib": 8}
+    machine |= {"system": "Linux", "python": "3.11", "load": [0.1, 0.2]}
+    facts = {"command": "python -m bench.build", "machine": machine, "versions": {"dvc": "3"}, "missing": missing}
+    return markdown(facts | {"cells": [cell.as_json() for cell in cells]}, drawn)
 
 
-def test_ratios_are_taken_within_each_round_that_both_have() -> None:
-    assert ratios([4.0, 9.0], [2.0, 3.0, 100.0]) == [2.0, 3.0]
+CELLS = [Cell("g2p-build", 20, 180, "nothing", 0, (0.5, 0.4, 0.6)), Cell("dvc", 20, 180, "nothing", 0, (2.0, 2.0))]
 
 
 def test_the_page_has_a_row_for_each_cell_and_for_each_tool_that_is_missing() -> None:
-    cells = [Cell("g2p-build", 20, 180, "nothing", 0, (0.5, 0.4, 0.6)), Cell("dvc", 20, 180, "nothing", 0, (2.0, 2.0))]
-    machine = {"cpu": "a CPU", "cores": 2, "memory_gib": 8, "system": "Linux", "python": "3.11", "load": 0.0}
-    page = markdown(
-        {
-            "command": "python -m bench.build",
-            "machine": machine,
-            "versions": {"dvc": "3"},
-            "missing": {"ninja": "no wheel"},
-            "cells": [cell.as_json(cells) for cell in cells],
-        }
-    )
-    assert "| 20 | 180 | g2p-build | 0.500 (0.400 to 0.600) | 2.78 | 1 | 0 | 3 |" in page
-    assert "| 20 | 180 | dvc | 2.00 (2.00 to 2.00) | 11.1 | 4.50 (4.00 to 5.00) | 0 | 2 |" in page
-    assert "| | | ninja | not measured: no wheel |" in page
+    lines = page(CELLS, {"ninja": "no wheel"})
+    assert "| 20 | 180 | g2p-build | 0.500 (0.450-0.550) | 2.78 | 1 | 0 | 3 |" in lines
+    assert "| 20 | 180 | dvc | 2.00 (2.00-2.00) | 11.1 | 4.50 (4.25-4.75) | 0 | 2 |" in lines
+    assert "|  |  | ninja | not measured: no wheel |  |  |  |  |" in lines
+    assert "- dvc 3" in lines
+
+
+def test_the_page_shows_the_picture_or_says_what_it_needs() -> None:
+    assert "![seconds over nodes](build.svg)" in page(CELLS, {})
+    [line] = [line for line in page(CELLS, {}, drawn=False) if "picture" in line]
+    assert "matplotlib" in line
+
+
+def test_the_picture_has_a_line_for_each_tool_in_each_scenario() -> None:
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    plot.draw(figure, [dataclasses.replace(cell, scenario=s.name).as_json() for cell in CELLS for s in SCENARIOS])
+    assert [len(panel.containers) for panel in figure.axes] == [2] * len(SCENARIOS)

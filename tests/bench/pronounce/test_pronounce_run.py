@@ -1,11 +1,12 @@
 """`doit bench …`, whole: contenders in processes of their own, and what keeps one from taking part."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,7 @@ def question(engine: str) -> dict[str, Any]:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Process:
-    return Process(Path(sys.executable), ROOT, 1, tmp_path / "log")
+    return Process(Path(sys.executable), 1, tmp_path / "log")
 
 
 def test_a_process_that_dies_says_its_last_line(process: Process) -> None:
@@ -196,7 +197,7 @@ def test_a_process_that_dies_says_its_last_line(process: Process) -> None:
 
 
 def test_a_process_that_is_killed_says_by_what(process: Process) -> None:
-    process._process.kill()
+    os.kill(process.pid, signal.SIGKILL)
     with pytest.raises(Failed, match="died of SIGKILL"):
         process.ask(question("ours"), 60)
 
@@ -204,11 +205,8 @@ def test_a_process_that_is_killed_says_by_what(process: Process) -> None:
 def test_a_process_that_does_not_answer_in_time_is_ended(process: Process) -> None:
     with pytest.raises(Failed, match="no answer within 0 s"):
         process.ask(question("ours"), 0)
-    assert process._process.poll() is not None
+    assert not process.alive
 
 
-def test_the_extra_names_what_the_lists_pin() -> None:
-    [extra] = [tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["bench"]]
-    listed = {line for path in peers.FOLDER.glob("*.txt") for line in path.read_text().split()}
-    assert set(extra) <= listed
+def test_every_contender_that_needs_an_environment_has_a_list_for_it() -> None:
     assert {peer.packages for peer in PEERS if peer.packages} == {path.stem for path in peers.FOLDER.glob("*.txt")}
