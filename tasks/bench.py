@@ -1,4 +1,4 @@
-"""`doit bench …`: built variants against what else there is, in one run; the result goes into docs/benchmarks/."""
+"""`doit bench …`: times built variants beside other libraries; the result goes into docs/benchmarks/."""
 
 import shlex
 import sys
@@ -23,12 +23,12 @@ OPTIONS = [
         "words",
         str,
         "",
-        "real words, measured as one list too: a folder of LANG.tsv files or one such file; else the golden set",
+        "real words, also timed as one list: a folder of LANG.tsv files or one such file; else the golden set",
     ),
     _option("contenders", str, "", "names, with commas between: ours, eager, ctranslate2, executorch-int8, ..."),
     _option("threads", str, "1,2", "numbers of threads, with commas between"),
     _option("rounds", int, 9, "how often each contender has its turn"),
-    _option("forced-tokens", int, 0, "as many tokens a word, whatever the model says (random weights: 16)"),
+    _option("forced-tokens", int, 0, "so many tokens for each word, whatever the model says (random weights: 16)"),
     _option("out", str, "docs/benchmarks", "a folder for the document, the numbers and the picture"),
     _option("json", bool, False, "one JSON object a line", "as_json"),
 ]

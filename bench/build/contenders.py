@@ -26,10 +26,10 @@ PEERS = {
     "snakemake": ["snakemake", "--cores", "1", "--quiet"],
     "dvc": ["dvc", "repro", "--quiet"],
 }
-"""What one types to have everything up to date, silently and one job at a time."""
+"""The command that brings everything up to date, silently and one job at a time."""
 
 FIRST = {"snakemake": ["snakemake", "--cores", "all", "--quiet"]}
-"""How a first build, which is not measured, is had sooner."""
+"""A faster command for the first build, which is not measured."""
 
 WEIGHTS = "model.safetensors"
 

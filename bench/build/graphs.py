@@ -15,7 +15,7 @@ LEAF = "<leaf>"
 """Stands for a checkpoint's name wherever a step has one."""
 
 RAN = "ran.txt"
-"""Where each step that runs leaves a line with its name."""
+"""The file in which each step that runs leaves a line with its name."""
 
 
 @dataclass(frozen=True)

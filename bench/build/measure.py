@@ -1,4 +1,4 @@
-"""Every tool in every scenario, in turns."""
+"""What is measured: how long every tool takes in every scenario."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,13 +9,13 @@ from bench.build.contenders import Contender, change_weights, lose_product
 __all__ = ["SCENARIOS", "Scenario", "measure"]
 
 PATIENCE = 15.0
-"""Seconds: what takes longer than this in all rounds together is measured in fewer, but at least two."""
+"""Seconds. A tool that would take longer than this in all rounds together has fewer rounds, but at least two."""
 
 CUT_OFF = {"checkpoint", "weights", "weights_archive", "manifest", "publish"}
-"""What new weights stale: their architecture, and with it tokenizer, program, library and link, is as it was."""
+"""The steps that new weights stale. Tokenizer, program, library and link need only the architecture, which stays."""
 
 DOWNSTREAM = CUT_OFF | {"tokenizer", "program", "library", "link", "library_archive"}
-"""What a tool runs that has no early cut-off: all that is downstream of the checkpoint."""
+"""The steps that a tool without early cut-off runs: all that are downstream of the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ SCENARIOS = (
 def measure(
     contenders: Sequence[Contender], leaves: Sequence[str], rounds: int, tick: Callable[[str], None]
 ) -> dict[tuple[str, str], list[float]]:
-    """Times every tool in every scenario, in turns, so that a slow minute of the machine is everybody's.
+    """Times every tool in every scenario. The tools take turns, so that a slow minute of the machine slows them all.
 
     Args:
         contenders: each up to date.
@@ -65,7 +65,7 @@ def measure(
                 if turn >= 2 and seconds[0] * (turn + 1) > PATIENCE:
                     continue
                 if scenario.name == "nothing" and min(seconds, default=0) < PATIENCE:
-                    contender.run()  # what the last change left to be noticed is noticed, and not measured
+                    contender.run()  # it may still have to notice the last change, which is not to be measured
                 scenario.happens(contender, leaf, turn)
                 started = time.perf_counter()
                 said = contender.start()

@@ -84,7 +84,7 @@ def _timed(pronounce: Callable[[], list[list[int]]], with_ids: bool) -> dict[str
 
 
 def library_bytes(parts: Iterable[str]) -> int:
-    """Bytes of the shared libraries in this process whose paths hold one of some parts; 0 where that is not told."""
+    """Bytes of this process's shared libraries with one of `parts` in their path; 0 where the system has no list."""
     maps = Path("/proc/self/maps")
     lines = maps.read_text().splitlines() if maps.exists() else []
     paths = {line.split(maxsplit=5)[5] for line in lines if ".so" in line}

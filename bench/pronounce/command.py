@@ -1,4 +1,4 @@
-"""What `doit bench` does, between its options and its tables."""
+"""All of `doit bench` but its tables: from the options of the command line to plain data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from g2p_build.store.scratch import scratch
 __all__ = ["FORCED_TOKENS", "Options", "bench", "checkpoint_files", "options"]
 
 FORCED_TOKENS = 16
-"""How many tokens a word gets where the weights are random, unless the options say so."""
+"""How many tokens a word gets where the weights are random, unless the options say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Options:
 
 
 def options(words: str, names: str, threads: str, rounds: int, forced_tokens: int) -> Options:
-    """The options as the command line spells them, lists with commas.
+    """Reads the options as the command line has them; commas separate the parts of a list.
 
     Raises:
         BuildError: one is not what it should be.
@@ -60,16 +60,17 @@ def bench(
     Args:
         root: the cache's folder.
         tree: the folder that holds `manifests/`, in which the variants are published.
-        variants: those of one checkpoint and one pair of bounds are one run, and compared with each other too.
+        variants: what is measured. Those of one checkpoint and one pair of bounds make one run, in which they are
+            compared with each other too.
         options: as given.
         say: progress.
 
     Returns:
-        Plain data: the machine, and for each run what was pronounced, its rows (`results.rows`), those of the whole
-        list, those of opening, and the times of our functions.
+        Plain data: the machine and the runs. A run has what was pronounced, the rows of its contenders
+            (`results.rows`), of the whole list (`lists`) and of opening (`opening`), and the times of our functions.
 
     Raises:
-        BuildError: an option names nothing there is, or what is to be measured cannot be built.
+        BuildError: an option names something that does not exist, or a variant cannot be built.
     """
     peers = contenders.chosen(options.contenders) if options.contenders else list(contenders.PEERS)
     real = workload.real(options.words)
@@ -96,7 +97,7 @@ def _run(
     # The first is what all others are compared with.
     mine = contenders.ours(sorted(group, key=lambda each: (each.target.link != "standalone", each.dtype != "float32")))
     asked = {each.name: manifests / f"{each.name}.json" for each in group}
-    say("building what stands in for the variants")
+    say("building the stand-ins for our variants")
     standalone = [each for each in group if each.target.link == "standalone"]
     machines = {each.name: counterparts.built(root, on_virtual_machine(each)) for each in standalone}
     endless = {each.name: counterparts.built(root, counterparts.endless(each)) for each in standalone if forced}
@@ -124,7 +125,7 @@ def _run(
         "rounds": options.rounds,
         "rows": rows,
         "lists": lists.whole_list(plan, said),
-        # With random weights a first word says nothing, at its own length.
+        # The first word of a model with random weights is as long as chance has it: its time says nothing.
         "opening": [] if made_up else opening(root, asked, mine, listed[0], options.rounds, say),
         "functions": measure.function_times(plan),
     }

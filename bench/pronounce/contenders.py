@@ -13,7 +13,7 @@ __all__ = ["OURS", "PEERS", "TRUTH", "Contender", "chosen", "ours"]
 
 OURS = "ours"
 TRUTH = "eager"
-"""Whose ids the others' are compared with, where it takes part."""
+"""The contender whose ids the others' are compared with, where it takes part."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Contender:
     dtype: str
     says: str  # what it is, for the report
     packages: str | None = None  # the list in peers/ that it needs; None: the build's own environment has it
-    made_for: tuple[str, ...] | None = None  # it wants files of its own, made for these fields of its setup
+    made_for: tuple[str, ...] | None = None  # fields of the setup that its own files are made for; None: it has none
     variant: Variant | None = None  # ours
-    only_batch: int | None = None  # too slow for more
+    only_batch: int | None = None  # the one batch size that it takes part with: it is too slow for others
     only_threads: int | None = None
-    rounds: int | None = None  # at most so many turns
-    loads: int | None = None  # opened at most so often
-    lists: tuple[int, ...] = ()  # takes whole lists in one call: at most so many words in a batch (0: as it likes)
+    rounds: int | None = None  # it has at most so many turns
+    loads: int | None = None  # it is opened at most so often
+    lists: tuple[int, ...] = ()  # batch sizes to try on a whole list (0: its own choice); empty: it takes no lists
 
     def setup(
         self,
@@ -110,7 +110,7 @@ def _ours(variant: Variant, name: str) -> Contender:
 
 
 def chosen(names: Iterable[str]) -> list[Contender]:
-    """The peers of some names; a library's name alone means all its precisions. Our own always take part.
+    """Peers by name. A library's name alone means all its precisions; "ours" adds nobody, as ours always take part.
 
     Raises:
         BuildError: there is no such contender.

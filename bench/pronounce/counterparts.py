@@ -1,4 +1,4 @@
-"""Variants that a measurement takes in place of those that were asked for, and that nobody else sees."""
+"""Stand-ins: variants that are measured in place of those that were asked for. Nobody else sees them."""
 
 import json
 import tempfile
@@ -14,10 +14,10 @@ __all__ = ["built", "endless"]
 
 
 def endless(variant: Variant) -> Variant:
-    """The same code for a model that hardly ever ends a word: what stands for no byte is its end token.
+    """The same code for a model that hardly ever ends a word: its end token is the one for unknown bytes.
 
-    A standalone library ends a word by itself, and no request can keep it from that. A checkpoint whose prompts hold
-    the end token stays as it is.
+    A standalone library ends a word at the end token, whatever it is asked for. A checkpoint whose prompts contain the
+    end token stays as it is.
     """
     checkpoint = variant.checkpoint
     if checkpoint.append_eos:

@@ -1,4 +1,4 @@
-"""A whole list of words handed over in one call, as a user has one: who gets through it how fast."""
+"""How fast contenders get through a whole list of words that they are handed in one call."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from bench.pronounce.setup import Word
 __all__ = ["whole_list"]
 
 _LIST = "list"
-_TRIALS = 2  # of each batch size; the best one takes part in the rounds
+_TRIALS = 2  # passes at each batch size; the best size takes part in the rounds
 
 
 @dataclass
@@ -39,15 +39,17 @@ class _Taking:
 
 
 def whole_list(plan: Plan, said: Mapping[Word, Sequence[int]]) -> list[Row]:
-    """Measures `plan.listed` with those who take whole lists, and all numbers of threads in turn in each round.
+    """Times the contenders that take whole lists on `plan.listed`.
+
+    In each round, every contender has a turn with every number of threads.
 
     Args:
         plan: the run's.
-        said: the ids of words that the answers are compared with; where one is missing, with those of the first.
+        said: the ids that answers are compared with. If a word is missing, the first contender's ids take their place.
 
     Returns:
-        A row for each contender and number of threads: words a second and milliseconds a word at its best batch size,
-        the ratio to ours, and how many times as fast it is as with the fewest threads; or why there is none.
+        A row for each contender and number of threads. It has words a second and milliseconds a word at the best batch
+            size, the ratio to ours, and how many times as fast it is as with the fewest threads; or why it has none.
     """
     if not plan.listed:
         return []
@@ -82,7 +84,7 @@ def _start(plan: Plan, stack: ExitStack) -> tuple[list[_Taking], list[Row]]:
 
 
 def _try_sizes(plan: Plan, taking: Sequence[_Taking]) -> None:
-    """One pass that warms up, whose ids are kept, and some at each batch size where there is a choice."""
+    """A first pass warms up, and its ids are kept. Then each batch size is tried, where there is a choice."""
     for one in taking:
         one.tried = dict.fromkeys(one.contender.lists, float("inf"))
         answer = _ask(one, one.contender.lists[0], with_ids=True)

@@ -1,4 +1,4 @@
-"""Everybody in turn, round after round: what a run of the benchmark does."""
+"""One run of the benchmark: every contender has its turn, round after round."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ from g2p_build.store.scratch import scratch
 __all__ = ["SECONDS", "SETTLE", "Plan", "function_times", "run", "setup_of", "started"]
 
 SECONDS = 600  # for one answer
-SETTLE = 0.05  # seconds between turns: threads of the last one may still be spinning
+SETTLE = 0.05  # seconds between turns: the last contender's threads may still be spinning
 
 _WORDS = 10  # of each language that are timed
 _LOADS = 3  # how often each contender is opened, with the fewest threads
@@ -32,13 +32,13 @@ class Plan:
     """One run: variants of one checkpoint and one pair of bounds, and peers."""
 
     root: Path  # the cache
-    manifests: Mapping[str, Path]  # by variant's name: what is measured for it
-    machines: Mapping[str, Path]  # the same for the virtual machine: what its functions are timed by
+    manifests: Mapping[str, Path]  # variant's name → the manifest that is measured for it
+    machines: Mapping[str, Path]  # variant's name → a manifest for the virtual machine, to time its functions
     checkpoint: Path  # a folder with what the checkpoint stage made
     contenders: Sequence[Contender]  # ours first: all others are compared with the first
     threads: Sequence[int]
     words: Mapping[str, Sequence[str]] | None  # real words by language; None: made-up ones
-    listed: Sequence[Word]  # real words that are pronounced as one list; none: there is no such list
+    listed: Sequence[Word]  # real words that are pronounced as one list; may be empty
     forced_tokens: int | None
     rounds: int
     say: Callable[[str], None]  # progress
@@ -58,8 +58,8 @@ def run(plan: Plan) -> tuple[list[Row], dict[Word, list[int]]]:
     """Measures with each number of threads in turn.
 
     Returns:
-        A row for each contender, number of threads and batch size, or why there is nothing to say; and the ids of the
-        words, by whom the others are compared with.
+        A row for each contender, number of threads and batch size, or one that says why there is none; and the ids
+            that all answers are compared with, by word.
     """
     batches, found, truth = _batches(plan), list[Row](), dict[Word, list[int]]()
     for threads in plan.threads:
@@ -81,17 +81,17 @@ def run(plan: Plan) -> tuple[list[Row], dict[Word, list[int]]]:
 def _start(
     plan: Plan, threads: int, batches: Mapping[str, Sequence[Batch]], stack: ExitStack, running: list[Running]
 ) -> Iterator[Row]:
-    """Opens everybody in turn, several times; what is opened last goes on running.
+    """Opens all contenders in turn, several times. Those of the last time stay open and are added to `running`.
 
     Yields:
-        A row for each contender that does not get so far.
+        A row for each contender that cannot be opened.
     """
     times = _LOADS if threads == plan.threads[0] else 1
     seconds: dict[str, list[float]] = {}
     out: set[str] = set()
     for number in range(times):
         for contender in plan.contenders:
-            # Those that are opened less often come in later.
+            # A contender that is opened less often misses the first times.
             if contender.name in out or number < times - (contender.loads or times):
                 continue
             try:
@@ -111,7 +111,7 @@ def _start(
 
 
 def function_times(plan: Plan) -> list[Row]:
-    """Times of every function of our variants' programs, each by itself: see `engines.ours_vm.function_times`."""
+    """Times each function of our variants' programs by itself: see `engines.ours_vm.function_times`."""
     found = []
     for contender in plan.contenders:
         if contender.variant is not None:
@@ -131,7 +131,7 @@ def function_times(plan: Plan) -> list[Row]:
 
 
 def _batches(plan: Plan) -> dict[str, list[Batch]]:
-    """What is pronounced, by batch size; and `ALL`, where the list has more words than are timed."""
+    """The batches that are pronounced, by size. `ALL` has every word, if there are more than are timed."""
     variant = plan.variants[0]
     found = {}
     for size in plan.sizes:
@@ -177,7 +177,10 @@ def _opened(plan: Plan, contender: Contender, threads: int, batches: Mapping[str
 def started(
     plan: Plan, contender: Contender, setup: Setup, batches: Mapping[str, Sequence[Batch]]
 ) -> tuple[Process, Row, float]:
-    """A contender's process with an open model, what it told when it was open, and the seconds from start to then.
+    """Starts a contender's process and has it open its model.
+
+    Returns:
+        The process, what it said when the model was open, and the seconds from its start until then.
 
     Raises:
         Failed: it cannot be installed, made or opened.
@@ -203,7 +206,7 @@ def _open(process: Process, setup: Setup, batches: Mapping[str, Sequence[Batch]]
 
 
 def _rounds(plan: Plan, running: Sequence[Running], name: str, batches: Sequence[Batch]) -> None:
-    """One pass that warms up, then the rounds; who begins moves on by one each time."""
+    """One pass warms up, then come the rounds. Each begins with another contender."""
     taking = [one for one in running if int(name) in one.sizes and one.failed is None]
     plan.say(f"batch {name}: {sum(map(len, batches))} words, {plan.rounds} rounds")
     _first(taking, name)

@@ -25,7 +25,7 @@ from g2p_build.store.digests import digest_of, file_digest
 __all__ = ["TORCH", "opening"]
 
 TORCH = "import torch"
-"""Names the row that says what merely importing what most models run in takes."""
+"""Names the row to compare with: the time of importing the library that most models run in, and nothing else."""
 
 _C = Path(__file__).with_suffix(".c")
 _SECONDS = 600
@@ -64,20 +64,20 @@ def opening(
     rounds: int,
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
-    """Opens every variant and pronounces one word, round after round, each time in a process of its own.
+    """Opens every variant and has it pronounce one word, round after round, each time in a new process.
 
     Args:
         root: the cache's folder.
         manifests: where each variant's manifest is, by the variant's name.
         contenders: ours.
         word: what is pronounced.
-        rounds: how often, after one time that is not counted: then the files are in the page cache.
+        rounds: how often it is timed. One time before that is not counted: it brings the files into the page cache.
         say: progress.
 
     Returns:
-        A row for each variant and language ("Python"; "C" for a standalone library), and `TORCH`'s: milliseconds and
-        their ratio to `TORCH`'s; from C also milliseconds until it was open, the most bytes that the library asked
-        for, and the sizes of its parts. Or why there are none.
+        A row for `TORCH`, and one for each variant and language: "Python", and "C" where it is a standalone library.
+            A row has milliseconds and their ratio to `TORCH`'s, or why it has none. A row of C also has milliseconds
+            until the model was open, the most bytes that the library had asked for, and the sizes of its parts.
     """
     say(f"opening: {rounds} rounds of fresh processes")
     ways = [_Way({"contender": TORCH, "variant": None, "language": "Python"}, [sys.executable, "-c", _IMPORT])]

@@ -17,7 +17,7 @@ from g2p_build.store.sources import source_digest
 __all__ = ["FROM_THE_PACKAGE", "prepared"]
 
 FROM_THE_PACKAGE = ("g2p_build.models.layers", "g2p_build.reference.pretrained")
-"""What the engines take from the package to make files: a source digest follows imports within one package only."""
+"""What the engines use of the package to make files. A source digest follows imports within one package only."""
 
 _SECONDS = 1800
 
@@ -25,7 +25,7 @@ _SECONDS = 1800
 def prepared(
     root: Path, contender: Contender, setup: Setup, checkpoint: Path, python: Path, say: Callable[[str], None]
 ) -> Setup:
-    """The setup with the folder of the contender's files in it, which are made if they are not there.
+    """Makes a contender's files if they are not there, and returns the setup with their folder in it.
 
     Args:
         root: the cache's folder.

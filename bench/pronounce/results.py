@@ -12,7 +12,7 @@ from bench.pronounce.setup import Batch, Word
 __all__ = ["ALL", "Row", "Running", "agreement", "failure", "head", "rows", "said", "times"]
 
 ALL = "all"
-"""Names the batches that hold every word of a list, where not all of them are timed."""
+"""Names the batches that have every word, where only some words are timed."""
 
 Row = dict[str, Any]
 
@@ -25,7 +25,7 @@ class Running:
     threads: int
     sizes: tuple[int, ...]  # batches that it is asked for
     process: Process
-    opened: Row  # seconds, bytes and versions that it told when it was open
+    opened: Row  # what it said when it was open: seconds, bytes and versions
     loads: list[float]  # seconds from starting it to its first word, each time
     peak_bytes: int | None = None  # after its first pass over its smallest batches
     ms: dict[str, list[float]] = field(default_factory=dict)  # batches → milliseconds a word, one a round
@@ -34,7 +34,7 @@ class Running:
 
 
 def failure(contender: Contender, threads: int, reason: str) -> Row:
-    """The row of a contender that did not get as far as pronouncing."""
+    """The row of a contender that never pronounced anything."""
     return head(contender, threads) | {"batch": None, "failed": reason}
 
 
@@ -44,9 +44,9 @@ def rows(
     """A row for each contender and batch size, then one for the words that were not timed.
 
     Args:
-        running: with one number of threads; ours, which the times of all are compared with, first.
+        running: contenders with the same number of threads. Ours is the first: all times are compared with its times.
         batches: what they pronounced.
-        forced: the number of tokens was forced: the end token says nothing, and some libraries avoid it.
+        forced: the number of tokens was forced. Then the end token means nothing, and some libraries avoid it.
         eos_id: the end token.
     """
     truth = _truth(running)
@@ -69,7 +69,7 @@ def rows(
 
 
 def said(running: Sequence[Running], batches: Mapping[str, Sequence[Batch]]) -> dict[Word, list[int]]:
-    """Every word that the one whom the others are compared with has pronounced, and its ids."""
+    """The ids that the others' are compared with, by word."""
     truth = _truth(running)
     found: dict[Word, list[int]] = {}
     for name, ids in truth.ids.items() if truth else ():
@@ -78,11 +78,12 @@ def said(running: Sequence[Running], batches: Mapping[str, Sequence[Batch]]) -> 
 
 
 def _truth(running: Sequence[Running]) -> Running | None:
+    """The contender that the others' ids are compared with: `TRUTH`, or else the first."""
     return next((one for one in running if one.contender.name == TRUTH), running[0] if running else None)
 
 
 def head(contender: Contender, threads: int) -> Row:
-    """Who, with how many threads: how each row begins."""
+    """How each row begins: who, with how many threads."""
     return {
         "contender": contender.name,
         "library": contender.says,
@@ -108,13 +109,13 @@ def agreement(
     forced: bool,
     eos_id: int,
 ) -> Row:
-    """How many of the distinct words were pronounced otherwise than by the truth; `forced`, `eos_id` as in `rows`."""
+    """Counts the distinct words, and those whose ids are not the truth's. `forced` and `eos_id` are as in `rows`."""
     if truth is None:
         return {"words": len(set(words)), "differ": None}
     found: dict[Word, bool] = {}
     for word, mine, theirs in zip(words, ids, truth, strict=True):
         ended = _to_end(mine, eos_id), _to_end(theirs, eos_id)
-        # Forced beyond its end, a word goes on in one library and ends in another: what comes before is compared.
+        # Beyond its forced end a word goes on in one library and stops in another: only what comes before is compared.
         same = all(a == b for a, b in zip(*ended, strict=False)) if forced else ended[0] == ended[1]
         found[word] = found.get(word, True) and same
     return {"words": len(found), "differ": list(found.values()).count(False)}

@@ -30,7 +30,7 @@ def real(path: str) -> dict[str, list[str]]:
 
 
 def made_up(variant: Variant, size: int, language: str = "eng-us") -> dict[str, list[str]]:
-    """Seeded words for weights that mean nothing: eight, or two batches where that is more."""
+    """Seeded words for random weights: eight, or two batches where that is more."""
     generator = random.Random(0)
     letters = max(1, PROMPT_BYTES - len(_prompt(variant, language, "")))
     made = ["".join(generator.choices(string.ascii_lowercase, k=letters)) for _ in range(max(8, 2 * size))]
@@ -70,7 +70,7 @@ def listed(variant: Variant, words: Mapping[str, Iterable[str]]) -> list[Word]:
 
 
 def buckets(batches: Iterable[Batch]) -> tuple[int, ...]:
-    """The input lengths that a careful user would make static programs for, of those that some batches need."""
+    """The input lengths that a careful user would make static programs for, to fit these batches."""
     longest = {max(len(word.ids) for word in batch) for batch in batches}
     return tuple(sorted({next((n for n in _LENGTHS if n >= length), length) for length in longest}))
 

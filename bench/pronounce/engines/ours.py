@@ -1,6 +1,6 @@
 """This project's own runtime on a standalone library. Threads pronounce independent batches with one model.
 
-It goes on where the model would end only with a variant made for that: see `counterparts.endless`.
+Forced tokens need a variant that is made for them: see `counterparts.endless`.
 """
 
 import json
@@ -19,7 +19,7 @@ LIBRARIES = ("/libg2p.",)
 
 
 def model_files(setup: Setup) -> list[Path]:
-    """The archive of the weights: the other one's library is among those that the process has mapped."""
+    """The archive of the weights. The library counts with those that the process has mapped."""
     manifest = Path(setup.folder)
     return [archive.find(manifest, json.loads(manifest.read_bytes())["archives"]["weights"]["file"])]
 

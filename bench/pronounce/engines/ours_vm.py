@@ -1,4 +1,4 @@
-"""This project's own runtime on TVM's virtual machine. Threads pronounce independent batches, each with its own one."""
+"""This project's own runtime on TVM's virtual machine. Each thread has a machine and pronounces batches of its own."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ def _worker(setup: Setup) -> Callable[[Batch], list[list[int]]]:
     g2p = load(setup.folder)
     machine: Any = g2p._engine
     if setup.forced_tokens:
-        # No id is the end, and the outputs are bounded where they are wanted.
+        # No id ends a word; the bound of the output does.
         model = g2p.manifest["model"] | {"eos_id": -1, "max_output_len": setup.forced_tokens + 1}
         machine._data = g2p.manifest | {"model": model}
         machine._bound.clear()

@@ -54,7 +54,8 @@ def test_each_contender_is_timed_at_each_batch_size(rows: list[dict[str, Any]]) 
         assert 0 < row["ms"]["low"] <= row["ms"]["median"] <= row["ms"]["high"]
         assert row["model_bytes"] > 0 < row["peak_bytes"]
         assert 0 < row["load"]["low"] <= row["load"]["median"] <= row["load"]["high"]
-        assert 0 < row["import_seconds"] + row["open_seconds"] < row["load"]["high"]
+        slowest = 2 * row["load"]["high"] - row["load"]["median"]  # of three, whose third quartile lies half-way
+        assert 0 < row["import_seconds"] + row["open_seconds"] < slowest
 
 
 def test_every_golden_word_is_said_as_by_transformers(rows: list[dict[str, Any]]) -> None:
