@@ -67,7 +67,7 @@ def bench(
 
     Returns:
         Plain data: the machine and the runs. A run has what was pronounced, the rows of its contenders
-            (`results.rows`), of the whole list (`lists`) and of opening (`opening`), and the times of our functions.
+        (`results.rows`), of the whole list (`lists`) and of opening (`opening`), and the times of our functions.
 
     Raises:
         BuildError: an option names something that does not exist, or a variant cannot be built.

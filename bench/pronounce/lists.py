@@ -49,7 +49,7 @@ def whole_list(plan: Plan, said: Mapping[Word, Sequence[int]]) -> list[Row]:
 
     Returns:
         A row for each contender and number of threads. It has words a second and milliseconds a word at the best batch
-            size, the ratio to ours, and how many times as fast it is as with the fewest threads; or why it has none.
+        size, the ratio to ours, and how many times as fast it is as with the fewest threads; or why it has none.
     """
     if not plan.listed:
         return []

@@ -59,7 +59,7 @@ def run(plan: Plan) -> tuple[list[Row], dict[Word, list[int]]]:
 
     Returns:
         A row for each contender, number of threads and batch size, or one that says why there is none; and the ids
-            that all answers are compared with, by word.
+        that all answers are compared with, by word.
     """
     batches, found, truth = _batches(plan), list[Row](), dict[Word, list[int]]()
     for threads in plan.threads:

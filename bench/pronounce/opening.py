@@ -76,8 +76,8 @@ def opening(
 
     Returns:
         A row for `TORCH`, and one for each variant and language: "Python", and "C" where it is a standalone library.
-            A row has milliseconds and their ratio to `TORCH`'s, or why it has none. A row of C also has milliseconds
-            until the model was open, the most bytes that the library had asked for, and the sizes of its parts.
+        A row has milliseconds and their ratio to `TORCH`'s, or why it has none. A row of C also has milliseconds
+        until the model was open, the most bytes that the library had asked for, and the sizes of its parts.
     """
     say(f"opening: {rounds} rounds of fresh processes")
     ways = [_Way({"contender": TORCH, "variant": None, "language": "Python"}, [sys.executable, "-c", _IMPORT])]
