@@ -34,9 +34,10 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
     from doit.exceptions import InvalidDodoFile
 
     from g2p_build.config import compose
-    from g2p_build.engine.build import cache_root, note_tree
+    from g2p_build.engine.build import Build
     from g2p_build.errors import BuildError
     from g2p_build.store import digests, in_use, scratch, trees
+    from g2p_build.store.workspace import workspace
     from tasks import bench, compile, gc, golden, ir, manifests, profile, reproduce, stages, tune, variants, verify, why
     from tasks.plan import Plan
     from tasks.reporter import Reporter
@@ -47,13 +48,14 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
         [default] = compose.variants([])
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
-    root = cache_root()
-    in_use.share(root)
-    scratch.sweep(root)
-    atexit.register(digests.save, root)
-    atexit.register(note_tree, root, TREE)
-    atexit.register(trees.save, root)
-    plan = Plan(root, TREE, tuple(wanted), default, tuple(overrides), started)
+    build = Build(workspace(TREE))
+    cache = build.workspace.cache
+    in_use.share(cache)
+    scratch.sweep(cache)
+    plan = Plan(build, tuple(wanted), default, tuple(overrides), started)
+    atexit.register(digests.save, cache)
+    atexit.register(build.note_keys)
+    atexit.register(trees.note_published, build.workspace, plan.published)
     creators: list[Callable[[Plan], dict[str, Callable[[], Any]]]] = [
         compile.tasks,
         variants.tasks,

@@ -56,9 +56,7 @@ def _bench(
 
     try:
         asked = options(words, contenders, threads, rounds, forced_tokens)
-        result = bench(
-            plan.root, plan.tree, plan.variants, asked, lambda line: print(line, file=sys.stderr, flush=True)
-        )
+        result = bench(plan.build, plan.variants, asked, lambda line: print(line, file=sys.stderr, flush=True))
         report.write(plan.tree / out, {"command": shlex.join(["doit", *sys.argv[1:]]), **result})
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))

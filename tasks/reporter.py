@@ -11,10 +11,9 @@ from doit.exceptions import BaseFail, InvalidTask, UnmetDependency
 from doit.reporter import ConsoleReporter
 
 from g2p_build import graph
-from g2p_build.engine import build
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node
-from g2p_build.store import actions, records
+from g2p_build.store import actions, trees
 from tasks.events import Event, as_json, write_trace
 from tasks.output import emit
 from tasks.plan import Plan
@@ -139,16 +138,16 @@ class Reporter(ConsoleReporter):
     def _key(self, name: str) -> str | None:
         node = self.nodes.get(name)
         try:
-            return build.key(self.plan.root, node) if node else None
+            return self.plan.build.key(node) if node else None
         except (BuildError, OSError):
             return None
 
     def _last_time(self, name: str) -> float | None:
         """Seconds that a stage took when it last ran for this tree."""
         if self.last_keys is None:
-            self.last_keys = records.last_keys(self.plan.root, self.plan.tree)
+            self.last_keys = trees.keys(self.plan.build.workspace)
         key = self.last_keys.get(name)
-        action = actions.read(self.plan.root, key) if key else None
+        action = actions.read(self.plan.cache, key) if key else None
         return action.seconds if action else None
 
     def _draws_itself(self, name: str) -> bool:

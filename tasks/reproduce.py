@@ -40,7 +40,7 @@ def _reproduce(plan: Plan, as_json: bool) -> TaskFailed | None:
             one, other = build_apart(plan.tree, plan.overrides, Path(folder), lambda line: print(line, file=sys.stderr))
             for variant in plan.variants:
                 found += compare(variant, one, other)
-                found += compare_with_published(plan.root, plan.tree, variant, plan.default.name, one)
+                found += compare_with_published(plan.build, variant, plan.default.name, one)
     except BuildError as error:
         return TaskFailed(str(error))
     show([asdict(comparison) for comparison in found], as_json)

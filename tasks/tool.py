@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from g2p_build.engine import build, worker
+from g2p_build.engine import worker
 from g2p_build.graph import Node
 from g2p_build.store.scratch import scratch
 from tasks.plan import Plan
@@ -15,12 +15,12 @@ __all__ = ["run_tool"]
 _numbers = itertools.count()
 
 
-def run_tool(plan: Plan, module: str, params: Mapping[str, Any], inputs: Mapping[str, tuple[Node, str]]) -> Path:
-    """Runs a module's `build(params, inputs, out)`.
+def run_tool(plan: Plan, function: str, params: Mapping[str, Any], inputs: Mapping[str, tuple[Node, str]]) -> Path:
+    """Runs a function of the compiler's as a stage is run.
 
     Args:
         plan: the command's.
-        module: its dotted name.
+        function: "dotted.module:name" of what is called with `params`, `inputs` and an empty folder.
         params: plain JSON data.
         inputs: name → an up-to-date node and which of its outputs.
 
@@ -31,10 +31,11 @@ def run_tool(plan: Plan, module: str, params: Mapping[str, Any], inputs: Mapping
         BuildError: what the tool says, or that it failed.
         OSError: the cache cannot be written.
     """
-    out = scratch(plan.root) / f"{module.rpartition('.')[2]}-{next(_numbers)}"
+    module = function.partition(":")[0]
+    out = scratch(plan.cache) / f"{module.rpartition('.')[2]}-{next(_numbers)}"
     out.mkdir()
-    logs = plan.root / "logs"
+    logs = plan.cache / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    files = {name: build.files(plan.root, node)[file] for name, (node, file) in inputs.items()}
-    worker.run(module, params, files, out, logs / f"{module}.log")
+    files = {name: plan.build.files(node)[file] for name, (node, file) in inputs.items()}
+    worker.run(function, params, files, out, logs / f"{module}.log")
     return out

@@ -42,7 +42,7 @@ def _tune(plan: Plan, as_json: bool, dry: bool) -> TaskFailed | None:
         [variant] = plan.variants
         runnable(variant)
         inputs = {"program.json": (bucketed(plan, variant)["program"], "program.json")}
-        made = run_tool(plan, "g2p_build.compiler.tune", {"target": asdict(variant.target)}, inputs)
+        made = run_tool(plan, "g2p_build.compiler.tune:build", {"target": asdict(variant.target)}, inputs)
         found = json.loads((made / "tuned.json").read_bytes())
         show(found["rows"], as_json, f"{found['name']}, for {variant.name}")
         if not dry:

@@ -35,7 +35,7 @@ _OUTLOOK = {"current": "current", "waits": "waits", "refused": "refused"}  # of 
 
 def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
     try:
-        explanations = list(explain(plan.root, plan.tree, plan.variants, plan.default.name))
+        explanations = list(explain(plan.build, plan.variants, plan.default.name))
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     if as_json:

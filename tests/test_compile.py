@@ -128,7 +128,7 @@ def test_the_library_does_not_depend_on_the_values_of_weights(small: Tree) -> No
 def kit_for(small: Tree, target: str) -> dict[str, bytes]:
     [path] = (small.root / "manifests").glob(f"*-{target}-*.json")
     manifest = contract.read(path)
-    assert manifest["target"]["library"] == "objects"
+    assert manifest["target"]["package"] == "objects"
     assert manifest["files"]["runtime"] is None
     found = members(small.root / "dist" / manifest["archives"]["library"]["file"])
     assert set(manifest["files"]["library"]) == found.keys() - {"tokenizer.json"}

@@ -14,19 +14,20 @@ ALLOWED = {
     "dodo": {"tasks"},
     "tasks": {"bench.pronounce", "products", "reference", "engine", "graph", "config", "runtime", "store", "errors"},
     "g2p_build": {"products", "engine", "graph", "config", "store", "errors"},  # __main__
-    "bench.pronounce": {"bench.common", "reference", "engine", "graph", "config"}
+    "bench.pronounce": {"bench.common", "reference", "engine", "graph", "families", "config"}
     | {"models", "runtime", "store", "errors"},
-    "bench.build": {"bench.common", "engine", "graph", "config", "checkpoints"},
+    "bench.build": {"bench.common", "graph", "config", "checkpoints", "store"},
     # onnxruntime-web gets the very graphs that pronounce makes for ONNX Runtime, from the same environment.
-    "bench.web": {"bench.common", "bench.pronounce", "reference", "engine", "config"},
+    "bench.web": {"bench.common", "bench.pronounce", "reference", "engine", "config", "store"},
     "bench.common": {"store", "errors"},
     "training": {"reference", "checkpoints", "models", "store", "errors"},
     "products": {"engine", "graph", "config", "runtime", "store", "errors"},
-    "reference": {"engine", "graph", "config", "models", "runtime", "store", "errors"},
-    "engine": {"graph", "stages", "store", "errors"},
-    "graph": {"config", "checkpoints", "native"},
+    "reference": {"engine", "graph", "families", "config", "models", "runtime", "stages", "store", "errors"},
+    "engine": {"stages", "store", "errors"},
+    "graph": {"config", "native", "stages"},
+    "families": {"config", "checkpoints", "native", "stages"},
+    "config": {"runtime", "stages", "errors"},  # of stages, the type of a node
     "stages": {"checkpoints", "compiler", "models", "native", "runtime", "store", "errors"},
-    "config": {"runtime", "errors"},
     "checkpoints": {"models", "errors"},
     "compiler": {"models", "errors"},
     "models": {"errors"},
@@ -97,7 +98,7 @@ def test_the_runtime_stands_alone() -> None:
 
 
 def test_describing_a_build_loads_neither_torch_nor_tvm() -> None:
-    loaded = modules_after("import tasks; tasks.load(['batch=1,8']); import g2p_build.stages.library")
+    loaded = modules_after("import tasks; tasks.load(['batch=1,8']); import g2p_build.stages.code")
     assert not loaded & {"torch", "transformers", "tvm", "tvm_ffi", "numpy"}
 
 

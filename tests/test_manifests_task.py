@@ -119,8 +119,10 @@ def test_looking_loads_neither_torch_nor_tvm(built: Tree) -> None:
 import sys
 from pathlib import Path
 from g2p_build.store import collect
+from g2p_build.engine.build import Build
+from g2p_build.store.workspace import Workspace
 from g2p_build.products import status
-print(len(status.overview(Path({str(built.cache)!r}), Path({str(built.root)!r}), {DEFAULT!r})))
+print(len(status.status(Build(Workspace(Path({str(built.cache)!r}), Path({str(built.root)!r}))), {DEFAULT!r})))
 collect.find(Path({str(built.cache)!r}), 0.0)
 print(sorted({{"torch", "tvm", "tvm_ffi", "transformers", "numpy"}} & set(sys.modules)))
 """

@@ -23,9 +23,9 @@ from bench.build.graphs import Step, steps
 from bench.build.measure import SCENARIOS, measure
 from bench.build.report import Cell
 from bench.common import environments, machine
-from bench.common.checkout import DOCS
+from bench.common.checkout import DOCS, ROOT
 from g2p_build.config import compose
-from g2p_build.engine import build
+from g2p_build.store.workspace import workspace
 
 TOOLS = Path(__file__).with_name("tools")
 """A list for each tool that has to be installed."""
@@ -103,7 +103,7 @@ def _installed(tools: Sequence[str], say: Callable[[str], None]) -> tuple[dict[s
 
 def _interpreter(tool: str, say: Callable[[str], None]) -> Path:
     if _list(tool).exists():
-        return environments.interpreter(build.cache_root(), _list(tool), say, beside=False)
+        return environments.interpreter(workspace(ROOT).cache, _list(tool), say, beside=False)
     return Path(sys.executable)  # doit is ours already
 
 

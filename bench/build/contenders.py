@@ -181,8 +181,7 @@ def _checkpoint() -> dict[str, bytes]:
     from g2p_build.checkpoints.random_weights import random_checkpoint
 
     [variant] = compose.variants(["checkpoint=random", *(f"checkpoint.shape.{field}" for field in SMALL)])
-    assert variant.checkpoint.shape is not None
-    shape = dataclasses.asdict(variant.checkpoint.shape)
+    shape = dataclasses.asdict(variant.checkpoint)["shape"]
     _, tensors = random_checkpoint(shape, seed=0)
     settings = {"model_type": "t5", **shape}
     return {"config.json": json.dumps(settings).encode(), WEIGHTS: save(tensors, metadata={"format": "pt"})}

@@ -56,8 +56,8 @@ def steps(variant: Variant) -> list[Step]:
     roles = {node.name: role for role, node in nodes.items()}
     found = []
     for role, node in nodes.items():
-        if role == "checkpoint" and node.folder is not None:  # the core's files, another folder's, do not change
-            config, weights = (leaf_file(LEAF, file) for file in local_files(Path(node.folder)))
+        if role == "checkpoint" and node.folders:  # the core's files, another folder's, do not change
+            config, weights = (leaf_file(LEAF, file) for file in local_files(Path(node.folders[0])))
             made_of: dict[str, tuple[str, ...]] = dict(zip(node.outputs, [(config,), (weights,)], strict=True))
         else:
             reads = tuple(_output(roles[upstream.name], file) for upstream, file in node.inputs.values())

@@ -12,9 +12,9 @@ PATIENCE = 15.0
 """Seconds. A tool that would take longer than this in all rounds together has fewer rounds, but at least two."""
 
 CUT_OFF = {"checkpoint", "weights", "weights_archive", "manifest", "publish"}
-"""The steps that new weights stale. Tokenizer, program, library and link need only the architecture, which stays."""
+"""The steps that new weights stale. Tokenizer, program, code and library need only the architecture, which stays."""
 
-DOWNSTREAM = CUT_OFF | {"tokenizer", "program", "library", "link", "library_archive"}
+DOWNSTREAM = CUT_OFF | {"tokenizer", "program", "code", "library", "library_archive"}
 """The steps that a tool without early cut-off runs: all that are downstream of the checkpoint."""
 
 

@@ -49,7 +49,7 @@ one product changes, and the same command is given again.
   quartile. The tools take turns, round by round. What takes long is measured in fewer rounds, but at least two.
 - **Times ours** is taken within each round: how many times as long as ours the tool's run took. Below 1 it was faster.
 - **Ran** is how many nodes a run ran; every run is checked to have run exactly those that it should. New weights of the
-  same architecture stale 5 of {nodes} nodes; that tokenizer, program, library and link are kept is early cut-off (for
+  same architecture stale 5 of {nodes} nodes; that tokenizer, program, code and library are kept is early cut-off (for
   ninja: `restat`, and outputs replaced only if they differ). Snakemake decides what to run before it runs anything: all
   {nodes}.
 - Each tool is asked in its usual, silent way, one job at a time: `ninja`, `doit` (plain file dependencies),

@@ -11,7 +11,7 @@ from bench.pronounce.contenders import Contender
 from bench.pronounce.opening import opening
 from g2p_build import graph
 from g2p_build.config.variant import Variant, on_virtual_machine
-from g2p_build.engine import build
+from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
 from g2p_build.store.scratch import scratch
 
@@ -52,14 +52,11 @@ def options(words: str, names: str, threads: str, rounds: int, forced_tokens: in
     return Options(words, listed, tuple(sorted({int(count) for count in counts})), rounds, forced_tokens)
 
 
-def bench(
-    root: Path, tree: Path, variants: Sequence[Variant], options: Options, say: Callable[[str], None]
-) -> dict[str, Any]:
+def bench(build: Build, variants: Sequence[Variant], options: Options, say: Callable[[str], None]) -> dict[str, Any]:
     """Measures built variants and the contenders.
 
     Args:
-        root: the cache's folder.
-        tree: the folder that holds `manifests/`, in which the variants are published.
+        build: the command's; the variants are published in its tree.
         variants: what is measured. Those of one checkpoint and one pair of bounds make one run, in which they are
             compared with each other too.
         options: as given.
@@ -78,13 +75,12 @@ def bench(
     for variant in variants:
         groups.setdefault((variant.checkpoint, variant.max_lens), []).append(variant)
     before = machine.load()
-    runs = [_run(root, tree / "manifests", group, peers, real, options, say) for group in groups.values()]
+    runs = [_run(build, group, peers, real, options, say) for group in groups.values()]
     return {"machine": machine.describe(before), "runs": runs}
 
 
 def _run(
-    root: Path,
-    manifests: Path,
+    build: Build,
     group: Sequence[Variant],
     peers: Sequence[Contender],
     real: Mapping[str, Sequence[str]],
@@ -95,18 +91,20 @@ def _run(
     made_up = group[0].checkpoint.source == "random"
     forced = options.forced_tokens or (FORCED_TOKENS if made_up else None)
     # The first is what all others are compared with.
-    mine = contenders.ours(sorted(group, key=lambda each: (each.target.link != "standalone", each.dtype != "float32")))
-    asked = {each.name: manifests / f"{each.name}.json" for each in group}
+    mine = contenders.ours(
+        sorted(group, key=lambda each: (each.target.engine != "standalone", each.dtype != "float32"))
+    )
+    asked = {each.name: build.workspace.tree / "manifests" / f"{each.name}.json" for each in group}
     say("building the stand-ins for our variants")
-    standalone = [each for each in group if each.target.link == "standalone"]
-    machines = {each.name: counterparts.built(root, on_virtual_machine(each)) for each in standalone}
-    endless = {each.name: counterparts.built(root, counterparts.endless(each)) for each in standalone if forced}
+    standalone = [each for each in group if each.target.engine == "standalone"]
+    machines = {each.name: counterparts.built(build, on_virtual_machine(each)) for each in standalone}
+    endless = {each.name: counterparts.built(build, counterparts.endless(each)) for each in standalone if forced}
     listed = workload.listed(group[0], real)
     plan = measure.Plan(
-        root=root,
+        root=build.cache,
         manifests=asked | endless,
         machines=asked | machines,
-        checkpoint=checkpoint_files(root, group[0]),
+        checkpoint=checkpoint_files(build, group[0]),
         contenders=[*mine, *peers],
         threads=options.threads,
         words=None if made_up else real,
@@ -126,16 +124,16 @@ def _run(
         "rows": rows,
         "lists": lists.whole_list(plan, said),
         # The first word of a model with random weights is as long as chance has it: its time says nothing.
-        "opening": [] if made_up else opening(root, asked, mine, listed[0], options.rounds, say),
+        "opening": [] if made_up else opening(build, asked, mine, listed[0], options.rounds, say),
         "functions": measure.function_times(plan),
     }
 
 
-def checkpoint_files(root: Path, variant: Variant) -> Path:
+def checkpoint_files(build: Build, variant: Variant) -> Path:
     """A folder with what the checkpoint stage made, under its own names."""
-    folder = scratch(root) / f"checkpoint-{variant.checkpoint.name}"
+    folder = scratch(build.cache) / f"checkpoint-{variant.checkpoint.name}"
     folder.mkdir(exist_ok=True)
-    for name, path in build.files(root, graph.nodes(variant)["checkpoint"]).items():
+    for name, path in build.files(graph.nodes(variant)["checkpoint"]).items():
         if not (folder / name).exists():
             (folder / name).symlink_to(path)
     return folder

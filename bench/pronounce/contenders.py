@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.pronounce.setup import Setup
 from g2p_build.config.variant import Variant
 from g2p_build.errors import BuildError
+from g2p_build.families.g2p.checkpoint import g2p_checkpoint
 
 __all__ = ["OURS", "PEERS", "TRUTH", "Contender", "chosen", "ours"]
 
@@ -43,7 +44,7 @@ class Contender:
         forced_tokens: int | None = None,
     ) -> Setup:
         """How it is opened for a variant's checkpoint and bounds; the arguments are `Setup`'s fields."""
-        checkpoint = variant.checkpoint
+        checkpoint = g2p_checkpoint(variant)
         return Setup(
             engine=self.engine,
             dtype=self.dtype,
@@ -97,14 +98,14 @@ PEERS = (
 
 def ours(variants: Sequence[Variant]) -> list[Contender]:
     """Our variants: "ours-float32", "ours-vm-float32", or with the whole name where several would be called that."""
-    short = [("vm-" if variant.target.link == "vm" else "") + variant.dtype for variant in variants]
+    short = [("vm-" if variant.target.engine == "vm" else "") + variant.dtype for variant in variants]
     names = [name if short.count(name) == 1 else variant.name for variant, name in zip(variants, short, strict=True)]
     return [_ours(variant, name) for variant, name in zip(variants, names, strict=True)]
 
 
 def _ours(variant: Variant, name: str) -> Contender:
     name = f"{OURS}-{name}"
-    if variant.target.link == "vm":
+    if variant.target.engine == "vm":
         return Contender(name, "ours_vm", variant.dtype, "this project's, on TVM's virtual machine", variant=variant)
     return Contender(name, "ours", variant.dtype, "this project's runtime", variant=variant, lists=(0,))
 

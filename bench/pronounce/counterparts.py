@@ -7,7 +7,8 @@ from pathlib import Path
 
 from g2p_build import graph
 from g2p_build.config.variant import Variant
-from g2p_build.engine import build
+from g2p_build.engine.build import Build
+from g2p_build.families.g2p.checkpoint import g2p_checkpoint
 from g2p_build.store.scratch import scratch
 
 __all__ = ["built", "endless"]
@@ -19,18 +20,18 @@ def endless(variant: Variant) -> Variant:
     A standalone library ends a word at the end token, whatever it is asked for. A checkpoint whose prompts contain the
     end token stays as it is.
     """
-    checkpoint = variant.checkpoint
+    checkpoint = g2p_checkpoint(variant)
     if checkpoint.append_eos:
         return variant
     other = replace(checkpoint, name=f"{checkpoint.name}+endless", eos_id=checkpoint.unk_id, unk_id=checkpoint.eos_id)
     return replace(variant, checkpoint=other)
 
 
-def built(root: Path, variant: Variant) -> Path:
+def built(build: Build, variant: Variant) -> Path:
     """Builds a variant.
 
     Args:
-        root: the cache's folder.
+        build: the command's.
         variant: for this machine.
 
     Returns:
@@ -40,11 +41,11 @@ def built(root: Path, variant: Variant) -> Path:
         BuildError: a stage failed.
     """
     nodes = graph.nodes(variant)
-    build.ensure(root, nodes.values())
-    made = build.files(root, nodes["manifest"])["manifest.json"]
-    folder = Path(tempfile.mkdtemp(prefix="counterpart-", dir=scratch(root)))
+    build.ensure(nodes.values())
+    made = build.files(nodes["manifest"])["manifest.json"]
+    folder = Path(tempfile.mkdtemp(prefix="counterpart-", dir=scratch(build.cache)))
     manifest = folder / f"{variant.name}.json"
     manifest.hardlink_to(made)
     for role, archive in json.loads(made.read_bytes())["archives"].items():
-        (folder / archive["file"]).hardlink_to(build.files(root, nodes[f"{role}_archive"])["archive.tar"])
+        (folder / archive["file"]).hardlink_to(build.files(nodes[f"{role}_archive"])["archive.tar"])
     return manifest

@@ -12,6 +12,7 @@ from bench.pronounce.measure import SECONDS, SETTLE, Plan, setup_of, started
 from bench.pronounce.process import Failed, Process
 from bench.pronounce.results import Row, agreement, failure, head, times
 from bench.pronounce.setup import Word
+from g2p_build.families.g2p.checkpoint import g2p_checkpoint
 
 __all__ = ["whole_list"]
 
@@ -131,6 +132,6 @@ def _rows(plan: Plan, taking: Sequence[_Taking], said: Mapping[Word, Sequence[in
         row |= {"tried": {str(size): round(ms, 4) for size, ms in one.tried.items() if ms < float("inf")}}
         row |= times(one.ms, ours) | {"words_s": spread([1000 / ms for ms in one.ms]).as_json()}
         row |= {"speedup": ratios(fewest, one.ms).as_json() if fewest else None}
-        same = agreement(words, one.ids, truth, forced, plan.variants[0].checkpoint.eos_id)
+        same = agreement(words, one.ids, truth, forced, g2p_checkpoint(plan.variants[0]).eos_id)
         found.append(row | same | {"failed": None})
     return found

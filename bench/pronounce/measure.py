@@ -16,6 +16,7 @@ from bench.pronounce.process import Failed, Process
 from bench.pronounce.results import ALL, Row, Running, failure, rows, said
 from bench.pronounce.setup import Batch, Setup, Word
 from g2p_build.config.variant import Variant
+from g2p_build.families.g2p.checkpoint import g2p_checkpoint
 from g2p_build.store.scratch import scratch
 
 __all__ = ["SECONDS", "SETTLE", "Plan", "function_times", "run", "setup_of", "started"]
@@ -73,7 +74,7 @@ def run(plan: Plan) -> tuple[list[Row], dict[Word, list[int]]]:
                     plan.say(f"every word: {sum(map(len, listed))}")
                     _first([one for one in running if one.sizes[-1] == plan.sizes[-1]], ALL)
             forced = plan.forced_tokens is not None
-            found += rows(running, batches, forced, plan.variants[0].checkpoint.eos_id)
+            found += rows(running, batches, forced, g2p_checkpoint(plan.variants[0]).eos_id)
             truth = truth or said(running, batches)
     return found, truth
 

@@ -19,7 +19,7 @@ from bench.pronounce.process import Failed, last_line
 from bench.pronounce.setup import Word
 from g2p_build import graph
 from g2p_build.config.variant import Variant
-from g2p_build.engine import build
+from g2p_build.engine.build import Build
 from g2p_build.store.digests import digest_of, file_digest
 
 __all__ = ["TORCH", "opening"]
@@ -57,7 +57,7 @@ class _Way:
 
 
 def opening(
-    root: Path,
+    build: Build,
     manifests: Mapping[str, Path],
     contenders: Sequence[Contender],
     word: Word,
@@ -67,7 +67,7 @@ def opening(
     """Opens every variant and has it pronounce one word, round after round, each time in a new process.
 
     Args:
-        root: the cache's folder.
+        build: the command's.
         manifests: where each variant's manifest is, by the variant's name.
         contenders: ours.
         word: what is pronounced.
@@ -83,7 +83,7 @@ def opening(
     ways = [_Way({"contender": TORCH, "variant": None, "language": "Python"}, [sys.executable, "-c", _IMPORT])]
     for contender in contenders:
         assert contender.variant is not None
-        ways += _ways(root, contender.name, contender.variant, manifests[contender.variant.name], word)
+        ways += _ways(build, contender.name, contender.variant, manifests[contender.variant.name], word)
     for number in range(rounds + 1):
         for way in ways:
             try:
@@ -96,17 +96,17 @@ def opening(
     return [_row(way, ways[0]) for way in ways]
 
 
-def _ways(root: Path, name: str, variant: Variant, manifest: Path, word: Word) -> Iterator[_Way]:
+def _ways(build: Build, name: str, variant: Variant, manifest: Path, word: Word) -> Iterator[_Way]:
     head = {"contender": name, "variant": variant.name}
     python = [sys.executable, "-c", _FIRST_WORD, str(manifest), word.text, word.language]
     yield _Way(head | {"language": "Python"}, python)
-    if variant.target.link == "standalone":
+    if variant.target.engine == "standalone":
         nodes = graph.nodes(variant)
-        linked = build.files(root, nodes["link"])
-        weights = build.files(root, nodes["weights"])["weights.safetensors"]
+        linked = build.files(nodes["library"])
+        weights = build.files(nodes["weights"])["weights.safetensors"]
         head |= {"language": "C", "sizes": json.loads(linked["sizes.json"].read_bytes())}
         try:
-            yield _Way(head, [str(_program(root, linked)), str(weights), word.text, word.language])
+            yield _Way(head, [str(_program(build.cache, linked)), str(weights), word.text, word.language])
         except Failed as failed:
             yield _Way(head, [], failed=f"opening.c: {failed}")
 

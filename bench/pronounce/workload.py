@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.pronounce.setup import Batch, Word
 from g2p_build.config.variant import Variant
+from g2p_build.families.g2p.checkpoint import g2p_checkpoint
 from g2p_build.reference import golden
 from g2p_build.reference.scores import read_dictionary
 
@@ -76,7 +77,7 @@ def buckets(batches: Iterable[Batch]) -> tuple[int, ...]:
 
 
 def _prompt(variant: Variant, language: str, word: str) -> list[int]:
-    checkpoint = variant.checkpoint
+    checkpoint = g2p_checkpoint(variant)
     ids = [
         byte + checkpoint.byte_offset for byte in checkpoint.resolved_prompt.format(lang=language, word=word).encode()
     ]

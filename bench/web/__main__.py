@@ -29,8 +29,9 @@ from bench.pronounce.prepare import prepared
 from bench.web import report
 from g2p_build.config import compose
 from g2p_build.config.variant import Variant
-from g2p_build.engine import build
+from g2p_build.engine.build import Build
 from g2p_build.reference import golden
+from g2p_build.store.workspace import workspace
 
 OVERRIDES = ("target=wasm", "dtype=float32,float16")
 ONNXRUNTIME_WEB = "1.30.0"
@@ -87,11 +88,11 @@ def _unpack(name: str, folder: Path) -> None:
 
 def _graphs(variant: Variant, say: Callable[[str], None]) -> Path:
     """The folder of the graphs, which `doit bench` makes for ONNX Runtime: here in the same way and environment."""
-    root = build.cache_root()
+    build = Build(workspace(ROOT))
     [peer] = contenders.chosen(["onnxruntime-float32"])
-    files = checkpoint_files(root, variant)
+    files = checkpoint_files(build, variant)
     setup = peer.setup(variant, threads=1, folder=files, batches=(1,))
-    return Path(prepared(root, peer, setup, files, interpreter(root, peer.packages, say), say).folder)
+    return Path(prepared(build.cache, peer, setup, files, interpreter(build.cache, peer.packages, say), say).folder)
 
 
 def _sizes(code: list[Path], model: Path) -> dict[str, int]:

@@ -70,7 +70,7 @@ def text(
     Raises:
         BuildError: There is no such phase or function, or the target is not one that is compiled for.
     """
-    link = target["link"]
+    link = target["engine"]
     if phase not in names(link):
         raise BuildError(f"no phase is named {phase!r}; {_near(phase, names(link))}")
     llvm, after = target_of(target), {"c": "plan"}.get(phase, list(phases(link))[-1] if phase in _CODE else phase)

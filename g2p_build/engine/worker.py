@@ -1,6 +1,6 @@
 """The process that stages run in: it imports torch and TVM once, and its crash is an error rather than the end.
 
-`run` asks it (see `pipes`) for one stage after another: a request has the stage's module, its parameters, inputs,
+`run` asks it (see `pipes`) for one stage after another: a request has the stage's function, its parameters, inputs,
 output folder and log. It starts a worker when the first stage asks for one, and a new one after a crash.
 
 Why not a `concurrent.futures.ProcessPoolExecutor`? One crash breaks such a pool for every stage that runs in it, and
@@ -50,7 +50,7 @@ _workers: dict[tuple[int, int], pipes.Process] = {}
 
 
 def run(
-    module: str,
+    function: str,
     params: Mapping[str, Any],
     inputs: Mapping[str, Path],
     out: Path,
@@ -60,7 +60,7 @@ def run(
     """Runs one stage in this thread's worker and waits for it.
 
     Args:
-        module: dotted name of the stage's module; its `build(params, inputs, out)` is called.
+        function: "dotted.module:name" of what is called with `params`, `inputs` and `out`: a stage's `build`.
         params: plain JSON data.
         inputs: name → file.
         out: an empty folder for the outputs.
@@ -76,7 +76,7 @@ def run(
     """
     worker = _start()
     request = {
-        "module": module,
+        "function": function,
         "params": dict(params),
         "inputs": {name: str(path) for name, path in inputs.items()},
         "out": str(out),
@@ -151,9 +151,10 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 def _built(request: Mapping[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     try:
-        stage = importlib.import_module(request["module"])
+        module, _, name = request["function"].partition(":")
+        build = getattr(importlib.import_module(module), name)
         inputs = {name: Path(path) for name, path in request["inputs"].items()}
-        stage.build(request["params"], inputs, Path(request["out"]))
+        build(request["params"], inputs, Path(request["out"]))
     except BuildError as error:
         return {"error": f"{error}{_no_room(request['out'])}"}
     except Exception as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from g2p_build.native.kit import kit_files
 
-__all__ = ["CORE", "core_files", "linked_files", "shared_name", "web_files"]
+__all__ = ["CORE", "WEB", "core_files", "linked_files", "shared_name", "web_files"]
 
 CORE = Path(__file__).with_name("core")
 """The core's C files and headers."""
@@ -26,11 +26,11 @@ def web_files() -> dict[str, Path]:
     return {path.name: path for path in sorted(WEB.iterdir())}
 
 
-def linked_files(triple: str, library: str) -> tuple[str, ...]:
-    """What the stage `link` writes for a target, sorted."""
-    if library == "objects":
+def linked_files(triple: str, package: str) -> tuple[str, ...]:
+    """The files of a standalone library, or of what an app's tools make one from, sorted."""
+    if package == "objects":
         return kit_files([*core_files(), "contract.c", "program.c"], triple)
-    if library == "module":
+    if package == "module":
         return tuple(sorted(["g2p.h", "g2p.wasm", "sizes.json", *(name for name in web_files() if name != "libc.c")]))
     return tuple(sorted([shared_name(triple), "g2p.h", "libg2p.a", "sizes.json"]))
 

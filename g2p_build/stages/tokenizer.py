@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.errors import BuildError
+from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
-__all__ = ["TOOLS", "build"]
-
-TOOLS: tuple[str, ...] = ()
+__all__ = ["STAGE", "build"]
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
@@ -35,3 +34,6 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         "max_output_len": lens["output"],
     }
     (out / "tokenizer.json").write_bytes(canonical_json(model) + b"\n")
+
+
+STAGE = Stage(build)

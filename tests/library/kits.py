@@ -55,8 +55,8 @@ def _folder(built: Tree) -> Path:
 def _published(built: Tree) -> Tree:
     """The kits of its variants, in a tree of their own: what others find in `built` stays as it is."""
     tree = copy_tree(_folder(built) / "tree", built.cache)
-    tree.compiled("batch=[1,8]", "kv_cache=true,false", "target.library=objects")
-    tree.compiled("target.library=objects")
+    tree.compiled("batch=[1,8]", "kv_cache=true,false", "target.package=objects")
+    tree.compiled("target.package=objects")
     return tree
 
 

@@ -3,7 +3,7 @@
 
 #include "core.h"
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2 };
 
 #if defined(_WIN32)
 #define SEPARATORS "/\\:"
@@ -94,8 +94,13 @@ static g2p_status check(const char *name, g2p_text text, g2p_text *archives, g2p
                     "%s: schema version %z is newer than %d, the one this library reads: take a newer library", name,
                     version < SIZE_MAX ? (size_t)version : SIZE_MAX, SCHEMA_VERSION);
   }
+  if (version && version < SCHEMA_VERSION) {
+    return g2p_fail(error, G2P_INVALID_MANIFEST,
+                    "%s: schema version %z is older than %d, the one this library reads: build the variant again", name,
+                    (size_t)version, SCHEMA_VERSION);
+  }
   if (version != SCHEMA_VERSION || !found[1].size || !found[2].size || !found[3].size || !found[4].size) {
-    return fail(error, name, "not a manifest: schema_version 1, digest, model, functions and archives are wanted");
+    return fail(error, name, "not a manifest: schema_version 2, digest, model, functions and archives are wanted");
   }
   if (!is_unchanged(text, found[1])) {
     return fail(error, name, "its digest is another than it says: it was changed after it was built");

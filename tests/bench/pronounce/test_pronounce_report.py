@@ -168,7 +168,7 @@ def test_variants_of_one_dtype_go_by_their_whole_names() -> None:
 
 
 def test_the_virtual_machines_variants_say_so() -> None:
-    several = compose.variants(["target.link=standalone,vm", "dtype=float32,float16"])
+    several = compose.variants(["target.engine=standalone,vm", "dtype=float32,float16"])
     names = [mine.name for mine in contenders.ours(several)]
     assert sorted(names) == ["ours-float16", "ours-float32", "ours-vm-float16", "ours-vm-float32"]
     assert [mine.engine for mine in contenders.ours(several) if mine.lists] == ["ours", "ours"]
