@@ -6,6 +6,7 @@ For sweeps on Hydra's launchers: `python -m g2p_build -m target=iphone,android h
 import os
 import re
 import sys
+from pathlib import Path
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -48,7 +49,8 @@ def _job(composed: DictConfig) -> None:
     variant = compose.composed(composed, HydraConfig.get().runtime.choices)
     nodes = graph.nodes(variant)
     (default,) = compose.variants()
-    build = Build(workspace(compose.CONF.parent))
+    installed = compose.CONF.is_relative_to(Path(__file__).parent)
+    build = Build(workspace(Path.cwd() if installed else compose.CONF.parent))
     build.ensure(nodes.values())
     build.note_keys()
     print(publish.publish(build, nodes, default.name))

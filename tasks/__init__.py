@@ -13,15 +13,16 @@ from typing import Any, NoReturn
 __all__ = ["load"]
 
 INTERRUPTED = b"interrupted: what was finished is kept\n"
-TREE = Path(__file__).resolve().parents[1]
 
 
-def load(arguments: Sequence[str]) -> dict[str, Any]:
+def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     """What dodo.py defines: doit's settings and a task creator for each task.
 
     Args:
         arguments: doit's command line. Words of the form `name=value` that are not options are Hydra overrides (doit
             itself keeps them as variables and never complains of one that nobody reads).
+
+        tree: the folder whose conf/ is read (else the package's own), and which dist/ and manifests/ are written to.
 
     Raises:
         InvalidDodoFile: the overrides describe nothing that can be built. doit prints the one line and exits with 3.
@@ -38,17 +39,19 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
     from g2p_build.errors import BuildError
     from g2p_build.store import digests, in_use, scratch, trees
     from g2p_build.store.workspace import workspace
-    from tasks import bench, compile, gc, golden, ir, manifests, profile, reproduce, stages, tune, variants, verify, why
-    from tasks.plan import Plan
-    from tasks.reporter import Reporter
+
+    from . import bench, compile, gc, golden, ir, manifests, profile, reproduce, stages, tune, variants, verify, why
+    from .cli.plan import Plan
+    from .cli.reporter import Reporter
 
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
-        wanted = compose.variants(overrides)
-        [default] = compose.variants([])
+        conf = compose.conf_of(tree)
+        wanted = compose.variants(overrides, conf)
+        [default] = compose.variants([], conf)
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
-    build = Build(workspace(TREE))
+    build = Build(workspace(tree))
     cache = build.workspace.cache
     in_use.share(cache)
     scratch.sweep(cache)

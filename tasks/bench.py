@@ -3,13 +3,16 @@
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
-from tasks.output import show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -17,6 +20,8 @@ __all__ = ["tasks"]
 def _option(long: str, kind: type, default: Any, text: str, name: str = "") -> dict[str, Any]:
     return {"name": name or long.replace("-", "_"), "long": long, "type": kind, "default": default, "help": text}
 
+
+_BENCH = Path(__file__).resolve().parents[1] / "bench"
 
 OPTIONS = [
     _option(
@@ -30,12 +35,14 @@ OPTIONS = [
     _option("rounds", int, 9, "how often each contender has its turn"),
     _option("forced-tokens", int, 0, "so many tokens for each word, whatever the model says (random weights: 16)"),
     _option("out", str, "docs/benchmarks", "a folder for the document, the numbers and the picture"),
-    _option("json", bool, False, "one JSON object a line", "as_json"),
+    JSON,
 ]
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
-    """The task creator."""
+    """The task creator; none where this is an installed package, which has no benchmarks."""
+    if not _BENCH.is_dir():
+        return {}
 
     def bench() -> dict[str, Any]:
         return {

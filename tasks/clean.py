@@ -3,7 +3,8 @@
 from g2p_build import graph
 from g2p_build.config.variant import Variant
 from g2p_build.errors import BuildError
-from tasks.plan import Plan
+
+from .cli.plan import Plan
 
 __all__ = ["remove_products"]
 

@@ -11,19 +11,14 @@ from g2p_build.config.variant import Variant
 from g2p_build.errors import BuildError
 from g2p_build.products import publish
 from g2p_build.store.trees import Published
-from tasks.clean import remove_products
-from tasks.plan import Plan
-from tasks.stages import THREADED
+
+from .clean import remove_products
+from .cli.options import JSON
+from .cli.plan import Plan
+from .stages import THREADED
 
 __all__ = ["tasks"]
 
-JSON = {
-    "name": "as_json",
-    "long": "json",
-    "type": bool,
-    "default": False,
-    "help": "a line of JSON for each stage",
-}
 PROFILE = {
     "name": "profile",
     "long": "profile",

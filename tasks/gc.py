@@ -8,8 +8,10 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
-from tasks.output import show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -34,7 +36,6 @@ DELETE = {
     "default": False,
     "help": "remove it; without this gc only says what it would remove",
 }
-JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:

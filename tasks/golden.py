@@ -7,7 +7,8 @@ from doit.exceptions import TaskFailed
 
 from g2p_build import graph
 from g2p_build.errors import BuildError
-from tasks.plan import Plan
+
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 

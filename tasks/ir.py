@@ -9,8 +9,9 @@ from doit.exceptions import TaskFailed
 
 from g2p_build import graph
 from g2p_build.errors import BuildError
-from tasks.plan import Plan
-from tasks.tool import run_tool
+
+from .cli.plan import Plan
+from .cli.tool import run_tool
 
 __all__ = ["tasks"]
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from tasks.output import show
-from tasks.plan import Plan
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -17,9 +18,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     def manifests() -> dict[str, Any]:
         return {
             "actions": [(_show, [plan])],
-            "params": [
-                {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
-            ],
+            "params": [JSON],
             "doc": "list what is built: every manifest, its size, when it was built, current or stale (--json)",
         }
 

@@ -13,13 +13,14 @@ from g2p_build.config.variant import Variant, on_virtual_machine
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node
 from g2p_build.runtime import G2PError, index
-from tasks.output import show
-from tasks.plan import Plan
-from tasks.tool import run_tool
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
+from .cli.tool import run_tool
 
 __all__ = ["bucketed", "runnable", "tasks"]
 
-JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
 TRACE = {"name": "trace", "long": "trace", "type": str, "default": "", "help": "a file for Chrome's trace viewer"}
 
 

@@ -10,8 +10,10 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError, os_errors_explained
-from tasks.output import show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -22,9 +24,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     def reproduce() -> dict[str, Any]:
         return {
             "actions": [(_reproduce, [plan])],
-            "params": [
-                {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
-            ],
+            "params": [JSON],
             "doc": "build the variants asked for twice from nothing, elsewhere, and compare every byte (--json)",
         }
 

@@ -12,7 +12,8 @@ from doit.exceptions import TaskFailed
 from g2p_build.engine import worker
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node, order
-from tasks.plan import Plan
+
+from .cli.plan import Plan
 
 __all__ = ["THREADED", "StageFailed", "tasks"]
 

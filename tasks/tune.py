@@ -10,14 +10,15 @@ from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
 from g2p_build.store.files import write_atomically
-from tasks.output import show
-from tasks.plan import Plan
-from tasks.profile import bucketed, runnable
-from tasks.tool import run_tool
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
+from .cli.tool import run_tool
+from .profile import bucketed, runnable
 
 __all__ = ["tasks"]
 
-JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
 DRY = {"name": "dry", "long": "dry-run", "type": bool, "default": False, "help": "leave the table as it is"}
 
 

@@ -9,8 +9,10 @@ from doit.exceptions import TaskFailed
 from g2p_build import graph
 from g2p_build.errors import BuildError
 from g2p_build.products import publish
-from tasks.output import progress, show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import progress, show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -28,7 +30,6 @@ PROMPTS = {
     "default": False,
     "help": "instead: score the checkpoint with and without the space and the end token (needs --words)",
 }
-JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:

@@ -9,8 +9,10 @@ from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
 from g2p_build.products.why import Explanation, Reason, explain
-from tasks.output import show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -21,9 +23,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     def why() -> dict[str, Any]:
         return {
             "actions": [(_show, [plan])],
-            "params": [
-                {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
-            ],
+            "params": [JSON],
             "doc": "what would run, which input changed, and how long it took last time; runs nothing (--json)",
         }
 

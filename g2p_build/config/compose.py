@@ -33,6 +33,7 @@ __all__ = [
     "Variant",
     "as_json",
     "composed",
+    "conf_of",
     "register_schema",
     "variants",
 ]
@@ -40,7 +41,10 @@ __all__ = [
 RENAMED = {"target.link": "target.engine", "target.library": "target.package"}
 """What keys were called before → what they are called."""
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = next(
+    folder for folder in (Path(__file__).parents[2] / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
+)
+"""The checkout's, or where the package is installed its own copy."""
 
 
 def register_schema() -> None:
@@ -59,6 +63,12 @@ def register_schema() -> None:
     checkpoint = make_dataclass("AnyCheckpointConf", checkpoints.values())
     node = OmegaConf.merge(OmegaConf.structured(VariantConf), {"checkpoint": OmegaConf.structured(checkpoint)})
     ConfigStore.instance().store(name="schema", node=node, provider="g2p_build")
+
+
+def conf_of(tree: Path) -> Path:
+    """The conf/ of a tree, or where it has none the package's own."""
+    own = tree / "conf"
+    return own if (own / "config.yaml").is_file() else CONF
 
 
 def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:

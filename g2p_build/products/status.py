@@ -98,9 +98,11 @@ def _indexed(build: Build) -> dict[str, str]:
 def _described(build: Build, overrides: tuple[str, ...]) -> dict[str, Variant]:
     """The variants that overrides ask for today, by name; none where they are no longer valid."""
 
+    conf = compose.conf_of(build.workspace.tree)
+
     def compose_all() -> dict[str, Variant]:
         try:
-            return {variant.name: variant for variant in compose.variants(overrides)}
+            return {variant.name: variant for variant in compose.variants(overrides, conf)}
         except BuildError:
             return {}
 

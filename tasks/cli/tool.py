@@ -8,7 +8,8 @@ from typing import Any
 from g2p_build.engine import worker
 from g2p_build.graph import Node
 from g2p_build.store.scratch import scratch
-from tasks.plan import Plan
+
+from .plan import Plan
 
 __all__ = ["run_tool"]
 

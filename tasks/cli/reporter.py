@@ -14,13 +14,14 @@ from g2p_build import graph
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node
 from g2p_build.store import actions, trees
-from tasks.events import Event, as_json, write_trace
-from tasks.output import emit
-from tasks.plan import Plan
-from tasks.stages import StageFailed
+
+from ..stages import StageFailed
+from .events import Event, as_json, write_trace
+from .output import emit
+from .plan import Plan
 
 if TYPE_CHECKING:
-    from tasks.progress import Progress
+    from .progress import Progress
 
 __all__ = ["Reporter"]
 
@@ -72,7 +73,7 @@ class Reporter(ConsoleReporter):
         if task.name in self.shown:
             with self.lock:
                 if self.progress is None:  # only now, as there is something to look at
-                    from tasks.progress import Progress
+                    from .progress import Progress
 
                     self.progress = Progress(self.shown, len(self.events))
                 self.progress.start(task.name, self._last_time(task.name), self._draws_itself(task.name))
