@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long format lock clean
-C_FILES = $(shell find g2p_build tests examples bench -name .venv -prune -o -name '*.[ch]' -print)
+C_FILES = $(shell find g2p_build tests examples bench -name '*.[ch]' -print)
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -56,6 +56,6 @@ lock: setup
 
 # What .gitignore names, and no more.
 clean:
-	rm -rf .venv dist manifests/*.json build *.egg-info bench/.venv rust/target
+	rm -rf .venv dist manifests/*.json build *.egg-info rust/target
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

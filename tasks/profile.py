@@ -9,8 +9,7 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build import graph
-from g2p_build.bench.counterparts import on_virtual_machine
-from g2p_build.config.variant import Variant
+from g2p_build.config.variant import Variant, on_virtual_machine
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node
 from g2p_build.runtime import G2PError, index

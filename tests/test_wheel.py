@@ -75,6 +75,13 @@ def test_a_mistake_is_one_line(environment: Path, tmp_path: Path) -> None:
     assert wrong.stderr.count("\n") == 1
 
 
+def test_there_are_no_benchmarks_to_be_offered(environment: Path, tmp_path: Path) -> None:
+    listed = run(environment, tmp_path, "g2p-build", "list")
+    names = {line.split()[0] for line in listed.stdout.splitlines() if line}
+    assert "verify" in names
+    assert "bench" not in names
+
+
 def test_pronouncing_needs_neither_torch_nor_the_build(environment: Path, tmp_path: Path) -> None:
     code = "import sys, g2p_build.runtime; print(sorted({'torch', 'tvm', 'doit', 'hydra'} & set(sys.modules)))"
     assert run(environment, tmp_path, str(environment / "bin" / "python"), "-c", code).stdout == "[]\n"

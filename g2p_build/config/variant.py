@@ -1,9 +1,9 @@
 """A variant: one point of the matrix of what can be built, resolved and checked."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-__all__ = ["Checkpoint", "MaxLens", "Target", "Variant", "as_json"]
+__all__ = ["Checkpoint", "MaxLens", "Target", "Variant", "as_json", "on_virtual_machine"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,11 @@ class Variant:
     def _label(self, batch: tuple[int, ...]) -> str:
         cache = "kv" if self.kv_cache else "nokv"
         return f"b{'.'.join(map(str, batch))}-{self.max_lens.label}-{self.dtype}-{cache}"
+
+
+def on_virtual_machine(variant: Variant) -> Variant:
+    """The variant with the same kernels in a library for TVM's virtual machine, which can call each of them alone."""
+    return replace(variant, target=replace(variant.target, engine="vm", name=f"{variant.target.name}+vm"))
 
 
 def as_json(variant: Variant) -> dict[str, Any]:
