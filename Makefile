@@ -13,7 +13,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 # The lock file is complete, so pip is told not to look for more (a looser request for torch brings gigabytes of CUDA).
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.ready: requirements.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed, not $$($(PYTHON) --version); try make PYTHON=python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
