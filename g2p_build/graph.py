@@ -22,6 +22,8 @@ from g2p_build.stages.node import Node, files_of
 
 __all__ = ["Node", "nodes", "order"]
 
+TVM_NOTICES = ("TVM-LICENSE", "TVM-NOTICE")  # of libtvm_runtime.so, which archives for the virtual machine hold
+
 
 @cache
 def nodes(variant: Variant) -> dict[str, Node]:
@@ -72,7 +74,7 @@ def _library(variant: Variant, kind: Family, model: Model, code: Node) -> Node:
             module="g2p_build.stages.library_vm",
             params=_target(target, "triple", "package"),
             inputs=files_of(code, "devc.o", "lib0.o"),
-            outputs=("libtvm_runtime.so", "model.so") if linked else ("devc.o", "lib0.o"),
+            outputs=("libtvm_runtime.so", "model.so", *TVM_NOTICES) if linked else ("devc.o", "lib0.o"),
         )
     folders = [*kind.native.folders, *([WEB] if target.package == "module" else [])]
     return Node(
@@ -160,8 +162,10 @@ def _files(target: Target, archived: Node, model: Model) -> dict[str, Any]:
         "static": "libg2p.a" if target.package == "shared" and standalone else None,
         "sizes": "sizes.json" if linked and standalone else None,
     }
-    beside = {model.description_file, *(roles.values() if linked else ())}
+    notices = list(TVM_NOTICES) if roles["runtime"] else []
+    beside = {model.description_file, *notices, *(roles.values() if linked else ())}
     return roles | {
+        "notices": notices,
         "library": sorted(file for file in archived.inputs if file not in beside),
         "weights": "weights.safetensors",
         "model": model.description_file,

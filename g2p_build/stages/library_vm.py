@@ -19,7 +19,7 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `model.so` with the runtime library that it needs, or the object files as they are.
+    """Writes `model.so` with the runtime library that it needs and that one's licence, or the object files as they are.
 
     Args:
         params: the target's `triple` and `package` (`shared`, `objects`).
@@ -38,6 +38,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         return
     import tvm
 
+    for name in ("LICENSE", "NOTICE"):
+        shutil.copyfile(Path(tvm.__file__).parent / name, out / f"TVM-{name}")
     link_shared(objects, params["triple"], out / "model.so")
     shutil.copyfile(_runtime_library(Path(tvm.__file__).parent), out / "libtvm_runtime.so")
 

@@ -273,6 +273,7 @@ def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
         },
         "files": {
             "library": ["model.so"], "runtime": "libtvm_runtime.so", "header": None, "static": None, "sizes": None,
+            "notices": [],
             "weights": "weights.safetensors", "model": "tokenizer.json",
         },
         "model": model,
