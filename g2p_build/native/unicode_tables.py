@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from g2p_build.errors import BuildError, os_errors_explained
@@ -70,16 +71,20 @@ class Unicode:
             if code not in self.excluded and not self.combining.get(code) and not self.combining.get(first)
         }
 
-    def kind(self, code: int) -> str:
-        """One of `KINDS`."""
-        category, script = self.category.get(code, "Cn"), self.script.get(code)
+    @cached_property
+    def kinds(self) -> list[str]:
+        """For each code point one of `KINDS`."""
+        return [self._kind(code) if code in self.category else "OTHER" for code in CODES]
+
+    def _kind(self, code: int) -> str:
+        category, script = self.category[code], self.script.get(code)
         if category[0] in "LM" and script in self.joined:
             return "JOINING_LETTER" if category[0] == "L" else "JOINING_MARK"
         if category[0] == "M":
             return "INHERITED_MARK" if script == "Inherited" else "MARK"
         if category[0] == "S" and any(code in codes for codes in EMOJI):
             return "EMOJI"
-        kinds = {"Nd": "DIGIT", "Zs": "SPACE", "Cn": "OTHER", "Co": "OTHER", "Cs": "OTHER"}
+        kinds = {"Nd": "DIGIT", "Zs": "SPACE", "Co": "OTHER", "Cs": "OTHER"}
         first = {"L": "LETTER", "N": "NUMBER", "P": "PUNCTUATION", "S": "SYMBOL"}
         return kinds.get(category) or first.get(category[0], "FORMAT")
 
@@ -326,8 +331,8 @@ def _kinds(unicode: Unicode) -> list[int]:
     There 12, 13 and 14 stand for 12 more than the next 1, 2 and 3 bytes say.
     """
     runs: list[list[int]] = []
-    for code in CODES:
-        kind = KINDS.index(unicode.kind(code))
+    for name in unicode.kinds:
+        kind = KINDS.index(name)
         if runs and runs[-1][0] == kind:
             runs[-1][1] += 1
         else:
@@ -360,8 +365,8 @@ def _wrapped(text: str, margin: str) -> list[str]:
 
 def joining(unicode: Unicode) -> str:
     """The text of ``runtime/joining.py``: what Python's ``unicodedata`` does not know of scripts."""
-    letters = _ranges(lambda code: unicode.kind(code).startswith("JOINING"))
-    marks = _ranges(lambda code: unicode.kind(code) == "INHERITED_MARK")
+    letters = _ranges(lambda code: unicode.kinds[code].startswith("JOINING"))
+    marks = _ranges(lambda code: unicode.kinds[code] == "INHERITED_MARK")
     return "\n".join(
         [
             f'"""Unicode {unicode.version}. Made by `python -m g2p_build.native.unicode_tables`: change that.',

@@ -8,7 +8,6 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 from g2p_build.runtime.joining import INHERITED, JOINED
 
@@ -82,6 +81,8 @@ def check_form(form: Form) -> None:
             raise ValueError(f"{shown}: what it becomes is in a pair itself")
         if len(target.encode()) > len(source.encode()):
             raise ValueError(f"{shown}: what it becomes must not be longer in UTF-8")
+        if target and bool(unicodedata.combining(source)) != bool(unicodedata.combining(target)):
+            raise ValueError(f"{shown}: a mark may become another mark, and nothing else may become one")
         for side in filter(None, (source, target)):
             if form.nfc and unicodedata.normalize("NFD", side) != side:
                 raise ValueError(f"{shown}: {side!r} has parts in NFC, and pairs are of parts")
@@ -108,9 +109,13 @@ def in_form(form: Form, word: str) -> str:
             continue
         if lower:
             character = _lower(form, character)
-        written += "".join(form.pairs.get(one, one) for one in character)
+        for one in character:
+            changed = form.pairs.get(one, one)
+            # Marks are changed once they are in order: what is typed in another order is the same text.
+            written += one if form.nfc and changed and unicodedata.combining(one) else changed
     if form.nfc:
-        written = unicodedata.normalize("NFC", _tailored(form.case, unicodedata.normalize("NFD", written)))
+        parts = _tailored(form.case, unicodedata.normalize("NFD", written))
+        written = unicodedata.normalize("NFC", "".join(form.pairs.get(one, one) for one in parts))
     return written.strip() if form.strip else written
 
 
@@ -165,7 +170,6 @@ def foreign(alphabet: Sequence[tuple[int, int]] | None, text: str) -> int | None
     return next((place for place, character in enumerate(text) if not _among(alphabet, character)), None)
 
 
-@cache
 def kind(character: str) -> str:
     """What a character is, for a message, such as "a digit"."""
     category = unicodedata.category(character)

@@ -48,10 +48,10 @@ class FormProbe:
         """The words in a form."""
         return [formed.text for formed in self(form, words)]
 
-    def kinds(self, characters: Sequence[str]) -> list[tuple[int, str]]:
-        """The number of each character's kind, and its code point's name."""
-        asked = self._ask(b"K", Form(), [character.encode() for character in characters], (), 0)
-        return [(self._number(), self._read(self._number()).decode()) for _ in asked]
+    def kinds(self, texts: Sequence[str]) -> list[tuple[bytes, str]]:
+        """The numbers of the kinds of each text's characters, and the name of the last one's code point."""
+        asked = self._ask(b"K", Form(), [text.encode() for text in texts], (), 0)
+        return [(self._read(self._number()), self._read(self._number()).decode()) for _ in asked]
 
     def _ask(
         self, letter: bytes, form: Form, words: Sequence[bytes], alphabet: Sequence[tuple[int, int]], capacity: int

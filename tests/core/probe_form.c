@@ -4,7 +4,7 @@
  * number before them), a capacity and words (each with its length before it); it is answered when all of it was read.
  *   F: for each word its size in the form, or UINT32_MAX, and its bytes; then the first character that is not of the
  *      alphabet: where its letter begins in the word, and its code point, or UINT32_MAX and 0.
- *   K: for each word, which is one code point, its kind and its name with its length before it. */
+ *   K: for each word a byte for each character's kind, then the name of its last, each with its length before it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,16 +46,20 @@ static void bring(const struct g2p_form *form, const struct g2p_alphabet *alphab
   free(out);
 }
 
-static void name(g2p_text word) {
+static void kinds(g2p_text word) {
+  char *kinds = malloc(word.size + 1), name[9] = "";
+  size_t count = 0;
   uint32_t code;
-  char text[9];
-  if (!g2p_utf8(word.data, word.data + word.size, &code)) {
-    abort();
+  for (const char *at = word.data, *end = at + word.size; at < end;) {
+    at += g2p_utf8(at, end, &code);
+    kinds[count++] = (char)g2p_kind_of(code);
+    g2p_name_code(code, name);
   }
-  g2p_name_code(code, text);
-  put((uint32_t)g2p_kind_of(code));
-  put((uint32_t)strlen(text));
-  fwrite(text, 1, strlen(text), stdout);
+  put((uint32_t)count);
+  fwrite(kinds, 1, count, stdout);
+  put((uint32_t)strlen(name));
+  fwrite(name, 1, strlen(name), stdout);
+  free(kinds);
 }
 
 int main(void) {
@@ -81,7 +85,7 @@ int main(void) {
       if (letter == 'F') {
         bring(&form, &alphabet, words[i], capacity);
       } else {
-        name(words[i]);
+        kinds(words[i]);
       }
       free((void *)(uintptr_t)words[i].data);
     }

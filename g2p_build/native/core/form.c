@@ -16,6 +16,8 @@ enum {
   ZWJ = 0x200d
 };
 
+#define NOTHING UINT32_MAX /* no character: U+0000 is one */
+
 struct writer {
   const struct g2p_form *form;
   char *out;
@@ -28,7 +30,8 @@ struct writer {
   bool full;     /* there was no room */
   bool joined;   /* joined()'s answer, if nothing was written since: `asked` is the size then, else 0 */
   size_t asked;
-  size_t offset, at, begun, origin; /* g2p_form_origin's: wanted; where in the word we are, its last letter began; found */
+  size_t offset, origin; /* g2p_form_origin's: wanted, found */
+  size_t at, begun;      /* where in the word we are, and where the last letter began */
 };
 
 /* What Python's str.strip takes away. */
@@ -52,7 +55,7 @@ static size_t utf8_of(uint32_t code, char bytes[4]) {
 }
 
 /* A character of what was written, which is UTF-8. */
-static size_t read(const struct writer *writer, size_t at, uint32_t *code) {
+static size_t read_at(const struct writer *writer, size_t at, uint32_t *code) {
   return g2p_utf8(writer->out + at, writer->out + writer->size, code);
 }
 
@@ -64,10 +67,10 @@ static size_t before(const struct writer *writer, size_t at) {
   return at;
 }
 
-/* Puts a character, or nothing where `code` is 0, in the place of `old` bytes. */
+/* Puts a character, or nothing, in the place of `old` bytes. */
 static void replace(struct writer *writer, size_t at, size_t old, uint32_t code) {
   char bytes[4];
-  size_t size = code ? utf8_of(code, bytes) : 0;
+  size_t size = code == NOTHING ? 0 : utf8_of(code, bytes);
   if (writer->size - old + size > writer->room) {
     writer->full = true;
     return;
@@ -84,7 +87,7 @@ static uint32_t mapped(const struct g2p_form *form, uint32_t code) {
   while (low < high) {
     size_t middle = (low + high) / 2;
     if (form->pairs[middle].from == code) {
-      return form->pairs[middle].to;
+      return form->pairs[middle].to ? form->pairs[middle].to : NOTHING;
     }
     if (form->pairs[middle].from < code) {
       low = middle + 1;
@@ -98,14 +101,14 @@ static uint32_t mapped(const struct g2p_form *form, uint32_t code) {
 /* The lower case of I and J, by the marks that the letter at the end of what was written has. */
 static void tailor(struct writer *writer) {
   uint32_t code, mark = 0;
-  size_t at = writer->letter, size = read(writer, at, &code);
+  size_t at = writer->letter, size = read_at(writer, at, &code);
   bool turkic = writer->form->lower == G2P_LOWER_TURKIC;
   if (code != 'I' && (turkic || code != 'J')) {
     return;
   }
   size_t above = at + size, above_size = 0;
   while (above < writer->size) {
-    above_size = read(writer, above, &mark);
+    above_size = read_at(writer, above, &mark);
     if ((g2p_record_of(mark) & G2P_COMBINING) == ABOVE) {
       break;
     }
@@ -113,32 +116,66 @@ static void tailor(struct writer *writer) {
   }
   bool accented = above < writer->size, dotted = accented && mark == DOT_ABOVE;
   if (turkic && dotted) {
-    replace(writer, above, above_size, 0);
+    replace(writer, above, above_size, NOTHING);
   } else if (!turkic && accented && !dotted) {
     replace(writer, above, 0, DOT_ABOVE);
   }
   replace(writer, at, size, turkic && !dotted ? DOTLESS_I : code + ('a' - 'A'));
 }
 
-/* The last letter has all its marks: composes them. They are in order. */
+/* Changes marks by the form's pairs once they are in order, for what is typed in another order is the same text. */
+static void change_marks(struct writer *writer, size_t first) {
+  for (size_t at = first, size; at < writer->size; at += size) {
+    uint32_t mark, other;
+    size = read_at(writer, at, &mark);
+    uint32_t changed = mapped(writer->form, mark);
+    if (changed == NOTHING) {
+      replace(writer, at, size, NOTHING);
+      size = 0;
+      continue;
+    }
+    size_t to = at;
+    for (; to > first; to = before(writer, to)) {
+      read_at(writer, before(writer, to), &other);
+      if ((g2p_record_of(other) & G2P_COMBINING) <= (g2p_record_of(changed) & G2P_COMBINING)) {
+        break;
+      }
+    }
+    if (to < at || changed != mark) {
+      size_t left = writer->size - at - size;
+      replace(writer, at, size, NOTHING);
+      replace(writer, to, 0, changed);
+      size = writer->size - left - at;
+    }
+  }
+}
+
+/* The last letter has all its marks, and they are in order: composes them. */
 static void finish(struct writer *writer) {
   if (writer->size == writer->letter) {
     return;
   }
-  if (writer->form->nfc && writer->based) {
-    if (writer->form->lower > G2P_LOWER) {
+  uint32_t code;
+  size_t base = writer->letter;
+  if (writer->form->nfc) {
+    if (writer->based && writer->form->lower > G2P_LOWER) {
       tailor(writer);
     }
-    uint32_t code, mark, last = 0;
-    size_t base = writer->letter, size = read(writer, base, &code), at = base + size;
+    if (writer->form->pairs_count) {
+      change_marks(writer, base + (writer->based ? read_at(writer, base, &code) : 0));
+    }
+  }
+  if (writer->form->nfc && writer->based) {
+    uint32_t mark, last = 0;
+    size_t size = read_at(writer, base, &code), at = base + size;
     while (at < writer->size) {
-      size_t more = read(writer, at, &mark);
+      size_t more = read_at(writer, at, &mark);
       uint32_t class = g2p_record_of(mark) & G2P_COMBINING, both = class > last ? g2p_compose(code, mark) : 0;
       if (both) {
-        replace(writer, at, more, 0);
+        replace(writer, at, more, NOTHING);
         at -= size;
         replace(writer, base, size, both);
-        size = read(writer, base, &code);
+        size = read_at(writer, base, &code);
         at += size;
       } else {
         last = class;
@@ -146,11 +183,10 @@ static void finish(struct writer *writer) {
       }
     }
   }
-  uint32_t code;
-  if (!(writer->form->strip && read(writer, writer->letter, &code) == writer->size - writer->letter && is_white(code))) {
+  if (!(writer->form->strip && read_at(writer, base, &code) == writer->size - base && is_white(code))) {
     writer->kept = writer->size;
   }
-  if (writer->letter <= writer->offset) {
+  if (base <= writer->offset) {
     writer->origin = writer->begun;
   }
 }
@@ -170,7 +206,7 @@ static void append(struct writer *writer, uint32_t code) {
   size_t at = writer->size;
   if (class) {
     for (uint32_t other; at > writer->letter; at = before(writer, at)) {
-      read(writer, before(writer, at), &other);
+      read_at(writer, before(writer, at), &other);
       if ((g2p_record_of(other) & G2P_COMBINING) <= class) {
         break;
       }
@@ -180,9 +216,12 @@ static void append(struct writer *writer, uint32_t code) {
     }
   } else {
     finish(writer);
+    if (writer->full) {
+      return;
+    }
     at = writer->size;
     uint32_t first;
-    if (record & G2P_SECOND && writer->based && read(writer, writer->letter, &first) == at - writer->letter) {
+    if (record & G2P_SECOND && writer->based && read_at(writer, writer->letter, &first) == at - writer->letter) {
       uint32_t both = g2p_compose(first, code);
       if (both) {
         replace(writer, writer->letter, at - writer->letter, both);
@@ -205,7 +244,7 @@ static bool joined_now(const struct writer *writer) {
   for (size_t at = writer->size; at;) {
     uint32_t code;
     at = before(writer, at);
-    read(writer, at, &code);
+    read_at(writer, at, &code);
     enum g2p_kind kind = g2p_kind_of(code);
     if (kind != G2P_INHERITED_MARK) {
       return kind == G2P_JOINING_LETTER || kind == G2P_JOINING_MARK || code == ZWJ || code == ZWNJ;
@@ -225,7 +264,7 @@ static bool joined(struct writer *writer) {
 /* Adds what a character that does not decompose becomes. */
 static void add(struct writer *writer, uint32_t code) {
   const struct g2p_form *form = writer->form;
-  uint32_t record = g2p_record_of(code), dot = 0;
+  uint32_t record = g2p_record_of(code), dot = NOTHING;
   if (form->visible && (record & G2P_INVISIBLE || ((code == ZWJ || code == ZWNJ) && !joined(writer)))) {
     return;
   }
@@ -239,20 +278,20 @@ static void add(struct writer *writer, uint32_t code) {
       append(writer, code); /* finish() knows its marks */
       return;
     }
-    dot = code == DOTTED_I && !turkic ? mapped(form, DOT_ABOVE) : 0;
+    dot = code == DOTTED_I && !turkic ? mapped(form, DOT_ABOVE) : NOTHING;
     code = code == 'I' && turkic ? DOTLESS_I : g2p_lower(code);
   }
-  code = form->pairs_count ? mapped(form, code) : code;
-  if (code) {
-    append(writer, code);
+  uint32_t changed = form->pairs_count ? mapped(form, code) : code;
+  if (changed != NOTHING) {
+    append(writer, form->nfc && record & G2P_COMBINING ? code : changed);
   }
-  if (dot) {
+  if (dot != NOTHING) {
     append(writer, dot);
   }
 }
 
-/* Whether a capital sigma ends a word: a cased letter is somewhere before it (the caller knows) and none after it, where
- * what is ignorable does not count. */
+/* Whether a capital sigma ends a word: a cased letter is before it (the caller knows) and none after it, where what is
+ * ignorable does not count. */
 static bool final(const char *at, const char *end) {
   uint32_t code;
   for (size_t size; at < end; at += size ? size : 1) {
@@ -265,7 +304,7 @@ static bool final(const char *at, const char *end) {
   return true;
 }
 
-static void write(struct writer *writer, g2p_text word) {
+static void write_word(struct writer *writer, g2p_text word) {
   const struct g2p_form *form = writer->form;
   const char *start = word.data, *at = start, *end = word.size ? at + word.size : at;
   bool cased = false; /* the last character that is not ignorable is a cased letter */
@@ -337,13 +376,13 @@ size_t g2p_form_word(const struct g2p_form *form, g2p_text word, char *out, size
     return word.size;
   }
   struct writer writer = {.form = form, .out = out, .room = capacity};
-  write(&writer, word);
+  write_word(&writer, word);
   return writer.full ? SIZE_MAX : form->strip ? writer.kept : writer.size;
 }
 
 size_t g2p_form_origin(const struct g2p_form *form, g2p_text word, char *out, size_t capacity, size_t offset) {
   struct writer writer = {.form = form, .out = out, .room = capacity, .offset = offset};
-  write(&writer, word);
+  write_word(&writer, word);
   return writer.origin;
 }
 

@@ -21,24 +21,25 @@ struct g2p_pair {
 
 /* The form of one language's words. All zeros: words are taken as they are.
  *
- * What is done, in this order; each step is done to what the one before gave:
+ * What is done, each step to what the one before gave:
  *   1. Characters are decomposed canonically (with nfc).
  *   2. What is invisible is removed (with `visible`): soft hyphen, zero-width space, word joiner, byte order mark, marks
- *      of direction; U+200C and U+200D too, but behind a letter or mark of a script that spells words with them.
+ *      of direction; U+200C and U+200D too, except behind a letter or mark of a script that spells words with them.
  *   3. Full-width and half-width forms become the usual ones (with `narrow`).
  *   4. Letters become lower-case (`lower`). The tailored rules look at a letter's marks, and so want nfc.
- *   5. Look-alikes become what they look like (`pairs`).
- *   6. Marks are ordered, and characters composed (with nfc). It follows from 1 that a pair's characters are parts: with
- *      nfc, U+0327 to U+0326 makes a comma of every cedilla.
+ *   5. Look-alikes become what they look like (`pairs`). It follows from 1 that, with nfc, a pair is of parts: U+0327 to
+ *      U+0326 makes a comma of every cedilla.
+ *   6. Marks are ordered, and characters composed (with nfc).
  *   7. White space at both ends is removed (with `strip`): what Python's str.strip removes.
- * Lower case before composition, because there are composed letters in lower case only (U+01F0); after decomposition,
- * because the tailored rules and pairs then see a letter's marks however they were typed. The result is NFC(lower(NFC(x))),
- * for Unicode's lower case of equivalent texts is equivalent.
  *
- * A form is idempotent if what a pair gives stays as it is by itself: no `to` may be a `from`, an upper-case letter (with
- * `lower`), invisible (with `visible`) or wide (with `narrow`), with nfc neither side may decompose, and no `from` may be
- * an ASCII letter or U+0131. A result has at most G2P_FORM_GROWTH times the word's bytes if no `to` has more bytes than
- * its `from`. */
+ * Lower case comes before composition because some letters are composed in lower case only (U+01F0), and after
+ * decomposition because the tailored rules and the pairs then see a letter's marks however it was typed. Steps 1, 4 and
+ * 6 give NFC(lower(x)): lower case makes equivalent texts of equivalent texts, and nothing that it gives is upper-case.
+ *
+ * A form is idempotent if what a pair gives stays as it is by itself: no `to` is a `from`, upper-case (with `lower`),
+ * invisible (with `visible`) or wide (with `narrow`); with nfc neither side decomposes; no `from` is an ASCII letter or
+ * U+0131; and only a mark of a combining class becomes one. If moreover no `to` has more bytes than its `from`, a result
+ * has at most G2P_FORM_GROWTH times the bytes of the word. Python's runtime.form.check_form sees to all of it. */
 struct g2p_form {
   bool nfc, visible, narrow, strip;
   uint8_t lower; /* enum g2p_case */

@@ -19,9 +19,11 @@ extern const uint8_t g2p_record_leaves[];
 extern const uint16_t g2p_decomposed_runs_count;
 extern const uint32_t g2p_decomposed_runs[];
 extern const uint16_t g2p_decomposed_places[];
-extern const uint16_t g2p_decomposed_firsts[];  /* the lower 16 bits */
-extern const uint8_t g2p_decomposed_seconds[]; /* 0, 1: there is none, the first is in plane 0 or 2; else 2 more than
-                                                * its place in g2p_seconds, and the first is in the character's plane */
+extern const uint16_t g2p_decomposed_firsts[]; /* the lower 16 bits */
+
+/* 0, 1: there is no second, and the first is in plane 0 or 2; else 2 more than its place in g2p_seconds, and the first
+ * is in the character's plane. */
+extern const uint8_t g2p_decomposed_seconds[];
 
 /* Compositions: places of decompositions, by their second character and then by the first; where each second's begin. */
 extern const uint16_t g2p_seconds_count;
