@@ -6,7 +6,7 @@ that both know. A character that only one of them knows is of no alphabet, and i
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from g2p_build.runtime.joining import INHERITED, JOINED
@@ -160,14 +160,14 @@ def _among(ranges: Sequence[tuple[int, int]], character: str) -> bool:
     return place >= 0 and ord(character) <= ranges[place][1]
 
 
-def foreign(alphabet: Sequence[tuple[int, int]] | None, text: str) -> int | None:
-    """The place of a text's first character that is not of an alphabet: ranges of code points, first and last.
+def foreign(alphabet: Collection[str] | None, text: str) -> int | None:
+    """The place of a text's first character that is not of an alphabet.
 
     None stands for an alphabet that is not known, and for no such character.
     """
     if alphabet is None:
         return None
-    return next((place for place, character in enumerate(text) if not _among(alphabet, character)), None)
+    return next((place for place, character in enumerate(text) if character not in alphabet), None)
 
 
 def kind(character: str) -> str:

@@ -1,13 +1,18 @@
 """Words brought into a form: in C as in Python, once and for all, in little room, and what is of no alphabet found."""
 
+import shutil
+import subprocess
 import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from core_probe import CORE
 from form_probe import Formed, FormProbe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from g2p_build.native.forms import ranges, writings
 from g2p_build.runtime.form import CASES, Form, check_form, foreign, in_form
 
 pytest_plugins = ["form_probe"]
@@ -125,7 +130,7 @@ def test_a_pair_is_of_parts(formed: FormProbe) -> None:
     assert formed.texts(romanian, ["şcoală", "s\u0327coală", "ŢARĂ"]) == ["școală", "școală", "țară"]
 
 
-LATIN = [(ord("'"), ord("'")), (ord("a"), ord("z")), (ord("é"), ord("é"))]
+LATIN = "'abcdefghijklmnopqrstuvwxyzé"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +155,7 @@ LATIN = [(ord("'"), ord("'")), (ord("a"), ord("z")), (ord("é"), ord("é"))]
 def test_what_is_of_no_alphabet_is_found_where_it_was_typed(
     formed: FormProbe, word: str, expected: tuple[int, int] | None
 ) -> None:
-    [found] = formed(TYPED, [word], LATIN)
+    [found] = formed(TYPED, [word], ranges(LATIN))
     assert found.foreign == expected
     text = in_form(TYPED, word)
     place = foreign(LATIN, text)
@@ -159,19 +164,16 @@ def test_what_is_of_no_alphabet_is_found_where_it_was_typed(
 
 def test_without_an_alphabet_nothing_is_foreign(formed: FormProbe) -> None:
     assert formed(TYPED, ["a7😀"]) == [Formed("a7😀")]
-    assert foreign(None, "a7😀") is None and foreign([], "a") == 0
+    assert foreign(None, "a7😀") is None and foreign("", "a") == 0
+
+
+near = st.characters(max_codepoint=320)
 
 
 @settings(deadline=None, max_examples=200)
-@given(
-    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 9)), min_size=1), st.text(st.characters(max_codepoint=320))
-)
-def test_any_alphabet_is_as_in_python(formed: FormProbe, pairs: list[tuple[int, int]], word: str) -> None:
-    alphabet: list[tuple[int, int]] = []
-    for first, more in sorted(pairs):
-        if not alphabet or first > alphabet[-1][1]:
-            alphabet.append((first, first + more))
-    [found] = formed(Form(), [word], alphabet)
+@given(st.sets(near, min_size=1), st.text(near))
+def test_any_alphabet_is_as_in_python(formed: FormProbe, alphabet: set[str], word: str) -> None:
+    [found] = formed(Form(), [word], ranges("".join(alphabet)))
     place = foreign(alphabet, word)
     expected = None if place is None else (len(word[:place].encode()), ord(word[place]))
     assert found.foreign == expected
@@ -202,3 +204,38 @@ def test_a_form_that_cannot_be_is_refused(form: Form, said: str) -> None:
 @pytest.mark.parametrize("form", [Form(), TYPED, replace(TYPED, pairs=APOSTROPHES | extra, case="turkic")])
 def test_a_good_form_is_taken(form: Form) -> None:
     check_form(form)
+
+
+PRINTED = """
+#include <stdio.h>
+#include "form.h"
+WRITINGS
+int main(void) {
+  for (size_t i = 0; i < sizeof writings / sizeof *writings; i++) {
+    struct g2p_form form = writings[i].form;
+    struct g2p_alphabet alphabet = writings[i].alphabet;
+    printf("%d%d%d%d%d ", form.nfc, form.visible, form.narrow, form.strip, form.lower);
+    for (size_t k = 0; k < form.pairs_count; k++) printf("%x>%x ", form.pairs[k].from, form.pairs[k].to);
+    for (size_t k = 0; k < alphabet.ranges_count; k++)
+      printf("%x-%x ", alphabet.ranges[k].first, alphabet.ranges[k].last);
+    printf("%d\\n", alphabet.ranges != NULL);
+  }
+  return 0;
+}
+"""
+
+
+def test_a_models_writings_are_a_table_in_c(tmp_path: Path) -> None:
+    plain = {"nfc": True, "visible": False, "narrow": False, "strip": True, "case": "turkic", "pairs": {}}
+    english = plain | {"case": "lower", "pairs": {"’": "'", "\u0301": ""}, "alphabet": "-'zabcé"}
+    languages = [english, plain | {"alphabet": None}, english]
+    text = writings(languages)
+    assert text.count("struct g2p_pair ") == text.count("struct g2p_range ") == 1  # equal tables are there once
+    (tmp_path / "table.c").write_text(PRINTED.replace("WRITINGS", text), encoding="utf-8")
+    if not shutil.which("gcc"):
+        pytest.skip("no gcc here")
+    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{CORE}", str(tmp_path / "table.c")]
+    subprocess.run([*command, "-o", str(tmp_path / "table")], check=True)
+    said = subprocess.run([tmp_path / "table"], capture_output=True, text=True, check=True).stdout
+    first = "10011 301>0 2019>27 27-27 2d-2d 61-63 7a-7a e9-e9 1"
+    assert said.splitlines() == [first, "10012 0", first]

@@ -23,12 +23,12 @@ struct g2p_pair {
  *
  * What is done, each step to what the one before gave:
  *   1. Characters are decomposed canonically (with nfc).
- *   2. What is invisible is removed (with `visible`): soft hyphen, zero-width space, word joiner, byte order mark, marks
- *      of direction; U+200C and U+200D too, except behind a letter or mark of a script that spells words with them.
+ *   2. What is invisible is removed (with `visible`): soft hyphen, zero-width space, word joiner, byte order mark,
+ *      marks of direction; U+200C and U+200D too, except behind a letter or mark of a script that spells with them.
  *   3. Full-width and half-width forms become the usual ones (with `narrow`).
  *   4. Letters become lower-case (`lower`). The tailored rules look at a letter's marks, and so want nfc.
- *   5. Look-alikes become what they look like (`pairs`). It follows from 1 that, with nfc, a pair is of parts: U+0327 to
- *      U+0326 makes a comma of every cedilla.
+ *   5. Look-alikes become what they look like (`pairs`). It follows from 1 that, with nfc, a pair is of parts: U+0327
+ *      to U+0326 makes a comma of every cedilla.
  *   6. Marks are ordered, and characters composed (with nfc).
  *   7. White space at both ends is removed (with `strip`): what Python's str.strip removes.
  *
@@ -38,8 +38,8 @@ struct g2p_pair {
  *
  * A form is idempotent if what a pair gives stays as it is by itself: no `to` is a `from`, upper-case (with `lower`),
  * invisible (with `visible`) or wide (with `narrow`); with nfc neither side decomposes; no `from` is an ASCII letter or
- * U+0131; and only a mark of a combining class becomes one. If moreover no `to` has more bytes than its `from`, a result
- * has at most G2P_FORM_GROWTH times the bytes of the word. Python's runtime.form.check_form sees to all of it. */
+ * U+0131; and only a mark of a combining class becomes one. If moreover no `to` has more bytes than its `from`, a
+ * result has at most G2P_FORM_GROWTH times the bytes of the word. Python's runtime.form.check_form sees to all of it. */
 struct g2p_form {
   bool nfc, visible, narrow, strip;
   uint8_t lower; /* enum g2p_case */
@@ -69,6 +69,12 @@ struct g2p_range {
 struct g2p_alphabet {
   const struct g2p_range *ranges; /* ascending; NULL: not known */
   size_t ranges_count;
+};
+
+/* How a language's words are written: one for each of the contract's languages, or one for all that nobody names. */
+struct g2p_writing {
+  struct g2p_form form;
+  struct g2p_alphabet alphabet;
 };
 
 /* The offset of the first character that is not of an alphabet, and its code point; the text's size where all are. */

@@ -25,7 +25,7 @@ extern const uint16_t g2p_decomposed_firsts[]; /* the lower 16 bits */
  * is in the character's plane. */
 extern const uint8_t g2p_decomposed_seconds[];
 
-/* Compositions: places of decompositions, by their second character and then by the first; where each second's begin. */
+/* Compositions: places of decompositions, by their second part and then by the first; where each second's begin. */
 extern const uint16_t g2p_seconds_count;
 extern const uint32_t g2p_seconds[];
 extern const uint16_t g2p_compositions[];
