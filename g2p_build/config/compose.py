@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -57,7 +57,8 @@ def register_schema() -> None:
         hints = get_type_hints(family(name).conf)
         for each in fields(family(name).conf):
             kind = hints[each.name]
-            if each.name in checkpoints and checkpoints[each.name][1] != kind:
+            worded = any(getattr(inner, "WORDS", {}) for inner in get_args(kind))
+            if worded or (each.name in checkpoints and checkpoints[each.name][1] != kind):
                 kind = Any
             checkpoints[each.name] = (each.name, kind, field(default=each.default))
     checkpoint = make_dataclass("AnyCheckpointConf", checkpoints.values())
@@ -171,7 +172,7 @@ class _Tree:
             raise ConfigError(f"{key} is a group of fields: choose one with {key.replace('.', '/')}=NAME")
         if key in RENAMED:
             raise ConfigError(f"{key} is called {RENAMED[key]} now: write {RENAMED[key]}={shown(values[0])}")
-        if key not in known:
+        if key not in known and not any(key.startswith(f"{opened}.") for opened in _mappings()):
             # The names at the level that is wrong, and not all fifty.
             parent = key.rpartition(".")[0]
             level = [name for name in known if name.rpartition(".")[0] == parent] or [n for n in known if "." not in n]
@@ -253,10 +254,23 @@ def _schema(group: str, own: Mapping[str, Any]) -> type:
 
 
 def _merged(where: str, typed: DictConfig, *values: Any) -> DictConfig:
+    kind = OmegaConf.get_type(typed)
     try:
-        return OmegaConf.merge(typed, *values)
+        return OmegaConf.merge(typed, *({key: _meant(kind, key, each) for key, each in one.items()} for one in values))
     except OmegaConfBaseException as error:
         raise ConfigError(f"{where}: {_first_line(error)}") from None
+
+
+def _meant(kind: Any, field: str, value: Any) -> Any:
+    """The value of a field for which words may stand, such as "raw"."""
+    hint = get_type_hints(kind).get(field) if is_dataclass(kind) else None
+    for inner in get_args(hint):
+        words = getattr(inner, "WORDS", {})
+        if isinstance(value, str) and words:
+            if value not in words:
+                raise ConfigError(f"{field}={value}: give {' or '.join(words)}, or its fields: {field}.NAME=VALUE")
+            return words[value]
+    return value
 
 
 def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> DictConfig:
@@ -269,6 +283,7 @@ def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> Di
         parent = field.rpartition(".")[0]
         if parent and OmegaConf.select(config, parent) is None:
             raise ConfigError(f"{key}={shown(value)}: this {group} has no {parent}")
+        value = _meant(OmegaConf.get_type(config), field, value)
         try:
             OmegaConf.update(config, field, value, merge=True)
             typed = OmegaConf.select(config, field)
@@ -313,14 +328,21 @@ def _keys() -> set[str]:
     return {*_paths(VariantConf), *(path for group, schema in schemas for path in _paths(schema, f"{group}."))}
 
 
-def _paths(schema: type, prefix: str = "") -> Iterator[str]:
-    """The dotted key of every field of a schema."""
+def _mappings() -> set[str]:
+    """The dotted key of every field whose keys the user chooses."""
+    return {path for name in names() for path in _paths(family(name).conf, "checkpoint.", only=dict)}
+
+
+def _paths(schema: type, prefix: str = "", only: type = object) -> Iterator[str]:
+    """The dotted key of every field of a schema; of those of one type, where it is named."""
     hints = get_type_hints(schema)
     for each in fields(schema):
-        yield prefix + each.name
-        for inner in (hints[each.name], *get_args(hints[each.name])):
-            if is_dataclass(inner) and isinstance(inner, type):
-                yield from _paths(inner, f"{prefix}{each.name}.")
+        hint = hints[each.name]
+        if only is object or get_origin(hint) is only:
+            yield prefix + each.name
+        for inner in (hint, *get_args(hint)):
+            if is_dataclass(inner) and isinstance(inner, type) and get_origin(hint) is not dict:
+                yield from _paths(inner, f"{prefix}{each.name}.", only)
 
 
 def _first_line(error: Exception) -> str:

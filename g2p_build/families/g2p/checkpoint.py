@@ -10,6 +10,7 @@ from g2p_build.config.fields import at_least, matches, one_of, source_fields
 from g2p_build.config.overrides import ConfigError
 from g2p_build.config.schema import CheckpointConf
 from g2p_build.config.variant import Checkpoint, Variant
+from g2p_build.families.g2p.text import Text, TextConf, text
 
 __all__ = ["G2PCheckpoint", "G2PCheckpointConf", "Shape", "ShapeConf", "check", "checkpoint", "g2p_checkpoint"]
 
@@ -49,6 +50,7 @@ class G2PCheckpointConf(CheckpointConf):
     unk_id: int = 2
     decoder_start_id: int = 0
     languages: list[str] | None = None
+    text: TextConf | None = None  # None: words are taken as they are
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class G2PCheckpoint(Checkpoint):
     unk_id: int = 2
     decoder_start_id: int = 0
     languages: tuple[str, ...] | None = None  # None: not known, so no language is refused
+    text: Text | None = None  # None: words are taken as they are
 
     @property
     def resolved_prompt(self) -> str:
@@ -112,6 +115,7 @@ def checkpoint(fields: dict[str, Any]) -> G2PCheckpoint:
     resolved = {
         "shape": _shape(shape) if shape else None,
         "languages": tuple(dict.fromkeys(languages)) if languages else None,
+        "text": text(fields["text"], languages),
     }
     return G2PCheckpoint(**fields | resolved)
 
