@@ -17,7 +17,7 @@ from typing import Any
 
 from g2p_build.config.family import Family, Model, family
 from g2p_build.config.variant import Target, Variant
-from g2p_build.native.files import WEB, linked_files
+from g2p_build.native.files import VARIANT, WEB, linked_files
 from g2p_build.stages.node import Node, files_of
 
 __all__ = ["Node", "nodes", "order"]
@@ -53,7 +53,7 @@ def order(variants: Iterable[Variant]) -> list[Node]:
 
 
 def _code(variant: Variant, model: Model) -> Node:
-    made = ("kernels.o", "program.c") if variant.target.engine == "standalone" else ("devc.o", "lib0.o")
+    made = ("kernels.o", "program.inc") if variant.target.engine == "standalone" else ("devc.o", "lib0.o")
     return Node(
         stage="code",
         label=variant.code_label,
@@ -76,14 +76,16 @@ def _library(variant: Variant, kind: Family, model: Model, code: Node) -> Node:
             inputs=files_of(code, "devc.o", "lib0.o"),
             outputs=("libtvm_runtime.so", "model.so", *TVM_NOTICES) if linked else ("devc.o", "lib0.o"),
         )
-    folders = [*kind.native.folders, *([WEB] if target.package == "module" else [])]
+    native = kind.native
+    folders = [*native.folders, *([WEB] if target.package == "module" else [])]
     return Node(
         stage="library",
         label=variant.code_label,
         module="g2p_build.stages.library",
-        params=_target(target, "triple", "cpu", "features", "package"),
+        params=_target(target, "triple", "cpu", "features", "package")
+        | {"name": native.name, "description": model.description_file},
         inputs=files_of(code) | files_of(model.description),
-        outputs=(*linked_files(target.triple, target.package), "inspection.json"),
+        outputs=(*linked_files(native.name, native.folders, target.triple, target.package), "inspection.json"),
         folders=tuple(map(str, folders)),
     )
 
@@ -145,7 +147,7 @@ def _manifest(
                 "repo": variant.checkpoint.repo,
                 "revision": variant.checkpoint.revision,
             },
-            "files": _files(variant.target, archived, model),
+            "files": _files(variant.target, kind, archived, model),
             "weights_name": f"{model.weights.label}-weights",
         },
         inputs=inputs,
@@ -153,13 +155,14 @@ def _manifest(
     )
 
 
-def _files(target: Target, archived: Node, model: Model) -> dict[str, Any]:
+def _files(target: Target, kind: Family, archived: Node, model: Model) -> dict[str, Any]:
     """What the members of the archives are, as the manifest says it."""
-    standalone, linked = target.engine == "standalone", target.package != "objects"
+    standalone, linked, name = target.engine == "standalone", target.package != "objects", kind.native.name
     roles = {
         "runtime": "libtvm_runtime.so" if linked and not standalone else None,
-        "header": "g2p.h" if standalone else None,
-        "static": "libg2p.a" if target.package == "shared" and standalone else None,
+        "header": f"{name}.h" if standalone else None,
+        "variant": VARIANT if standalone and target.package != "module" else None,
+        "static": f"lib{name}.a" if target.package == "shared" and standalone else None,
         "sizes": "sizes.json" if linked and standalone else None,
     }
     notices = list(TVM_NOTICES) if roles["runtime"] else []

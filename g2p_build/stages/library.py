@@ -10,23 +10,18 @@ from typing import Any
 
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
 from g2p_build.compiler.objects import check
-from g2p_build.native.files import shared_name
+from g2p_build.native.files import VARIANT, WEB, shared_name, source_files
 from g2p_build.native.kit import kit
-from g2p_build.native.tables import contract
+from g2p_build.native.tables import variant_sources
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
-__all__ = ["STAGE", "build", "memory", "source_files"]
+__all__ = ["STAGE", "build", "exported", "memory"]
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
     """Bytes that compiling and linking take at most beyond the worker's own."""
     return 300_000_000
-
-
-def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
-    """The files of the core, and for a WebAssembly module of what goes with it, by name."""
-    return {path.name: path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
@@ -36,8 +31,10 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     the code was looked at.
 
     Args:
-        params: the target's `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`).
-        inputs: `kernels.o`, `program.c`, `functions.json`, `tokenizer.json`, and the core's files.
+        params: `name` (the library's), `description` (the input that is the manifest's `model`), and the target's
+            `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`).
+        inputs: `kernels.o`, `program.inc`, `functions.json`, `model.inc`, the description, and the core's and the
+            family's C files.
         out: an empty folder.
 
     Raises:
@@ -46,40 +43,50 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     inspected = check(inputs["kernels.o"].read_bytes(), params["triple"])
     inspection = asdict(inspected) | {"linked": params["package"] != "objects", "undefined": list(inspected.undefined)}
     (out / "inspection.json").write_bytes(canonical_json(inspection) + b"\n")
-    model = json.loads(inputs["tokenizer.json"].read_bytes())
-    functions = json.loads(inputs["functions.json"].read_bytes())
-    sources: dict[str, str | Path] = {name: path for name, path in inputs.items() if name.endswith((".c", ".h"))}
-    sources["contract.c"] = contract(model, functions, params)
+    name, header = params["name"], f"{params['name']}.h"
+    sources = _sources(params, inputs)
     objects = out / "objects"
     objects.mkdir()
     shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
     if params["package"] == "objects":
-        kit(sources, objects / "kernels.o", params["triple"], out)
+        kit(name, sources, objects / "kernels.o", params["triple"], out)
         return
     compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
-    exports = exported(inputs["g2p.h"])
+    exports = exported(inputs[header], name)
     if params["package"] == "module":
-        library = out / "g2p.wasm"
+        library = out / f"{name}.wasm"
         link_wasm(compiled, [*exports, "malloc", "free"], params["triple"], library)
-        for name in ("g2p.d.mts", "g2p.mjs", "package.json"):
-            shutil.copyfile(inputs[name], out / name)
+        for file in source_files((WEB,)):
+            if not file.endswith(".c"):
+                shutil.copyfile(inputs[file], out / file)
     else:
-        library = out / shared_name(params["triple"])
-        link_shared(compiled, params["triple"], library, exports)
-        static_library(compiled, out / "libg2p.a")
-    shutil.copyfile(inputs["g2p.h"], out / "g2p.h")
+        library = out / shared_name(name, params["triple"])
+        (out / VARIANT).write_text(str(sources[VARIANT]), encoding="utf-8")
+        link_shared(compiled, params["triple"], library, [*exports, *exported(out / VARIANT, name)])
+        static_library(compiled, out / f"lib{name}.a")
+    shutil.copyfile(inputs[header], out / header)
     (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
 
 
-def exported(header: Path) -> list[str]:
-    """The functions that the header declares."""
-    return sorted(set(re.findall(r"^G2P_API [^;(]*?(g2p_\w+)\(", header.read_text(encoding="utf-8"), re.MULTILINE)))
+def _sources(params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, str | Path]:
+    """The C files that make a library, by name: where each is, or its text."""
+    files = {file: path for file, path in inputs.items() if file.endswith((".c", ".h", ".inc"))}
+    parts = {file: path.read_text(encoding="utf-8") for file, path in inputs.items() if file.endswith(".inc")}
+    model = json.loads(inputs[params["description"]].read_bytes())
+    functions = json.loads(inputs["functions.json"].read_bytes())
+    return files | variant_sources(params["name"], model, functions, params, parts)
+
+
+def exported(header: Path, name: str) -> list[str]:
+    """The functions that a header declares, of the library of a name."""
+    declared = rf"^{name.upper()}_API [^;(]*?({name}_\w+)\("
+    return sorted(set(re.findall(declared, header.read_text(encoding="utf-8"), re.MULTILINE)))
 
 
 def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
     """Bytes of the stripped object files that the library is linked from, and of itself."""
     sizes = {path.stem: path.stat().st_size for path in objects}
-    kernels, tables = sizes.pop("kernels"), sizes.pop("program") + sizes.pop("contract")
+    kernels, tables = sizes.pop("kernels"), sizes.pop("variant") + sizes.pop("default")
     return {"core": sum(sizes.values()), "kernels": kernels, "library": library.stat().st_size, "tables": tables}
 
 

@@ -7,8 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct g2p_pair pairs[] = {
-    {0x60, '\''}, {0xb4, '\''}, {0x2bc, '\''}, {0x327, 0x326}, {0x640, 0}, {0x2010, '-'}, {0x2019, '\''}};
+static const struct g2p_pair pairs[] = {{0x60, '\''}, {0xb4, '\''},  {0x2bc, '\''}, {0x327, 0x326},
+                                        {0x640, 0},   {0x2010, '-'}, {0x2019, '\''}};
 static const struct g2p_range letters[] = {{'a', 'z'}, {0xe0, 0xff}, {0xe01, 0xe4e}};
 
 /* Characters that something is done to, or that stand between those: what is invisible, white, looked around for;

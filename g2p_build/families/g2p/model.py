@@ -69,7 +69,7 @@ def _tokenizer(variant: Variant, checkpoint: Node) -> Node:
             "max_lens": asdict(variant.max_lens),
         },
         inputs=files_of(checkpoint, "architecture.json"),
-        outputs=("tokenizer.json",),
+        outputs=("model.inc", "tokenizer.json"),
     )
 
 

@@ -349,8 +349,7 @@ static bool settled(const struct g2p_form *form, g2p_text word) {
       return false;
     }
     uint32_t record = g2p_record_of(code), class = record & G2P_COMBINING;
-    if (record & wrong || (form->nfc && class && class < last) ||
-        (form->visible && (code == ZWJ || code == ZWNJ))) {
+    if (record & wrong || (form->nfc && class && class < last) || (form->visible && (code == ZWJ || code == ZWNJ))) {
       return false;
     }
     if (form->pairs_count) {

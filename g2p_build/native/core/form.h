@@ -42,7 +42,7 @@ struct g2p_pair {
  * result has at most G2P_FORM_GROWTH times the bytes of the word. Python's runtime.form.check_form sees to all of it. */
 struct g2p_form {
   bool nfc, visible, narrow, strip;
-  uint8_t lower; /* enum g2p_case */
+  uint8_t lower;                /* enum g2p_case */
   const struct g2p_pair *pairs; /* by `from` */
   size_t pairs_count;
 };

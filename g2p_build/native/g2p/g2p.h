@@ -16,7 +16,17 @@
  *
  * Versions. The interface only grows: a function or a field that is here stays, with its meaning. Structures that
  * may grow begin with their size, as the caller's compiler saw it. A change that breaks this raises
- * G2P_ABI_VERSION, which g2p_abi_version() reports at run time. */
+ * G2P_ABI_VERSION, which g2p_abi_version() reports at run time.
+ *
+ * Several libraries. A program may link several variants' libraries. Its calls then go to the library that was linked
+ * first, and that is the variant that opens unless the options name another. Beside each library lies variant.h, which
+ * declares its variant by a name of your choice:
+ *
+ *   #define G2P_VARIANT half
+ *   #include "float16/variant.h"
+ *
+ *   g2p_options options = {.size = sizeof options, .variant = half()};
+ *   g2p_open("weights.safetensors", &options, &model, NULL); */
 #ifndef G2P_H
 #define G2P_H
 
@@ -40,6 +50,9 @@ extern "C" {
 
 typedef struct g2p g2p;
 
+/* A variant: what a library was compiled for. Opaque; see g2p_options. */
+typedef struct g2p_variant g2p_variant;
+
 /* Why a call failed. Values never change; new ones may be added. */
 typedef enum g2p_status {
   G2P_OK = 0,
@@ -57,7 +70,7 @@ typedef enum g2p_status {
   G2P_NEWER_MANIFEST = 12,   /* its schema is newer than this library */
   G2P_WRONG_DIGEST = 13,     /* the weights' bytes are not those that the manifest names */
   G2P_UNSUPPORTED_CPU = 14,  /* the library uses instructions that this processor lacks */
-  G2P_UNSUPPORTED = 15       /* this build of the library cannot do it: no files, no threads */
+  G2P_UNSUPPORTED = 15       /* this build of the library cannot do it: no files, a variant of another version */
 } g2p_status;
 
 /* What went wrong, for the person at the keyboard. Every function that takes one also takes NULL. */
@@ -89,6 +102,7 @@ typedef struct g2p_options {
   uint32_t flags;                 /* G2P_VERIFY or 0 */
   uint32_t threads;               /* of a call that does not say; 0: one for each processor, 1: none is ever started */
   const g2p_allocator *allocator; /* NULL: malloc and free; used until g2p_close and for what calls return */
+  const g2p_variant *variant;     /* NULL: that of the library that was linked first; see "Several libraries" */
 } g2p_options;
 
 G2P_API uint32_t g2p_abi_version(void);
