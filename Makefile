@@ -1,17 +1,19 @@
 # make demo   builds the default variant and pronounces words in six languages
 # make test   lint, types and tests
+# make format rewrites Python and C in the project's style
 # Each makes .venv itself, from the exact versions in requirements.lock.
 
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lock clean
+.PHONY: help setup demo test test-long format lock clean
+C_FILES = $(shell find g2p_build tests examples bench -name '*.[ch]' -print)
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 # The lock file is complete, so pip is told not to look for more (a looser request for torch brings gigabytes of CUDA).
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.ready: requirements.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed, not $$($(PYTHON) --version); try make PYTHON=python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
@@ -33,11 +35,17 @@ demo: setup
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-long: setup
 	$(BIN)/pytest -q -m long
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_FILES)
 
 lock: setup
 	$(BIN)/python -m pip install --quiet --upgrade --editable '.[build,dev]'
@@ -46,5 +54,8 @@ lock: setup
 	  sed 's/^torch==\([0-9.]*\).*/torch==\1+cpu ; sys_platform == "linux"\ntorch==\1 ; sys_platform != "linux"/'; \
 	} > requirements.lock.new && mv requirements.lock.new requirements.lock
 
+# What .gitignore names, and no more.
 clean:
-	rm -rf .venv dist outputs multirun manifests/*.json
+	rm -rf .venv dist manifests/*.json build *.egg-info rust/target
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,1 +1,4 @@
-"""Benchmarks, run by hand: what they found lies in docs/benchmarks/ with the command that made it."""
+"""Benchmarks, run by hand. What they found lies in docs/benchmarks/, each with the command that made it.
+
+`pronounce` is `doit bench`; `build` and `web` are run as `python -m bench.build` and `python -m bench.web`.
+"""

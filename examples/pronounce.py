@@ -31,8 +31,8 @@ class Bounds(ctypes.Structure):
 def read(manifest: Path) -> dict[str, Any]:
     """A manifest whose digest is right."""
     data: dict[str, Any] = json.loads(manifest.read_bytes())
-    if data["schema_version"] != 1:
-        raise SystemExit(f"{manifest}: of version {data['schema_version']}, which is newer than this reader")
+    if data["schema_version"] != 2:
+        raise SystemExit(f"{manifest}: of schema version {data['schema_version']}, and this reader knows 2")
     canonical = {key: value for key, value in data.items() if key != "digest"}
     text = json.dumps(canonical, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     if hashlib.sha256(text.encode()).hexdigest() != data["digest"]:

@@ -6,6 +6,7 @@ For sweeps on Hydra's launchers: `python -m g2p_build -m target=iphone,android h
 import os
 import re
 import sys
+from pathlib import Path
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -40,20 +41,21 @@ def main() -> None:
 @hydra.main(config_path=str(compose.CONF), config_name="config", version_base="1.3")
 def _job(composed: DictConfig) -> None:
     from g2p_build import graph
-    from g2p_build.engine import build
+    from g2p_build.engine.build import Build
     from g2p_build.products import publish
     from g2p_build.store import trees
+    from g2p_build.store.workspace import workspace
 
     variant = compose.composed(composed, HydraConfig.get().runtime.choices)
     nodes = graph.nodes(variant)
     (default,) = compose.variants()
-    root = build.cache_root()
-    build.ensure(root, nodes.values())
-    build.note_tree(root, compose.CONF.parent)
-    print(publish.publish(root, compose.CONF.parent, nodes, default.name))
-    keys = build.keys(root, nodes.values())
-    trees.note(root, compose.CONF.parent, variant.name, HydraConfig.get().overrides.task, keys)
-    trees.save(root)
+    installed = compose.CONF.is_relative_to(Path(__file__).parent)
+    build = Build(workspace(Path.cwd() if installed else compose.CONF.parent))
+    build.ensure(nodes.values())
+    build.note_keys()
+    print(publish.publish(build, nodes, default.name))
+    asked = trees.Published(tuple(HydraConfig.get().overrides.task), build.keys(nodes.values()))
+    trees.note_published(build.workspace, {variant.name: asked})
 
 
 if __name__ == "__main__":

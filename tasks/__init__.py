@@ -13,15 +13,16 @@ from typing import Any, NoReturn
 __all__ = ["load"]
 
 INTERRUPTED = b"interrupted: what was finished is kept\n"
-TREE = Path(__file__).resolve().parents[1]
 
 
-def load(arguments: Sequence[str]) -> dict[str, Any]:
+def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     """What dodo.py defines: doit's settings and a task creator for each task.
 
     Args:
         arguments: doit's command line. Words of the form `name=value` that are not options are Hydra overrides (doit
             itself keeps them as variables and never complains of one that nobody reads).
+
+        tree: the folder whose conf/ is read (else the package's own), and which dist/ and manifests/ are written to.
 
     Raises:
         InvalidDodoFile: the overrides describe nothing that can be built. doit prints the one line and exits with 3.
@@ -34,26 +35,30 @@ def load(arguments: Sequence[str]) -> dict[str, Any]:
     from doit.exceptions import InvalidDodoFile
 
     from g2p_build.config import compose
-    from g2p_build.engine.build import cache_root, note_tree
+    from g2p_build.engine.build import Build
     from g2p_build.errors import BuildError
     from g2p_build.store import digests, in_use, scratch, trees
-    from tasks import bench, compile, gc, golden, ir, manifests, profile, reproduce, stages, tune, variants, verify, why
-    from tasks.plan import Plan
-    from tasks.reporter import Reporter
+    from g2p_build.store.workspace import workspace
+
+    from . import bench, compile, gc, golden, ir, manifests, profile, reproduce, stages, tune, variants, verify, why
+    from .cli.plan import Plan
+    from .cli.reporter import Reporter
 
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
-        wanted = compose.variants(overrides)
-        [default] = compose.variants([])
+        conf = compose.conf_of(tree)
+        wanted = compose.variants(overrides, conf)
+        [default] = compose.variants([], conf)
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
-    root = cache_root()
-    in_use.share(root)
-    scratch.sweep(root)
-    atexit.register(digests.save, root)
-    atexit.register(note_tree, root, TREE)
-    atexit.register(trees.save, root)
-    plan = Plan(root, TREE, tuple(wanted), default, tuple(overrides), started)
+    build = Build(workspace(tree))
+    cache = build.workspace.cache
+    in_use.share(cache)
+    scratch.sweep(cache)
+    plan = Plan(build, tuple(wanted), default, tuple(overrides), started)
+    atexit.register(digests.save, cache)
+    atexit.register(build.note_keys)
+    atexit.register(trees.note_published, build.workspace, plan.published)
     creators: list[Callable[[Plan], dict[str, Callable[[], Any]]]] = [
         compile.tasks,
         variants.tasks,

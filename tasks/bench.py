@@ -1,15 +1,18 @@
-"""`doit bench …`: built variants against what else there is, in one run; the result goes into docs/benchmarks/."""
+"""`doit bench …`: times built variants beside other libraries; the result goes into docs/benchmarks/."""
 
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
-from tasks.output import show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -18,24 +21,28 @@ def _option(long: str, kind: type, default: Any, text: str, name: str = "") -> d
     return {"name": name or long.replace("-", "_"), "long": long, "type": kind, "default": default, "help": text}
 
 
+_BENCH = Path(__file__).resolve().parents[1] / "bench"
+
 OPTIONS = [
     _option(
         "words",
         str,
         "",
-        "real words, measured as one list too: a folder of LANG.tsv files or one such file; else the golden set",
+        "real words, also timed as one list: a folder of LANG.tsv files or one such file; else the golden set",
     ),
     _option("contenders", str, "", "names, with commas between: ours, eager, ctranslate2, executorch-int8, ..."),
     _option("threads", str, "1,2", "numbers of threads, with commas between"),
     _option("rounds", int, 9, "how often each contender has its turn"),
-    _option("forced-tokens", int, 0, "as many tokens a word, whatever the model says (random weights: 16)"),
+    _option("forced-tokens", int, 0, "so many tokens for each word, whatever the model says (random weights: 16)"),
     _option("out", str, "docs/benchmarks", "a folder for the document, the numbers and the picture"),
-    _option("json", bool, False, "one JSON object a line", "as_json"),
+    JSON,
 ]
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
-    """The task creator."""
+    """The task creator; none where this is an installed package, which has no benchmarks."""
+    if not _BENCH.is_dir():
+        return {}
 
     def bench() -> dict[str, Any]:
         return {
@@ -51,15 +58,13 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 def _bench(
     plan: Plan, words: str, contenders: str, threads: str, rounds: int, forced_tokens: int, out: str, as_json: bool
 ) -> TaskFailed | None:
-    from g2p_build.bench import report
-    from g2p_build.bench.command import bench, options
+    from bench.pronounce import report
+    from bench.pronounce.command import bench, options
 
     try:
         asked = options(words, contenders, threads, rounds, forced_tokens)
-        result = bench(
-            plan.root, plan.tree, plan.variants, asked, lambda line: print(line, file=sys.stderr, flush=True)
-        )
-        report.write(plan.tree / out, result, shlex.join(["doit", *sys.argv[1:]]))
+        result = bench(plan.build, plan.variants, asked, lambda line: print(line, file=sys.stderr, flush=True))
+        report.write(plan.tree / out, {"command": shlex.join(["doit", *sys.argv[1:]]), **result})
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     for run in result["runs"]:

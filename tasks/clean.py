@@ -3,7 +3,8 @@
 from g2p_build import graph
 from g2p_build.config.variant import Variant
 from g2p_build.errors import BuildError
-from tasks.plan import Plan
+
+from .cli.plan import Plan
 
 __all__ = ["remove_products"]
 
@@ -19,7 +20,7 @@ def remove_products(plan: Plan, variant: Variant, dryrun: bool) -> None:
     from g2p_build.products.unpublish import unpublish
 
     try:
-        gone = unpublish(plan.root, plan.tree, graph.nodes(variant), plan.default.name, dryrun)
+        gone = unpublish(plan.build.workspace, graph.nodes(variant), plan.default.name, dryrun)
     except BuildError as error:
         raise SystemExit(f"ERROR: clean:{variant.name}: {error}") from None
     for path, size in gone.items():

@@ -8,23 +8,17 @@ from doit.exceptions import TaskFailed
 
 from g2p_build import graph
 from g2p_build.config.variant import Variant
-from g2p_build.engine import build
 from g2p_build.errors import BuildError
 from g2p_build.products import publish
-from g2p_build.store import trees
-from tasks.clean import remove_products
-from tasks.plan import Plan
-from tasks.stages import THREADED
+from g2p_build.store.trees import Published
+
+from .clean import remove_products
+from .cli.options import JSON
+from .cli.plan import Plan
+from .stages import THREADED
 
 __all__ = ["tasks"]
 
-JSON = {
-    "name": "as_json",
-    "long": "json",
-    "type": bool,
-    "default": False,
-    "help": "a line of JSON for each stage",
-}
 PROFILE = {
     "name": "profile",
     "long": "profile",
@@ -58,21 +52,21 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 def _is_published(plan: Plan, variant: Variant) -> bool:
     nodes = graph.nodes(variant)
-    there = publish.published(plan.root, plan.tree, nodes, plan.default.name)
+    there = publish.published(plan.build, nodes, plan.default.name)
     if there:
         _note(plan, variant)
     return there
 
 
 def _note(plan: Plan, variant: Variant) -> None:
-    keys = build.keys(plan.root, graph.nodes(variant).values())
-    trees.note(plan.root, plan.tree, variant.name, plan.overrides, keys)
+    keys = plan.build.keys(graph.nodes(variant).values())
+    plan.published[variant.name] = Published(plan.overrides, keys)
 
 
 def _publish(plan: Plan, variant: Variant) -> TaskFailed | None:
     nodes = graph.nodes(variant)
     try:
-        publish.publish(plan.root, plan.tree, nodes, plan.default.name)
+        publish.publish(plan.build, nodes, plan.default.name)
         _note(plan, variant)
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))

@@ -8,8 +8,10 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
-from tasks.output import show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -34,7 +36,6 @@ DELETE = {
     "default": False,
     "help": "remove it; without this gc only says what it would remove",
 }
-JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
@@ -59,7 +60,7 @@ def _collect(plan: Plan, keep: str, most: str, delete: bool, as_json: bool) -> T
         return TaskFailed(f"it is for the whole cache and takes no overrides: leave out {' '.join(plan.overrides)}")
     try:
         limit = quantities.size(most) if most else None
-        garbage = (collect.remove if delete else collect.find)(plan.root, quantities.age(keep), limit)
+        garbage = (collect.remove if delete else collect.find)(plan.cache, quantities.age(keep), limit)
     except BuildError as error:
         return TaskFailed(str(error))
     rows: list[dict[str, Any]] = [
@@ -70,7 +71,7 @@ def _collect(plan: Plan, keep: str, most: str, delete: bool, as_json: bool) -> T
     rows.append({"kind": "total"} | total)
     if not as_json:
         rows = [row | {field: decimal(row[field]) for field in row if field.endswith("bytes")} for row in rows]
-    show(rows, as_json, str(plan.root))
+    show(rows, as_json, str(plan.cache))
     left = total["bytes"] - total["unneeded_bytes"]
     if limit is not None and left > limit:
         needed = f"manifests need {decimal(garbage.needed)}"

@@ -6,9 +6,9 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build import graph
-from g2p_build.engine import build
 from g2p_build.errors import BuildError
-from tasks.plan import Plan
+
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -30,8 +30,8 @@ def _regenerate(plan: Plan) -> TaskFailed | None:
 
     checkpoint = graph.nodes(plan.default)["checkpoint"]
     try:
-        build.ensure(plan.root, [checkpoint])
-        made = build.files(plan.root, checkpoint)
+        plan.build.ensure([checkpoint])
+        made = plan.build.files(checkpoint)
         latency = regenerate(plan.default, made["architecture.json"], made["model.safetensors"])
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))

@@ -5,8 +5,9 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from tasks.output import show
-from tasks.plan import Plan
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -17,9 +18,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     def manifests() -> dict[str, Any]:
         return {
             "actions": [(_show, [plan])],
-            "params": [
-                {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
-            ],
+            "params": [JSON],
             "doc": "list what is built: every manifest, its size, when it was built, current or stale (--json)",
         }
 
@@ -29,11 +28,11 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
     from rich.filesize import decimal
 
-    from g2p_build.products.status import overview
+    from g2p_build.products.status import status
 
     if plan.overrides:
         return TaskFailed(f"it lists all there are and takes no overrides: leave out {' '.join(plan.overrides)}")
-    rows = overview(plan.root, plan.tree, plan.default.name)
+    rows = status(plan.build, plan.default.name)
     if not as_json:  # the name says the rest
         rows = [
             {

@@ -9,19 +9,18 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build import graph
-from g2p_build.bench.counterparts import on_virtual_machine
-from g2p_build.config.variant import Variant
-from g2p_build.engine import build
+from g2p_build.config.variant import Variant, on_virtual_machine
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node
 from g2p_build.runtime import G2PError, index
-from tasks.output import show
-from tasks.plan import Plan
-from tasks.tool import run_tool
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
+from .cli.tool import run_tool
 
 __all__ = ["bucketed", "runnable", "tasks"]
 
-JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
 TRACE = {"name": "trace", "long": "trace", "type": str, "default": "", "help": "a file for Chrome's trace viewer"}
 
 
@@ -55,7 +54,7 @@ def bucketed(plan: Plan, variant: Variant) -> dict[str, Node]:
         BuildError: a stage failed.
     """
     nodes = graph.nodes(on_virtual_machine(variant))
-    build.ensure(plan.root, [nodes[role] for role in ("checkpoint", "program", "weights")])
+    plan.build.ensure([nodes[role] for role in ("checkpoint", "program", "weights")])
     return nodes
 
 
@@ -64,12 +63,12 @@ def _profile(plan: Plan, as_json: bool, trace: str) -> TaskFailed | None:
     try:
         for variant in plan.variants:
             runnable(variant)
-            if variant.target.library != "shared":
-                raise BuildError(f"{variant.name} is object files: only a target.library that is 'shared' can be run")
+            if variant.target.package != "shared":
+                raise BuildError(f"{variant.name} is object files: only a target.package that is 'shared' can be run")
             nodes = bucketed(plan, variant)
             inputs = {file: (nodes["program"], file) for file in ("program.json", "functions.json")}
             inputs |= {"weights.safetensors": (nodes["weights"], "weights.safetensors")}
-            made = run_tool(plan, "g2p_build.compiler.profile", {"target": asdict(variant.target)}, inputs)
+            made = run_tool(plan, "g2p_build.compiler.profile:build", {"target": asdict(variant.target)}, inputs)
             found = json.loads((made / "profile.json").read_bytes())
             for batch in found["batches"]:
                 rows = [{"variant": variant.name, "batch": batch["batch"], **row} for row in batch["rows"]]

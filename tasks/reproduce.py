@@ -10,8 +10,10 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError, os_errors_explained
-from tasks.output import show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -22,9 +24,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     def reproduce() -> dict[str, Any]:
         return {
             "actions": [(_reproduce, [plan])],
-            "params": [
-                {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
-            ],
+            "params": [JSON],
             "doc": "build the variants asked for twice from nothing, elsewhere, and compare every byte (--json)",
         }
 
@@ -40,7 +40,7 @@ def _reproduce(plan: Plan, as_json: bool) -> TaskFailed | None:
             one, other = build_apart(plan.tree, plan.overrides, Path(folder), lambda line: print(line, file=sys.stderr))
             for variant in plan.variants:
                 found += compare(variant, one, other)
-                found += compare_with_published(plan.root, plan.tree, variant, plan.default.name, one)
+                found += compare_with_published(plan.build, variant, plan.default.name, one)
     except BuildError as error:
         return TaskFailed(str(error))
     show([asdict(comparison) for comparison in found], as_json)

@@ -9,10 +9,11 @@ from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build.engine import build, worker
+from g2p_build.engine import worker
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node, order
-from tasks.plan import Plan
+
+from .cli.plan import Plan
 
 __all__ = ["THREADED", "StageFailed", "tasks"]
 
@@ -38,7 +39,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 def _creator(plan: Plan, stage: str, nodes: list[Node]) -> Callable[[], Iterator[dict[str, Any]]]:
     def create() -> Iterator[dict[str, Any]]:
-        doc = importlib.import_module(f"g2p_build.stages.{stage}").__doc__ or ""
+        doc = importlib.import_module(nodes[0].module).__doc__ or ""
         yield {"name": None, "doc": doc.splitlines()[0].removeprefix("Stage: ")}
         for node in nodes:
             yield {
@@ -54,14 +55,14 @@ def _creator(plan: Plan, stage: str, nodes: list[Node]) -> Callable[[], Iterator
 
 def _is_current(plan: Plan, node: Node) -> bool:
     try:
-        return build.current(plan.root, node) is not None
+        return plan.build.current(node) is not None
     except BuildError:
         return False  # the action will say why
 
 
 def _make(plan: Plan, node: Node) -> TaskFailed | None:
     try:
-        build.realise(plan.root, node, lambda line: print(line, file=sys.stderr, flush=True))
+        plan.build.realise(node, lambda line: print(line, file=sys.stderr, flush=True))
     except worker.StageFailed as error:
         return StageFailed(str(error), error.log)
     except (BuildError, OSError) as error:

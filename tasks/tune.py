@@ -10,14 +10,15 @@ from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
 from g2p_build.store.files import write_atomically
-from tasks.output import show
-from tasks.plan import Plan
-from tasks.profile import bucketed, runnable
-from tasks.tool import run_tool
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
+from .cli.tool import run_tool
+from .profile import bucketed, runnable
 
 __all__ = ["tasks"]
 
-JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
 DRY = {"name": "dry", "long": "dry-run", "type": bool, "default": False, "help": "leave the table as it is"}
 
 
@@ -42,7 +43,7 @@ def _tune(plan: Plan, as_json: bool, dry: bool) -> TaskFailed | None:
         [variant] = plan.variants
         runnable(variant)
         inputs = {"program.json": (bucketed(plan, variant)["program"], "program.json")}
-        made = run_tool(plan, "g2p_build.compiler.tune", {"target": asdict(variant.target)}, inputs)
+        made = run_tool(plan, "g2p_build.compiler.tune:build", {"target": asdict(variant.target)}, inputs)
         found = json.loads((made / "tuned.json").read_bytes())
         show(found["rows"], as_json, f"{found['name']}, for {variant.name}")
         if not dry:

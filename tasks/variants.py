@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from g2p_build.config import compose
-from tasks.output import show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -16,9 +18,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     def show_variants() -> dict[str, Any]:
         return {
             "actions": [(_show, [plan])],
-            "params": [
-                {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
-            ],
+            "params": [JSON],
             "doc": "list the variants asked for, resolved (--json: one a line, every field)",
         }
 

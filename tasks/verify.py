@@ -9,8 +9,10 @@ from doit.exceptions import TaskFailed
 from g2p_build import graph
 from g2p_build.errors import BuildError
 from g2p_build.products import publish
-from tasks.output import progress, show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import progress, show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -28,7 +30,6 @@ PROMPTS = {
     "default": False,
     "help": "instead: score the checkpoint with and without the space and the end token (needs --words)",
 }
-JSON = {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
@@ -57,8 +58,8 @@ def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed 
             nodes = graph.nodes(variant)
             manifest = plan.tree / "manifests" / f"{variant.name}.json"
             languages = sum(len(words.words) for words in sets)
-            reports = list(progress(verify(plan.root, manifest, variant, nodes, sets), variant.name, languages))
-            publish.publish(plan.root, plan.tree, nodes, plan.default.name, as_manifest(reports, sets))
+            reports = list(progress(verify(plan.build, manifest, variant, nodes, sets), variant.name, languages))
+            publish.publish(plan.build, nodes, plan.default.name, as_manifest(reports, sets))
             rows = [
                 {"variant": variant.name, "set": report.set, "language": report.language, "words": report.words}
                 | {"equal": report.equal, "too_long": report.too_long}
@@ -81,7 +82,7 @@ def _compare_prompts(plan: Plan, words: str, as_json: bool) -> TaskFailed | None
         return TaskFailed("--prompts needs a dictionary to score against: --words PATH")
     for checkpoint, variant in {variant.checkpoint.name: variant for variant in plan.variants}.items():
         dictionary = read_word_set(Path(words))
-        scores = compare_prompts(plan.root, variant, graph.nodes(variant), dictionary)
+        scores = compare_prompts(plan.build, variant, graph.nodes(variant), dictionary)
         rows = [
             {"checkpoint": checkpoint, "space": space, "end_token": append_eos}
             | {"language": language, "words": score.words}

@@ -9,8 +9,10 @@ from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
 from g2p_build.products.why import Explanation, Reason, explain
-from tasks.output import show
-from tasks.plan import Plan
+
+from .cli.options import JSON
+from .cli.output import show
+from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
@@ -21,9 +23,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     def why() -> dict[str, Any]:
         return {
             "actions": [(_show, [plan])],
-            "params": [
-                {"name": "as_json", "long": "json", "type": bool, "default": False, "help": "one JSON object a line"}
-            ],
+            "params": [JSON],
             "doc": "what would run, which input changed, and how long it took last time; runs nothing (--json)",
         }
 
@@ -35,7 +35,7 @@ _OUTLOOK = {"current": "current", "waits": "waits", "refused": "refused"}  # of 
 
 def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
     try:
-        explanations = list(explain(plan.root, plan.tree, plan.variants, plan.default.name))
+        explanations = list(explain(plan.build, plan.variants, plan.default.name))
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     if as_json:

@@ -18,7 +18,7 @@ import torch
 from conftest import DEFAULT, ROOT, Tree, copy_tree
 from safetensors.torch import load_file, save_file
 
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 from g2p_build.store.files import readable_json
 
 EMBEDDED = ROOT / "g2p_build" / "checkpoints" / "embedded"
@@ -183,7 +183,7 @@ def edit_manifest(edit: Callable[[dict[str, Any]], Any], sealed: bool = True) ->
         data = json.loads(manifest.read_text(encoding="utf-8"))
         edit(data)
         if sealed:
-            data["digest"] = contract.digest(data)
+            data["digest"] = manifests.digest(data)
         manifest.write_bytes(readable_json(data))
 
     return change
@@ -201,7 +201,7 @@ def edit_archive(role: str, edit: Callable[[Path], Any], sealed: bool = False) -
 
             data["archives"][role]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
             data["archives"][role]["size"] = path.stat().st_size
-            data["digest"] = contract.digest(data)
+            data["digest"] = manifests.digest(data)
             manifest.write_bytes(readable_json(data))
 
     return change
@@ -222,7 +222,7 @@ MANIFESTS: dict[str, tuple[Callable[[Path, Path], Any], list[str]]] = {
     "no manifest": (lambda manifest, dist: manifest.unlink(), ["no manifest", "doit"]),
     "not JSON": (lambda manifest, dist: manifest.write_text("{"), [DEFAULT]),
     "not an object": (lambda manifest, dist: manifest.write_text("[]"), [DEFAULT]),
-    "a newer schema": (edit_manifest(lambda data: data.update(schema_version=2)), ["2", "newer"]),
+    "a newer schema": (edit_manifest(lambda data: data.update(schema_version=3)), ["3", "newer"]),
     "an unknown field": (edit_manifest(lambda data: data.update(colour="red")), ["colour"]),
     "a missing field": (edit_manifest(lambda data: data.pop("model")), ["model"]),
     "a wrong type": (edit_manifest(lambda data: data["variant"].update(kv_cache="yes")), ["kv_cache"]),
@@ -236,7 +236,7 @@ MANIFESTS: dict[str, tuple[Callable[[Path, Path], Any], list[str]]] = {
         ["riscv64-linux-gnu"],
     ),
     "a CPU that this is not": (edit_manifest(lambda data: data["target"].update(features=["amx-9"])), ["amx-9"]),
-    "objects for an app's linker": (edit_manifest(lambda data: data["target"].update(library="objects")), ["link"]),
+    "objects for an app's linker": (edit_manifest(lambda data: data["target"].update(package="objects")), ["link"]),
     "no library archive": (lambda manifest, dist: [path.unlink() for path in dist.glob(f"{DEFAULT}-*")], [DEFAULT]),
     "no weights archive": (lambda manifest, dist: [path.unlink() for path in dist.glob("*weights*")], ["weights"]),
     "a bit of the library flipped": (edit_archive("library", flip_a_bit), [DEFAULT, "SHA-256"]),

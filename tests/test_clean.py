@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import CACHED, CACHELESS, DEFAULT, HALF, Tree
 
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def products(tree: Tree) -> set[str]:
 
 
 def archive(tree: Tree, name: str, role: str) -> str:
-    manifest = contract.read(tree.root / "manifests" / f"{name}.json")
+    manifest = manifests.read(tree.root / "manifests" / f"{name}.json")
     return f"dist/{manifest['archives'][role]['file']}"
 
 
 def indexed(tree: Tree) -> list[str]:
     """The names in the index, each with its manifest and its archives there."""
-    index = contract.read_index(tree.root / "manifests" / "index.json")
+    index = manifests.read_index(tree.root / "manifests" / "index.json")
     names = [entry["name"] for entry in index["manifests"]]
     assert all((tree.root / archive(tree, name, role)).is_file() for name in names for role in ("library", "weights"))
     assert index["default"] == (DEFAULT if DEFAULT in names else None)

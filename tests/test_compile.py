@@ -15,14 +15,15 @@ from conftest import CACHED, CACHELESS, DEFAULT, HALF, SMALL, Tree, copy_tree
 from elftools.elf.elffile import ELFFile
 from safetensors.torch import load
 
-from g2p_build.runtime import manifest as contract
+from g2p_build.products import schemas
+from g2p_build.runtime import manifest as manifests
 
 # Nothing else may be asked of an app's linker: libm, libc and TVM's own runtime.
 LIBM_AND_LIBC = {"expf", "logf", "powf", "tanhf", "erff", "sqrtf", "memcpy", "memset", "memmove"}
 
 
 def manifest_of(tree: Tree, name: str) -> dict[str, Any]:
-    return contract.read(tree.root / "manifests" / f"{name}.json")
+    return manifests.read(tree.root / "manifests" / f"{name}.json")
 
 
 def archive_of(tree: Tree, name: str, role: str) -> Path:
@@ -71,7 +72,7 @@ def test_variants_share_the_weights_archive(built: Tree) -> None:
 
 
 def test_the_index_lists_every_manifest(built: Tree) -> None:
-    index = contract.read_index(built.root / "manifests" / "index.json")
+    index = manifests.read_index(built.root / "manifests" / "index.json")
     assert index["default"] == DEFAULT
     assert [entry["name"] for entry in index["manifests"]] == sorted([DEFAULT, CACHED, CACHELESS, HALF])
     for entry in index["manifests"]:
@@ -79,9 +80,10 @@ def test_the_index_lists_every_manifest(built: Tree) -> None:
 
 
 def test_the_published_schemas_are_those_in_use() -> None:
-    published = Path(__file__).parents[1] / "manifests" / "schema"
-    for path in (contract.MANIFEST_SCHEMA, contract.INDEX_SCHEMA):
-        assert (published / path.name).read_bytes() == path.read_bytes()
+    assert sorted(path.name for path in schemas.PUBLISHED.iterdir()) == sorted(path.name for path in schemas.SOURCES)
+    for path in schemas.SOURCES:
+        same = (schemas.PUBLISHED / path.name).read_bytes() == path.read_bytes()
+        assert same, f"{path.name} has changed: run python -m g2p_build.products.schemas"
 
 
 def test_what_is_current_is_left_alone(built: Tree) -> None:
@@ -127,8 +129,8 @@ def test_the_library_does_not_depend_on_the_values_of_weights(small: Tree) -> No
 
 def kit_for(small: Tree, target: str) -> dict[str, bytes]:
     [path] = (small.root / "manifests").glob(f"*-{target}-*.json")
-    manifest = contract.read(path)
-    assert manifest["target"]["library"] == "objects"
+    manifest = manifests.read(path)
+    assert manifest["target"]["package"] == "objects"
     assert manifest["files"]["runtime"] is None
     found = members(small.root / "dist" / manifest["archives"]["library"]["file"])
     assert set(manifest["files"]["library"]) == found.keys() - {"tokenizer.json"}

@@ -46,7 +46,7 @@ def test_host_is_made_concrete() -> None:
     target = one().target
     assert (target.triple, target.cpu) == (host_triple(), host_cpu())
     assert target.features == CPU_FEATURES[host_cpu()]
-    assert target.library == "shared"
+    assert target.package == "shared"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_host_is_made_concrete() -> None:
 def test_targets_for_an_apps_own_linker(name: str, triple: str) -> None:
     target = one(f"target={name}").target
     assert (target.name, target.kind, target.triple) == (name, "llvm", triple)
-    assert (target.link, target.library) == ("standalone", "objects")
+    assert (target.engine, target.package) == ("standalone", "objects")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_targets_for_an_apps_own_linker(name: str, triple: str) -> None:
 )
 def test_targets_that_are_linked_here(name: str, triple: str, library: str) -> None:
     target = one(f"target={name}").target
-    assert (target.triple, target.link, target.library) == (triple, "standalone", library)
+    assert (target.triple, target.engine, target.package) == (triple, "standalone", library)
     assert target.features == {"wasm": ("simd128",), "macos_arm64": ("asimddp", "asimdhp", "fphp")}.get(name, ())
 
 

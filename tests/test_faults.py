@@ -17,7 +17,7 @@ import pytest
 from conftest import SMALL, Tree, Undisturbed, products
 from faults import SEED, entries, errors, forget, leftovers, powerless, read_only, some, start, tmpfs, with_limit
 
-STAGES = ["checkpoint", "tokenizer", "weights", "program", "library", "link", "archive", "manifest"]
+STAGES = ["checkpoint", "tokenizer", "weights", "program", "code", "library", "archive", "manifest"]
 
 # --- killed -----------------------------------------------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ def test_a_dist_in_which_there_is_no_room(undisturbed: Undisturbed, tree: Tree) 
 @pytest.mark.parametrize(
     ("size", "forgotten"),
     [
-        ("1600k", ["library", "link", "archive", "manifest"]),
+        ("1600k", ["code", "library", "archive", "manifest"]),
         ("1400k", ["archive", "manifest"]),
         *(pytest.param(f"{n}k", STAGES, marks=pytest.mark.long) for n in range(50, 7500, 350)),
     ],

@@ -40,7 +40,7 @@ def test_it_is_what_transformers_gives_to_the_byte(tmp_path: Path) -> None:
     embedded = ROOT / "g2p_build" / "checkpoints" / "embedded"
     from g2p_build.stages.checkpoint import build, source_files
 
-    build({"source": "path"}, source_files({"source": "path", "path": str(embedded)}), tmp_path)
+    build({"source": "path"}, source_files((embedded,)), tmp_path)
     regenerate(variant, tmp_path / "architecture.json", tmp_path / "model.safetensors", tmp_path)
     assert (tmp_path / "embedded.json").read_bytes() == (FOLDER / "embedded.json").read_bytes()
 

@@ -14,7 +14,7 @@ def stages(*overrides: str) -> Counter[str]:
     return Counter(node.stage for node in order(variants(overrides)))
 
 
-ONE = dict.fromkeys(["checkpoint", "tokenizer", "weights", "program", "library", "link", "manifest"], 1) | {
+ONE = dict.fromkeys(["checkpoint", "tokenizer", "weights", "program", "code", "library", "manifest"], 1) | {
     "archive": 2
 }
 
@@ -23,18 +23,18 @@ ONE = dict.fromkeys(["checkpoint", "tokenizer", "weights", "program", "library",
     ("sweep", "expected"),
     [
         ([], ONE),
-        (["target=host,linux_arm64,iphone,android"], ONE | {"library": 4, "link": 4, "archive": 5, "manifest": 4}),
+        (["target=host,linux_arm64,iphone,android"], ONE | {"code": 4, "library": 4, "archive": 5, "manifest": 4}),
         (
             ["dtype=float32,float16"],
-            ONE | {"weights": 2, "program": 2, "library": 2, "link": 2, "archive": 4, "manifest": 2},
+            ONE | {"weights": 2, "program": 2, "code": 2, "library": 2, "archive": 4, "manifest": 2},
         ),
         (
             ["max_lens=short,long"],
-            ONE | {"tokenizer": 2, "program": 2, "library": 2, "link": 2, "archive": 3, "manifest": 2},
+            ONE | {"tokenizer": 2, "program": 2, "code": 2, "library": 2, "archive": 3, "manifest": 2},
         ),
         (
             ["target=host,iphone,android", "batch=1,8", "kv_cache=true,false", "dtype=float32,float16"],
-            ONE | {"weights": 2, "program": 8, "library": 24, "link": 24, "archive": 26, "manifest": 24},
+            ONE | {"weights": 2, "program": 8, "code": 24, "library": 24, "archive": 26, "manifest": 24},
         ),
     ],
 )
@@ -42,15 +42,15 @@ def test_a_sweep_has_each_stage_once(sweep: list[str], expected: dict[str, int])
     assert stages(*sweep) == expected
 
 
-def test_a_library_for_the_virtual_machine_is_linked_where_it_is_compiled() -> None:
-    assert "link" not in stages("target.link=vm")
+def test_both_engines_have_the_same_stages() -> None:
+    assert stages("target.engine=vm") == stages("target.engine=standalone") == ONE
 
 
 def test_a_standalone_library_is_compiled_for_its_greatest_batch() -> None:
     several, one = variants(["batch=[1,8]"])[0], variants(["batch=8"])[0]
     assert nodes(several)["library"] == nodes(one)["library"]
     assert nodes(several)["manifest"] != nodes(one)["manifest"]
-    by_machine = variants(["batch=[1,8]", "target.link=vm"])[0]
+    by_machine = variants(["batch=[1,8]", "target.engine=vm"])[0]
     assert nodes(by_machine)["program"].params["batch"] == [1, 8]
 
 
@@ -77,5 +77,5 @@ def test_the_prompt_is_no_part_of_where_a_checkpoint_comes_from() -> None:
 def test_a_folder_is_known_by_its_contents() -> None:
     [variant] = variants([])
     checkpoint = nodes(variant)["checkpoint"]
-    assert checkpoint.folder is not None
-    assert checkpoint.folder not in str(checkpoint.params)
+    [folder] = checkpoint.folders
+    assert folder not in str(checkpoint.params)

@@ -1,6 +1,7 @@
 """The arrows of the design, read out of the imports."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,29 +13,39 @@ ROOT = Path(__file__).parents[1]
 # Who may import whom inside the project, besides itself; anybody but the runtime may raise g2p_build.errors.
 ALLOWED = {
     "dodo": {"tasks"},
-    "tasks": {"bench", "products", "reference", "engine", "graph", "config", "runtime", "store", "errors"},
+    "tasks": {"bench.pronounce", "products", "reference", "engine", "graph", "config", "runtime", "store", "errors"},
     "g2p_build": {"products", "engine", "graph", "config", "store", "errors"},  # __main__
-    "bench": {"reference", "engine", "graph", "config", "checkpoints", "models", "runtime", "store", "errors"},
+    "bench.pronounce": {"bench.common", "reference", "engine", "graph", "families", "config"}
+    | {"models", "runtime", "store", "errors"},
+    "bench.build": {"bench.common", "graph", "config", "checkpoints", "store"},
+    # onnxruntime-web gets the very graphs that pronounce makes for ONNX Runtime, from the same environment.
+    "bench.web": {"bench.common", "bench.pronounce", "reference", "engine", "config", "store"},
+    "bench.common": {"store"},
     "training": {"reference", "checkpoints", "models", "store", "errors"},
     "products": {"engine", "graph", "config", "runtime", "store", "errors"},
-    "reference": {"engine", "graph", "config", "models", "runtime", "store", "errors"},
-    "engine": {"graph", "stages", "store", "errors"},
-    "graph": {"config", "checkpoints", "native"},
+    "reference": {"engine", "graph", "families", "config", "models", "runtime", "store", "errors"},
+    "engine": {"stages", "store", "errors"},
+    "graph": {"config", "native", "stages"},
+    "families": {"config", "checkpoints", "native", "stages"},
+    "config": {"runtime", "stages", "errors"},  # of stages, the type of a node
     "stages": {"checkpoints", "compiler", "models", "native", "runtime", "store", "errors"},
-    "config": {"runtime", "errors"},
     "checkpoints": {"models", "errors"},
     "compiler": {"models", "errors"},
     "models": {"errors"},
-    "native": {"compiler", "store", "errors"},
+    "native": {"compiler", "store"},
     "store": {"errors"},
     "runtime": set(),
     "errors": set(),
 }
 
+OURS = ("bench", "g2p_build", "tasks")  # folders of packages
+
 
 def part(module: str) -> str:
     """The row of the table that a module belongs to."""
     names = module.split(".")
+    if names[0] == "bench":
+        return ".".join(names[:2])
     if names[0] == "g2p_build" and len(names) > 1 and names[1] in ALLOWED:
         return names[1]
     return names[0]
@@ -47,23 +58,43 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute here"
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            base = node.module or ""
+            if node.level:
+                # An installed package has tasks/ under another name.
+                folder = path.parent.parts[len(ROOT.parts) :][: None if node.level == 1 else 1 - node.level]
+                assert folder[:1] == ("tasks",), f"{path}: imports are absolute here"
+                base = ".".join([*folder, *filter(None, [node.module])])
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
     return found
 
 
-SOURCES = sorted([ROOT / "dodo.py", *ROOT.glob("tasks/**/*.py"), *ROOT.glob("g2p_build/**/*.py")])
+SOURCES = sorted([ROOT / "dodo.py", *(path for name in OURS for path in ROOT.glob(f"{name}/**/*.py"))])
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_arrows_point_one_way(path: Path) -> None:
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    ours = {
-        name for name in imports(path) if name.split(".")[0] in ("g2p_build", "tasks", "dodo") and name != "g2p_build"
-    }
-    wrong = {name for name in ours if part(name) not in ALLOWED[part(module)] | {part(module)}}
     # `from g2p_build import x` names g2p_build.x too, which is the module meant.
+    ours = {name for name in imports(path) - {"bench", "g2p_build"} if name.split(".")[0] in (*OURS, "dodo")}
+    wrong = {name for name in ours if part(name) not in ALLOWED.get(part(module), set()) | {part(module)}}
     assert not wrong, f"{module} may not import {sorted(wrong)}"
+
+
+def test_every_folder_has_a_row_and_no_row_is_of_nothing() -> None:
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in SOURCES}
+    assert {part(module) for module in modules - {"bench.__init__"}} == set(ALLOWED)
+
+
+def test_the_arrows_make_no_circle() -> None:
+    graphlib.TopologicalSorter(ALLOWED).prepare()
+
+
+def test_every_arrow_is_used() -> None:
+    used: dict[str, set[str]] = {}
+    for path in SOURCES:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        used.setdefault(part(module), set()).update(map(part, imports(path)))
+    assert {row: sorted(parts - used[row]) for row, parts in ALLOWED.items() if parts - used[row]} == {}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -90,7 +121,9 @@ def test_the_runtime_stands_alone() -> None:
 
 
 def test_describing_a_build_loads_neither_torch_nor_tvm() -> None:
-    loaded = modules_after("import tasks; tasks.load(['batch=1,8']); import g2p_build.stages.library")
+    loaded = modules_after(
+        "import pathlib, tasks; tasks.load(['batch=1,8'], pathlib.Path()); import g2p_build.stages.code"
+    )
     assert not loaded & {"torch", "transformers", "tvm", "tvm_ffi", "numpy"}
 
 

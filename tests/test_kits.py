@@ -41,7 +41,7 @@ def test_the_manifest_names_every_file(ported: Tree, target: str, tmp_path: Path
     folder = unpacked(ported, NAMES[target], tmp_path)
     files = manifest(ported, target)["files"]
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert found == {*files["library"], files["tokenizer"], files["weights"]}
+    assert found == {*files["library"], files["model"], files["weights"]}
     assert files["header"] == "g2p.h" and files["static"] is None
 
 
@@ -50,7 +50,7 @@ def test_androids_kernels_are_what_the_manifest_says(ported: Tree, android: Path
     assert (elf["e_machine"], elf["e_type"], elf.elfclass, elf.little_endian) == ("EM_AARCH64", "ET_REL", 64, True)
     symbols = list(elf.get_section_by_name(".symtab").iter_symbols())
     undefined = sorted(symbol.name for symbol in symbols if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name)
-    assert manifest(ported, "android")["proof"] == {
+    assert manifest(ported, "android")["inspection"] == {
         "format": "elf",
         "architecture": "aarch64",
         "undefined": undefined,
@@ -64,7 +64,7 @@ def test_androids_kernels_are_what_the_manifest_says(ported: Tree, android: Path
 def test_iphones_kernels_are_what_the_manifest_says(ported: Tree, iphone: Path) -> None:
     archive = (iphone / LIBRARY).read_bytes()
     assert archive.startswith(b"!<arch>\n") and archive.count(b"\xcf\xfa\xed\xfe\x0c\0\0\1") == 1  # Mach-O for arm64
-    proof = manifest(ported, "iphone")["proof"]
+    proof = manifest(ported, "iphone")["inspection"]
     assert (proof["format"], proof["architecture"], proof["linked"]) == ("mach-o", "aarch64", False)
     assert set(proof["undefined"]) <= {"bzero", "memcpy", "memset"}
     assert all(f"_{name}\0".encode() in archive for name in proof["undefined"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import CACHED, CACHELESS, DEFAULT, HALF, Tree
 
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 
 ALL = sorted([DEFAULT, CACHED, CACHELESS, HALF])
 
@@ -39,7 +39,7 @@ def test_every_manifest_with_its_size_and_when_it_was_built(built: Tree) -> None
     assert rows[CACHELESS]["overrides"] == ["batch=[1,8]", "kv_cache=true,false"]
     for name, row in rows.items():
         path = built.root / "manifests" / f"{name}.json"
-        manifest = contract.read(path)
+        manifest = manifests.read(path)
         assert row["library_bytes"] == manifest["archives"]["library"]["size"]
         assert row["weights_bytes"] == manifest["archives"]["weights"]["size"]
         assert int(datetime.fromisoformat(row["built"]).timestamp()) == int(path.stat().st_mtime)
@@ -75,8 +75,8 @@ def test_a_change_of_one_is_a_change_of_one(copy: Tree) -> None:
 
 
 def test_damage_has_a_name(copy: Tree) -> None:
-    library = contract.read(copy.root / "manifests" / f"{DEFAULT}.json")["archives"]["library"]["file"]
-    weights = contract.read(copy.root / "manifests" / f"{HALF}.json")["archives"]["weights"]["file"]
+    library = manifests.read(copy.root / "manifests" / f"{DEFAULT}.json")["archives"]["library"]["file"]
+    weights = manifests.read(copy.root / "manifests" / f"{HALF}.json")["archives"]["weights"]["file"]
     (copy.root / "dist" / weights).unlink()
     data = bytearray((copy.root / "dist" / library).read_bytes())
     data[1000] ^= 1
@@ -119,8 +119,10 @@ def test_looking_loads_neither_torch_nor_tvm(built: Tree) -> None:
 import sys
 from pathlib import Path
 from g2p_build.store import collect
+from g2p_build.engine.build import Build
+from g2p_build.store.workspace import Workspace
 from g2p_build.products import status
-print(len(status.overview(Path({str(built.cache)!r}), Path({str(built.root)!r}), {DEFAULT!r})))
+print(len(status.status(Build(Workspace(Path({str(built.cache)!r}), Path({str(built.root)!r}))), {DEFAULT!r})))
 collect.find(Path({str(built.cache)!r}), 0.0)
 print(sorted({{"torch", "tvm", "tvm_ffi", "transformers", "numpy"}} & set(sys.modules)))
 """

@@ -10,22 +10,34 @@ import torch
 from transformers import ByT5Tokenizer, T5ForConditionalGeneration
 
 from g2p_build.checkpoints.files import EMBEDDED
-from g2p_build.config.variant import Checkpoint
+from g2p_build.families.g2p.checkpoint import G2PCheckpoint
 from g2p_build.reference.generate import Reference, text_of
 from g2p_build.stages import checkpoint as stage
 
-PROMPTED = Checkpoint("embedded", "embedded", None, None, None, None, 0, "<{lang}>:{space}{word}", True, False)
+PROMPTED = G2PCheckpoint(
+    name="embedded",
+    family="g2p",
+    source="embedded",
+    repo=None,
+    revision=None,
+    path=None,
+    seed=0,
+    shape=None,
+    prompt="<{lang}>:{space}{word}",
+    space_after_colon=True,
+    append_eos=False,
+)
 WORDS = ["knight", "a", "o'clock", "pronunciation", "naïve"]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("checkpoint")
-    stage.build({"source": "path"}, stage.source_files({"source": "embedded"}), out)
+    stage.build({"source": "path"}, stage.source_files((EMBEDDED,)), out)
     return out
 
 
-def reference(made: Path, checkpoint: Checkpoint) -> Reference:
+def reference(made: Path, checkpoint: G2PCheckpoint) -> Reference:
     return Reference(checkpoint, made / "architecture.json", made / "model.safetensors")
 
 

@@ -34,7 +34,7 @@ def entries(tree: Tree) -> Counter[str]:
 
 def test_three_batch_sizes_share_all_but_program_and_library(tree: Tree) -> None:
     found = events(tree, "matrix=batches", *SMALL)
-    once = {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 3, "library": 3, "link": 3}
+    once = {"checkpoint": 1, "tokenizer": 1, "weights": 1, "program": 3, "code": 3, "library": 3}
     once |= {"archive": 4, "manifest": 3}
     assert ran(found) == entries(tree) == once
     assert ran(events(tree, "matrix=batches", *SMALL)) == {}
@@ -45,7 +45,7 @@ def test_twenty_four_variants_of_six_checkpoints_compile_four_libraries(tree: Tr
     found = events(tree, *SMALL, *sweep)
     assert len({name for event in found for name in event["variants"]}) == 24
     # A program and a library know an architecture, not a checkpoint; a tokenizer's file is the same for all six.
-    once = {"checkpoint": 6, "tokenizer": 1, "weights": 12, "program": 2, "library": 4, "link": 4}
+    once = {"checkpoint": 6, "tokenizer": 1, "weights": 12, "program": 2, "code": 4, "library": 4}
     once |= {"archive": 16, "manifest": 24}
     assert entries(tree) == once
     assert ran(events(tree, *SMALL, *sweep)) == {}
@@ -92,7 +92,7 @@ def test_a_profile_says_where_the_time_went(tree: Tree, tmp_path: Path) -> None:
     tree.compiled("--profile", str(tmp_path / "trace.json"), *SMALL)
     slices = json.loads((tmp_path / "trace.json").read_bytes())["traceEvents"]
     names = Counter(each["name"] for each in slices)
-    stages = dict.fromkeys(["checkpoint", "tokenizer", "weights", "program", "library", "link", "manifest"], 1)
+    stages = dict.fromkeys(["checkpoint", "tokenizer", "weights", "program", "code", "library", "manifest"], 1)
     assert names == {"command": 1, "configure": 1, "publish": 1, "archive": 2, **stages}
     [whole] = [each for each in slices if each["name"] == "command"]
     assert all(each["ph"] == "X" and 0 <= each["ts"] <= each["ts"] + each["dur"] <= whole["dur"] for each in slices)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 TABLE = """
                                               checkpoint               library weights
                                               | tokenizer              archive archive
-                                              | | weights library link     |   |   manifest
+                                              | | weights code library     |   |   manifest
                                               | | |   program |   |        |   |   |   publish
 nothing                                       . . .   .       .   .        .   .   .   .
 one weight's value                            R . R   .       .   .        .   R   R   R
@@ -44,12 +44,12 @@ another version of torch                      R . R   R       .   .        .   .
 the manifest deleted                          . . .   .       .   .        .   .   .   R
 an archive deleted                            . . .   .       .   .        .   .   .   R
 the index deleted                             . . .   .       .   .        .   .   .   R
-the library's blob deleted                    . . .   .       R   .        .   .   .   .
+the code's blob deleted                       . . .   .       R   .        .   .   .   .
 an archive's blob deleted                     . . .   .       .   .        R   .   .   .
-the library's action entry deleted            . . .   .       R   .        .   .   .   .
+the code's action entry deleted               . . .   .       R   .        .   .   .   .
 a bit flipped in the manifest                 . . .   .       .   .        .   .   .   R
 a bit flipped in an archive                   . . .   .       .   .        .   .   .   R
-a bit flipped in the library's blob           . . .   .       R   .        .   .   .   .
+a bit flipped in the code's blob              . . .   .       R   .        .   .   .   .
 every file touched                            . . .   .       .   .        .   .   .   .
 the checkout renamed                          . . .   .       .   .        .   .   .   .
 the checkpoint moved to another folder        . . .   .       .   .        .   .   .   .
@@ -62,8 +62,8 @@ STAGES = (
     "tokenizer",
     "weights",
     "program",
+    "code",
     "library",
-    "link",
     "library archive",
     "weights archive",
     "manifest",
@@ -134,7 +134,7 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "a line of a schedule, to the same effect": lambda c: c.append(
         "g2p_build/compiler/kernels/matmul.py", "UNUSED = 1\n"
     ),
-    "a line of the core": lambda c: c.append("g2p_build/native/core/decode.c", "/* more of it */\n"),
+    "a line of the core": lambda c: c.append("g2p_build/native/g2p/decode.c", "/* more of it */\n"),
     "a line of a file that no stage imports": lambda c: c.append("g2p_build/reference/verify.py", "UNUSED = 1\n"),
     "README": lambda c: c.append("README.md", "More to read.\n"),
     "another version of TVM": lambda c: c.pretend("apache-tvm", "9.9"),
@@ -142,12 +142,12 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "the manifest deleted": lambda c: c.product("manifests/small-*.json").unlink(),
     "an archive deleted": lambda c: c.product("dist/*-weights-*.tar").unlink(),
     "the index deleted": lambda c: c.product("manifests/index.json").unlink(),
-    "the library's blob deleted": lambda c: c.entry("library", "kernels.o")[1].unlink(),
+    "the code's blob deleted": lambda c: c.entry("code", "kernels.o")[1].unlink(),
     "an archive's blob deleted": lambda c: c.entry("archive", "archive.tar")[1].unlink(),
-    "the library's action entry deleted": lambda c: c.entry("library", "kernels.o")[0].unlink(),
+    "the code's action entry deleted": lambda c: c.entry("code", "kernels.o")[0].unlink(),
     "a bit flipped in the manifest": lambda c: flip_a_bit(c.product("manifests/small-*.json")),
     "a bit flipped in an archive": lambda c: flip_a_bit(c.product("dist/*android*.tar")),
-    "a bit flipped in the library's blob": lambda c: flip_a_bit(c.entry("library", "kernels.o")[1]),
+    "a bit flipped in the code's blob": lambda c: flip_a_bit(c.entry("code", "kernels.o")[1]),
     "every file touched": lambda c: set_times(c.files(), 1),
     "the checkout renamed": renamed,
     "the checkpoint moved to another folder": moved,

@@ -105,7 +105,7 @@ def test_when_a_build_is_killed_the_one_that_waits_for_it_takes_over(undisturbed
     counted = Counter(stage for stage, _, _, _ in runs(noted))
     assert counted.pop("program") == 2  # the killed one, and once more
     assert {stage: count for stage, count in counted.items() if stage != "archive"} == dict.fromkeys(
-        ("checkpoint", "tokenizer", "weights", "library", "link", "manifest"), 1
+        ("checkpoint", "tokenizer", "weights", "code", "library", "manifest"), 1
     )
     assert finished.items() <= entries(noted).items()
     assert products(noted) == undisturbed.products

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import CACHED, DEFAULT, HALF, Tree, copy_tree
 
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 
 # Real words, with the pronunciations that a dictionary has for them; the second of "knight" is not English.
 DICTIONARY = {"eng-us": "knight\tˈnaɪt\nthrough\tθɹuː,ˈθɹu\ntough\tˈtʌf\n", "fin": "talo\tˈtɑlo\n"}
@@ -43,7 +43,7 @@ def test_every_golden_word_is_equal_at_every_batch_size_and_the_manifest_says_so
     assert (english["words"], english["equal"]) == (3, 3)
 
     path = verified.root / "manifests" / f"{CACHED}.json"
-    golden, mine = contract.read(path)["verification"]["sets"]
+    golden, mine = manifests.read(path)["verification"]["sets"]
     assert (golden["words"], golden["equal"]) == (60, 60)
     assert mine["languages"]["eng-us"]["characters"] == len("ˈnaɪt" + "ˈθɹu" + "ˈtʌf")
     assert english["PER"] == round(mine["languages"]["eng-us"]["edits"] / mine["languages"]["eng-us"]["characters"], 4)
@@ -56,16 +56,21 @@ def test_a_verification_stays_until_what_was_verified_changes(verified: Tree) ->
     assert json.loads(after)["verification"]["sets"][0]["equal"] == 60
     assert verified.compiled().split()[0] == "current"
     assert path.read_bytes() == after
-    index = contract.read_index(path.with_name("index.json"))
+    index = manifests.read_index(path.with_name("index.json"))
     assert {entry["name"]: entry["digest"] for entry in index["manifests"]}[DEFAULT] == json.loads(after)["digest"]
     verified.compiled("checkpoint.languages=[eng-us,fin]", "checkpoint.name=embedded")
     assert json.loads(path.read_bytes())["verification"] is None
 
 
+def test_a_checkpoint_is_verified_in_the_languages_that_it_knows(verified: Tree) -> None:
+    found = rows(verified, "checkpoint.languages=[eng-us,fin]")
+    assert [(row["language"], row["equal"]) for row in found] == [("eng-us", 10), ("fin", 10)]
+
+
 def test_half_precision_is_reported_not_failed(verified: Tree) -> None:
     found = rows(verified, "dtype=float16")
     assert sum(row["words"] for row in found) == 60
-    assert contract.read(verified.root / "manifests" / f"{HALF}.json")["verification"] is not None
+    assert manifests.read(verified.root / "manifests" / f"{HALF}.json")["verification"] is not None
 
 
 def test_a_dictionary_settles_how_a_checkpoint_is_prompted(verified: Tree, dictionary: Path) -> None:
@@ -87,6 +92,7 @@ def test_an_odd_shape_is_equal_too(verified: Tree) -> None:
     [
         (["--prompts"], "--words"),
         (["--words=nowhere.tsv"], "nowhere.tsv"),
+        (["checkpoint.languages=[swe]"], "it knows swe, and there are no words of these"),
         (["target=iphone", *("checkpoint/shape=embedded", "checkpoint=random")], "cannot be verified here"),
     ],
 )

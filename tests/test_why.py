@@ -12,7 +12,8 @@ from conftest import SMALL, products
 from g2p_build import graph
 from g2p_build.config import compose, schema
 from g2p_build.products.why import Reason, _field, _flat
-from g2p_build.store import records
+from g2p_build.store import trees
+from g2p_build.store.workspace import Workspace
 
 PROGRAM = "program:small-b1-i32-o64-float32-kv"
 LIBRARY = "library:small-android-b1-i32-o64-float32-kv"
@@ -22,7 +23,8 @@ LIBRARY = "library:small-android-b1-i32-o64-float32-kv"
 def mine(checkout: Checkout, tmp_path: Path) -> Checkout:
     """A copy of a tree with one variant built. The cache knows the tree by its path, so it is told of the new one."""
     copy = checkout.copy(tmp_path)
-    records.note(copy.tree.cache, copy.tree.root, records.last_keys(checkout.tree.cache, checkout.tree.root))
+    theirs, mine = (Workspace(each.tree.cache, each.tree.root) for each in (checkout, copy))
+    trees.note_keys(mine, trees.keys(theirs))
     return copy
 
 
@@ -49,7 +51,7 @@ def table(checkout: Checkout, *words: str) -> str:
 def test_of_a_tree_that_is_up_to_date_it_says_so_in_two_lines(mine: Checkout) -> None:
     assert {line["state"] for line in why(mine).values()} == {"current"}
     assert mine.doit("why").stdout.splitlines() == [
-        "current: 1 checkpoint, 1 tokenizer, 1 weights, 1 program, 1 library, 1 link, 2 archive, 1 manifest, 1 publish",
+        "current: 1 checkpoint, 1 tokenizer, 1 weights, 1 program, 1 code, 1 library, 2 archive, 1 manifest, 1 publish",
         "nothing would run",
     ]
 
@@ -134,7 +136,7 @@ def test_what_takes_from_a_stale_stage_waits_and_says_what_else_is_new(mine: Che
     said = table(mine)
     assert f"{LIBRARY} waits for program target.cpu: generic → apple-a14" in said
     assert (
-        "then, unless what they wait for comes out as it was: 1 library, 1 link, 1 archive, 1 manifest, 1 publish ("
+        "then, unless what they wait for comes out as it was: 1 code, 1 library, 1 archive, 1 manifest, 1 publish ("
         in said
     )
 

@@ -35,7 +35,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 def run(name: str, tmp_path: Path, **params: object) -> float:
     out = tmp_path / "out"
     out.mkdir(exist_ok=True)
-    return worker.run(name, params, {}, out, tmp_path / "log")
+    return worker.run(f"{name}:build", params, {}, out, tmp_path / "log")
 
 
 def test_a_stage_writes_its_outputs_and_its_prints_go_to_the_log(stage: Stage, tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_the_worker_ends_when_the_build_is_killed(stage: Stage, tmp_path: Path) 
     name = stage("import time; (out / 'pid').write_text(str(os.getpid())); time.sleep(600)")
     (tmp_path / "out").mkdir()
     code = (
-        "from pathlib import Path; from g2p_build import worker\n"
-        f"worker.run({name!r}, {{}}, {{}}, Path({str(tmp_path / 'out')!r}), Path({str(tmp_path / 'log')!r}))"
+        "from pathlib import Path; from g2p_build.engine import worker\n"
+        f"worker.run({name + ':build'!r}, {{}}, {{}}, Path({str(tmp_path / 'out')!r}), Path({str(tmp_path / 'log')!r}))"
     )
     build = subprocess.Popen([sys.executable, "-c", code])
     pid = tmp_path / "out" / "pid"

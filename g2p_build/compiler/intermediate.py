@@ -65,14 +65,14 @@ def text(
     Args:
         module: Relax functions, as `export` gives them.
         functions: Their descriptions, as `export` gives them.
-        target: As `target_of` takes it, and its engine as ``link``.
+        target: As `target_of` takes it, and its ``engine``.
         phase: One of `names`.
         function: A function or kernel; empty for all of them.
 
     Raises:
         BuildError: There is no such phase or function, or the target cannot be compiled for.
     """
-    llvm, engine = target_of(target), target["link"]
+    llvm, engine = target_of(target), target["engine"]
     if phase not in names(llvm, engine):
         raise BuildError(f"no phase is named {phase!r}; {_near(phase, names(llvm, engine))}")
     if phase != "program":

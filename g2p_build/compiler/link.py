@@ -151,7 +151,7 @@ def _platform(triple: str) -> str:
     """What zig calls a platform."""
     if triple not in LINKABLE:
         raise BuildError(
-            f"cannot link a library for {triple!r} here (only for {', '.join(LINKABLE)}): use target.library=objects"
+            f"cannot link a library for {triple!r} here (only for {', '.join(LINKABLE)}): use target.package=objects"
         )
     return LINKABLE[triple]
 

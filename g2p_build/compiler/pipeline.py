@@ -19,7 +19,7 @@ from tvm.target import Target
 from tvm.tirx.build import codegen_build
 
 from g2p_build.compiler.passes.lower_operations import LowerOperations
-from g2p_build.compiler.passes.plain_calls import PlainCalls
+from g2p_build.compiler.passes.plain_calls import SYMBOLS, PlainCalls
 from g2p_build.compiler.rewrites.calls import Rewrite
 from g2p_build.compiler.rewrites.cpu import CPU
 from g2p_build.compiler.targets import llvm_target
@@ -62,21 +62,22 @@ class Kind:
     Attributes:
         target: Checks a config's target and gives TVM's. It raises `BuildError` for one that cannot be compiled for.
         rewrites: An operation's name to what puts kernels in the place of its calls.
-        phases: Gives the phases for such a table, a target and an engine.
+        phases: Gives the phases for such a table, a target, an engine, and what C symbols begin with.
     """
 
     target: Callable[[Mapping[str, Any]], Target]
     rewrites: Mapping[str, Rewrite]
-    phases: Callable[[Mapping[str, Rewrite], Target, str], Phases]
+    phases: Callable[[Mapping[str, Rewrite], Target, str, str], Phases]
 
 
-def cpu_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str) -> Phases:
+def cpu_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str, symbols: str) -> Phases:
     """The phases for a CPU.
 
     Args:
         rewrites: The table for the first phase.
         target: TVM's target, of kind "llvm".
         engine: One of `ENGINES`.
+        symbols: What the symbols of C functions begin with.
     """
     first: Phases = {
         # Operations become calls of kernels. All functions share the kernels.
@@ -103,7 +104,7 @@ def cpu_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str) -> 
         "standalone": {
             **first,
             # Kernels become functions of C. They are all that is left of the module.
-            "plain_calls": [PlainCalls()],
+            "plain_calls": [PlainCalls(symbols)],
             **flatten,
             **last,
         },
@@ -149,18 +150,21 @@ def target_of(target: Mapping[str, Any]) -> Target:
     return KINDS[target["kind"]].target(target)
 
 
-def phases(target: Target, engine: str) -> Phases:
+def phases(target: Target, engine: str, symbols: str = SYMBOLS) -> Phases:
     """The compiler as named phases, in order.
 
     Args:
         target: As `target_of` gives it.
         engine: One of `ENGINES`.
+        symbols: What the symbols of C functions begin with.
     """
     kind = KINDS[target.kind.name]
-    return kind.phases(kind.rewrites, target, engine)
+    return kind.phases(kind.rewrites, target, engine, symbols)
 
 
-def lowered(module: tvm.IRModule, target: Target, engine: str, last: str = "", after: str = "") -> tvm.IRModule:
+def lowered(
+    module: tvm.IRModule, target: Target, engine: str, last: str = "", after: str = "", symbols: str = SYMBOLS
+) -> tvm.IRModule:
     """Runs phases.
 
     Args:
@@ -169,11 +173,12 @@ def lowered(module: tvm.IRModule, target: Target, engine: str, last: str = "", a
         engine: One of `ENGINES`.
         last: The name of the last phase to run; empty for the last that there is.
         after: The name of the phase that ran last; empty if none did.
+        symbols: What the symbols of C functions begin with.
 
     Raises:
         ValueError: There is no phase of such a name.
     """
-    found = phases(target, engine)
+    found = phases(target, engine, symbols)
     names = list(found)
     start = names.index(after) + 1 if after else 0
     end = names.index(last) + 1 if last else len(names)
@@ -193,15 +198,17 @@ def code(module: tvm.IRModule, target: Target) -> Any:
     return codegen_build(module, target)
 
 
-def kernels_object(planned: tvm.IRModule, target: Target, output: Path) -> None:
+def kernels_object(planned: tvm.IRModule, target: Target, output: Path, symbols: str = SYMBOLS) -> None:
     """Compiles kernels for the engine "standalone".
 
     Args:
         planned: The module after the phase "plan".
         target: What the phases were run for.
         output: Where the object file goes. It has a plain C function for each kernel.
+        symbols: What the functions' symbols begin with.
     """
-    code(lowered(planned, target, "standalone", after="plan"), target).write_to_file(str(output), "o")
+    module = lowered(planned, target, "standalone", after="plan", symbols=symbols)
+    code(module, target).write_to_file(str(output), "o")
 
 
 def vm_objects(planned: tvm.IRModule, target: Target, directory: Path) -> list[Path]:

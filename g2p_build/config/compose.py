@@ -9,41 +9,67 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from g2p_build.config import resolve
+from g2p_build.config.family import family, names
+from g2p_build.config.fields import one_of
 from g2p_build.config.overrides import ConfigError, nearest, parse, points, shown
-from g2p_build.config.schema import GROUPS, VariantConf
-from g2p_build.config.variant import Checkpoint, MaxLens, Shape, Target, Variant, as_json
+from g2p_build.config.schema import GROUPS, CheckpointConf, MaxLensConf, TargetConf, VariantConf
+from g2p_build.config.variant import Checkpoint, MaxLens, Target, Variant, as_json
 
 __all__ = [
     "CONF",
     "Checkpoint",
     "ConfigError",
     "MaxLens",
-    "Shape",
     "Target",
     "Variant",
     "as_json",
     "composed",
+    "conf_of",
     "register_schema",
     "variants",
 ]
 
-CONF = Path(__file__).parents[2] / "conf"
+RENAMED = {"target.link": "target.engine", "target.library": "target.package"}
+"""What keys were called before → what they are called."""
+
+CONF = next(
+    folder for folder in (Path(__file__).parents[2] / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
+)
+"""The checkout's, or where the package is installed its own copy."""
 
 
 def register_schema() -> None:
     """Gives Hydra the types that conf/config.yaml's defaults list asks for."""
     from hydra.core.config_store import ConfigStore
 
-    ConfigStore.instance().store(name="schema", node=VariantConf, provider="g2p_build")
+    # Hydra has one type for a field, and families have one each: the fields of all of them, here.
+    checkpoints: dict[str, tuple[str, Any, Any]] = {}
+    for name in names():
+        hints = get_type_hints(family(name).conf)
+        for each in fields(family(name).conf):
+            kind = hints[each.name]
+            worded = any(getattr(inner, "WORDS", {}) for inner in get_args(kind))
+            if worded or (each.name in checkpoints and checkpoints[each.name][1] != kind):
+                kind = Any
+            checkpoints[each.name] = (each.name, kind, field(default=each.default))
+    checkpoint = make_dataclass("AnyCheckpointConf", checkpoints.values())
+    node = OmegaConf.merge(OmegaConf.structured(VariantConf), {"checkpoint": OmegaConf.structured(checkpoint)})
+    ConfigStore.instance().store(name="schema", node=node, provider="g2p_build")
+
+
+def conf_of(tree: Path) -> Path:
+    """The conf/ of a tree, or where it has none the package's own."""
+    own = tree / "conf"
+    return own if (own / "config.yaml").is_file() else CONF
 
 
 def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:
@@ -81,7 +107,11 @@ def composed(config: DictConfig, choices: Mapping[str, Any], conf: Path = CONF) 
     tree = _Tree(conf)
     data: dict[str, Any] = OmegaConf.to_container(config)
     chosen = {key: value for key, value in choices.items() if key.split("/")[0] in GROUPS}
-    built = {group: _build(group, tree.option(group, chosen), data[group]) for group in GROUPS}
+    built = {}
+    for group in GROUPS:
+        option = tree.option(group, chosen)
+        own = {key: value for key, value in data[group].items() if key in option.config}
+        built[group] = _build(group, option, _merged(group, option.config, own))
     return resolve.variant(**built, batch=data["batch"], dtype=data["dtype"], kv_cache=data["kv_cache"])
 
 
@@ -137,10 +167,12 @@ class _Tree:
                 if not isinstance(value, str) or value not in self.options(key):
                     raise ConfigError(f"unknown {key} {shown(value)!r}: {nearest(str(value), self.options(key))}")
             return
-        known = set(_paths(VariantConf)) | set(groups)
+        known = {*groups, *_keys()}
         if key.replace(".", "/") in groups:
             raise ConfigError(f"{key} is a group of fields: choose one with {key.replace('.', '/')}=NAME")
-        if key not in known:
+        if key in RENAMED:
+            raise ConfigError(f"{key} is called {RENAMED[key]} now: write {RENAMED[key]}={shown(values[0])}")
+        if key not in known and not any(key.startswith(f"{opened}.") for opened in _mappings()):
             # The names at the level that is wrong, and not all fifty.
             parent = key.rpartition(".")[0]
             level = [name for name in known if name.rpartition(".")[0] == parent] or [n for n in known if "." not in n]
@@ -204,17 +236,44 @@ class _Tree:
         for key in inside:
             if key.removeprefix(f"{group}/") not in within:
                 raise ConfigError(f"{key}={inside[key]}: {group}={name} has no choice of {key.split('/')[1]}")
-        known = [field.name for field in fields(GROUPS[group])]
+        schema = _schema(group, own)
+        known = [field.name for field in fields(schema)]
         for key in own:
             if key not in known:
                 raise ConfigError(f"conf/{group}/{name}.yaml: unknown key {key!r}: {nearest(key, known)}")
-        try:
-            return _Option(label, OmegaConf.merge(OmegaConf.structured(GROUPS[group]), data, own))
-        except OmegaConfBaseException as error:
-            raise ConfigError(f"conf/{group}/{name}.yaml: {_first_line(error)}") from None
+        return _Option(label, _merged(f"conf/{group}/{name}.yaml", OmegaConf.structured(schema), data, own))
 
 
-def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _schema(group: str, own: Mapping[str, Any]) -> type:
+    """The type of an option's fields; a checkpoint's depends on the family that its file names."""
+    if group != "checkpoint":
+        return {"target": TargetConf, "max_lens": MaxLensConf}[group]
+    name = own.get("family", CheckpointConf.family)
+    one_of("checkpoint.family", name, names())
+    return family(name).conf
+
+
+def _merged(where: str, typed: DictConfig, *values: Any) -> DictConfig:
+    kind = OmegaConf.get_type(typed)
+    try:
+        return OmegaConf.merge(typed, *({key: _meant(kind, key, each) for key, each in one.items()} for one in values))
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{where}: {_first_line(error)}") from None
+
+
+def _meant(kind: Any, field: str, value: Any) -> Any:
+    """The value of a field for which words may stand, such as "raw"."""
+    hint = get_type_hints(kind).get(field) if is_dataclass(kind) else None
+    for inner in get_args(hint):
+        words = getattr(inner, "WORDS", {})
+        if isinstance(value, str) and words:
+            if value not in words:
+                raise ConfigError(f"{field}={value}: give {' or '.join(words)}, or its fields: {field}.NAME=VALUE")
+            return words[value]
+    return value
+
+
+def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> DictConfig:
     """An option's fields with dotted overrides applied, each of the type that the schema gives it."""
     config = config.copy()
     for key, value in values.items():
@@ -224,6 +283,7 @@ def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> di
         parent = field.rpartition(".")[0]
         if parent and OmegaConf.select(config, parent) is None:
             raise ConfigError(f"{key}={shown(value)}: this {group} has no {parent}")
+        value = _meant(OmegaConf.get_type(config), field, value)
         try:
             OmegaConf.update(config, field, value, merge=True)
             typed = OmegaConf.select(config, field)
@@ -233,11 +293,11 @@ def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> di
         if type(typed) is not type(value) and (isinstance(typed, int) or isinstance(value, bool)):
             wanted = {bool: "true or false", int: "an integer"}.get(type(typed), "text (in quotes, if it must be that)")
             raise ConfigError(f"{key}={shown(value)}: give {wanted}")
+    return config
+
+
+def _build(group: str, option: _Option, config: DictConfig) -> Any:
     data: dict[str, Any] = OmegaConf.to_container(config)
-    return data
-
-
-def _build(group: str, option: _Option, data: dict[str, Any]) -> Any:
     original: dict[str, Any] = OmegaConf.to_container(option.config)
     changed = {key: value for key, value in data.items() if value != original[key] and key not in ("name", "path")}
     label = option.label
@@ -250,17 +310,39 @@ def _build(group: str, option: _Option, data: dict[str, Any]) -> Any:
         return resolve.max_lens(**data)
     if group == "target":
         return resolve.target(**data | {"name": data["name"] or label})
-    return resolve.checkpoint(**data | {"name": data["name"] or label})
+    if data["family"] != original["family"]:
+        raise ConfigError(
+            f"checkpoint.family={data['family']}: a checkpoint's family is what its file in conf/checkpoint/ says, "
+            f"{original['family']}"
+        )
+    return family(data["family"]).checkpoint(data | {"name": data["name"] or label})
 
 
-def _paths(schema: type, prefix: str = "") -> Iterator[str]:
-    """The dotted key of every field of a schema."""
+def _keys() -> set[str]:
+    """Every dotted key that can be overridden, of all families."""
+    schemas = [
+        ("target", TargetConf),
+        ("max_lens", MaxLensConf),
+        *(("checkpoint", family(each).conf) for each in names()),
+    ]
+    return {*_paths(VariantConf), *(path for group, schema in schemas for path in _paths(schema, f"{group}."))}
+
+
+def _mappings() -> set[str]:
+    """The dotted key of every field whose keys the user chooses."""
+    return {path for name in names() for path in _paths(family(name).conf, "checkpoint.", only=dict)}
+
+
+def _paths(schema: type, prefix: str = "", only: type = object) -> Iterator[str]:
+    """The dotted key of every field of a schema; of those of one type, where it is named."""
     hints = get_type_hints(schema)
-    for field in fields(schema):
-        yield prefix + field.name
-        for inner in (hints[field.name], *get_args(hints[field.name])):
-            if is_dataclass(inner) and isinstance(inner, type):
-                yield from _paths(inner, f"{prefix}{field.name}.")
+    for each in fields(schema):
+        hint = hints[each.name]
+        if only is object or get_origin(hint) is only:
+            yield prefix + each.name
+        for inner in (hint, *get_args(hint)):
+            if is_dataclass(inner) and isinstance(inner, type) and get_origin(hint) is not dict:
+                yield from _paths(inner, f"{prefix}{each.name}.", only)
 
 
 def _first_line(error: Exception) -> str:

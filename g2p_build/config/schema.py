@@ -5,47 +5,20 @@ from typing import Any
 
 from omegaconf import MISSING
 
-__all__ = ["GROUPS", "CheckpointConf", "MaxLensConf", "ShapeConf", "TargetConf", "VariantConf"]
-
-
-@dataclass
-class ShapeConf:
-    """conf/checkpoint/shape/."""
-
-    d_model: int = MISSING
-    d_kv: int = MISSING
-    d_ff: int = MISSING
-    num_heads: int = MISSING
-    num_layers: int = MISSING
-    num_decoder_layers: int = MISSING
-    feed_forward_proj: str = MISSING
-    tie_word_embeddings: bool = MISSING
-    relative_attention_num_buckets: int = MISSING
-    relative_attention_max_distance: int = MISSING
-    vocab_size: int = MISSING
-    layer_norm_epsilon: float = MISSING
+__all__ = ["GROUPS", "CheckpointConf", "MaxLensConf", "TargetConf", "VariantConf"]
 
 
 @dataclass
 class CheckpointConf:
-    """conf/checkpoint/."""
+    """conf/checkpoint/: what every family's checkpoints have."""
 
     name: str | None = None  # else the option's name, or the directory's
+    family: str = "g2p"
     source: str = MISSING
     repo: str | None = None
     revision: str | None = None
     path: str | None = None
-    shape: ShapeConf | None = None
     seed: int = 0
-    prompt: str = MISSING
-    space_after_colon: bool = MISSING
-    append_eos: bool = MISSING
-    byte_offset: int = 3
-    pad_id: int = 0
-    eos_id: int = 1
-    unk_id: int = 2
-    decoder_start_id: int = 0
-    languages: list[str] | None = None
 
 
 @dataclass
@@ -57,8 +30,8 @@ class TargetConf:
     triple: str = MISSING  # "host": this machine's
     cpu: str = MISSING  # "host": this machine's
     features: list[str] | None = None  # else those of the CPU
-    link: str = MISSING
-    library: str = MISSING
+    engine: str = MISSING
+    package: str = MISSING
 
 
 @dataclass
@@ -73,7 +46,7 @@ class MaxLensConf:
 class VariantConf:
     """conf/config.yaml."""
 
-    checkpoint: CheckpointConf = MISSING
+    checkpoint: Any = MISSING  # typed by its family's `conf`, once it is known which family that is
     target: TargetConf = MISSING
     max_lens: MaxLensConf = MISSING
     batch: Any = MISSING  # int or list of int, which OmegaConf has no type for
@@ -81,4 +54,5 @@ class VariantConf:
     kv_cache: bool = MISSING
 
 
-GROUPS = {"checkpoint": CheckpointConf, "target": TargetConf, "max_lens": MaxLensConf}
+GROUPS = ("checkpoint", "target", "max_lens")
+"""The fields of a variant that are folders of conf/."""

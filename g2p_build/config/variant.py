@@ -1,54 +1,22 @@
 """A variant: one point of the matrix of what can be built, resolved and checked."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-__all__ = ["Checkpoint", "MaxLens", "Shape", "Target", "Variant", "as_json"]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The shape of a T5 with random weights; the fields are transformers' T5Config's, sizes in elements."""
-
-    d_model: int
-    d_kv: int
-    d_ff: int
-    num_heads: int
-    num_layers: int  # of the encoder
-    num_decoder_layers: int
-    feed_forward_proj: str
-    tie_word_embeddings: bool
-    relative_attention_num_buckets: int
-    relative_attention_max_distance: int
-    vocab_size: int
-    layer_norm_epsilon: float
+__all__ = ["Checkpoint", "MaxLens", "Target", "Variant", "as_json", "on_virtual_machine"]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where the weights come from, and how the model is prompted."""
+    """Where the weights come from; a family adds what it must know of its own checkpoints."""
 
     name: str  # one name, one checkpoint, within a command
+    family: str
     source: str  # "embedded", "hub", "path" or "random"
     repo: str | None  # hub: "owner/name"
     revision: str | None  # hub: a commit's 40 hex digits
     path: str | None  # path: a directory that exists
-    shape: Shape | None  # random
     seed: int  # random; 0 elsewhere
-    prompt: str  # a template with {lang}, {space} and {word}
-    space_after_colon: bool
-    append_eos: bool
-    byte_offset: int = 3  # the id of byte 0
-    pad_id: int = 0
-    eos_id: int = 1
-    unk_id: int = 2
-    decoder_start_id: int = 0
-    languages: tuple[str, ...] | None = None  # None: not known, so no language is refused
-
-    @property
-    def resolved_prompt(self) -> str:
-        """The template with the space decided: "<{lang}>: {word}"."""
-        return self.prompt.replace("{space}", " " if self.space_after_colon else "")
 
 
 @dataclass(frozen=True)
@@ -57,6 +25,11 @@ class MaxLens:
 
     input: int
     output: int
+
+    @property
+    def label(self) -> str:
+        """Part of a name: "i64-o128"."""
+        return f"i{self.input}-o{self.output}"
 
 
 @dataclass(frozen=True)
@@ -68,8 +41,8 @@ class Target:
     triple: str  # concrete: never "host"
     cpu: str  # concrete: never "host"
     features: tuple[str, ...]  # what the CPU must have, names as in runtime/cpu.py
-    link: str  # "standalone": a plain C library; "vm": run by TVM's virtual machine
-    library: str  # "shared": linked, can be loaded; "objects": for the app's own linker; "module": WebAssembly
+    engine: str  # "standalone": a plain C library; "vm": run by TVM's virtual machine
+    package: str  # "shared": linked, can be loaded; "objects": for the app's own linker; "module": WebAssembly
 
 
 @dataclass(frozen=True)
@@ -86,10 +59,33 @@ class Variant:
     @property
     def name(self) -> str:
         """Also a file name: "embedded-host-b1.8-i64-o128-float32-kv"."""
-        batch = ".".join(map(str, self.batch))
+        return f"{self.checkpoint.name}-{self.target.name}-{self._label(self.batch)}"
+
+    @property
+    def compiled_batch(self) -> tuple[int, ...]:
+        """The sizes that functions are made for: a standalone library's take any number of rows up to the greatest."""
+        return self.batch[-1:] if self.target.engine == "standalone" else self.batch
+
+    @property
+    def program_label(self) -> str:
+        """Tells programs of one checkpoint apart: "b8-i64-o128-float32-kv"."""
+        return self._label(self.compiled_batch) + (
+            "" if self.target.engine == "standalone" else f"-{self.target.engine}"
+        )
+
+    @property
+    def code_label(self) -> str:
+        """Tells the code of programs apart: "embedded-host-b8-i64-o128-float32-kv"."""
+        return f"{self.checkpoint.name}-{self.target.name}-{self.program_label}"
+
+    def _label(self, batch: tuple[int, ...]) -> str:
         cache = "kv" if self.kv_cache else "nokv"
-        lens = f"i{self.max_lens.input}-o{self.max_lens.output}"
-        return f"{self.checkpoint.name}-{self.target.name}-b{batch}-{lens}-{self.dtype}-{cache}"
+        return f"b{'.'.join(map(str, batch))}-{self.max_lens.label}-{self.dtype}-{cache}"
+
+
+def on_virtual_machine(variant: Variant) -> Variant:
+    """The variant with the same kernels in a library for TVM's virtual machine, which can call each of them alone."""
+    return replace(variant, target=replace(variant.target, engine="vm", name=f"{variant.target.name}+vm"))
 
 
 def as_json(variant: Variant) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """The process that stages run in: it imports torch and TVM once, and its crash is an error rather than the end.
 
-Run as `python -m g2p_build.engine.worker FD`, it reads one request a line from standard input (JSON: the stage's
-module, its parameters, inputs, output folder and log). It answers each with one line on the file descriptor FD. `run`
-is the other side: it starts the worker when the first stage asks for it, and a new one after a crash.
+`run` asks it (see `pipes`) for one stage after another: a request has the stage's function, its parameters, inputs,
+output folder and log. It starts a worker when the first stage asks for one, and a new one after a crash.
+
+Why not a `concurrent.futures.ProcessPoolExecutor`? One crash breaks such a pool for every stage that runs in it, and
+nothing ends what the crashed process had started, a linker for one. A worker fails alone, is killed with its whole
+process group, and gets plain JSON: nothing is pickled.
 """
 
 import atexit
@@ -10,22 +13,18 @@ import contextlib
 import faulthandler
 import gc
 import importlib
-import json
 import os
-import queue
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from g2p_build.engine import pipes
 from g2p_build.engine.source_imports import import_sources
 from g2p_build.errors import FULL, BuildError, explained
 
@@ -46,17 +45,12 @@ class StageFailed(BuildError):
         self.log = log
 
 
-@dataclass(frozen=True)
-class _Worker:
-    process: subprocess.Popen[str]
-    answers: IO[str]
-
-
-_workers: dict[tuple[int, int], _Worker] = {}  # by process and thread: a forked child, or another thread, has its own
+# By process and thread: a forked child, or another thread, has its own.
+_workers: dict[tuple[int, int], pipes.Process] = {}
 
 
 def run(
-    module: str,
+    function: str,
     params: Mapping[str, Any],
     inputs: Mapping[str, Path],
     out: Path,
@@ -66,7 +60,7 @@ def run(
     """Runs one stage in this thread's worker and waits for it.
 
     Args:
-        module: dotted name of the stage's module; its `build(params, inputs, out)` is called.
+        function: "dotted.module:name" of what is called with `params`, `inputs` and `out`: a stage's `build`.
         params: plain JSON data.
         inputs: name → file.
         out: an empty folder for the outputs.
@@ -82,28 +76,21 @@ def run(
     """
     worker = _start()
     request = {
-        "module": module,
+        "function": function,
         "params": dict(params),
         "inputs": {name: str(path) for name, path in inputs.items()},
         "out": str(out),
         "log": str(log),
         "progress": progress,
     }
-    answer = None
     try:
-        assert worker.process.stdin is not None
-        worker.process.stdin.write(json.dumps(request) + "\n")
-        worker.process.stdin.flush()
-        answer = worker.answers.readline()
-    except BrokenPipeError:
-        pass
+        result = worker.ask(request)
+    except pipes.Died as died:
+        del _workers[_owner()]
+        raise StageFailed(f"its process died of {died}{_no_room(out)}", log) from None
     except BaseException:
         _stop(_owner())
         raise
-    if not answer:
-        del _workers[_owner()]
-        raise StageFailed(f"its process died of {_death(worker.process.wait())}{_no_room(out)}", log)
-    result = json.loads(answer)
     if "error" in result:
         raise BuildError(result["error"])
     if "failure" in result:
@@ -113,24 +100,15 @@ def run(
     return seconds
 
 
-def _start() -> _Worker:
+def _start() -> pipes.Process:
     worker = _workers.get(_owner())
-    if worker is None or worker.process.poll() is not None:
-        read, write = os.pipe()
-        # The package as it is imported here, first: a checkout's worker is never another checkout's.
-        paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "g2p_build.engine.worker", str(write)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[write],
-            text=True,
-            # Torch's threads wait for work by spinning, and take the cores from whatever else is built.
-            env={"OMP_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-            start_new_session=True,  # Ctrl-C is for us; the worker ends when we do
-        )
-        os.close(write)
-        worker = _workers[_owner()] = _Worker(process, os.fdopen(read))
+    if worker is None or not worker.alive:
+        _stop(_owner())
+        # Torch's threads wait for work by spinning, and take the cores from whatever else is built.
+        env = {"OMP_NUM_THREADS": "1"} | os.environ
+        # The package as it is imported here: a checkout's worker is never another checkout's.
+        worker = pipes.Process("g2p_build.engine.worker", Path(__file__).resolve().parents[2], env)
+        _workers[_owner()] = worker
         atexit.register(_stop, _owner())
     return worker
 
@@ -142,13 +120,7 @@ def _owner() -> tuple[int, int]:
 def _stop(owner: tuple[int, int]) -> None:
     worker = _workers.pop(owner, None) if owner[0] == os.getpid() else None
     if worker is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.process.pid, signal.SIGKILL)  # a linker that runs there included
-        worker.process.wait()
-
-
-def _death(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        worker.close()
 
 
 def _no_room(folder: Path | str) -> str:
@@ -157,22 +129,13 @@ def _no_room(folder: Path | str) -> str:
     return f" (only {left / 1e6:.1f} MB are left on the disk of {folder}: make room)" if left < ROOM else ""
 
 
-def _serve(answers: IO[str]) -> None:
+def _serve() -> None:
     # Torch and TVM make 300,000 objects that stay: looking for garbage in them is a third of their imports.
     gc.set_threshold(100_000)
     import_sources()
-    requests: queue.Queue[dict[str, Any]] = queue.Queue()
-
-    def read() -> None:
-        for line in sys.stdin:
-            requests.put(json.loads(line))
-        # The build has ended or was killed: so does what it was waiting for, a linker that runs here included.
-        os.killpg(os.getpgid(0), signal.SIGKILL)
-
-    threading.Thread(target=read, daemon=True).start()
-    while True:
-        answers.write(json.dumps(_answer(requests.get())) + "\n")
-        answers.flush()
+    answer = pipes.answering()
+    for request in pipes.requests():
+        answer(_answer(request))
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,9 +151,10 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 def _built(request: Mapping[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     try:
-        stage = importlib.import_module(request["module"])
+        module, _, name = request["function"].partition(":")
+        build = getattr(importlib.import_module(module), name)
         inputs = {name: Path(path) for name, path in request["inputs"].items()}
-        stage.build(request["params"], inputs, Path(request["out"]))
+        build(request["params"], inputs, Path(request["out"]))
     except BuildError as error:
         return {"error": f"{error}{_no_room(request['out'])}"}
     except Exception as error:
@@ -235,4 +199,4 @@ def _printing_to(log: Path, progress: bool) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    _serve(os.fdopen(int(sys.argv[1]), "w"))
+    _serve()

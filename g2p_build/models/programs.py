@@ -37,6 +37,7 @@ class Program:
         inputs: The compiled function's parameters, in order, each with its kind. The program reads an ``"argument"``
             and a ``"weight"``. The caller owns a ``"state"``, and this program or an earlier one writes into it.
         outputs: What the compiled function returns: one tensor, or several as a tuple.
+        packed: Names of the arguments that have a row for each position of the inputs, one input after the other.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Program:
     module: nn.Module
     inputs: tuple[tuple[str, TensorSpec], ...]
     outputs: tuple[TensorSpec, ...]
+    packed: tuple[str, ...] = ()
 
 
 def programs(
@@ -115,6 +117,7 @@ def _encode(arch: Architecture, rows: int, input_len: int, dtype: str) -> Progra
         module=t5.Encode(arch, input_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "encode"),
         outputs=(_hidden(arch, rows, input_len),),
+        packed=("input_ids",),
     )
 
 
@@ -134,6 +137,7 @@ def _decode(arch: Architecture, rows: int, input_len: int, output_len: int, dtyp
         module=t5.Decode(arch, rows, output_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "decode"),
         outputs=_results(arch, rows, output_len),
+        packed=("hidden",),
     )
 
 
@@ -149,6 +153,7 @@ def _prefill(arch: Architecture, rows: int, bucket: int, input_len: int, dtype: 
         module=t5.Prefill(arch),
         inputs=_as("argument", *arguments) + _as("state", *cache) + _weights(arch, dtype, "prefill"),
         outputs=cache,
+        packed=("hidden",),
     )
 
 

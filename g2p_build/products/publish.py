@@ -3,14 +3,13 @@
 import json
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from g2p_build.engine import build
+from g2p_build.engine.build import Build
 from g2p_build.errors import os_errors_explained
 from g2p_build.graph import Node
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 from g2p_build.runtime.errors import InvalidManifest
 from g2p_build.store import trees
 from g2p_build.store.digests import file_digest, remember
@@ -21,27 +20,26 @@ __all__ = ["index_of", "publish", "published", "read_manifest", "unpublished"]
 SUMMARY = "manifest-1"  # the version of what is remembered of manifests
 
 
-def published(root: Path, tree: Path, nodes: dict[str, Node], default: str) -> bool:
+def published(build: Build, nodes: dict[str, Node], default: str) -> bool:
     """Whether a variant's archives and manifest are in the tree, byte for byte, and its manifest is in the index.
 
     The arguments are those of `unpublished`.
     """
-    return next(unpublished(root, tree, nodes, default), None) is None
+    return next(unpublished(build, nodes, default), None) is None
 
 
-def unpublished(root: Path, tree: Path, nodes: dict[str, Node], default: str) -> Iterator[str]:
+def unpublished(build: Build, nodes: dict[str, Node], default: str) -> Iterator[str]:
     """What is wrong with the files that a variant has in the tree, one phrase each; nothing where all is well.
 
     Args:
-        root: the cache's folder.
-        tree: the folder that holds `dist/` and `manifests/`.
+        build: the command's; its tree is looked at.
         nodes: the variant's stages, by role; up to date.
         default: name of the default variant, which the index states.
     """
-    made = remember(root, build.files(root, nodes["manifest"])["manifest.json"], SUMMARY, _summary)
-    folder = tree / "manifests"
+    cache, tree = build.workspace.cache, build.workspace.tree
+    made = remember(cache, build.files(nodes["manifest"])["manifest.json"], SUMMARY, _summary)
     file = f"manifests/{made['entry']['file']}"
-    there = _there(root, tree / file)
+    there = _there(cache, tree / file)
     if there is None or not there["rendered"]:
         yield f"{file} is {'damaged' if (tree / file).exists() else 'missing'}"
     elif there["unverified"] != made["unverified"]:
@@ -49,12 +47,12 @@ def unpublished(root: Path, tree: Path, nodes: dict[str, Node], default: str) ->
     for archive, digest in made["archives"].items():
         path = tree / "dist" / archive
         try:
-            if file_digest(root, path) != digest:
+            if file_digest(cache, path) != digest:
                 yield f"dist/{archive} is damaged"
         except OSError:
             yield f"dist/{archive} is {'damaged' if path.exists() else 'missing'}"
     try:
-        listed = there is None or _indexed(root, folder, default).get(there["entry"]["name"]) == there["entry"]
+        listed = there is None or _indexed(build, default).get(there["entry"]["name"]) == there["entry"]
     except OSError:
         listed = False
     if not listed:
@@ -62,14 +60,11 @@ def unpublished(root: Path, tree: Path, nodes: dict[str, Node], default: str) ->
 
 
 @os_errors_explained()
-def publish(
-    root: Path, tree: Path, nodes: dict[str, Node], default: str, verification: dict[str, Any] | None = None
-) -> Path:
+def publish(build: Build, nodes: dict[str, Node], default: str, verification: dict[str, Any] | None = None) -> Path:
     """Writes a variant's archives, then its manifest, then the index; each whole or not at all.
 
     Args:
-        root: the cache's folder.
-        tree: the folder that holds `dist/` and `manifests/`.
+        build: the command's; its tree is written to.
         nodes: the variant's stages, by role; up to date.
         default: name of the default variant, which the index states.
         verification: what `doit verify` saw of these very archives; None keeps what the manifest already says of them.
@@ -80,34 +75,35 @@ def publish(
     Raises:
         BuildError: the tree or the cache cannot be written. One line.
     """
+    cache, tree = build.workspace.cache, build.workspace.tree
     folder, dist = tree / "manifests", tree / "dist"
-    with trees.lock(root, tree):
-        manifest = _manifest(root, tree, nodes["manifest"])
+    with trees.lock(build.workspace):
+        manifest = _manifest(build, nodes["manifest"])
         if verification is not None:
             manifest = manifest | {"verification": verification}
-            manifest["digest"] = contract.digest(manifest)
-        contract.validate(manifest)
+            manifest["digest"] = manifests.digest(manifest)
+        manifests.validate(manifest)
         dist.mkdir(parents=True, exist_ok=True)
         for part in (dist, folder):
             for left in part.glob(".*.tmp"):  # by a build that was killed; nobody else writes while we hold the lock
                 left.unlink()
         for role, archive in manifest["archives"].items():
-            made = build.files(root, nodes[f"{role}_archive"])["archive.tar"]
-            _copy(root, made, dist / archive["file"], archive["sha256"])
+            made = build.files(nodes[f"{role}_archive"])["archive.tar"]
+            _copy(cache, made, dist / archive["file"], archive["sha256"])
         path = folder / f"{manifest['name']}.json"
         _replace(path, readable_json(manifest))
-        index = index_of(root, folder, default)
+        index = index_of(cache, folder, default)
         # The other entries were validated when they were written.
         mine = [entry for entry in index["manifests"] if entry["name"] == manifest["name"]]
-        contract.validate_index(index | {"default": None, "manifests": mine})
+        manifests.validate_index(index | {"default": None, "manifests": mine})
         _replace(folder / "index.json", readable_json(index))
     return path
 
 
-def _manifest(root: Path, tree: Path, node: Node) -> dict[str, Any]:
+def _manifest(build: Build, node: Node) -> dict[str, Any]:
     """The manifest as it should be: as the stage made it, with the verification of these archives if there is one."""
-    made: dict[str, Any] = json.loads(build.files(root, node)["manifest.json"].read_bytes())
-    there = read_manifest(tree / "manifests" / f"{made['name']}.json")
+    made: dict[str, Any] = json.loads(build.files(node)["manifest.json"].read_bytes())
+    there = read_manifest(build.workspace.tree / "manifests" / f"{made['name']}.json")
     if there is None or there | {"verification": None, "digest": made["digest"]} != made:
         return made
     return there
@@ -117,15 +113,15 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     """A manifest whose digest is right, else None. What has our digest was validated when it was written."""
     try:
         manifest = json.loads(path.read_bytes())
-        return manifest if manifest["digest"] == contract.digest(manifest) else None
+        return manifest if manifest["digest"] == manifests.digest(manifest) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, InvalidManifest):
         return None
 
 
-def _there(root: Path, path: Path) -> dict[str, Any] | None:
+def _there(cache: Path, path: Path) -> dict[str, Any] | None:
     """The summary of a manifest in the tree, None where it is missing or damaged."""
     try:
-        summary: dict[str, Any] | None = remember(root, path, SUMMARY, _summary)
+        summary: dict[str, Any] | None = remember(cache, path, SUMMARY, _summary)
     except OSError:
         return None
     return summary
@@ -137,20 +133,24 @@ def _summary(path: Path) -> dict[str, Any] | None:
     if manifest is None:
         return None
     return {
-        "unverified": contract.digest(manifest | {"verification": None}),
+        "unverified": manifests.digest(manifest | {"verification": None}),
         "archives": {archive["file"]: archive["sha256"] for archive in manifest["archives"].values()},
         "rendered": path.read_bytes() == readable_json(manifest),
         "entry": _entry(manifest),
     }
 
 
-@cache
-def _indexed(root: Path, folder: Path, default: str) -> dict[str, dict[str, Any]]:
-    """The entries of the index by name, as a process first finds it; none where it is not as it should be."""
-    index = remember(root, folder / "index.json", "index-1", _parsed)
-    if index is None or index != index_of(root, folder, default):
-        return {}
-    return {entry["name"]: entry for entry in index["manifests"]}
+def _indexed(build: Build, default: str) -> dict[str, dict[str, Any]]:
+    """The entries of the index by name, as a build first finds it; none where it is not as it should be."""
+
+    def read() -> dict[str, dict[str, Any]]:
+        cache, folder = build.workspace.cache, build.workspace.tree / "manifests"
+        index = remember(cache, folder / "index.json", "index-1", _parsed)
+        if index is None or index != index_of(cache, folder, default):
+            return {}
+        return {entry["name"]: entry for entry in index["manifests"]}
+
+    return build.once(("index", default), read)
 
 
 def _parsed(path: Path) -> Any:
@@ -161,13 +161,13 @@ def _parsed(path: Path) -> Any:
         return None
 
 
-def index_of(root: Path, folder: Path, default: str, without: str | None = None) -> dict[str, Any]:
+def index_of(cache: Path, folder: Path, default: str, without: str | None = None) -> dict[str, Any]:
     """The index of the manifests in a folder. Damaged ones are not in it, nor the variant `without`."""
     files = [path for path in folder.glob("*.json") if path.name not in ("index.json", f"{without}.json")]
-    found = [remember(root, path, SUMMARY, _summary) for path in files]
+    found = [remember(cache, path, SUMMARY, _summary) for path in files]
     entries = sorted((summary["entry"] for summary in found if summary), key=lambda entry: entry["name"])
     return {
-        "schema_version": contract.SCHEMA_VERSION,
+        "schema_version": manifests.SCHEMA_VERSION,
         "default": default if default in [entry["name"] for entry in entries] else None,
         "manifests": entries,
     }
@@ -185,8 +185,8 @@ def _entry(manifest: dict[str, Any]) -> dict[str, Any]:
     } | chosen
 
 
-def _copy(root: Path, source: Path, path: Path, digest: str) -> None:
-    if path.is_file() and file_digest(root, path) == digest:
+def _copy(cache: Path, source: Path, path: Path, digest: str) -> None:
+    if path.is_file() and file_digest(cache, path) == digest:
         return
     temporary = path.with_name(f".{path.name}.tmp")
     try:

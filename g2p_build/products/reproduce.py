@@ -13,11 +13,11 @@ from typing import Any
 
 from g2p_build.config.overrides import parse
 from g2p_build.config.variant import Variant
-from g2p_build.engine import build
+from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
 from g2p_build.graph import nodes
 from g2p_build.products import publish
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 from g2p_build.store.files import readable_json
 
 __all__ = ["Comparison", "build_apart", "compare", "compare_with_published"]
@@ -127,18 +127,17 @@ def compare(variant: Variant, one: Path, other: Path) -> list[Comparison]:
     return [_compared(variant.name, a, "second build", one / a, other / b) for a, b in pairs]
 
 
-def compare_with_published(root: Path, tree: Path, variant: Variant, default: str, one: Path) -> list[Comparison]:
+def compare_with_published(build: Build, variant: Variant, default: str, one: Path) -> list[Comparison]:
     """Compares a variant's products in a tree that was built apart with those in this tree, if they are current.
 
     Args:
-        root: this tree's cache.
-        tree: this checkout.
+        build: the command's.
         variant: what to compare.
         default: the default variant's name.
         one: the root of a copy that `build_apart` built.
     """
-    graph = nodes(variant)
-    if build.current(root, graph["manifest"]) is None or not publish.published(root, tree, graph, default):
+    tree, graph = build.workspace.tree, nodes(variant)
+    if build.current(graph["manifest"]) is None or not publish.published(build, graph, default):
         return []
     file = f"manifests/{variant.name}.json"
     first, published = (_archives(path / file) for path in (one, tree))
@@ -148,7 +147,7 @@ def compare_with_published(root: Path, tree: Path, variant: Variant, default: st
     ]
     # `doit verify` adds what it saw, which is no part of the build.
     manifest = json.loads((tree / file).read_bytes()) | {"verification": None}
-    manifest["digest"] = contract.digest(manifest)
+    manifest["digest"] = manifests.digest(manifest)
     offset = _first_difference((one / file).read_bytes(), readable_json(manifest))
     return [*found, Comparison(variant.name, file, "published", "identical" if offset is None else "differs", offset)]
 

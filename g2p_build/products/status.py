@@ -3,23 +3,22 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from g2p_build import graph
 from g2p_build.config import compose
 from g2p_build.config.variant import Variant
-from g2p_build.engine import build
+from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
 from g2p_build.products import publish
 from g2p_build.store import trees
 from g2p_build.store.digests import file_digest, remember
 
-__all__ = ["overview"]
+__all__ = ["status"]
 
 
-def overview(root: Path, tree: Path, default: str) -> list[dict[str, Any]]:
+def status(build: Build, default: str) -> list[dict[str, Any]]:
     """One row a manifest, sorted by name.
 
     The state is "current", "stale" (a stage or the manifest would be made anew), "archive missing", "archive damaged",
@@ -27,22 +26,21 @@ def overview(root: Path, tree: Path, default: str) -> list[dict[str, Any]]:
     built elsewhere, or conf/ no longer describes it.
 
     Args:
-        root: the cache's folder.
-        tree: the folder that holds `dist/` and `manifests/`.
+        build: the command's; its tree is looked at.
         default: name of the default variant, which the index states.
     """
-    known = trees.variants(root, tree)
+    known = trees.published(build.workspace)
     rows = []
-    for path in sorted((tree / "manifests").glob("*.json")):
+    for path in sorted((build.workspace.tree / "manifests").glob("*.json")):
         if path.name != "index.json":
-            manifest = remember(root, path, "manifest", publish.read_manifest)
+            manifest = remember(build.workspace.cache, path, "manifest", publish.read_manifest)
             asked = known[path.stem].overrides if path.stem in known else None
-            rows.append(_row(root, tree, path, manifest, asked, default))
+            rows.append(_row(build, path, manifest, asked, default))
     return rows
 
 
 def _row(
-    root: Path, tree: Path, path: Path, manifest: dict[str, Any] | None, asked: Sequence[str] | None, default: str
+    build: Build, path: Path, manifest: dict[str, Any] | None, asked: Sequence[str] | None, default: str
 ) -> dict[str, Any]:
     built = datetime.fromtimestamp(path.stat().st_mtime).astimezone().isoformat(timespec="seconds")
     fields = ("target", "dtype", "batch", "max_lens", "kv_cache")
@@ -54,54 +52,61 @@ def _row(
         {"name": path.stem}
         | {field: manifest["variant"][field] for field in fields}
         | {f"{role}_bytes": archive["size"] for role, archive in sorted(manifest["archives"].items())}
-        | {"built": built, "state": _state(root, tree, path.stem, manifest, overrides, default)}
+        | {"built": built, "state": _state(build, path.stem, manifest, overrides, default)}
         | {"overrides": None if asked is None else list(asked)}
     )
 
 
-def _state(
-    root: Path, tree: Path, name: str, manifest: dict[str, Any], overrides: tuple[str, ...], default: str
-) -> str:
+def _state(build: Build, name: str, manifest: dict[str, Any], overrides: tuple[str, ...], default: str) -> str:
+    cache, tree = build.workspace.cache, build.workspace.tree
     for archive in manifest["archives"].values():
         try:
-            if file_digest(root, tree / "dist" / archive["file"]) != archive["sha256"]:
+            if file_digest(cache, tree / "dist" / archive["file"]) != archive["sha256"]:
                 return "archive damaged"
         except OSError:
             return "archive missing"
-    variant = _described(overrides).get(name)
+    variant = _described(build, overrides).get(name)
     if variant is None:
         return "unknown"
     nodes = graph.nodes(variant)
     try:
-        made = build.current(root, nodes["manifest"]) is not None
+        made = build.current(nodes["manifest"]) is not None
     except BuildError:  # its checkpoint is not where it was
         return "unknown"
     if not made:
         return "stale"
     # An index that is wrong about another manifest makes this one no less current.
-    wrong = publish.unpublished(root, tree, nodes, default)
+    wrong = publish.unpublished(build, nodes, default)
     if not all(line.startswith("manifests/index.json") for line in wrong):
         return "stale"
-    return "current" if _indexed(tree).get(name) == manifest["digest"] else "not in the index"
+    return "current" if _indexed(build).get(name) == manifest["digest"] else "not in the index"
 
 
-@cache
-def _indexed(tree: Path) -> dict[str, str]:
+def _indexed(build: Build) -> dict[str, str]:
     """The digest that the index has for each name."""
-    try:
-        index = json.loads((tree / "manifests" / "index.json").read_bytes())
-        return {entry["name"]: entry["digest"] for entry in index["manifests"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+
+    def read() -> dict[str, str]:
+        try:
+            index = json.loads((build.workspace.tree / "manifests" / "index.json").read_bytes())
+            return {entry["name"]: entry["digest"] for entry in index["manifests"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+    return build.once("index", read)
 
 
-@cache
-def _described(overrides: tuple[str, ...]) -> dict[str, Variant]:
+def _described(build: Build, overrides: tuple[str, ...]) -> dict[str, Variant]:
     """The variants that overrides ask for today, by name; none where they are no longer valid."""
-    try:
-        return {variant.name: variant for variant in compose.variants(overrides)}
-    except BuildError:
-        return {}
+
+    conf = compose.conf_of(build.workspace.tree)
+
+    def compose_all() -> dict[str, Variant]:
+        try:
+            return {variant.name: variant for variant in compose.variants(overrides, conf)}
+        except BuildError:
+            return {}
+
+    return build.once(("variants", overrides), compose_all)
 
 
 def _guessed(variant: dict[str, Any]) -> tuple[str, ...]:

@@ -10,20 +10,20 @@ from g2p_build.graph import Node
 from g2p_build.products import publish
 from g2p_build.store import trees
 from g2p_build.store.files import readable_json, write_atomically
+from g2p_build.store.workspace import Workspace
 
 __all__ = ["unpublish"]
 
 
 @os_errors_explained()
-def unpublish(root: Path, tree: Path, nodes: dict[str, Node], default: str, dry_run: bool = False) -> dict[Path, int]:
+def unpublish(workspace: Workspace, nodes: dict[str, Node], default: str, dry_run: bool = False) -> dict[Path, int]:
     """Removes a variant's manifest and its archives, of older builds too, but for archives that another manifest needs.
 
     The index comes first and the archives last: whoever reads the index meanwhile, or after a kill, finds in it only
     what is there.
 
     Args:
-        root: the cache's folder.
-        tree: the folder that holds `dist/` and `manifests/`.
+        workspace: whose tree it is.
         nodes: the variant's stages, by role.
         default: name of the default variant, which the index states.
         dry_run: removes nothing.
@@ -34,9 +34,10 @@ def unpublish(root: Path, tree: Path, nodes: dict[str, Node], default: str, dry_
     Raises:
         BuildError: the tree or the cache cannot be written. One line.
     """
+    tree = workspace.tree
     name, folder = nodes["manifest"].label, tree / "manifests"
     manifest = folder / f"{name}.json"
-    with trees.lock(root, tree):
+    with trees.lock(workspace):
         elsewhere = {file for path in folder.glob("*.json") if path != manifest for file in _archives(path)}
         mine = "|".join(re.escape(prefix) for prefix in (name, nodes["manifest"].params["weights_name"]))
         archive = re.compile(rf"({mine})-[0-9a-f]{{16}}\.tar")
@@ -45,7 +46,7 @@ def unpublish(root: Path, tree: Path, nodes: dict[str, Node], default: str, dry_
         gone = {path: path.stat().st_size for path in here}
         if gone and not dry_run:
             index = folder / "index.json"
-            rendered = readable_json(publish.index_of(root, folder, default, without=name))
+            rendered = readable_json(publish.index_of(workspace.cache, folder, default, without=name))
             write_atomically(index, rendered, folder / ".index.json.tmp")
             for path in gone:
                 path.unlink()

@@ -8,12 +8,12 @@ from typing import Any
 
 from g2p_build import graph
 from g2p_build.config.variant import Variant
-from g2p_build.engine import build
+from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node
 from g2p_build.products import publish
-from g2p_build.store import actions, blobs, records
-from g2p_build.store.sources import source_files, source_path
+from g2p_build.store import actions, blobs, trees
+from g2p_build.store.sources import kept_sources, source_files, source_path
 
 __all__ = ["Explanation", "Reason", "explain"]
 
@@ -22,9 +22,9 @@ __all__ = ["Explanation", "Reason", "explain"]
 FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "checkpoint": (("", "checkpoint."),),
     "tokenizer": (("max_lens.", "max_lens."), ("", "checkpoint.")),
-    "program": (("link", "target.link"),),
+    "program": (("engine", "target.engine"),),
+    "code": (("", "target."),),
     "library": (("", "target."),),
-    "link": (("", "target."),),
     "manifest": (("variant.checkpoint", "checkpoint.name"), ("variant.target", "target.name"), ("variant.", "")),
 }
 
@@ -64,22 +64,21 @@ class Explanation:
     error: str | None = None  # for "refused": what is wrong, in one line
 
 
-def explain(root: Path, tree: Path, variants: Iterable[Variant], default: str) -> Iterator[Explanation]:
+def explain(build: Build, variants: Iterable[Variant], default: str) -> Iterator[Explanation]:
     """Explains every distinct node of some variants, in the order of the graph, then what lies in the tree of each.
 
     It runs nothing and writes nothing.
 
     Args:
-        root: the cache's folder.
-        tree: the folder that holds `dist/` and `manifests/`.
+        build: the command's.
         variants: those asked for.
         default: name of the default variant, which the index states.
     """
     variants = list(variants)
-    last = records.last_keys(root, tree)
+    last = trees.keys(build.workspace)
     states: dict[str, str] = {}
     for node in graph.order(variants):
-        explanation = _explain(root, node, last.get(node.name), states)
+        explanation = _explain(build, node, last.get(node.name), states)
         states[node.name] = explanation.state
         yield explanation
     for variant in variants:
@@ -89,35 +88,36 @@ def explain(root: Path, tree: Path, variants: Iterable[Variant], default: str) -
         if states[manifest] != "current":
             yield Explanation(name, "publish", "waits", waits_for=(manifest,))
             continue
-        wrong = [Reason("product", phrase, None, None) for phrase in publish.unpublished(root, tree, nodes, default)]
+        wrong = [Reason("product", phrase, None, None) for phrase in publish.unpublished(build, nodes, default)]
         yield Explanation(name, "publish", "stale" if wrong else "current", tuple(wrong))
 
 
-def _explain(root: Path, node: Node, last_key: str | None, states: Mapping[str, str]) -> Explanation:
+def _explain(build: Build, node: Node, last_key: str | None, states: Mapping[str, str]) -> Explanation:
     """Explains a node; `states` has those of the nodes that it takes inputs from."""
     waits_for = tuple(
         sorted({upstream.name for upstream, _ in node.inputs.values() if states[upstream.name] != "current"})
     )
-    last = actions.read(root, last_key) if last_key else None
+    cache = build.workspace.cache
+    last = actions.read(cache, last_key) if last_key else None
     seconds = last.seconds if last else None
     try:
-        depends = build.known_components(root, node)
+        depends = build.known_components(node)
     except BuildError as error:
         if waits_for:  # an input is refused, which has been said
             return Explanation(node.name, node.stage, "waits", (), waits_for, seconds)
         return Explanation(node.name, node.stage, "refused", error=str(error))
-    changed = tuple(_changes(root, node, last.components, depends)) if last else ()
+    changed = tuple(_changes(cache, node, last.components, depends)) if last else ()
     if waits_for:
         never = () if last_key else (Reason("record", "never built here", None, None),)
         return Explanation(node.name, node.stage, "waits", changed or never, waits_for, seconds)
     key = actions.key_of(depends)
-    made = actions.read(root, key)
-    if made is not None and build.current(root, node) is not None:
+    made = actions.read(cache, key)
+    if made is not None and build.current(node) is not None:
         return Explanation(node.name, node.stage, "current", seconds=made.seconds)
     if made is not None:  # so it is one of its outputs that is missing
-        lost = tuple(_lost(root, made.outputs))
+        lost = tuple(_lost(cache, made.outputs))
         return Explanation(node.name, node.stage, "blob gone", lost, seconds=made.seconds)
-    if actions.path_of(root, key).exists():
+    if actions.path_of(cache, key).exists():
         changed = (Reason("record", "its entry in the cache is damaged", None, None),)
     elif last_key is None:
         return Explanation(node.name, node.stage, "never built")
@@ -125,34 +125,34 @@ def _explain(root: Path, node: Node, last_key: str | None, states: Mapping[str, 
     return Explanation(node.name, node.stage, "stale", changed or unknown, seconds=seconds)
 
 
-def _changes(root: Path, node: Node, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Reason]:
+def _changes(cache: Path, node: Node, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Reason]:
     """What differs between what a node depended on and what it depends on, as far as that is known."""
     for name, was, now in _differing(_flat(old["params"]), _flat(new["params"])):
         yield Reason("config", _field(node.stage, name), was, now)
     for name, was, now in _differing(old["inputs"], new["inputs"]):
         if not (name in new["inputs"] and now is None):  # a stale input: not known yet
             yield Reason("input", _input(node, name), was, now)
-    yield from _source_changes(root, node, old["source"], new["source"])
+    yield from _source_changes(cache, node, old["source"], new["source"])
     for name, was, now in _differing(old["tools"], new["tools"]):
         yield Reason("tool", name, was, now)
 
 
-def _source_changes(root: Path, node: Node, old: str, new: str) -> Iterator[Reason]:
+def _source_changes(cache: Path, node: Node, old: str, new: str) -> Iterator[Reason]:
     if old == new:
         return
-    was = records.kept_sources(root, old)
+    was = kept_sources(cache, old)
     if was is None:
         yield Reason("source", "its source", old, new)
         return
-    now = source_files(root, f"g2p_build.stages.{node.stage}")
+    now = source_files(cache, node.module)
     for module, before, after in _differing(was, now):
         yield Reason("source", source_path(module), before, after)
 
 
-def _lost(root: Path, outputs: Mapping[str, str]) -> Iterator[Reason]:
+def _lost(cache: Path, outputs: Mapping[str, str]) -> Iterator[Reason]:
     for name, digest in sorted(outputs.items()):
-        if blobs.find(root, digest) is None:
-            gone = not blobs.path_of(root, digest).exists()
+        if blobs.find(cache, digest) is None:
+            gone = not blobs.path_of(cache, digest).exists()
             yield Reason("blob", f"{name} is {'gone from' if gone else 'damaged in'} the cache", digest, None)
 
 

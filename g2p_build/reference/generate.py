@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import GenerationConfig, T5ForConditionalGeneration
 
-from g2p_build.config.variant import Checkpoint
+from g2p_build.families.g2p.checkpoint import G2PCheckpoint
 from g2p_build.models.architecture import from_json
 from g2p_build.reference.pretrained import as_model
 
@@ -80,7 +80,7 @@ def text_of(ids: Sequence[int], byte_offset: int = 3) -> str:
 class Reference:
     """A checkpoint under transformers, prompted as its config says."""
 
-    def __init__(self, checkpoint: Checkpoint, architecture: Path, weights: Path) -> None:
+    def __init__(self, checkpoint: G2PCheckpoint, architecture: Path, weights: Path) -> None:
         """Loads what the checkpoint stage made: its `architecture.json` and its `model.safetensors`."""
         self._checkpoint = checkpoint
         self._model = as_model(from_json(json.loads(architecture.read_bytes())), load_file(weights))

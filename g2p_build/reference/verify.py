@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from g2p_build.config.variant import Checkpoint, Variant
-from g2p_build.engine import build
+from g2p_build.config.variant import Variant
+from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
+from g2p_build.families.g2p.checkpoint import G2PCheckpoint, g2p_checkpoint
 from g2p_build.graph import Node
 from g2p_build.reference import golden
 from g2p_build.reference.generate import Reference
@@ -57,22 +58,22 @@ def read_word_set(path: Path) -> WordSet:
 
 
 def verify(
-    root: Path, manifest: Path, variant: Variant, nodes: Mapping[str, Node], sets: Sequence[WordSet]
+    build: Build, manifest: Path, variant: Variant, nodes: Mapping[str, Node], sets: Sequence[WordSet]
 ) -> Iterator[Report]:
     """Pronounces every word of some sets with a built variant, at each of its batch sizes, and with transformers.
 
     Args:
-        root: the build cache.
+        build: the command's.
         manifest: the variant's published manifest.
         variant: what was built.
         nodes: its stages, by role; up to date.
         sets: the words.
 
     Yields:
-        A report for each language of each set.
+        A report for each language of each set that the checkpoint knows, or may know.
 
     Raises:
-        BuildError: the variant cannot run on this machine.
+        BuildError: the variant cannot run on this machine, or knows no language of the words.
     """
     from g2p_build import runtime
 
@@ -80,9 +81,17 @@ def verify(
         g2p = runtime.load(manifest)
     except runtime.G2PError as error:
         raise BuildError(f"{variant.name} cannot be verified here: {error}") from None
-    reference = _reference(root, variant.checkpoint, nodes)
+    checkpoint = g2p_checkpoint(variant)
+    known = checkpoint.languages
+    if known and not any(language in known for words in sets for language in words.words):
+        raise BuildError(
+            f"{variant.name} cannot be verified: it knows {', '.join(known)}, and there are no words of these"
+        )
+    reference = _reference(build, checkpoint, nodes)
     for words in sets:
         for language, rows in words.words.items():
+            if known and language not in known:
+                continue
             fitting = [row for row in rows if reference.length(row[0], language) <= variant.max_lens.input]
             listed = [word for word, _ in fitting]
             expected = reference.tokens(listed, language, variant.max_lens.output)
@@ -125,7 +134,7 @@ def as_manifest(reports: Sequence[Report], sets: Sequence[WordSet]) -> dict[str,
 
 
 def compare_prompts(
-    root: Path, variant: Variant, nodes: Mapping[str, Node], words: WordSet
+    build: Build, variant: Variant, nodes: Mapping[str, Node], words: WordSet
 ) -> Iterator[tuple[bool, bool, str, Score]]:
     """Scores the checkpoint under transformers with each way to prompt it, so that a dictionary settles which is right.
 
@@ -134,8 +143,8 @@ def compare_prompts(
     """
     for space in (False, True):
         for append_eos in (False, True):
-            checkpoint = replace(variant.checkpoint, space_after_colon=space, append_eos=append_eos)
-            reference = _reference(root, checkpoint, nodes)
+            checkpoint = replace(g2p_checkpoint(variant), space_after_colon=space, append_eos=append_eos)
+            reference = _reference(build, checkpoint, nodes)
             for language, rows in words.words.items():
                 ids = reference.tokens([word for word, _ in rows], language, variant.max_lens.output)
                 yield (
@@ -146,8 +155,8 @@ def compare_prompts(
                 )
 
 
-def _reference(root: Path, checkpoint: Checkpoint, nodes: Mapping[str, Node]) -> Reference:
-    made = build.files(root, nodes["checkpoint"])
+def _reference(build: Build, checkpoint: G2PCheckpoint, nodes: Mapping[str, Node]) -> Reference:
+    made = build.files(nodes["checkpoint"])
     return Reference(checkpoint, made["architecture.json"], made["model.safetensors"])
 
 

@@ -4,14 +4,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from g2p_build.runtime import archive, index, standalone, tokenizer
+from g2p_build.runtime.engine import Engine
 from g2p_build.runtime.errors import G2PError, InvalidArchive, InvalidManifest, LibraryFailed, NotLinked
 from g2p_build.runtime.manifest import read_again
-
-if TYPE_CHECKING:
-    from g2p_build.runtime.vm.engine import VirtualMachine
 
 __all__ = ["G2P", "load"]
 
@@ -25,7 +23,7 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0) -> "G2P"
     Args:
         manifest: path of the manifest; without it, the index's default for this machine: see `index.choose`.
         threads: how many may work on a list of words; 0: one for each processor. A library of the virtual machine
-            (target.link=vm) uses one.
+            (target.engine=vm) uses one.
 
     Raises:
         G2PError: one of its subclasses, a class for each cause.
@@ -34,25 +32,27 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0) -> "G2P"
     data = read_again(found, archive.cache_folder() / "valid-manifests")
     if digest not in (None, data["digest"]):
         raise InvalidManifest(f"{found}: not the manifest that its index lists: build the variant again")
-    if data["target"]["library"] == "objects":
+    if data["family"] != "g2p":
+        raise InvalidManifest(f"{found}: a model of the family {data['family']!r}; this loads those of 'g2p'")
+    if data["target"]["package"] == "objects":
         raise NotLinked(
             f"{data['name']} holds object files for {data['target']['triple']}, to be linked by an app's own tools: "
-            "it does not run here, load a variant whose target.library is 'shared'"
+            "it does not run here, load a variant whose target.package is 'shared'"
         )
     index.check_target(data["target"])
     entries = {part: (archive.find(found, entry["file"]), entry) for part, entry in data["archives"].items()}
     for place, entry in entries.values():
         archive.verify(place, entry["sha256"], entry["size"])
     files = data["files"]
-    wanted = [*files["library"], *filter(None, [files["runtime"]]), files["tokenizer"]]
+    wanted = [*files["library"], *filter(None, [files["runtime"]]), files["model"]]
     members = {"library": wanted, "weights": [files["weights"]]}
     folders = {
         part: archive.unpack(place, entry["sha256"], entry["size"], members[part])
         for part, (place, entry) in entries.items()
     }
-    _check_tokenizer(folders["library"] / files["tokenizer"], data["model"])
+    _check_description(folders["library"] / files["model"], data["model"])
     library, mapped = folders["library"] / files["library"][0], folders["weights"] / files["weights"]
-    if data["target"]["link"] == "standalone":
+    if data["target"]["engine"] == "standalone":
         return G2P(data, standalone.open_model(library, mapped), threads)
     try:
         from g2p_build.runtime.vm.engine import VirtualMachine
@@ -63,7 +63,7 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0) -> "G2P"
     return G2P(data, VirtualMachine(data, library, folders["library"] / files["runtime"], mapped), threads)
 
 
-def _check_tokenizer(path: Path, model: Mapping[str, Any]) -> None:
+def _check_description(path: Path, model: Mapping[str, Any]) -> None:
     try:
         same = json.loads(path.read_bytes()) == model
     except ValueError:
@@ -79,7 +79,7 @@ class G2P:
         manifest: the manifest, as read.
     """
 
-    def __init__(self, data: dict[str, Any], engine: "standalone.Model | VirtualMachine", threads: int) -> None:
+    def __init__(self, data: dict[str, Any], engine: Engine, threads: int) -> None:
         self.manifest = data
         self._engine, self._threads = engine, threads
 
@@ -122,8 +122,6 @@ class G2P:
             TypeError: ``words`` is one string, or holds something else.
             ValueError: there are not as many languages as words.
         """
-        if not isinstance(self._engine, standalone.Model):
-            return [tokenizer.decode(self.manifest["model"], ids) for ids in self.tokens(words, lang)]
         words = _listed(words)
         lang = _languages(lang, words)
         try:
@@ -146,8 +144,6 @@ class G2P:
         """
         words = _listed(words)
         lang = _languages(lang, words)
-        if not isinstance(self._engine, standalone.Model):
-            return self._engine.tokens(words, lang)
         try:
             return self._engine.tokens(words, lang, self._threads)
         except standalone.WordError as error:

@@ -64,7 +64,7 @@ def _runs_here(target: Mapping[str, Any]) -> bool:
         check_target(target)
     except UnsupportedTarget:
         return False
-    return bool(target["library"] == "shared")
+    return bool(target["package"] == "shared")
 
 
 def check_target(target: Mapping[str, Any]) -> None:

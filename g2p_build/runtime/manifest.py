@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.runtime.errors import InvalidManifest, NewerManifest, NoManifest
+from g2p_build.runtime.g2p_manifest import check as check_g2p
 
 __all__ = [
+    "FAMILY_SCHEMAS",
     "INDEX_SCHEMA",
     "MANIFEST_SCHEMA",
-    "ROLES",
     "SCHEMA_VERSION",
     "canonical",
     "digest",
@@ -25,13 +26,10 @@ __all__ = [
     "validate_index",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_SCHEMA = Path(__file__).with_name("manifest.schema.json")
 INDEX_SCHEMA = Path(__file__).with_name("index.schema.json")
-
-# The roles that a variant's functions must have for every batch and bucket, by kv_cache; with a cache there is besides,
-# for every batch, a step of one token.
-ROLES = {True: ("encode", "prefill"), False: ("encode", "decode")}
+FAMILY_SCHEMAS = {"g2p": Path(__file__).with_name("g2p.schema.json")}
 
 
 def canonical(value: Any) -> bytes:
@@ -75,6 +73,8 @@ def validate(manifest: Any) -> None:
         InvalidManifest: anything else is wrong with it.
     """
     _check_schema(manifest, "manifest")
+    if manifest["family"] in FAMILY_SCHEMAS:
+        _check_schema(manifest, manifest["family"])
     _check_consistent(manifest)
     found = digest(manifest)
     if manifest["digest"] != found:
@@ -114,8 +114,8 @@ def read_again(path: str | PathLike[str], remembered: Path) -> dict[str, Any]:
 
     Args:
         path: the manifest's.
-        remembered: a folder with an empty file for each manifest that was valid, named by the SHA-256 of the schema and
-            the manifest; a new one is added.
+        remembered: a folder with an empty file for each manifest that was valid, named by the SHA-256 of the schemas
+            and the manifest; a new one is added.
 
     Raises:
         NoManifest, NewerManifest, InvalidManifest: as `read`.
@@ -124,7 +124,8 @@ def read_again(path: str | PathLike[str], remembered: Path) -> dict[str, Any]:
         data = Path(path).read_bytes()
     except OSError:
         return read(path)
-    seen = remembered / hashlib.sha256(MANIFEST_SCHEMA.read_bytes() + data).hexdigest()
+    schemas = b"".join(path.read_bytes() for path in (MANIFEST_SCHEMA, *FAMILY_SCHEMAS.values()))
+    seen = remembered / hashlib.sha256(schemas + data).hexdigest()
     if seen.exists():
         found: dict[str, Any] = json.loads(data)
         return found
@@ -179,9 +180,8 @@ def _validator(name: str) -> Any:
     import jsonschema  # late: a tenth of a second that `import g2p_build.runtime` need not take
     from referencing import Registry, Resource
 
-    schemas = {
-        key: json.loads(path.read_bytes()) for key, path in (("manifest", MANIFEST_SCHEMA), ("index", INDEX_SCHEMA))
-    }
+    files = {"manifest": MANIFEST_SCHEMA, "index": INDEX_SCHEMA} | FAMILY_SCHEMAS
+    schemas = {key: json.loads(path.read_bytes()) for key, path in files.items()}
     registry: Registry[Any] = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in schemas.values())
     return jsonschema.Draft202012Validator(schemas[name], registry=registry)
 
@@ -190,6 +190,10 @@ def _check_schema(data: Any, name: str) -> None:
     if not isinstance(data, dict):
         raise InvalidManifest(f"not a JSON object but {_one_line(repr(data))}")
     version = data.get("schema_version")
+    if isinstance(version, int) and 0 < version < SCHEMA_VERSION:
+        raise InvalidManifest(
+            f"schema version {version} is older than {SCHEMA_VERSION}, the one this runtime reads: build it again"
+        )
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise NewerManifest(
             f"schema version {version} is newer than {SCHEMA_VERSION}, the one this runtime reads: update g2p-build"
@@ -202,41 +206,16 @@ def _check_schema(data: Any, name: str) -> None:
 
 
 def _check_consistent(manifest: Mapping[str, Any]) -> None:
-    """What the schema cannot say: fields that must agree with each other."""
-    variant, model, functions = manifest["variant"], manifest["model"], manifest["functions"]
-    if variant["batch"] != sorted(variant["batch"]):
-        raise InvalidManifest(f"at variant.batch: {variant['batch']} is not ascending")
-    bounds = (model["max_input_len"], model["max_output_len"])
-    if bounds != (variant["max_lens"]["input"], variant["max_lens"]["output"]):
-        raise InvalidManifest(f"at model: the bounds {bounds} are not those of variant.max_lens")
-    if model["prompt"].count("{word}") != 1 or model["prompt"].count("{lang}") > 1:
-        raise InvalidManifest(f"at model.prompt: {model['prompt']!r} must hold {{word}} once and {{lang}} at most once")
-    if model["byte_offset"] + 256 > model["vocab_size"]:
-        raise InvalidManifest(
-            f"at model.vocab_size: {model['vocab_size']} ids do not hold 256 bytes from {model['byte_offset']} on"
-        )
-    for key in ("pad_id", "eos_id", "decoder_start_id"):
-        if model[key] >= model["vocab_size"]:
-            raise InvalidManifest(
-                f"at model.{key}: {model[key]} is not below the vocabulary size, {model['vocab_size']}"
-            )
-    names = [function["name"] for function in functions]
+    """What the schemas cannot say: fields that must agree with each other."""
+    batch = manifest["variant"]["batch"]
+    if batch != sorted(batch):
+        raise InvalidManifest(f"at variant.batch: {batch} is not ascending")
+    names = [function["name"] for function in manifest["functions"]]
     if len(set(names)) != len(names):
         raise InvalidManifest("at functions: a name is there twice")
-    for function in functions:
-        if function["output_len"] not in (None, model["max_output_len"]):
-            raise InvalidManifest(
-                f"at functions: {function['name']} has {function['output_len']} output positions, "
-                f"the model {model['max_output_len']}"
-            )
-    present = {(function["role"], function["batch"], function["input_len"]) for function in functions}
-    steps = {(function["batch"], function["tokens"]) for function in functions if function["role"] == "step"}
-    # A standalone library's functions take any number of rows up to that of their batch.
-    standalone = manifest["target"]["link"] == "standalone"
-    for batch in variant["batch"][-1:] if standalone else variant["batch"]:
-        for bucket in sorted({model["max_input_len"], *(function["input_len"] for function in functions)}):
-            for role in ROLES[variant["kv_cache"]]:
-                if (role, batch, bucket) not in present:
-                    raise InvalidManifest(f"at functions: none with role {role}, batch {batch}, input length {bucket}")
-        if variant["kv_cache"] and (batch, 1) not in steps:
-            raise InvalidManifest(f"at functions: none with role step, batch {batch}, one token")
+    if manifest["family"] in _CHECKS:
+        _CHECKS[manifest["family"]](manifest)
+
+
+_CHECKS = {"g2p": check_g2p}
+"""What else is wrong with a manifest of a family; of a family that is not known here nothing more is checked."""

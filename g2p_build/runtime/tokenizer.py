@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from g2p_build.runtime.errors import EmptyWord, InvalidWord, UnknownLanguage, WordTooLong
+from g2p_build.runtime.errors import EmptyWord, ForeignCharacter, InvalidWord, UnknownLanguage, WordTooLong
+from g2p_build.runtime.form import Form, foreign, in_form, kind
 
 __all__ = ["decode", "encode"]
 
@@ -20,17 +21,20 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
 
     Args:
         model: the ``model`` object of a manifest.
-        word: the spelling; taken as it is, without Unicode normalization.
+        word: the spelling, which is brought into the model's form of text first.
         lang: a code among ``model["languages"]``, or any code where that is null.
 
     Raises:
-        UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: as their names say.
+        UnknownLanguage, EmptyWord, InvalidWord, ForeignCharacter, WordTooLong: as their names say.
     """
     _check_language(model["languages"], lang)
     if not word.strip():
         raise EmptyWord(f"the word {word!r} is empty: give at least one letter")
     if any(unicodedata.category(character) in _CONTROL for character in word):
         raise InvalidWord(f"the word {_short(word)} holds a control character: give one word without tabs or line ends")
+    typed, word = word, _in_form(model["text"], word, lang)
+    if not word:
+        raise EmptyWord(f"the word {typed!r} is empty: give at least one letter")
     before, after = model["prompt"].split("{word}")
     before, after = before.replace("{lang}", lang), after.replace("{lang}", lang)
     try:
@@ -68,6 +72,22 @@ def _check_language(languages: list[str] | None, lang: str) -> None:
     else:
         hint = f"see the {len(languages)} that `g2p languages` lists"
     raise UnknownLanguage(f"unknown language '{lang}': {hint}")
+
+
+def _in_form(text: Mapping[str, Any] | None, word: str, lang: str) -> str:
+    """The word in the form of text that the model was trained on, if its language's alphabet has all of it."""
+    if text is None:
+        return word
+    own = text["languages"].get(lang, {"case": text["case"], "pairs": {}, "alphabet": None})
+    switches = {name: text[name] for name in ("visible", "narrow", "strip")}
+    form = Form(nfc=text["form"] == "nfc", case=own["case"], pairs=text["pairs"] | own["pairs"], **switches)
+    written = in_form(form, word)
+    place = foreign(own["alphabet"], written)
+    if place is not None:
+        character = written[place]
+        named = f"{character!r} (U+{ord(character):04X}, {kind(character)})"
+        raise ForeignCharacter(f"{named} in {_short(word)} is not in the alphabet of {lang}")
+    return written
 
 
 def _short(word: str) -> str:

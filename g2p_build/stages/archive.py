@@ -4,9 +4,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TOOLS", "build"]
+from g2p_build.stages.protocol import Stage
 
-TOOLS: tuple[str, ...] = ()
+__all__ = ["STAGE", "build"]
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
@@ -24,3 +24,6 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
             member.mode = 0o644
             with path.open("rb") as file:
                 archive.addfile(member, file)
+
+
+STAGE = Stage(build)

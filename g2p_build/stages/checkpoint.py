@@ -6,34 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from g2p_build.checkpoints.files import EMBEDDED, local_files
+from g2p_build.checkpoints.files import local_files
 from g2p_build.models.architecture import to_json
+from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
-__all__ = ["ARCHITECTURE", "SHOWS_PROGRESS", "TOOLS", "WEIGHTS", "build", "memory", "source_files"]
-
-TOOLS = ("torch", "safetensors")
-
-SHOWS_PROGRESS = True
+__all__ = ["ARCHITECTURE", "STAGE", "WEIGHTS", "build", "memory", "source_files"]
 
 ARCHITECTURE = "architecture.json"
 WEIGHTS = "model.safetensors"
 
 
-def source_files(params: Mapping[str, Any]) -> dict[str, Path]:
-    """The local files that this stage will read: name in the checkpoint → path. None for `hub` and `random`.
-
-    Args:
-        params: `source`, and `path` where the source is "path".
+def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
+    """A folder's files that are a checkpoint: name → path. None where there is no folder (`hub`, `random`).
 
     Raises:
         BuildError: the folder does not hold a checkpoint.
     """
-    if params["source"] == "embedded":
-        return local_files(EMBEDDED)
-    if params["source"] == "path":
-        return local_files(Path(params["path"]))
-    return {}
+    return {name: path for folder in folders for name, path in local_files(folder).items()}
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
@@ -53,7 +43,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes `architecture.json` and `model.safetensors` (float32, transformers' names, sorted, the embedding once).
 
     Args:
-        params: `source` ("embedded", "path", "hub" or "random"); `repo` and `revision` for the hub; `shape` (fields
+        params: `source` ("path", "hub" or "random"); `repo` and `revision` for the hub; `shape` (fields
             as in transformers' T5Config) and `seed` for random weights.
         inputs: what `source_files` gave.
         out: an empty folder.
@@ -76,3 +66,6 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         architecture, state = read_checkpoint(inputs)
     (out / ARCHITECTURE).write_bytes(canonical_json(to_json(architecture)))
     save_file(dict(sorted(state.items())), out / WEIGHTS, metadata={"format": "pt"})
+
+
+STAGE = Stage(build, tools=("torch", "safetensors"), memory=memory, source_files=source_files, shows_progress=True)

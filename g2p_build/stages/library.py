@@ -1,71 +1,93 @@
-"""Stage: Relax module → object code for the target."""
+"""Stage: object code → what an app links, loads or builds: a plain C library, or the makings of one."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
+from g2p_build.compiler.objects import check
+from g2p_build.native.files import VARIANT, WEB, shared_name, source_files
+from g2p_build.native.kit import kit
+from g2p_build.native.tables import variant_sources
+from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
-__all__ = ["TOOLS", "build", "memory"]
-
-TOOLS = ("apache-tvm", "apache-tvm-ffi", "ziglang")
+__all__ = ["STAGE", "build", "exported", "memory"]
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-    """Bytes that a run and its linker take at most beyond the worker's own: they grow with the module."""
-    return 200_000_000 + 60 * inputs["program.json"].stat().st_size
+    """Bytes that compiling and linking take at most beyond the worker's own."""
+    return 300_000_000
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes the kernels and what calls them, and `functions.json`: the functions with the workspace that each needs.
+    """Writes a library with its header and a report of sizes, or a kit for an app's own tools.
 
-    For a standalone library that is `kernels.o` and `program.c`, which the stage `link` makes a library of. For the
-    virtual machine it is `model.so` with the runtime library that it needs, or `lib0.o` and `devc.o`.
+    A library is a shared and a static one, or a WebAssembly module with an ES module. `inspection.json` says how far
+    the code was looked at.
 
     Args:
-        params: the target's `kind`, `triple`, `cpu`, `features`, `link`; for the virtual machine `library` (`shared`,
-            `objects`).
-        inputs: `program.json`, `functions.json`.
+        params: `name` (the library's), `description` (the input that is the manifest's `model`), and the target's
+            `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`).
+        inputs: `kernels.o`, `program.inc`, `functions.json`, `model.inc`, the description, and the core's and the
+            family's C files.
         out: an empty folder.
 
     Raises:
-        BuildError: the compiler does not know the target.
+        BuildError: zig refuses what it is given, or the kernels are not what they should be.
     """
-    import tvm
-
-    from g2p_build.compiler.emit_c import emit
-    from g2p_build.compiler.pipeline import kernels_object, lowered, target_of, vm_objects
-    from g2p_build.compiler.workspace import workspace_bytes
-
-    module = tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
-    functions = json.loads(inputs["functions.json"].read_bytes())
-    target = target_of(params)
-    planned = lowered(module, target, params["link"], "plan")
-    for function in functions:
-        function["workspace_bytes"] = workspace_bytes(planned[function["name"]])
-    (out / "functions.json").write_bytes(canonical_json(functions) + b"\n")
-    if params["link"] == "standalone":
-        (out / "program.c").write_text(emit(planned, functions), encoding="utf-8")
-        kernels_object(planned, target, out / "kernels.o")
-    else:
-        _link_vm(vm_objects(planned, target, out), params, out)
-
-
-def _link_vm(objects: list[Path], params: Mapping[str, Any], out: Path) -> None:
-    import tvm
-
-    from g2p_build.compiler.link import link_shared
-
-    if params["library"] == "objects":
+    inspected = check(inputs["kernels.o"].read_bytes(), params["triple"])
+    inspection = asdict(inspected) | {"linked": params["package"] != "objects", "undefined": list(inspected.undefined)}
+    (out / "inspection.json").write_bytes(canonical_json(inspection) + b"\n")
+    name, header = params["name"], f"{params['name']}.h"
+    sources = _sources(params, inputs)
+    objects = out / "objects"
+    objects.mkdir()
+    shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
+    if params["package"] == "objects":
+        kit(name, sources, objects / "kernels.o", params["triple"], out)
         return
-    link_shared(objects, params["triple"], out / "model.so")
-    for path in objects:
-        path.unlink()
-    shutil.copyfile(_runtime_library(Path(tvm.__file__).parent), out / "libtvm_runtime.so")
+    compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
+    exports = exported(inputs[header], name)
+    if params["package"] == "module":
+        library = out / f"{name}.wasm"
+        link_wasm(compiled, [*exports, "malloc", "free"], params["triple"], library)
+        for file in source_files((WEB,)):
+            if not file.endswith(".c"):
+                shutil.copyfile(inputs[file], out / file)
+    else:
+        library = out / shared_name(name, params["triple"])
+        (out / VARIANT).write_text(str(sources[VARIANT]), encoding="utf-8")
+        link_shared(compiled, params["triple"], library, [*exports, *exported(out / VARIANT, name)])
+        static_library(compiled, out / f"lib{name}.a")
+    shutil.copyfile(inputs[header], out / header)
+    (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
 
 
-def _runtime_library(package: Path) -> Path:
-    [found] = sorted(package.glob("lib/libtvm_runtime.so")) or sorted(package.glob("lib/libtvm_runtime.dylib"))
-    return found
+def _sources(params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, str | Path]:
+    """The C files that make a library, by name: where each is, or its text."""
+    files = {file: path for file, path in inputs.items() if file.endswith((".c", ".h", ".inc"))}
+    parts = {file: path.read_text(encoding="utf-8") for file, path in inputs.items() if file.endswith(".inc")}
+    model = json.loads(inputs[params["description"]].read_bytes())
+    functions = json.loads(inputs["functions.json"].read_bytes())
+    return files | variant_sources(params["name"], model, functions, params, parts)
+
+
+def exported(header: Path, name: str) -> list[str]:
+    """The functions that a header declares, of the library of a name."""
+    declared = rf"^{name.upper()}_API [^;(]*?({name}_\w+)\("
+    return sorted(set(re.findall(declared, header.read_text(encoding="utf-8"), re.MULTILINE)))
+
+
+def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
+    """Bytes of the stripped object files that the library is linked from, and of itself."""
+    sizes = {path.stem: path.stat().st_size for path in objects}
+    kernels, tables = sizes.pop("kernels"), sizes.pop("variant") + sizes.pop("default")
+    return {"core": sum(sizes.values()), "kernels": kernels, "library": library.stat().st_size, "tables": tables}
+
+
+STAGE = Stage(build, tools=("ziglang",), memory=memory, source_files=source_files)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.errors import BuildError
-from g2p_build.runtime import manifest as contract
+from g2p_build.runtime import manifest as manifests
 from g2p_build.runtime.errors import G2PError
+from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
-__all__ = ["TOOLS", "build"]
+__all__ = ["STAGE", "build"]
 
 TOOLS: tuple[str, ...] = ("apache-tvm", "apache-tvm-ffi", "torch", "ziglang")
 
@@ -22,36 +23,36 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes `manifest.json`, before anything was verified.
 
     Args:
-        params: `name`, `variant`, `target`, `checkpoint`, `files` of the library (plain JSON) and `weights_name`.
-        inputs: `library.tar`, `weights.tar`, `functions.json`, `tokenizer.json`, the checkpoint's `model.safetensors`
-            for its digest; for a standalone library `proof.json`.
+        params: `family`, `name`, `variant`, `target`, `checkpoint`, `files` (plain JSON) and `weights_name`.
+        inputs: `library.tar`, `weights.tar`, `functions.json`, `model.json` (the family's section), `checkpoint` (for
+            its digest); for a standalone library `inspection.json`.
         out: an empty folder.
 
     Raises:
         BuildError: what was built does not fit the manifest's schema.
     """
     manifest = {
-        "schema_version": contract.SCHEMA_VERSION,
-        "family": "g2p",
+        "schema_version": manifests.SCHEMA_VERSION,
+        "family": params["family"],
         "name": params["name"],
         "variant": params["variant"],
         "archives": {
             "library": _archive(params["name"], inputs["library.tar"]),
             "weights": _archive(params["weights_name"], inputs["weights.tar"]),
         },
-        "files": params["files"] | {"weights": "weights.safetensors", "tokenizer": "tokenizer.json"},
-        "model": json.loads(inputs["tokenizer.json"].read_text(encoding="utf-8")),
+        "files": params["files"],
+        "model": json.loads(inputs["model.json"].read_text(encoding="utf-8")),
         "functions": json.loads(inputs["functions.json"].read_text(encoding="utf-8")),
         "target": params["target"] | {"device_type": DEVICE_CPU},
         "toolchain": {name: importlib.metadata.version(name) for name in TOOLS},
-        "checkpoint": params["checkpoint"] | {"digest": _sha256(inputs["model.safetensors"])},
+        "checkpoint": params["checkpoint"] | {"digest": _sha256(inputs["checkpoint"])},
         "verification": None,
     }
-    if "proof.json" in inputs:
-        manifest["proof"] = json.loads(inputs["proof.json"].read_bytes())
-    manifest["digest"] = contract.digest(manifest)
+    if "inspection.json" in inputs:
+        manifest["inspection"] = json.loads(inputs["inspection.json"].read_bytes())
+    manifest["digest"] = manifests.digest(manifest)
     try:
-        contract.validate(manifest)
+        manifests.validate(manifest)
     except G2PError as error:
         raise BuildError(f"what was built makes no manifest: {error}") from None
     (out / "manifest.json").write_bytes(canonical_json(manifest) + b"\n")
@@ -65,3 +66,6 @@ def _archive(name: str, path: Path) -> dict[str, Any]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+STAGE = Stage(build, tools=TOOLS)

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
-__all__ = ["TOOLS", "build", "memory"]
-
-TOOLS = ("apache-tvm", "apache-tvm-ffi", "torch")
+__all__ = ["STAGE", "build", "memory"]
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
@@ -37,9 +36,12 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     arch = architecture.from_json(json.loads(inputs["architecture.json"].read_text(encoding="utf-8")))
     lens = params["max_lens"]
     # A standalone library's functions take inputs of any length.
-    buckets = [lens["input"]] if params["link"] == "standalone" else input_buckets(lens["input"])
+    buckets = [lens["input"]] if params["engine"] == "standalone" else input_buckets(lens["input"])
     module, functions = export(
         programs(arch, params["batch"], buckets, lens["output"], params["dtype"], params["kv_cache"])
     )
     (out / "program.json").write_text(tvm.ir.save_json(module), encoding="utf-8")
     (out / "functions.json").write_bytes(canonical_json(functions) + b"\n")
+
+
+STAGE = Stage(build, tools=("apache-tvm", "apache-tvm-ffi", "torch"), memory=memory)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ALIGNMENT", "TOOLS", "build", "memory", "save_aligned"]
+from g2p_build.stages.protocol import Stage
 
-TOOLS = ("safetensors", "torch")
+__all__ = ["ALIGNMENT", "STAGE", "build", "memory", "save_aligned"]
 
 ALIGNMENT = 64  # bytes: what kernels assume of a tensor's address, and a cache line
 
@@ -74,3 +74,6 @@ def save_aligned(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         file.writelines(parts)
+
+
+STAGE = Stage(build, tools=("safetensors", "torch"), memory=memory)

@@ -33,24 +33,24 @@ def key_of(components: Mapping[str, Any]) -> str:
     return digest_of(components)
 
 
-def path_of(root: Path, key: str) -> Path:
+def path_of(cache: Path, key: str) -> Path:
     """Where the entry of a key lies, whether or not it is there."""
-    return root / "actions" / key[:2] / f"{key}.json"
+    return cache / "actions" / key[:2] / f"{key}.json"
 
 
-def find(root: Path, key: str) -> Action | None:
+def find(cache: Path, key: str) -> Action | None:
     """The action with this key, or None where there is no entry, the entry is damaged, or one of its blobs is gone."""
-    action = read(root, key)
-    if action is None or not all(blobs.find(root, digest) for digest in action.outputs.values()):
+    action = read(cache, key)
+    if action is None or not all(blobs.find(cache, digest) for digest in action.outputs.values()):
         return None
-    _note_use(path_of(root, key))
+    _note_use(path_of(cache, key))
     return action
 
 
-def read(root: Path, key: str) -> Action | None:
+def read(cache: Path, key: str) -> Action | None:
     """The action with this key, or None where there is no entry or the entry is damaged. Its blobs may be gone."""
     try:
-        entry = json.loads(path_of(root, key).read_bytes())
+        entry = json.loads(path_of(cache, key).read_bytes())
         check = entry.pop("digest")
         action = Action(entry["components"], entry["outputs"], entry["seconds"])
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
@@ -58,7 +58,7 @@ def read(root: Path, key: str) -> Action | None:
     return action if check == digest_of(entry) and key_of(action.components) == key else None
 
 
-def record(root: Path, action: Action) -> None:
+def record(cache: Path, action: Action) -> None:
     """Writes an action's entry, once all of its blobs are in the store.
 
     Raises:
@@ -67,7 +67,7 @@ def record(root: Path, action: Action) -> None:
     entry = {"components": action.components, "outputs": action.outputs, "seconds": action.seconds}
     key = key_of(action.components)
     data = canonical_json(entry | {"digest": digest_of(entry)}) + b"\n"
-    write_atomically(no_folder(path_of(root, key)), data, scratch(root) / f"{key}.json")
+    write_atomically(no_folder(path_of(cache, key)), data, scratch(cache) / f"{key}.json")
 
 
 def _note_use(path: Path) -> None:

@@ -8,31 +8,31 @@ from g2p_build.store.files import no_folder
 __all__ = ["find", "path_of", "put"]
 
 
-def path_of(root: Path, digest: str) -> Path:
+def path_of(cache: Path, digest: str) -> Path:
     """Where the blob of a digest lies, whether or not it is there."""
-    return root / "blobs" / digest[:2] / digest
+    return cache / "blobs" / digest[:2] / digest
 
 
-def find(root: Path, digest: str) -> Path | None:
+def find(cache: Path, digest: str) -> Path | None:
     """The blob's file, or None where it is absent or its bytes no longer match its digest."""
-    path = path_of(root, digest)
+    path = path_of(cache, digest)
     try:
-        return path if path.is_file() and file_digest(root, path) == digest else None
+        return path if path.is_file() and file_digest(cache, path) == digest else None
     except OSError:
         return None
 
 
-def put(root: Path, file: Path) -> str:
+def put(cache: Path, file: Path) -> str:
     """Moves a finished file (on the cache's own file system) into the store and returns its digest.
 
     Raises:
         OSError: the store cannot be written.
     """
-    digest = file_digest(root, file)
-    if find(root, digest):
+    digest = file_digest(cache, file)
+    if find(cache, digest):
         file.unlink()
         return digest
-    path = path_of(root, digest)
+    path = path_of(cache, digest)
     path.parent.mkdir(parents=True, exist_ok=True)
     file.chmod(0o444)
     file.replace(no_folder(path))

@@ -41,11 +41,11 @@ class _Entry:
 
 
 @os_errors_explained()
-def find(root: Path, keep: float, most: int | None = None) -> Garbage:
+def find(cache: Path, keep: float, most: int | None = None) -> Garbage:
     """Looks for what nobody needs; changes nothing.
 
     Args:
-        root: the cache's folder.
+        cache: the cache's folder.
         keep: an action that was made or found current within so many seconds is kept.
         most: bytes that the cache may have; more goes, of what no manifest needs. None: any.
 
@@ -53,11 +53,11 @@ def find(root: Path, keep: float, most: int | None = None) -> Garbage:
         BuildError: the cache cannot be read. One line.
     """
     oldest = time.time() - keep
-    files = {folder: _sizes(root / folder) for folder in FOLDERS}
-    files["other"] = {path: path.stat().st_size for path in root.glob("*") if path.is_file()}  # never removed
+    files = {folder: _sizes(cache / folder) for folder in FOLDERS}
+    files["other"] = {path: path.stat().st_size for path in cache.glob("*") if path.is_file()}  # never removed
     sizes = {path: size for found in files.values() for path, size in found.items()}
-    entries = [entry for path in files["actions"] if (entry := _entry(root, path, sizes))]
-    wanted = trees.needed(root)
+    entries = [entry for path in files["actions"] if (entry := _entry(cache, path, sizes))]
+    wanted = trees.needed(cache)
     needed = [entry for entry in entries if entry.key in wanted]
     kept = needed + [entry for entry in entries if entry.key not in wanted and entry.used >= oldest]
     # No build runs while we remove: locks are nobody's, and a log without an action is of a failure.
@@ -72,13 +72,13 @@ def find(root: Path, keep: float, most: int | None = None) -> Garbage:
 
 
 @os_errors_explained()
-def remove(root: Path, keep: float, most: int | None = None) -> Garbage:
+def remove(cache: Path, keep: float, most: int | None = None) -> Garbage:
     """Finds what nobody needs and removes it, while nobody else uses the cache.
 
     Killed at any moment it leaves a valid cache, and what is left to remove to the next time.
 
     Args:
-        root, keep, most: as `find`.
+        cache, keep, most: as `find`.
 
     Returns:
         What was removed.
@@ -86,14 +86,14 @@ def remove(root: Path, keep: float, most: int | None = None) -> Garbage:
     Raises:
         BuildError: somebody is using the cache, or it cannot be written. One line.
     """
-    with in_use.alone(root):
-        garbage = find(root, keep, most)
+    with in_use.alone(cache):
+        garbage = find(cache, keep, most)
         for folder in FOLDERS:
             for path in garbage.files[folder]:
                 if path in garbage.gone:
                     path.unlink(missing_ok=True)
         for part in ("actions", "blobs"):
-            for path in (root / part).glob("*"):
+            for path in (cache / part).glob("*"):
                 if path.is_dir() and not any(path.iterdir()):
                     path.rmdir()
     return garbage
@@ -112,17 +112,17 @@ def _fitting(recent: Iterable[_Entry], there: frozenset[Path], room: int, sizes:
     return kept
 
 
-def _entry(root: Path, path: Path, sizes: Mapping[Path, int]) -> _Entry | None:
+def _entry(cache: Path, path: Path, sizes: Mapping[Path, int]) -> _Entry | None:
     """An action's entry, or None where it is damaged or one of its blobs is gone: it is of no use to any build."""
     key = path.stem
-    action = actions.read(root, key) if path == actions.path_of(root, key) else None
+    action = actions.read(cache, key) if path == actions.path_of(cache, key) else None
     if action is None:
         return None
-    own = {path, root / "logs" / f"{key}.log"} & sizes.keys()
-    made = {blobs.path_of(root, digest) for digest in action.outputs.values()}
+    own = {path, cache / "logs" / f"{key}.log"} & sizes.keys()
+    made = {blobs.path_of(cache, digest) for digest in action.outputs.values()}
     if not made <= sizes.keys():
         return None
-    sources = {root / "sources" / f"{action.components['source']}.json"} & sizes.keys()
+    sources = {cache / "sources" / f"{action.components['source']}.json"} & sizes.keys()
     return _Entry(key, path.stat().st_mtime, frozenset(own), frozenset(made | sources))
 
 

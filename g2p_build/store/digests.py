@@ -24,34 +24,34 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def file_digest(root: Path, path: Path) -> str:
+def file_digest(cache: Path, path: Path) -> str:
     """SHA-256 (hex) of a file's bytes; the file is read only if its `stat` differs from when it was last read.
 
     Args:
-        root: the cache's folder, where digests are remembered.
+        cache: the cache's folder, where digests are remembered.
         path: the file.
 
     Raises:
         OSError: the file cannot be read.
     """
-    value = remember(root, path, "sha256", _sha256)
+    value = remember(cache, path, "sha256", _sha256)
     assert isinstance(value, str)
     return value
 
 
-def remember(root: Path, path: Path, kind: str, compute: Callable[[Path], Any]) -> Any:
+def remember(cache: Path, path: Path, kind: str, compute: Callable[[Path], Any]) -> Any:
     """What `compute` says of a file's contents, computed again only when the file's `stat` has changed.
 
     Size, times of the last change of contents and of the inode (ns), and the inode's number are compared: putting an
     old time stamp back on changed contents does not deceive it.
 
     Args:
-        root: the cache's folder.
+        cache: the cache's folder.
         path: the file.
         kind: names what is computed, and its version.
         compute: from the path to plain JSON data.
     """
-    entries = _load(root)
+    entries = _load(cache)
     name = f"{kind}:{path.absolute()}"
     now = _stat(path)
     found = entries.get(name)
@@ -61,41 +61,41 @@ def remember(root: Path, path: Path, kind: str, compute: Callable[[Path], Any]) 
     started = time.time_ns()
     if _stat(path) == now and max(now[1], now[2]) < started - RACY_NS:
         entries[name] = [list(now), value]
-        _changed.add((root, name))
+        _changed.add((cache, name))
     return value
 
 
-def save(root: Path) -> None:
+def save(cache: Path) -> None:
     """Writes what was learnt since the last call; a cache that cannot be written is left as it is."""
-    mine = {name for where, name in _changed if where == root}
+    mine = {name for where, name in _changed if where == cache}
     if not mine:
         return
-    merged = _read(root)
-    merged.update({name: _load(root)[name] for name in mine})
+    merged = _read(cache)
+    merged.update({name: _load(cache)[name] for name in mine})
     merged = {name: entry for name, entry in merged.items() if Path(name.partition(":")[2]).exists()}
     entries = canonical_json(merged)
     try:
         # Its own digest comes first: a flipped bit in here would otherwise be believed.
         data = hashlib.sha256(entries).hexdigest().encode() + b"\n" + entries
-        write_atomically(no_folder(root / "stats.json"), data, scratch(root) / "stats.json")
+        write_atomically(no_folder(cache / "stats.json"), data, scratch(cache) / "stats.json")
     except OSError:
         return
-    _changed.difference_update({(root, name) for name in mine})
+    _changed.difference_update({(cache, name) for name in mine})
 
 
 _loaded: dict[Path, dict[str, Any]] = {}
 _changed: set[tuple[Path, str]] = set()
 
 
-def _load(root: Path) -> dict[str, Any]:
-    if root not in _loaded:
-        _loaded[root] = _read(root)
-    return _loaded[root]
+def _load(cache: Path) -> dict[str, Any]:
+    if cache not in _loaded:
+        _loaded[cache] = _read(cache)
+    return _loaded[cache]
 
 
-def _read(root: Path) -> dict[str, Any]:
+def _read(cache: Path) -> dict[str, Any]:
     try:
-        check, _, data = (root / "stats.json").read_bytes().partition(b"\n")
+        check, _, data = (cache / "stats.json").read_bytes().partition(b"\n")
         if check != hashlib.sha256(data).hexdigest().encode():
             return {}
         entries: dict[str, Any] = json.loads(data)

@@ -16,17 +16,17 @@ NAME = "in-use.lock"
 _held: dict[Path, IO[Any]] = {}  # until the process ends, however it ends: the operating system lets go of it then
 
 
-def share(root: Path) -> None:
+def share(cache: Path) -> None:
     """Keeps everything in the cache from being removed for as long as this process lives; waits for a gc to end.
 
     Of a cache that cannot be written nothing can be removed either, so it is used without a lock.
 
     Args:
-        root: the cache's folder.
+        cache: the cache's folder.
     """
-    if root in _held:
+    if cache in _held:
         return
-    file = _opened(root)
+    file = _opened(cache)
     if file is None:
         return
     try:
@@ -34,36 +34,36 @@ def share(root: Path) -> None:
     except BlockingIOError:
         print("`doit gc` is removing from the cache; waiting", file=sys.stderr, flush=True)
         fcntl.flock(file, fcntl.LOCK_SH)
-    _held[root] = file
+    _held[cache] = file
 
 
 @contextmanager
-def alone(root: Path) -> Iterator[None]:
+def alone(cache: Path) -> Iterator[None]:
     """The cache to ourselves: nobody is using it, and whoever starts to waits.
 
     Raises:
         BuildError: somebody is using it, or the cache cannot be written.
     """
-    file = _held.get(root) or _opened(root)
+    file = _held.get(cache) or _opened(cache)
     if file is None:
-        raise BuildError(f"the cache {root} cannot be written: make it writable, or name another (G2P_BUILD_CACHE)")
-    shared = root in _held
+        raise BuildError(f"the cache {cache} cannot be written: make it writable, or name another (G2P_BUILD_CACHE)")
+    shared = cache in _held
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         if shared:  # the attempt let go of it
             fcntl.flock(file, fcntl.LOCK_SH)
-        raise BuildError(f"a build is using the cache {root}: try again when it has ended") from None
+        raise BuildError(f"a build is using the cache {cache}: try again when it has ended") from None
     try:
         yield
     finally:
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_UN)
 
 
-def _opened(root: Path) -> IO[Any] | None:
-    path = root / NAME
+def _opened(cache: Path) -> IO[Any] | None:
+    path = cache / NAME
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
         return path.open("ab")
     except OSError:
         try:

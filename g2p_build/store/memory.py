@@ -37,13 +37,13 @@ def limit() -> int:
 
 
 @contextmanager
-def reserved(root: Path, need: int, waiting: Callable[[], None]) -> Iterator[None]:
+def reserved(cache: Path, need: int, waiting: Callable[[], None]) -> Iterator[None]:
     """Holds so much memory for as long as the context lasts, once there is room for it.
 
     What a process holds is written in its scratch folder, and counts for as long as the process lives.
 
     Args:
-        root: the cache's folder; builds that share it share the limit.
+        cache: the cache's folder; builds that share it share the limit.
         need: bytes.
         waiting: called once, if others must end first.
 
@@ -55,11 +55,11 @@ def reserved(root: Path, need: int, waiting: Callable[[], None]) -> Iterator[Non
     if need > most:
         has, wants = f"{most / 1e9:.1f}", f"{need / 1e9:.1f}"
         raise BuildError(f"needs {wants} GB of memory, and may have {has}: set G2P_BUILD_MEMORY")
-    mine = scratch(root) / f"memory-{threading.get_ident()}"
-    lock = root / "locks" / "memory.lock"
+    mine = scratch(cache) / f"memory-{threading.get_ident()}"
+    lock = cache / "locks" / "memory.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     told = False
-    while not _took(root, lock, mine, need, most):
+    while not _took(cache, lock, mine, need, most):
         if not told:
             waiting()
             told = True
@@ -70,11 +70,11 @@ def reserved(root: Path, need: int, waiting: Callable[[], None]) -> Iterator[Non
         mine.unlink(missing_ok=True)
 
 
-def _took(root: Path, lock: Path, mine: Path, need: int, most: int) -> bool:
+def _took(cache: Path, lock: Path, mine: Path, need: int, most: int) -> bool:
     with FileLock(lock):
-        sweep(root)  # the dead hold nothing
+        sweep(cache)  # the dead hold nothing
         held = 0
-        for path in (root.absolute() / "tmp").glob("*/memory-*"):
+        for path in (cache.absolute() / "tmp").glob("*/memory-*"):
             try:
                 held += int(path.read_bytes() or 0)
             except FileNotFoundError:  # let go of just now

@@ -17,7 +17,7 @@ _making = threading.Lock()
 _over: set[int] = set()  # processes that have removed theirs
 
 
-def scratch(root: Path) -> Path:
+def scratch(cache: Path) -> Path:
     """This process's own folder in the cache, made on first use and removed at exit.
 
     A lock beside it says that its owner lives. The operating system lets go of the lock when the owner dies, so the
@@ -26,13 +26,13 @@ def scratch(root: Path) -> Path:
     Raises:
         OSError: the cache cannot be written, or the process is ending and this is a thread that has not noticed.
     """
-    root = root.absolute()
-    name = (root, os.getpid())  # a forked child is another process
+    cache = cache.absolute()
+    name = (cache, os.getpid())  # a forked child is another process
     with _making:
         if os.getpid() in _over:
             raise InterruptedError(errno.EINTR, "the build is ending")
         if name not in _mine:
-            folder = root / "tmp" / f"{os.getpid()}-{secrets.token_hex(4)}"
+            folder = cache / "tmp" / f"{os.getpid()}-{secrets.token_hex(4)}"
             folder.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder.with_suffix(".lock"), thread_local=False)
             lock.acquire()
@@ -41,10 +41,10 @@ def scratch(root: Path) -> Path:
     return _mine[name][0]
 
 
-def sweep(root: Path) -> None:
+def sweep(cache: Path) -> None:
     """Removes what processes that no longer live left behind; a cache that cannot be written is left as it is."""
     mine = {lock.lock_file for _, lock in _mine.values()}
-    for name in sorted((root.absolute() / "tmp").glob("*.lock")):
+    for name in sorted((cache.absolute() / "tmp").glob("*.lock")):
         if str(name) in mine:
             continue
         lock = FileLock(name)
@@ -68,14 +68,14 @@ def _removed(folder: Path) -> bool:
 def _remove_mine() -> None:
     with _making:
         _over.add(os.getpid())
-    for root, owner in list(_mine):
-        folder, lock = _mine.pop((root, owner))
+    for cache, owner in list(_mine):
+        folder, lock = _mine.pop((cache, owner))
         if owner == os.getpid():
             if not _removed(folder):
                 continue  # the next command sweeps it, for which the lock has to stay
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
-            sweep(root)
+            sweep(cache)
 
 
 # At import, so that it comes after whatever is registered later and may still want to write.

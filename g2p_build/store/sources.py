@@ -2,35 +2,39 @@
 
 import ast
 import hashlib
+import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from g2p_build.errors import BuildError
 from g2p_build.store.digests import digest_of, remember
+from g2p_build.store.files import canonical_json, no_folder, write_atomically
+from g2p_build.store.scratch import scratch
 
-__all__ = ["source_digest", "source_files", "source_path"]
+__all__ = ["keep_sources", "kept_sources", "source_digest", "source_files", "source_path"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def source_digest(root: Path, module: str, package: Path = PACKAGE) -> str:
+def source_digest(cache: Path, module: str, package: Path = PACKAGE) -> str:
     """SHA-256 (hex) over the syntax trees of a module and of everything it imports from this package.
 
     Comments, formatting and docstrings are not part of a syntax tree as taken here: changing them stales nothing.
 
     Args:
-        root: the cache's folder, where what was parsed is remembered.
-        module: dotted name inside the package (`g2p_build.stages.library`).
+        cache: the cache's folder, where what was parsed is remembered.
+        module: dotted name inside the package (`g2p_build.stages.code`).
         package: the package's folder.
 
     Raises:
         BuildError: one of the files is not Python.
     """
-    return digest_of(source_files(root, module, package))
+    return digest_of(source_files(cache, module, package))
 
 
-def source_files(root: Path, module: str, package: Path = PACKAGE) -> dict[str, str]:
+def source_files(cache: Path, module: str, package: Path = PACKAGE) -> dict[str, str]:
     """The files a module is made of (dotted name → digest of the syntax tree), itself included, imports followed."""
     found: dict[str, str] = {}
     todo = [module]
@@ -40,16 +44,47 @@ def source_files(root: Path, module: str, package: Path = PACKAGE) -> dict[str, 
         if name in found or path is None:
             continue
         # The kind holds the module's name because relative imports are resolved against it.
-        parsed = remember(root, path, f"syntax-1 {name}", partial(_parse, module=name, package=package.name))
+        parsed = remember(cache, path, f"syntax-1 {name}", partial(_parse, module=name, package=package.name))
         found[name] = parsed["digest"]
         todo += parsed["imports"]
     return dict(sorted(found.items()))
 
 
 def source_path(module: str, package: Path = PACKAGE) -> str:
-    """What a module's file is called inside the package: "stages/library.py", whether or not it is there."""
+    """What a module's file is called inside the package: "stages/code.py", whether or not it is there."""
     path = _file(module, package) or package.parent.joinpath(*module.split(".")).with_suffix(".py")
     return path.relative_to(package).as_posix()
+
+
+def keep_sources(cache: Path, digest: str, files: Mapping[str, str]) -> None:
+    """Keeps what a source digest was taken of, unless that is kept already.
+
+    Args:
+        cache: the cache's folder.
+        digest: of `files`; what differs (the source was edited meanwhile) is not kept.
+        files: module → digest of its syntax tree.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    path = _sources_path(cache, digest)
+    if digest_of(files) == digest and not path.is_file():
+        write_atomically(
+            no_folder(path), canonical_json({"files": files}) + b"\n", scratch(cache) / f"sources-{digest}"
+        )
+
+
+def kept_sources(cache: Path, digest: str) -> dict[str, str] | None:
+    """What a source digest was taken of (module → digest of its syntax tree), or None where that is not known."""
+    try:
+        files: dict[str, str] = json.loads(_sources_path(cache, digest).read_bytes())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return files if digest_of(files) == digest else None
+
+
+def _sources_path(cache: Path, digest: str) -> Path:
+    return cache / "sources" / f"{digest}.json"
 
 
 def _file(module: str, package: Path) -> Path | None:

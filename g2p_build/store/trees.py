@@ -1,7 +1,11 @@
-"""What the cache knows of the trees it is used from: where they are, and how each of their manifests was asked for."""
+"""What the cache knows of the trees it is used from: where they are, and what each was last built from.
+
+It decides nothing. A record that is damaged or missing is no error: `doit why` then says less precisely what changed,
+and `doit gc` keeps a variant's actions only for as long as they are recent.
+"""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,9 @@ from filelock import FileLock
 from g2p_build.store.digests import digest_of
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
 from g2p_build.store.scratch import scratch
+from g2p_build.store.workspace import Workspace
 
-__all__ = ["Published", "lock", "needed", "note", "save", "variants"]
+__all__ = ["Published", "keys", "lock", "needed", "note_keys", "note_published", "published"]
 
 
 @dataclass(frozen=True)
@@ -23,78 +28,106 @@ class Published:
     keys: tuple[str, ...]  # of the actions that it needs, in the order of the graph
 
 
-_noted: dict[tuple[Path, Path], dict[str, Published]] = {}
-
-
-def lock(root: Path, tree: Path) -> FileLock:
-    """Held by whoever changes a tree's products.
+def lock(workspace: Workspace) -> FileLock:
+    """Held by whoever changes a tree's products or the record of them.
 
     Raises:
         OSError: the cache cannot be written.
     """
-    path = root / "locks" / f"tree-{_name(tree)}.lock"
+    path = workspace.cache / "locks" / f"tree-{_name(workspace.tree)}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(path)
 
 
-def note(root: Path, tree: Path, name: str, overrides: Sequence[str], keys: Iterable[str]) -> None:
-    """Remembers, until `save`, that a variant is published in a tree.
+def note_keys(workspace: Workspace, found: Mapping[str, str]) -> None:
+    """Remembers the keys of nodes that are up to date; a cache that cannot be written is left as it is.
 
     Args:
-        root: the cache's folder.
-        tree: the folder that holds `manifests/`.
-        name: the variant's.
-        overrides: the command line's, which described this variant and perhaps others.
-        keys: of the actions that it needs, in the order of the graph.
+        workspace: the tree that they were built for, and the cache.
+        found: node's name → key.
     """
-    _noted.setdefault((root, tree), {})[name] = Published(tuple(overrides), tuple(keys))
+    if not found.items() <= keys(workspace).items():
+        _write(workspace, found, {})
 
 
-def save(root: Path) -> None:
-    """Writes what was noted, if it is news; a cache that cannot be written is left as it is."""
-    for where, tree in [place for place in _noted if place[0] == root]:
-        noted = _noted.pop((where, tree))
-        if noted.items() <= variants(root, tree).items():
-            continue
-        path = _path(root, tree)
-        try:
-            with lock(root, tree):
-                there = variants(root, tree) | noted
-                there = {name: made for name, made in there.items() if _manifest(tree, name).exists()}
-                record = {"tree": str(tree.resolve()), "variants": {name: asdict(made) for name, made in there.items()}}
-                write_atomically(no_folder(path), canonical_json(record) + b"\n", scratch(root) / path.name)
-        except OSError:
-            return
+def note_published(workspace: Workspace, made: Mapping[str, Published]) -> None:
+    """Remembers how variants were published, by name; a cache that cannot be written is left as it is."""
+    if not made.items() <= published(workspace).items():
+        _write(workspace, {}, made)
 
 
-def variants(root: Path, tree: Path) -> dict[str, Published]:
+def keys(workspace: Workspace) -> dict[str, str]:
+    """The keys that the nodes of a tree had when they were last found or brought up to date: node's name → key."""
+    return _keys(_read(_path(workspace)))
+
+
+def published(workspace: Workspace) -> dict[str, Published]:
     """What is known of a tree's manifests, by variant; empty where nothing is."""
-    return _read(_path(root, tree))[1]
+    return _published(_read(_path(workspace)))
 
 
-def needed(root: Path) -> set[str]:
+def needed(cache: Path) -> set[str]:
     """The keys of all actions that a manifest needs which lies in a tree that is still there."""
-    keys: set[str] = set()
-    for path in (root / "trees").glob("*-variants.json"):
-        tree, variants = _read(path)
-        if tree is not None:
-            keys.update(key for name, made in variants.items() if _manifest(tree, name).exists() for key in made.keys)
-    return keys
+    found: set[str] = set()
+    for path in (cache / "trees").glob("*.json"):
+        record = _read(path)
+        tree = record.get("tree")
+        if isinstance(tree, str):
+            for name, made in _published(record).items():
+                if _manifest(Path(tree), name).exists():
+                    found.update(made.keys)
+    return found
 
 
-def _read(path: Path) -> tuple[Path | None, dict[str, Published]]:
+def _write(workspace: Workspace, found: Mapping[str, str], made: Mapping[str, Published]) -> None:
+    path = _path(workspace)
     try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
-        found = {
-            name: Published(tuple(made["overrides"]), tuple(made["keys"])) for name, made in record["variants"].items()
-        }
-        return Path(record["tree"]), found
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None, {}
+        with lock(workspace):
+            record = _read(path)
+            there = _published(record) | dict(made)
+            there = {name: made for name, made in there.items() if _manifest(workspace.tree, name).exists()}
+            record = {
+                "tree": str(workspace.tree.resolve()),
+                "keys": _keys(record) | dict(found),
+                "published": {name: asdict(made) for name, made in there.items()},
+            }
+            write_atomically(no_folder(path), canonical_json(record) + b"\n", scratch(workspace.cache) / path.name)
+    except OSError:
+        return
 
 
-def _path(root: Path, tree: Path) -> Path:
-    return root / "trees" / f"{_name(tree)}-variants.json"
+def _keys(record: Mapping[str, Any]) -> dict[str, str]:
+    found = record.get("keys")
+    return found if isinstance(found, dict) and _strings(found.values()) else {}
+
+
+def _published(record: Mapping[str, Any]) -> dict[str, Published]:
+    try:
+        return {name: _one(made["overrides"], made["keys"]) for name, made in record["published"].items()}
+    except (KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _one(overrides: Sequence[str], keys: Sequence[str]) -> Published:
+    if not _strings([*overrides, *keys]):
+        raise TypeError
+    return Published(tuple(overrides), tuple(keys))
+
+
+def _strings(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _path(workspace: Workspace) -> Path:
+    return workspace.cache / "trees" / f"{_name(workspace.tree)}.json"
 
 
 def _name(tree: Path) -> str:

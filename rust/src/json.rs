@@ -1,4 +1,6 @@
 //! JSON as manifests have it: objects, lists, strings, integers, booleans and null. Bounded in depth; strict.
+//!
+//! Our own rather than serde_json, which takes a key twice and takes floats: README.md has what each way costs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

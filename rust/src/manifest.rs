@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::json::{self, Value};
 use crate::{sha256, target};
 
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 const LARGEST: u64 = 1 << 26; // bytes of a manifest or an index
 
 /// What it takes to have the library that a manifest describes.
@@ -173,6 +173,9 @@ fn read_json(path: &Path) -> Result<Value, Error> {
             path,
             format!("schema version {version} is newer than {SCHEMA_VERSION}, the one this crate reads: update it"),
         )),
+        Some(version) if (1..SCHEMA_VERSION).contains(&version) => Err(invalid(format!(
+            "schema version {version} is older than {SCHEMA_VERSION}, the one this crate reads: build the variant again"
+        ))),
         _ => Err(invalid("not a manifest: it has no schema_version".to_owned())),
     }
 }
@@ -204,7 +207,7 @@ mod tests {
 
     /// A manifest that is whole, and its digest.
     fn manifest(name: &str) -> (String, String) {
-        let text = format!("{{\"name\":\"{name}\",\"schema_version\":1}}");
+        let text = format!("{{\"name\":\"{name}\",\"schema_version\":2}}");
         let digest = sha256::hex(text.as_bytes());
         (format!("{},\"digest\":\"{digest}\"}}", &text[..text.len() - 1]), digest)
     }
@@ -218,15 +221,15 @@ mod tests {
             let (text, digest) = manifest(name);
             fs::write(folder.join(format!("{name}.json")), text).unwrap();
             entries.push(format!(
-                "{{\"name\":\"{name}\",\"file\":\"{name}.json\",\"digest\":\"{digest}\",\"target\":{{\"library\":\
-                 \"shared\",\"link\":\"standalone\",\"triple\":\"{triple}\",\"features\":[]}}}}"
+                "{{\"name\":\"{name}\",\"file\":\"{name}.json\",\"digest\":\"{digest}\",\"target\":{{\"package\":\
+                 \"shared\",\"engine\":\"standalone\",\"triple\":\"{triple}\",\"features\":[]}}}}"
             ));
         }
         let index = folder.join("index.json");
         let entries = entries.join(",");
         fs::write(
             &index,
-            format!("{{\"schema_version\":1,\"default\":{default},\"manifests\":[{entries}]}}"),
+            format!("{{\"schema_version\":2,\"default\":{default},\"manifests\":[{entries}]}}"),
         )
         .unwrap();
         let found = choose(&index);

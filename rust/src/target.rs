@@ -11,15 +11,15 @@ pub(crate) fn check(target: &Value) -> Result<(), Error> {
     let unsupported = |what: String| Err(Error::new(ErrorKind::UnsupportedTarget, what));
     let field = |name| target.get(name).and_then(Value::text).unwrap_or_default();
     let name = field("name");
-    if field("library") != "shared" {
+    if field("package") != "shared" {
         return unsupported(format!(
-            "target '{name}' gives files for an app's own tools to link: load a manifest whose target.library is \
+            "target '{name}' gives files for an app's own tools to link: load a manifest whose target.package is \
              'shared', or link its library and take the feature `static`"
         ));
     }
-    if field("link") != "standalone" {
+    if field("engine") != "standalone" {
         return unsupported(format!(
-            "target '{name}' runs on TVM's virtual machine: build it with link: standalone"
+            "target '{name}' runs on TVM's virtual machine: build it with target.engine=standalone"
         ));
     }
     let host = host_triple();

@@ -121,7 +121,7 @@ fn manifests_that_were_changed() {
         (good.replace("\"digest\":", "\"another\":"), "no digest"),
         (good[..good.len() / 2].to_owned(), "not a readable JSON file"),
         ("[]".to_owned(), "no schema_version"),
-        ("{\"schema_version\": 1}".to_owned(), "no digest"),
+        ("{\"schema_version\": 2}".to_owned(), "no digest"),
         ("[".repeat(100_000), "deeper than 64 levels"),
         (String::new(), "not a readable JSON file"),
     ] {
@@ -131,7 +131,7 @@ fn manifests_that_were_changed() {
     }
     fs::write(
         &copy.manifest,
-        "{\"schema_version\": 2, \"what\": \"it holds is not ours to read\"}",
+        "{\"schema_version\": 3, \"what\": \"it holds is not ours to read\"}",
     )
     .unwrap();
     refused(&copy.manifest, ErrorKind::NewerManifest, "schema version 2 is newer");
@@ -186,7 +186,7 @@ fn manifests_that_are_whole_and_wrong() {
             "archives.weights.file",
         ),
         (
-            &["target", "library"],
+            &["target", "package"],
             text("objects"),
             ErrorKind::UnsupportedTarget,
             "an app's own tools",

@@ -70,7 +70,7 @@ def test_a_kernel_as_loops_as_llvm_and_as_assembly(program: Program, link: str) 
 
 
 def test_code_for_a_mach_o_target(program: Program) -> None:
-    iphone = {"kind": "llvm", "triple": "arm64-apple-ios", "cpu": "apple-a14", "link": "standalone"}
+    iphone = {"kind": "llvm", "triple": "arm64-apple-ios", "cpu": "apple-a14", "engine": "standalone"}
     code = text(*program, iphone, "asm", KERNEL)
     assert KERNEL in code.splitlines()[0] and "fmla" in code
 

@@ -54,7 +54,7 @@ def test_triples_that_cannot_be_linked_here_are_refused(tmp_path: Path, objects:
     with pytest.raises(BuildError, match=r"cannot link a library for 'arm64-apple-ios' here"):
         link_shared(objects, "arm64-apple-ios", tmp_path / "out.so")
     with pytest.raises(
-        BuildError, match=r"cannot link a library for 'x86_64-pc-windows-gnu' here .*: use target.library"
+        BuildError, match=r"cannot link a library for 'x86_64-pc-windows-gnu' here .*: use target.package"
     ):
         compile_c(SOURCES, "x86_64-pc-windows-gnu", tmp_path)
 

@@ -155,9 +155,9 @@ def other_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:
     return kernels.call(lambda: code.kernel("other_norm", [given, factor, result]), "norm", [rows, weight], [call.ty])
 
 
-def other_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str) -> Phases:
+def other_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str, symbols: str) -> Phases:
     """No more than the first two of a CPU's."""
-    cpu = cpu_phases(rewrites, target, engine)
+    cpu = cpu_phases(rewrites, target, engine, symbols)
     return {"other_lower": cpu["lower"], "plan": cpu["plan"]}
 
 

@@ -1,7 +1,7 @@
 /* Runs a fuzz target without a fuzzer: its seeds, then so many mutations of them, the same ones for the same number.
  *
- *   FLAGS="-std=c11 -g -O1 -fno-sanitize-recover=all -I g2p_build/native/core -I tests/core"
- *   PARTS="tests/core/made.c g2p_build/native/core/{error,json,memory,sha256,cpu,files,text,weights}.c"  (weights: for its own)
+ *   FLAGS="-std=c11 -g -O1 -fno-sanitize-recover=all -I g2p_build/native/core -I g2p_build/native/g2p -I tests/core"
+ *   PARTS="tests/core/made.c g2p_build/native/core/{error,json,memory,sha256,cpu,files,utf8,weights}.c g2p_build/native/g2p/text.c"  (weights: for its own)
  *   eval cc $FLAGS -fsanitize=address,undefined tests/core/fuzz_main.c tests/core/fuzz_weights.c $PARTS
  *   ./a.out 100000 1 tests/core/seeds/weights/plain
  *
@@ -28,10 +28,29 @@ static size_t below(size_t bound) { /* xorshift64* */
 }
 
 static size_t mutate(uint8_t *data, size_t size, const uint8_t *other, size_t other_size) {
-  static const char *const tokens[] = {"\"", "{", "}", "[", "]", ",", ":", "\\u0000", "\\ud800", "0", "-0", "1e9",
+  static const char *const tokens[] = {"\"",
+                                       "{",
+                                       "}",
+                                       "[",
+                                       "]",
+                                       ",",
+                                       ":",
+                                       "\\u0000",
+                                       "\\ud800",
+                                       "0",
+                                       "-0",
+                                       "1e9",
                                        "null",
-                                       "4294967296", "18446744073709551615", "340282366920938463463374607431768211456",
-                                       "\xff", "\xc3", "\xe2\x80\xa8", "\xf0\x90\x8d\x88", " ", "\n", "_padding."};
+                                       "4294967296",
+                                       "18446744073709551615",
+                                       "340282366920938463463374607431768211456",
+                                       "\xff",
+                                       "\xc3",
+                                       "\xe2\x80\xa8",
+                                       "\xf0\x90\x8d\x88",
+                                       " ",
+                                       "\n",
+                                       "_padding."};
   size_t at = below(size + 1), length = below(size - at + 1);
   switch (below(7)) {
     case 0: /* another byte */
@@ -63,8 +82,7 @@ static size_t mutate(uint8_t *data, size_t size, const uint8_t *other, size_t ot
       memcpy(data + at, other + from, length);
       return size;
     }
-    default: /* the end is gone; seldom, for much is lost with it */
-      return below(4) ? size : at;
+    default: /* the end is gone; seldom, for much is lost with it */ return below(4) ? size : at;
   }
 }
 

@@ -41,10 +41,10 @@ def manifest() -> dict[str, Any]:
     }
     model |= {"decoder_start_id": 0, "append_eos": True, "languages": ["fin", "ə"], "max_input_len": 8}
     target = {"name": "host", "kind": "llvm", "triple": "x86_64-linux-gnu", "cpu": "x86-64", "features": []}
-    files = {"library": ["l.so"], "header": "g2p.h", "weights": "w", "tokenizer": "t"}
+    files = {"library": ["l.so"], "header": "g2p.h", "notices": [], "weights": "w", "model": "t"}
     variant = {"checkpoint": "c", "target": "host", "batch": [1], "dtype": "float32", "kv_cache": False}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "family": "g2p",
         "name": "toy",
         "variant": variant | {"max_lens": {"input": 8, "output": 9}},
@@ -58,7 +58,7 @@ def manifest() -> dict[str, Any]:
             function | {"name": "encode", "role": "encode", "output_len": None},
             function | {"name": "decode", "role": "decode", "output_len": 9},
         ],
-        "target": target | {"device_type": 1, "link": "standalone", "library": "shared"},
+        "target": target | {"device_type": 1, "engine": "standalone", "package": "shared"},
         "toolchain": {"a tool": "1.0 \u2028"},
         "checkpoint": {"name": "c", "source": "embedded", "repo": None, "revision": None, "digest": SHA},
         "verification": None,
@@ -153,9 +153,10 @@ def put(value: Any, *path: str) -> Callable[[dict[str, Any]], None]:
 
 AT = ("archives", "weights")
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], int, str]] = {
-    "newer": (put(2, "schema_version"), NEWER_MANIFEST, "schema version 2 is newer than 1"),
-    "of the far future": (put(10**30, "schema_version"), NEWER_MANIFEST, "is newer than 1"),
-    "version 0": (put(0, "schema_version"), INVALID_MANIFEST, "schema_version 1"),
+    "newer": (put(3, "schema_version"), NEWER_MANIFEST, "schema version 3 is newer than 2"),
+    "older": (put(1, "schema_version"), INVALID_MANIFEST, "schema version 1 is older than 2"),
+    "of the far future": (put(10**30, "schema_version"), NEWER_MANIFEST, "is newer than 2"),
+    "version 0": (put(0, "schema_version"), INVALID_MANIFEST, "schema_version 2"),
     "version as text": (put("1", "schema_version"), INVALID_MANIFEST, "it has no schema_version"),
     "true": (put(True, "schema_version"), INVALID_MANIFEST, "it has no schema_version"),
     "no model": (lambda data: drop(data, "model"), INVALID_MANIFEST, "are wanted"),
@@ -201,7 +202,7 @@ def test_each_refusal_names_what_is_wrong(probe: Probe, folder: Path, what: str)
         (written(manifest() | {"digest": SHA}), "it was changed after it was built"),
         (written(manifest() | {"digest": None}), "it was changed after it was built"),
         (written(manifest()), "are wanted"),
-        (b'{"archives":{},"functions":[],"model":{},"schema_version":1,"digest":"x"}', "it was changed"),
+        (b'{"archives":{},"functions":[],"model":{},"schema_version":2,"digest":"x"}', "it was changed"),
     ],
 )
 def test_what_is_no_manifest_is_refused(probe: Probe, folder: Path, data: bytes, expected: str) -> None:

@@ -25,7 +25,7 @@ void read_words(const char *path, struct words *words);
 size_t below(uint64_t *state, size_t bound);
 
 struct counter {
-  size_t fail_at;           /* the allocation that gets nothing, from 1; 0: none */
+  size_t fail_at;                  /* the allocation that gets nothing, from 1; 0: none */
   size_t calls, live, bytes, peak; /* allocations so far; blocks and bytes that are not released; most bytes at once */
 };
 

@@ -1,6 +1,6 @@
 /* Any bytes as calls of the ABI, with toy.c's program: the results are those that are known, or a status.
  *
- * How to run it: ../core/fuzz_main.c. Sources: fuzz_abi.c, toy.c (with TOY_CACHELESS too), all of g2p_build/native/core. */
+ * How to run it: ../core/fuzz_main.c. Sources: fuzz_abi.c, toy.c (with TOY_CACHELESS too), all of g2p_build/native/{core,g2p}. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +28,8 @@ static void *allocate(void *user, size_t size, size_t alignment) {
   int32_t *left = user; /* allocations that still work; below 0: all */
   void *memory = NULL;
   int32_t before = __atomic_load_n(left, __ATOMIC_RELAXED);
-  while (before > 0 && !__atomic_compare_exchange_n(left, &before, before - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  while (before > 0 &&
+         !__atomic_compare_exchange_n(left, &before, before - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
   }
   if (before == 0 || size > 1 << 24 || posix_memalign(&memory, alignment, size)) return NULL;
   memset(memory, 0xa5, size);

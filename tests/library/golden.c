@@ -88,8 +88,11 @@ int main(int count, char **arguments) {
   size_t vocabulary = g2p_limits(model).vocabulary;
   for (size_t i = 0; i < words.count; i += step) {
     struct call call = {kept, order + i, vocabulary};
-    g2p_request request = {.size = sizeof request, .words = shuffled.texts + i, .count = step,
-                           .langs = shuffled.langs + i, .flags = G2P_LOGITS};
+    g2p_request request = {.size = sizeof request,
+                           .words = shuffled.texts + i,
+                           .count = step,
+                           .langs = shuffled.langs + i,
+                           .flags = G2P_LOGITS};
     if (g2p_stream(model, &request, keep, &call, &error)) check_failed(__FILE__, __LINE__, error.message);
     check_others(model, request, &call);
   }

@@ -12,7 +12,10 @@ import pytest
 from conftest import CACHED, ROOT, Tree, copy_tree
 
 HERE = Path(__file__).parent
-CORE = ROOT / "g2p_build" / "native" / "core"
+FOLDERS = tuple(ROOT / "g2p_build" / "native" / name for name in ("core", "g2p"))
+HEADER = FOLDERS[1] / "g2p.h"
+SOURCES = [path for folder in FOLDERS for path in sorted(folder.glob("*.c"))]
+INCLUDES = [f"-I{folder}" for folder in FOLDERS]
 WORDS = ROOT / "g2p_build" / "reference" / "golden" / "words.tsv"
 
 SANITIZERS = {
@@ -55,8 +58,8 @@ def _folder(built: Tree) -> Path:
 def _published(built: Tree) -> Tree:
     """The kits of its variants, in a tree of their own: what others find in `built` stays as it is."""
     tree = copy_tree(_folder(built) / "tree", built.cache)
-    tree.compiled("batch=[1,8]", "kv_cache=true,false", "target.library=objects")
-    tree.compiled("target.library=objects")
+    tree.compiled("batch=[1,8]", "kv_cache=true,false", "target.package=objects")
+    tree.compiled("target.package=objects")
     return tree
 
 

@@ -93,7 +93,10 @@ int main(int count, char **arguments) {
   CHECK(count == 5);
   bool system = strcmp(arguments[4], "system") == 0;
   read_words(arguments[2], &words);
-  g2p_request request = {.size = sizeof request, .words = words.texts, .count = WORDS, .langs = words.langs,
+  g2p_request request = {.size = sizeof request,
+                         .words = words.texts,
+                         .count = WORDS,
+                         .langs = words.langs,
                          .threads = (uint32_t)atoi(arguments[3])};
   CHECK(g2p_open(arguments[1], NULL, &model, &error) == G2P_OK);
   for (size_t i = 0; i < WORDS; i++)

@@ -50,7 +50,11 @@ static void call_once(g2p *model, size_t number, uint64_t *random) {
     langs[i] = words.langs[picked[i]];
   }
   __atomic_store_n(&flags[number], 0, __ATOMIC_RELAXED);
-  g2p_request request = {.size = sizeof request, .words = texts, .count = count, .langs = langs, .cancel = &flags[number],
+  g2p_request request = {.size = sizeof request,
+                         .words = texts,
+                         .count = count,
+                         .langs = langs,
+                         .cancel = &flags[number],
                          .threads = (uint32_t)below(random, 4)};
   g2p_status status;
   struct call call = {model, picked, 0, below(random, 3) ? 0 : 1 + below(random, MOST), below(random, 1024)};

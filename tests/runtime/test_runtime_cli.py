@@ -136,7 +136,7 @@ def test_info_and_languages(toy: Path, command: Command, edit: Callable[..., Non
         "language": "fin"
     }
     info = json.loads(command("info", "--json", "--manifest", str(toy)).stdout)
-    assert info["name"] == "toy-host-kv" and info["target"]["link"] == "vm"
+    assert info["name"] == "toy-host-kv" and info["target"]["engine"] == "vm"
     rows = dict(line.split("\t") for line in command("info", "--manifest", str(toy)).stdout.decode().splitlines())
     assert rows["max_lens.input"] == "40" and rows["languages"] == "eng-us fin vie-n" and rows["batch"] == "1 4 8"
 

@@ -170,7 +170,7 @@ WRONG_TARGETS: list[tuple[dict[str, Any], type[Exception], str]] = [
         errors.UnsupportedCPU,
         "built for z9, this CPU lacks no-such-feature",
     ),
-    ({"library": "objects", "triple": "arm64-apple-ios"}, errors.NotLinked, "object files for arm64-apple-ios"),
+    ({"package": "objects", "triple": "arm64-apple-ios"}, errors.NotLinked, "object files for arm64-apple-ios"),
 ]
 
 

@@ -37,7 +37,8 @@ def test_the_schemas_are_schemas_and_describe_themselves() -> None:
 
 def test_every_field_of_the_contract_is_described() -> None:
     schema = json.loads(manifest.MANIFEST_SCHEMA.read_text(encoding="utf-8"))
-    for part in (schema, schema["properties"]["model"], schema["properties"]["files"]):
+    g2p = json.loads(manifest.FAMILY_SCHEMAS["g2p"].read_text(encoding="utf-8"))
+    for part in (schema, g2p["properties"]["model"], schema["properties"]["files"]):
         for name, field in part["properties"].items():
             target = schema["$defs"][field["$ref"].split("/")[-1]] if "$ref" in field else field
             assert "description" in field or "description" in target, name
@@ -73,8 +74,9 @@ WRONG: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda d: d.pop("model"), "'model' is a required property"),
     (put("colour", value="red"), "colour"),
     (put("schema_version", value=0), "schema_version"),
+    (put("schema_version", value=1), "schema version 1 is older than 2"),
     (put("schema_version", value="1"), "schema_version"),
-    (put("family", value="tts"), "family"),
+    (put("family", value=""), "family"),
     (put("name", value="../x"), "name"),
     (put("archives", "library", "file", value="/etc/passwd"), "archives.library.file"),
     (put("archives", "library", "file", value=".hidden"), "archives.library.file"),
@@ -100,7 +102,7 @@ WRONG: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (put("functions", 0, "inputs", 0, "kind", value="gift"), "kind"),
     (put("functions", 2, "output_len", value=64), "64 output positions"),
     (put("target", "device_type", value=2), "device_type"),
-    (put("target", "library", value="static"), "target.library"),
+    (put("target", "package", value="static"), "target.package"),
 ]
 
 
@@ -120,9 +122,9 @@ def test_a_change_after_the_build_shows_in_the_digest(data: dict[str, Any]) -> N
 
 def test_a_newer_schema_is_said_to_be_newer_whatever_else_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "new.json"
-    path.write_text('{"schema_version": 2, "everything": "else"}')
+    path.write_text('{"schema_version": 3, "everything": "else"}')
     for read in (manifest.read, manifest.read_index):
-        with pytest.raises(NewerManifest, match=r"new\.json: schema version 2 is newer than 1"):
+        with pytest.raises(NewerManifest, match=r"new\.json: schema version 3 is newer than 2"):
             read(path)
 
 
@@ -177,11 +179,11 @@ def entries(listing: dict[str, Any], **targets: dict[str, Any]) -> dict[str, Any
         entry["name"], entry["file"] = name, f"{name}.json"
         entry["target"].update(change)
         made.append(entry)
-    return {"schema_version": 1, "default": None, "manifests": made}
+    return {"schema_version": 2, "default": None, "manifests": made}
 
 
 FOREIGN = {"triple": "riscv64-linux-gnu"}
-OBJECTS = {"library": "objects"}
+OBJECTS = {"package": "objects"}
 TOO_NEW = {"features": ["no-such-feature"]}
 
 

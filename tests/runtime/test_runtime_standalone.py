@@ -30,7 +30,7 @@ def cache(built: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
 def machine(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The manifest of the same model for the virtual machine."""
     tree = copy_tree(tmp_path_factory.mktemp("machine") / "tree", built.cache)
-    tree.compiled("target.link=vm", "target.name=machine", "batch=[1,8]")
+    tree.compiled("target.engine=vm", "target.name=machine", "batch=[1,8]")
     return manifest(tree, "embedded-machine-b1.8-i64-o128-float32-kv")
 
 

@@ -260,7 +260,7 @@ def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
     }
     weights = {"table": np.arange(VOCAB, dtype=np.float32), "bias": np.zeros(VOCAB, np.float32)}
     data = {
-        "schema_version": 1,
+        "schema_version": 2,
         "family": "g2p",
         "name": name,
         "variant": {
@@ -273,13 +273,14 @@ def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
         },
         "files": {
             "library": ["model.so"], "runtime": "libtvm_runtime.so", "header": None, "static": None, "sizes": None,
-            "weights": "weights.safetensors", "tokenizer": "tokenizer.json",
+            "notices": [],
+            "weights": "weights.safetensors", "model": "tokenizer.json",
         },
         "model": model,
         "functions": functions,
         "target": {
             "name": "host", "kind": "llvm", "triple": cpu.host_triple(), "cpu": cpu.host_cpu(),
-            "features": list(cpu.CPU_FEATURES[cpu.host_cpu()]), "device_type": 1, "link": "vm", "library": "shared",
+            "features": list(cpu.CPU_FEATURES[cpu.host_cpu()]), "device_type": 1, "engine": "vm", "package": "shared",
         },
         "toolchain": {"apache-tvm": tvm.__version__},
         "checkpoint": {"name": "toy", "source": "random", "repo": None, "revision": None, "digest": "0" * 64},
@@ -290,7 +291,7 @@ def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
     (folder / "manifests" / f"{name}.json").write_bytes(manifest.canonical(data))
     listed = {key: value for key, value in data["variant"].items() if key != "target"}
     index = {
-        "schema_version": 1,
+        "schema_version": 2,
         "default": name,
         "manifests": [
             {"name": name, "file": f"{name}.json", "digest": data["digest"], **listed, "target": data["target"],

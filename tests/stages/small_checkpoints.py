@@ -64,8 +64,7 @@ def write_pickled(folder: Path, config: dict[str, Any], value: object) -> Path:
 
 def built(tmp_path: Path, folder: Path) -> dict[str, bytes]:
     """What the stage makes of a folder: output's name → bytes."""
-    params = {"source": "path", "path": str(folder)}
-    return run(tmp_path, {"source": "path"}, stage.source_files(params))
+    return run(tmp_path, {"source": "path"}, stage.source_files((folder,)))
 
 
 def run(tmp_path: Path, params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, bytes]:

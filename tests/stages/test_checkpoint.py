@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from small_checkpoints import SHAPE, built, checkpoint, run, write, write_pickled, write_sharded
 from transformers import T5ForConditionalGeneration
 
+from g2p_build.checkpoints.files import EMBEDDED
 from g2p_build.models.architecture import from_json
 from g2p_build.reference.generate import generate
 from g2p_build.reference.pretrained import as_model
@@ -38,13 +39,13 @@ def logits(model: T5ForConditionalGeneration) -> torch.Tensor:
 
 
 def test_embedded_checkpoint_is_passed_through(tmp_path: Path) -> None:
-    outputs = run(tmp_path, {"source": "embedded"}, stage.source_files({"source": "embedded"}))
+    outputs = run(tmp_path, {"source": "embedded"}, stage.source_files((EMBEDDED,)))
     assert sorted(outputs) == ["architecture.json", "model.safetensors"]
-    assert outputs["model.safetensors"] == (stage.EMBEDDED / "model.safetensors").read_bytes()
+    assert outputs["model.safetensors"] == (EMBEDDED / "model.safetensors").read_bytes()
     architecture = json.loads(outputs["architecture.json"])
     assert architecture["separate_lm_head"] and not architecture["scale_decoder_outputs"]
     prompts = [[byte + 3 for byte in text.encode()] for text in ("<eng-us>: knight", "<fin>: hyvää", "<tha>: น้ำ")]
-    loaded = T5ForConditionalGeneration.from_pretrained(stage.EMBEDDED)
+    loaded = T5ForConditionalGeneration.from_pretrained(EMBEDDED)
     assert generate(model(tmp_path, outputs), prompts, 64) == generate(loaded, prompts, 64)
 
 
@@ -128,13 +129,13 @@ def test_safetensors_are_preferred_to_pickles(tmp_path: Path) -> None:
     config, state = checkpoint()
     folder = write_pickled(tmp_path / "both", config, checkpoint(seed=1)[1])
     write(folder, config, state)
-    assert sorted(stage.source_files({"source": "path", "path": str(folder)})) == ["config.json", "model.safetensors"]
+    assert sorted(stage.source_files((folder,))) == ["config.json", "model.safetensors"]
     assert built(tmp_path, folder) == built(tmp_path, write(tmp_path / "plain", config, state))
 
 
 def test_random_weights_depend_on_seed_and_shape_alone(tmp_path: Path) -> None:
     params = {"source": "random", "shape": SHAPE, "seed": 0}
-    assert stage.source_files(params) == {}
+    assert stage.source_files(()) == {}
     outputs = run(tmp_path, params, {})
     assert run(tmp_path, params | {"shape": dict(reversed(SHAPE.items()))}, {}) == outputs
     other = run(tmp_path, params | {"seed": 1}, {})
@@ -161,8 +162,9 @@ def test_random_weights_say_something(tmp_path: Path, tied: bool) -> None:
 
 def test_listing_files_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
-        "import sys; from g2p_build.stages import checkpoint as stage;"
-        "assert sorted(stage.source_files({'source': 'embedded'})) == ['config.json', 'model.safetensors'];"
+        "import sys; from g2p_build.checkpoints.files import EMBEDDED;"
+        "from g2p_build.stages import checkpoint as stage;"
+        "assert sorted(stage.source_files((EMBEDDED,))) == ['config.json', 'model.safetensors'];"
         "heavy = {'torch', 'transformers', 'tvm', 'huggingface_hub', 'safetensors'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

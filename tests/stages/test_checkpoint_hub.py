@@ -85,7 +85,7 @@ def expected(tmp_path: Path, folder: Path) -> str:
     """SHA-256 of the weights that a local folder gives."""
     out = tmp_path / "local"
     out.mkdir()
-    stage.build({"source": "path"}, stage.source_files({"source": "path", "path": str(folder)}), out)
+    stage.build({"source": "path"}, stage.source_files((folder,)), out)
     return hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
 
 

@@ -139,7 +139,7 @@ def test_folders_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     for name, message in (("absent", "does not exist"), ("file", "is a file, not a folder")):
         with pytest.raises(BuildError, match=message):
-            stage.source_files({"source": "path", "path": str(tmp_path / name)})
+            stage.source_files((tmp_path / name,))
 
 
 def test_shards_that_overlap_are_refused(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_shards_that_overlap_are_refused(tmp_path: Path) -> None:
 def test_damaged_files_are_read_or_refused(
     tmp_path: Path, make: Callable[..., Path], end: int, bytes_at: dict[int, int]
 ) -> None:
-    files = stage.source_files({"source": "path", "path": str(make(tmp_path, *checkpoint()))})
+    files = stage.source_files((make(tmp_path, *checkpoint()),))
     [weights] = (path for name, path in files.items() if name != "config.json")
     damaged = bytearray(weights.read_bytes())
     for at, value in bytes_at.items():

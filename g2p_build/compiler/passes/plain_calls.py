@@ -9,7 +9,7 @@ from tvm.tirx import stmt as tir
 __all__ = ["SYMBOLS", "PlainCalls", "extents"]
 
 SYMBOLS = "g2p_kernel_"
-"""The symbols of kernels begin with this."""
+"""The symbols of kernels begin with this. A library adds a part of its own."""
 
 
 @tvm.transform.module_pass(opt_level=0, name="PlainCalls")
@@ -19,11 +19,17 @@ class PlainCalls:
     A kernel ``matmul(rows: [M, 256], weight: [8, 256, 32], result: [M, 256])`` becomes
     ``void g2p_kernel_matmul(const float *rows, const float *weight, float *result, int32_t M)``. Calling it needs
     nothing of TVM. The call checks nothing. Everything but kernels is dropped from the module.
+
+    Args:
+        symbols: What the functions' symbols begin with.
     """
+
+    def __init__(self, symbols: str = SYMBOLS) -> None:
+        self.symbols = symbols
 
     def transform_module(self, module: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
         functions = {
-            SYMBOLS + variable.name_hint: _plain(function, SYMBOLS + variable.name_hint)
+            self.symbols + variable.name_hint: _plain(function, self.symbols + variable.name_hint)
             for variable, function in module.functions_items()
             if isinstance(function, tirx.PrimFunc)
         }

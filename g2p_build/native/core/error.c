@@ -120,16 +120,13 @@ g2p_status g2p_fail(g2p_error *error, g2p_status status, const char *format, ...
         put_short(&line, *va_arg(values, const g2p_text *), 40, 24, 8);
         put(&line, "'", 1);
         break;
-      case 'z':
-        put_number(&line, va_arg(values, size_t), false);
-        break;
+      case 'z': put_number(&line, va_arg(values, size_t), false); break;
       case 'd': {
         int number = va_arg(values, int);
         put_number(&line, number < 0 ? 0 - (uint64_t)number : (uint64_t)number, number < 0);
         break;
       }
-      default:
-        put(&line, at, 1);
+      default: put(&line, at, 1);
     }
   }
   va_end(values);

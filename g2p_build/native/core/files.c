@@ -81,8 +81,11 @@ g2p_status g2p_map(const char *path, struct g2p_mapping *mapping, g2p_error *err
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would wait for one */
   if (file < 0) {
     bool missing = errno == ENOENT || errno == ENOTDIR;
-    return g2p_fail(error, G2P_NO_FILE, missing ? "there is no file at %s: name another" : "%s cannot be read: see to "
-                    "its permissions, or name another", path);
+    return g2p_fail(error, G2P_NO_FILE,
+                    missing ? "there is no file at %s: name another"
+                            : "%s cannot be read: see to "
+                              "its permissions, or name another",
+                    path);
   }
   if (fstat(file, &found) || !S_ISREG(found.st_mode)) {
     close(file);

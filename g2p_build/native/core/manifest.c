@@ -3,7 +3,7 @@
 
 #include "core.h"
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2 };
 
 #if defined(_WIN32)
 #define SEPARATORS "/\\:"
@@ -76,7 +76,8 @@ static g2p_status fail(g2p_error *error, const char *name, const char *what) {
 }
 
 /* Checks a manifest but for its archives, which are left to read. */
-static g2p_status check(const char *name, g2p_text text, g2p_text *archives, g2p_error *error) {
+static g2p_status check(const struct g2p_variant *variant, const char *name, g2p_text text, g2p_text *archives,
+                        g2p_error *error) {
   static const char *const members[] = {"schema_version", "digest", "model", "functions", "archives"};
   g2p_text found[5];
   uint64_t version;
@@ -94,13 +95,18 @@ static g2p_status check(const char *name, g2p_text text, g2p_text *archives, g2p
                     "%s: schema version %z is newer than %d, the one this library reads: take a newer library", name,
                     version < SIZE_MAX ? (size_t)version : SIZE_MAX, SCHEMA_VERSION);
   }
+  if (version && version < SCHEMA_VERSION) {
+    return g2p_fail(error, G2P_INVALID_MANIFEST,
+                    "%s: schema version %z is older than %d, the one this library reads: build the variant again", name,
+                    (size_t)version, SCHEMA_VERSION);
+  }
   if (version != SCHEMA_VERSION || !found[1].size || !found[2].size || !found[3].size || !found[4].size) {
-    return fail(error, name, "not a manifest: schema_version 1, digest, model, functions and archives are wanted");
+    return fail(error, name, "not a manifest: schema_version 2, digest, model, functions and archives are wanted");
   }
   if (!is_unchanged(text, found[1])) {
     return fail(error, name, "its digest is another than it says: it was changed after it was built");
   }
-  if (!has_digest(found[2], g2p_contract.model_digest) || !has_digest(found[3], g2p_contract.functions_digest)) {
+  if (!has_digest(found[2], variant->model_digest) || !has_digest(found[3], variant->functions_digest)) {
     return fail(error, name, "it is of another library: open it with the one that was built with it");
   }
   *archives = found[4];
@@ -153,7 +159,8 @@ static bool is_there(char *path, size_t capacity, size_t at, const char *folder,
   return true;
 }
 
-g2p_status g2p_read_manifest(const char *path, struct g2p_weights_file *weights, g2p_error *error) {
+g2p_status g2p_read_manifest(const struct g2p_variant *variant, const char *path, struct g2p_weights_file *weights,
+                             g2p_error *error) {
   struct g2p_mapping mapping;
   g2p_text file[3];
   size_t folder = folder_of(path);
@@ -163,7 +170,7 @@ g2p_status g2p_read_manifest(const char *path, struct g2p_weights_file *weights,
   }
   const char *name = path + folder;
   g2p_text archives;
-  status = check(name, (g2p_text){mapping.data, mapping.size}, &archives, error);
+  status = check(variant, name, (g2p_text){mapping.data, mapping.size}, &archives, error);
   if (!status) {
     status = read_weights(name, archives, file, &weights->size, error);
   }
@@ -175,8 +182,10 @@ g2p_status g2p_read_manifest(const char *path, struct g2p_weights_file *weights,
     if (!is_there(weights->path, capacity, at, "", file[0]) &&
         !is_there(weights->path, capacity, at, "../dist/", file[0])) {
       g2p_text shown = {file[0].data + 1, file[0].size - 2};
-      status = g2p_fail(error, G2P_NO_FILE, "archive %t is neither beside %s nor in ../dist from it: build it, or copy "
-                        "it there", &shown, name);
+      status = g2p_fail(error, G2P_NO_FILE,
+                        "archive %t is neither beside %s nor in ../dist from it: build it, or copy "
+                        "it there",
+                        &shown, name);
     }
   }
   g2p_unmap(&mapping);

@@ -11,11 +11,17 @@ typedef int g2p_mutex;
 typedef int g2p_condition;
 typedef int g2p_thread;
 
-static inline bool g2p_mutex_begin(g2p_mutex *mutex) { *mutex = 0; return true; }
+static inline bool g2p_mutex_begin(g2p_mutex *mutex) {
+  *mutex = 0;
+  return true;
+}
 static inline void g2p_mutex_end(g2p_mutex *mutex) { (void)mutex; }
 static inline void g2p_lock(g2p_mutex *mutex) { (void)mutex; }
 static inline void g2p_unlock(g2p_mutex *mutex) { (void)mutex; }
-static inline bool g2p_condition_begin(g2p_condition *condition) { *condition = 0; return true; }
+static inline bool g2p_condition_begin(g2p_condition *condition) {
+  *condition = 0;
+  return true;
+}
 static inline void g2p_condition_end(g2p_condition *condition) { (void)condition; }
 static inline void g2p_wait(g2p_condition *condition, g2p_mutex *mutex) { (void)condition, (void)mutex; }
 static inline void g2p_wake_all(g2p_condition *condition) { (void)condition; }
@@ -37,11 +43,17 @@ typedef SRWLOCK g2p_mutex;
 typedef CONDITION_VARIABLE g2p_condition;
 typedef HANDLE g2p_thread;
 
-static inline bool g2p_mutex_begin(g2p_mutex *mutex) { InitializeSRWLock(mutex); return true; }
+static inline bool g2p_mutex_begin(g2p_mutex *mutex) {
+  InitializeSRWLock(mutex);
+  return true;
+}
 static inline void g2p_mutex_end(g2p_mutex *mutex) { (void)mutex; }
 static inline void g2p_lock(g2p_mutex *mutex) { AcquireSRWLockExclusive(mutex); }
 static inline void g2p_unlock(g2p_mutex *mutex) { ReleaseSRWLockExclusive(mutex); }
-static inline bool g2p_condition_begin(g2p_condition *condition) { InitializeConditionVariable(condition); return true; }
+static inline bool g2p_condition_begin(g2p_condition *condition) {
+  InitializeConditionVariable(condition);
+  return true;
+}
 static inline void g2p_condition_end(g2p_condition *condition) { (void)condition; }
 static inline void g2p_wait(g2p_condition *condition, g2p_mutex *mutex) {
   SleepConditionVariableSRW(condition, mutex, INFINITE, 0);

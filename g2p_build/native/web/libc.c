@@ -14,7 +14,7 @@ _Static_assert(sizeof(g2p_text) == 8 && sizeof(g2p_texts) == 12, "g2p_text");
 
 /* A piece of the heap; what is handed out begins behind its head. */
 struct piece {
-  size_t size; /* with this head */
+  size_t size;        /* with this head */
   struct piece *next; /* free and behind this one; of free pieces only */
 };
 
@@ -25,8 +25,8 @@ enum { ALIGNMENT = 16, HEAD = 16, PAGE = 65536 };
 
 extern char __heap_base; /* the linker's: the first byte that nothing else is in */
 
-static struct piece *first;    /* of the free pieces, by address */
-static size_t end;             /* of the heap; 0 before the first call */
+static struct piece *first; /* of the free pieces, by address */
+static size_t end;          /* of the heap; 0 before the first call */
 
 /* Frees a piece, and makes one of those that touch. */
 static void put_back(struct piece *piece) {

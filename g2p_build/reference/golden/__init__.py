@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.config.variant import Variant
+from g2p_build.families.g2p.checkpoint import g2p_checkpoint
 from g2p_build.store.files import readable_json, write_atomically
 
 __all__ = ["FOLDER", "regenerate", "words"]
@@ -45,10 +46,11 @@ def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path
 
     from g2p_build.reference.generate import Reference
 
+    checkpoint = g2p_checkpoint(variant)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        reference = Reference(variant.checkpoint, architecture, weights)
+        reference = Reference(checkpoint, architecture, weights)
         rows, times = [], []
         for language, listed in words().items():
             for word in listed:
@@ -59,8 +61,8 @@ def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path
     finally:
         torch.set_num_threads(threads)
     golden = {
-        "checkpoint": variant.checkpoint.name,
-        "prompt": variant.checkpoint.resolved_prompt,
+        "checkpoint": checkpoint.name,
+        "prompt": checkpoint.resolved_prompt,
         "max_length": variant.max_lens.output,
         "reference": f"transformers {transformers.__version__}",
         "words": rows,

@@ -39,8 +39,17 @@ class VirtualMachine:
         self._buckets = sorted({function["input_len"] for function in data["functions"]})
         self._bind(data["variant"]["batch"][0], self._buckets[-1])  # what is wrong shows at load
 
-    def tokens(self, words: Sequence[str], lang: str | Sequence[str]) -> list[list[int]]:
-        """The ids generated for each word; ``lang`` is the language of all, or there are as many as words.
+    def texts(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[str]:
+        """The phonemes of each word; the arguments and what it raises are those of `tokens`."""
+        return [tokenizer.decode(self._data["model"], ids) for ids in self.tokens(words, lang, threads)]
+
+    def tokens(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[list[int]]:
+        """The ids generated for each word.
+
+        Args:
+            words: What to pronounce.
+            lang: The language of all words, or there are as many as words.
+            threads: Not used: the functions of the virtual machine run one group of words at a time.
 
         Raises:
             UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: For the first word that is wrong.

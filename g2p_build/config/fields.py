@@ -1,0 +1,81 @@
+"""Checks of fields, each with one line for the person at the keyboard."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from g2p_build.config.overrides import ConfigError, nearest, shown
+
+__all__ = ["at_least", "matches", "one_of", "source_fields"]
+
+SOURCES = ("embedded", "hub", "path", "random")
+MISSING = "???"
+
+
+def one_of(key: str, value: str, valid: Iterable[str]) -> None:
+    """Refuses a name that is not among the valid ones, and says which is close."""
+    if value not in valid:
+        raise ConfigError(f"unknown {key} {value!r}: {nearest(value, valid)}")
+
+
+def matches(key: str, value: Any, pattern: str, wanted: str) -> None:
+    """Refuses text that is not, as a whole, of a pattern; `wanted` says what is."""
+    if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+        raise ConfigError(f"{key}={value!r}: give {wanted}")
+
+
+def at_least(key: str, value: Any, least: int) -> None:
+    """Refuses what is not an integer, and an integer below the least."""
+    if type(value) is not int:
+        raise ConfigError(f"{key}={shown(value)} is missing: give an integer")
+    if value < least:
+        raise ConfigError(f"{key}={value} is too small: give at least {least}")
+
+
+def source_fields(fields: dict[str, Any], more: Mapping[str, str]) -> None:
+    """Checks where a checkpoint comes from: each source has fields of its own, which the others have not.
+
+    A path is expanded in place.
+
+    Args:
+        fields: a checkpoint's, typed.
+        more: fields of its family that belong to one source: field → source.
+
+    Raises:
+        ConfigError: one line.
+    """
+    source = fields["source"]
+    one_of("checkpoint.source", source, SOURCES)
+    for field, owner in ({"repo": "hub", "revision": "hub", "path": "path"} | dict(more)).items():
+        value = fields[field]
+        if value is not None and owner != source:
+            raise ConfigError(f"checkpoint.{field} is for a checkpoint whose source is {owner}, not {source}")
+        if value in (None, "", MISSING) and owner == source:
+            raise ConfigError(_how_to_give(field, fields["repo"]))
+    if source == "hub":
+        matches("checkpoint.repo", fields["repo"], r"[\w.-]+/[\w.-]+", "OWNER/NAME")
+        matches("checkpoint.revision", fields["revision"], r"[0-9a-f]{40}", "a commit's 40 lower-case hex digits")
+    if source == "path":
+        fields["path"] = str(Path(fields["path"]).expanduser())
+        if not Path(fields["path"]).is_dir():
+            raise ConfigError(f"checkpoint.path={fields['path']} is not a directory: give a checkpoint's directory")
+    at_least("checkpoint.seed", fields["seed"], 0)
+    if source != "random" and fields["seed"] != 0:
+        raise ConfigError(f"checkpoint.seed is for a checkpoint whose source is random, not {source}")
+    matches(
+        "checkpoint.name",
+        fields["name"],
+        r"(?!\.)[A-Za-z0-9._+-]{1,80}",
+        "letters, digits and ._+- (80 at most): set checkpoint.name",
+    )
+
+
+def _how_to_give(field: str, repo: str | None) -> str:
+    if field == "revision":
+        return f"{repo} has no pinned commit: add checkpoint.revision=<40 hex digits> (its page on the hub lists them)"
+    if field == "path":
+        return "no directory is named: add checkpoint.path=DIR"
+    if field == "shape":
+        return "a random checkpoint needs a shape: use checkpoint=random"
+    return f"checkpoint.{field} is missing: give it a value"

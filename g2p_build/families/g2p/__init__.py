@@ -1,0 +1,17 @@
+"""Grapheme to phoneme: a ByT5 encoder and decoder that spell a word's pronunciation, byte by byte."""
+
+from g2p_build.config.family import Family, Native
+from g2p_build.families.g2p.checkpoint import G2PCheckpointConf, check, checkpoint
+from g2p_build.families.g2p.model import model
+from g2p_build.native.files import CORE, G2P
+
+__all__ = ["FAMILY"]
+
+FAMILY = Family(
+    name="g2p",
+    conf=G2PCheckpointConf,
+    checkpoint=checkpoint,
+    check=check,
+    model=model,
+    native=Native("g2p", (CORE, G2P)),
+)

@@ -1,0 +1,164 @@
+"""What conf/ says of a G2P checkpoint: where it comes from, and how it is prompted."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import MISSING
+
+from g2p_build.config.fields import at_least, matches, one_of, source_fields
+from g2p_build.config.overrides import ConfigError
+from g2p_build.config.schema import CheckpointConf
+from g2p_build.config.variant import Checkpoint, Variant
+from g2p_build.families.g2p.text import Text, TextConf, text
+
+__all__ = ["G2PCheckpoint", "G2PCheckpointConf", "Shape", "ShapeConf", "check", "checkpoint", "g2p_checkpoint"]
+
+FEED_FORWARDS = ("relu", "gated-gelu")
+BYTES = 256
+
+
+@dataclass
+class ShapeConf:
+    """conf/checkpoint/shape/."""
+
+    d_model: int = MISSING
+    d_kv: int = MISSING
+    d_ff: int = MISSING
+    num_heads: int = MISSING
+    num_layers: int = MISSING
+    num_decoder_layers: int = MISSING
+    feed_forward_proj: str = MISSING
+    tie_word_embeddings: bool = MISSING
+    relative_attention_num_buckets: int = MISSING
+    relative_attention_max_distance: int = MISSING
+    vocab_size: int = MISSING
+    layer_norm_epsilon: float = MISSING
+
+
+@dataclass
+class G2PCheckpointConf(CheckpointConf):
+    """conf/checkpoint/, of this family."""
+
+    shape: ShapeConf | None = None
+    prompt: str = MISSING
+    space_after_colon: bool = MISSING
+    append_eos: bool = MISSING
+    byte_offset: int = 3
+    pad_id: int = 0
+    eos_id: int = 1
+    unk_id: int = 2
+    decoder_start_id: int = 0
+    languages: list[str] | None = None
+    text: TextConf | None = None  # None: words are taken as they are
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of a T5 with random weights; the fields are transformers' T5Config's, sizes in elements."""
+
+    d_model: int
+    d_kv: int
+    d_ff: int
+    num_heads: int
+    num_layers: int  # of the encoder
+    num_decoder_layers: int
+    feed_forward_proj: str
+    tie_word_embeddings: bool
+    relative_attention_num_buckets: int
+    relative_attention_max_distance: int
+    vocab_size: int
+    layer_norm_epsilon: float
+
+
+@dataclass(frozen=True)
+class G2PCheckpoint(Checkpoint):
+    """A checkpoint, and how it is prompted."""
+
+    shape: Shape | None  # random
+    prompt: str  # a template with {lang}, {space} and {word}
+    space_after_colon: bool
+    append_eos: bool
+    byte_offset: int = 3  # the id of byte 0
+    pad_id: int = 0
+    eos_id: int = 1
+    unk_id: int = 2
+    decoder_start_id: int = 0
+    languages: tuple[str, ...] | None = None  # None: not known, so no language is refused
+    text: Text | None = None  # None: words are taken as they are
+
+    @property
+    def resolved_prompt(self) -> str:
+        """The template with the space decided: "<{lang}>: {word}"."""
+        return self.prompt.replace("{space}", " " if self.space_after_colon else "")
+
+
+def checkpoint(fields: dict[str, Any]) -> G2PCheckpoint:
+    """A checkpoint's fields, typed by the schema and named, of which each source wants its own.
+
+    Raises:
+        ConfigError: one line.
+    """
+    source_fields(fields, {"shape": "random"})
+    shape, languages = fields["shape"], fields["languages"]
+    _check_prompt(fields["prompt"])
+    for key in ("byte_offset", "pad_id", "eos_id", "unk_id", "decoder_start_id"):
+        at_least(f"checkpoint.{key}", fields[key], 0)
+    for key in ("pad_id", "eos_id", "unk_id", "decoder_start_id"):
+        if fields[key] >= fields["byte_offset"]:
+            raise ConfigError(f"checkpoint.{key}={fields[key]} is a byte's id: checkpoint.byte_offset must be above it")
+    if languages is not None:
+        if not languages:
+            raise ConfigError("checkpoint.languages=[] allows no word: list the languages, or null if not known")
+        for language in languages:
+            matches("checkpoint.languages", language, r"[A-Za-z0-9_-]{1,35}", "codes of letters, digits, _ and -")
+    resolved = {
+        "shape": _shape(shape) if shape else None,
+        "languages": tuple(dict.fromkeys(languages)) if languages else None,
+        "text": text(fields["text"], languages),
+    }
+    return G2PCheckpoint(**fields | resolved)
+
+
+def g2p_checkpoint(variant: Variant) -> G2PCheckpoint:
+    """A variant's checkpoint, where it is of this family."""
+    assert isinstance(variant.checkpoint, G2PCheckpoint)
+    return variant.checkpoint
+
+
+def check(variant: Variant) -> None:
+    """Refuses bounds that no word fits into.
+
+    Raises:
+        ConfigError: one line.
+    """
+    checkpoint = g2p_checkpoint(variant)
+    longest = max(checkpoint.languages or ("",), key=lambda language: len(language.encode()))
+    prompt = checkpoint.resolved_prompt.replace("{lang}", longest).replace("{word}", "")
+    least = len(prompt.encode()) + 1 + checkpoint.append_eos
+    if variant.max_lens.input < least:
+        raise ConfigError(
+            f"max_lens.input={variant.max_lens.input} is too short for checkpoint {checkpoint.name}: "
+            f"a one-byte word with its prompt {prompt!r} takes {least}"
+        )
+
+
+def _shape(fields: dict[str, Any]) -> Shape:
+    one_of("checkpoint.shape.feed_forward_proj", fields["feed_forward_proj"], FEED_FORWARDS)
+    for key, value in fields.items():
+        if value == MISSING:
+            raise ConfigError(f"checkpoint.shape.{key} is missing")
+        if type(value) is int:
+            at_least(f"checkpoint.shape.{key}", value, 1)
+    at_least("checkpoint.shape.vocab_size", fields["vocab_size"], BYTES + 3)
+    if not 0 < fields["layer_norm_epsilon"] < 1:
+        raise ConfigError(f"checkpoint.shape.layer_norm_epsilon={fields['layer_norm_epsilon']}: give a small number")
+    return Shape(**fields)
+
+
+def _check_prompt(prompt: str) -> None:
+    rest = re.sub(r"\{(lang|space|word)\}", "", prompt)
+    if prompt.count("{word}") != 1 or "{" in rest or "}" in rest or not prompt.isprintable():
+        raise ConfigError(
+            f"checkpoint.prompt={prompt!r}: give a line with {{word}} once, and {{lang}} and {{space}} where they go"
+        )

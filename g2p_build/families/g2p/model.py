@@ -1,0 +1,101 @@
+"""The part of the build graph that G2P draws itself: from a checkpoint to a program, its weights and its tokenizer."""
+
+from dataclasses import asdict
+from typing import Any
+
+from g2p_build.checkpoints.files import EMBEDDED
+from g2p_build.config.family import Model
+from g2p_build.config.variant import Variant
+from g2p_build.families.g2p.checkpoint import G2PCheckpoint, g2p_checkpoint
+from g2p_build.stages.node import Node, files_of
+
+__all__ = ["model"]
+
+
+def model(variant: Variant) -> Model:
+    """The nodes of a variant's model."""
+    checkpoint = _checkpoint(g2p_checkpoint(variant))
+    return Model(
+        checkpoint=checkpoint,
+        checkpoint_file="model.safetensors",
+        description=_tokenizer(variant, checkpoint),
+        description_file="tokenizer.json",
+        weights=_weights(variant, checkpoint),
+        program=_program(variant, checkpoint),
+    )
+
+
+def _checkpoint(checkpoint: G2PCheckpoint) -> Node:
+    folder = str(EMBEDDED) if checkpoint.source == "embedded" else checkpoint.path
+    return Node(
+        stage="checkpoint",
+        label=checkpoint.name,
+        module="g2p_build.stages.checkpoint",
+        params=_source(checkpoint),
+        inputs={},
+        outputs=("architecture.json", "model.safetensors"),
+        folders=(folder,) if folder else (),
+    )
+
+
+def _source(checkpoint: G2PCheckpoint) -> dict[str, Any]:
+    """What says where a checkpoint comes from, with nothing of how it is prompted.
+
+    Folders have no path here: two copies of one checkpoint are one checkpoint.
+    """
+    if checkpoint.source == "hub":
+        return {"source": "hub", "repo": checkpoint.repo, "revision": checkpoint.revision}
+    if checkpoint.source == "random":
+        return {"source": "random", "shape": asdict(checkpoint)["shape"], "seed": checkpoint.seed}
+    return {"source": "path"}
+
+
+def _tokenizer(variant: Variant, checkpoint: Node) -> Node:
+    prompted = g2p_checkpoint(variant)
+    return Node(
+        stage="tokenizer",
+        label=f"{variant.checkpoint.name}-{variant.max_lens.label}",
+        module="g2p_build.stages.tokenizer",
+        params={
+            "prompt": prompted.resolved_prompt,
+            "append_eos": prompted.append_eos,
+            "byte_offset": prompted.byte_offset,
+            "pad_id": prompted.pad_id,
+            "eos_id": prompted.eos_id,
+            "unk_id": prompted.unk_id,
+            "decoder_start_id": prompted.decoder_start_id,
+            "languages": list(prompted.languages) if prompted.languages else None,
+            "text": prompted.text.as_json() if prompted.text else None,
+            "max_lens": asdict(variant.max_lens),
+        },
+        inputs=files_of(checkpoint, "architecture.json"),
+        outputs=("model.inc", "tokenizer.json"),
+    )
+
+
+def _weights(variant: Variant, checkpoint: Node) -> Node:
+    return Node(
+        stage="weights",
+        label=f"{variant.checkpoint.name}-{variant.dtype}",
+        module="g2p_build.stages.weights",
+        params={"dtype": variant.dtype},
+        inputs=files_of(checkpoint),
+        outputs=("weights.safetensors",),
+    )
+
+
+def _program(variant: Variant, checkpoint: Node) -> Node:
+    return Node(
+        stage="program",
+        label=f"{variant.checkpoint.name}-{variant.program_label}",
+        module="g2p_build.stages.program",
+        params={
+            "batch": list(variant.compiled_batch),
+            "max_lens": asdict(variant.max_lens),
+            "dtype": variant.dtype,
+            "kv_cache": variant.kv_cache,
+            "engine": variant.target.engine,
+        },
+        inputs=files_of(checkpoint, "architecture.json"),
+        outputs=("functions.json", "program.json"),
+    )

@@ -1,0 +1,208 @@
+/* The functions of g2p.h. */
+#include "model.h"
+
+#include <string.h>
+
+uint32_t g2p_abi_version(void) { return G2P_ABI_VERSION; }
+
+const char *g2p_status_name(g2p_status status) {
+  static const char *const names[] = {
+      "G2P_OK",
+      "G2P_CANCELLED",
+      "G2P_NO_MEMORY",
+      "G2P_INVALID_ARGUMENT",
+      "G2P_EMPTY_WORD",
+      "G2P_INVALID_WORD",
+      "G2P_WORD_TOO_LONG",
+      "G2P_UNKNOWN_LANGUAGE",
+      "G2P_TOO_SMALL",
+      "G2P_NO_FILE",
+      "G2P_INVALID_WEIGHTS",
+      "G2P_INVALID_MANIFEST",
+      "G2P_NEWER_MANIFEST",
+      "G2P_WRONG_DIGEST",
+      "G2P_UNSUPPORTED_CPU",
+      "G2P_UNSUPPORTED",
+  };
+  return (unsigned)status < sizeof names / sizeof *names ? names[status] : NULL;
+}
+
+/* Takes a caller's options, which may be older than the last field and may be NULL, and fills in what they leave out. */
+static g2p_status take_options(const g2p_options *given, g2p_options *options, g2p_error *error) {
+  const size_t oldest = offsetof(g2p_options, variant);
+  *options = (g2p_options){.size = sizeof *options};
+  if (given && given->size != sizeof *options && given->size != oldest)
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "the options say that they have %z bytes, not %z: set size to sizeof",
+                    given->size, sizeof *options);
+  if (given) memcpy(options, given, given->size);
+  if (!options->variant) options->variant = g2p_default();
+  if (options->variant->layout != G2P_LAYOUT)
+    return g2p_fail(error, G2P_UNSUPPORTED,
+                    "the variant is of another version (%d) than the library linked first (%d): "
+                    "build both again",
+                    (int)options->variant->layout, G2P_LAYOUT);
+  if (options->flags & ~(uint32_t)G2P_VERIFY)
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "the options' flags %z hold one that does not exist",
+                    (size_t)options->flags);
+  if (!options->allocator) options->allocator = &g2p_malloc;
+  if (!options->allocator->allocate || !options->allocator->release)
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "the allocator lacks one of its functions");
+  return G2P_OK;
+}
+
+/* Makes a model of weights that are mapped, or of the caller's; on failure the mapping is the caller's again. */
+static g2p_status open_data(const char *data, size_t size, const g2p_options *options, g2p **opened, g2p_error *error) {
+  const g2p_variant *variant = options->variant;
+  const char *lacking = g2p_missing_feature(variant);
+  if (lacking)
+    return g2p_fail(error, G2P_UNSUPPORTED_CPU,
+                    "this processor lacks %s, which the library was built for: build it for "
+                    "a lesser target.cpu",
+                    lacking);
+  const g2p_allocator *allocator = options->allocator;
+  size_t pointers = variant->program->weights_count * sizeof(void *);
+  g2p *model = g2p_allocate(allocator, sizeof *model + pointers);
+  if (!model) return g2p_fail(error, G2P_NO_MEMORY, "no memory to open a model");
+  memset(model, 0, sizeof *model);
+  model->variant = variant;
+  model->traits = variant->model;
+  model->own = *allocator;
+  model->allocator = &model->own;
+  model->weights = (const void **)(model + 1);
+  model->threads = options->threads ? options->threads : g2p_processors();
+  g2p_status status = g2p_find_weights(variant->program, data, size, model->weights, error);
+  if (status == G2P_OK) {
+    if (g2p_mutex_begin(&model->mutex)) {
+      if (g2p_condition_begin(&model->work)) {
+        if (g2p_condition_begin(&model->done)) {
+          *opened = model;
+          return G2P_OK;
+        }
+        g2p_condition_end(&model->work);
+      }
+      g2p_mutex_end(&model->mutex);
+    }
+    status = g2p_fail(error, G2P_NO_MEMORY, "the system gives no lock to open a model with");
+  }
+  g2p_release(allocator, model, sizeof *model + pointers);
+  return status;
+}
+
+static g2p_status open_file(const char *path, const struct g2p_weights_file *expected, const g2p_options *options,
+                            g2p **opened, g2p_error *error) {
+  struct g2p_mapping mapping;
+  g2p_status status = g2p_map(path, &mapping, error);
+  if (status != G2P_OK) return status;
+  if (expected && mapping.size != expected->size) {
+    status = g2p_fail(error, G2P_WRONG_DIGEST, "%s has %z bytes, not %z as its manifest says: copy or build it again",
+                      path, mapping.size, (size_t)expected->size);
+  } else if (expected && options->flags & G2P_VERIFY) {
+    struct g2p_sha256 sha;
+    char hex[65];
+    g2p_sha256_begin(&sha);
+    g2p_sha256_add(&sha, mapping.data, mapping.size);
+    g2p_sha256_end(&sha, hex);
+    if (strcmp(hex, expected->sha256) != 0)
+      status = g2p_fail(error, G2P_WRONG_DIGEST,
+                        "%s has another SHA-256 than its manifest says: copy or build it again", path);
+  }
+  if (status == G2P_OK) status = open_data(mapping.data, mapping.size, options, opened, error);
+  if (status == G2P_OK)
+    (*opened)->mapping = mapping;
+  else
+    g2p_unmap(&mapping);
+  return status;
+}
+
+g2p_status g2p_open(const char *weights, const g2p_options *options, g2p **model, g2p_error *error) {
+  g2p_no_error(error);
+  if (model) *model = NULL;
+  if (!weights || !model) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_open was given a null pointer");
+  g2p_options taken;
+  g2p_status status = take_options(options, &taken, error);
+  return status == G2P_OK ? open_file(weights, NULL, &taken, model, error) : status;
+}
+
+g2p_status g2p_open_manifest(const char *manifest, const g2p_options *options, g2p **model, g2p_error *error) {
+  g2p_no_error(error);
+  if (model) *model = NULL;
+  if (!manifest || !model) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_open_manifest was given a null pointer");
+  g2p_options taken;
+  g2p_status status = take_options(options, &taken, error);
+  struct g2p_weights_file weights;
+  if (status == G2P_OK) status = g2p_read_manifest(taken.variant, manifest, &weights, error);
+  return status == G2P_OK ? open_file(weights.path, &weights, &taken, model, error) : status;
+}
+
+g2p_status g2p_open_memory(const void *weights, size_t size, const g2p_options *options, g2p **model,
+                           g2p_error *error) {
+  g2p_no_error(error);
+  if (model) *model = NULL;
+  if (!weights || !model) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_open_memory was given a null pointer");
+  g2p_options taken;
+  g2p_status status = take_options(options, &taken, error);
+  return status == G2P_OK ? open_data(weights, size, &taken, model, error) : status;
+}
+
+void g2p_close(g2p *model) {
+  if (!model) return;
+  g2p_pool_end(model);
+  g2p_condition_end(&model->done);
+  g2p_condition_end(&model->work);
+  g2p_mutex_end(&model->mutex);
+  g2p_unmap(&model->mapping);
+  g2p_allocator allocator = model->own;
+  g2p_release(&allocator, model, sizeof *model + model->variant->program->weights_count * sizeof(void *));
+}
+
+g2p_bounds g2p_limits(const g2p *model) {
+  const struct g2p_traits *traits = model->traits;
+  return (g2p_bounds){.input = (size_t)traits->input_len,
+                      .ids = (size_t)traits->output_len - 1,
+                      .text = (size_t)traits->output_len,
+                      .vocabulary = (size_t)traits->vocabulary,
+                      .rows = (size_t)model->variant->program->batch};
+}
+
+const char *const *g2p_languages(const g2p *model, size_t *count) {
+  if (count) *count = model->traits->languages_count;
+  return model->traits->languages;
+}
+
+const char *g2p_info(const g2p *model) { return model->variant->info; }
+
+void g2p_cancel(volatile int32_t *cancel) { __atomic_store_n(cancel, 1, __ATOMIC_RELAXED); }
+
+struct one {
+  char *text;
+  size_t capacity, needed;
+};
+
+static int copy_one(void *user, const g2p_result *result) {
+  struct one *one = user;
+  one->needed = result->phonemes.size + 1;
+  if (one->needed > one->capacity) return 0;
+  memcpy(one->text, result->phonemes.data, result->phonemes.size);
+  one->text[result->phonemes.size] = 0;
+  return 0;
+}
+
+g2p_status g2p_pronounce(g2p *model, const char *word, const char *lang, char *phonemes, size_t capacity,
+                         g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || !word || !lang || (!phonemes && capacity))
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_pronounce was given a null pointer");
+  g2p_text text = {word, strlen(word)};
+  g2p_request request = {.size = sizeof request, .words = &text, .count = 1, .lang = lang, .threads = 1};
+  struct one one = {phonemes, capacity, 0};
+  g2p_status status = g2p_run_request(model, &request, copy_one, &one, error);
+  if (status == G2P_OK && one.needed > capacity)
+    return g2p_fail(error, G2P_TOO_SMALL, "the phonemes take %z bytes and the buffer has %z", one.needed, capacity);
+  return status;
+}
+
+g2p_status g2p_stream(g2p *model, const g2p_request *request, g2p_callback callback, void *user, g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || !callback) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_stream was given a null pointer");
+  return g2p_run_request(model, request, callback, user, error);
+}

@@ -1,0 +1,220 @@
+/* Words to phonemes: the whole interface of the library.
+ *
+ *   g2p *model;
+ *   char phonemes[G2P_TEXT];
+ *   if (g2p_open("weights.safetensors", NULL, &model, NULL) == G2P_OK) {
+ *     g2p_pronounce(model, "knight", "eng-us", phonemes, sizeof phonemes, NULL);
+ *     g2p_close(model);
+ *   }
+ *
+ * Text is UTF-8. A library is compiled for one model: its prompt, its languages and its bounds are in the library, its
+ * weights are a file beside it, which is mapped and never copied.
+ *
+ * Threads. A model may be used by any number of threads at once; every function that takes one may be called from any
+ * of them, except that g2p_close must be the last call. The library keeps no global state, prints nothing, never
+ * ends the process, reads no environment and changes no locale.
+ *
+ * Versions. The interface only grows: a function or a field that is here stays, with its meaning. Structures that
+ * may grow begin with their size, as the caller's compiler saw it. A change that breaks this raises
+ * G2P_ABI_VERSION, which g2p_abi_version() reports at run time.
+ *
+ * Several libraries. A program may link several variants' libraries. Its calls then go to the library that was linked
+ * first, and that is the variant that opens unless the options name another. Beside each library lies variant.h, which
+ * declares its variant by a name of your choice:
+ *
+ *   #define G2P_VARIANT half
+ *   #include "float16/variant.h"
+ *
+ *   g2p_options options = {.size = sizeof options, .variant = half()};
+ *   g2p_open("weights.safetensors", &options, &model, NULL); */
+#ifndef G2P_H
+#define G2P_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define G2P_ABI_VERSION 1
+
+#if defined(_WIN32)
+#define G2P_API __declspec(dllexport)
+#else
+#define G2P_API __attribute__((visibility("default")))
+#endif
+
+/* Room for the phonemes of any word of most models; g2p_limits says how much this model's need. */
+#define G2P_TEXT 1024
+
+typedef struct g2p g2p;
+
+/* A variant: what a library was compiled for. Opaque; see g2p_options. */
+typedef struct g2p_variant g2p_variant;
+
+/* Why a call failed. Values never change; new ones may be added. */
+typedef enum g2p_status {
+  G2P_OK = 0,
+  G2P_CANCELLED = 1,         /* the caller asked for it */
+  G2P_NO_MEMORY = 2,         /* the allocator gave none */
+  G2P_INVALID_ARGUMENT = 3,  /* a null pointer, a size of no version, a flag that does not exist */
+  G2P_EMPTY_WORD = 4,        /* nothing in it, or only white space */
+  G2P_INVALID_WORD = 5,      /* a control character, or bytes that are not UTF-8 */
+  G2P_WORD_TOO_LONG = 6,     /* longer, with its prompt, than the model's input */
+  G2P_UNKNOWN_LANGUAGE = 7,  /* not among g2p_languages */
+  G2P_TOO_SMALL = 8,         /* the caller's buffer does not hold the result */
+  G2P_NO_FILE = 9,           /* it is not there, or cannot be read */
+  G2P_INVALID_WEIGHTS = 10,  /* not a safetensors file of this model's tensors */
+  G2P_INVALID_MANIFEST = 11, /* not a manifest, not of this library, or changed after it was built */
+  G2P_NEWER_MANIFEST = 12,   /* its schema is newer than this library */
+  G2P_WRONG_DIGEST = 13,     /* the weights' bytes are not those that the manifest names */
+  G2P_UNSUPPORTED_CPU = 14,  /* the library uses instructions that this processor lacks */
+  G2P_UNSUPPORTED = 15       /* this build of the library cannot do it: no files, a variant of another version */
+} g2p_status;
+
+/* What went wrong, for the person at the keyboard. Every function that takes one also takes NULL. */
+typedef struct g2p_error {
+  g2p_status status;
+  size_t word;       /* which of the words, from 0; SIZE_MAX where it was none of them */
+  char message[240]; /* one line of UTF-8, ended by a zero */
+} g2p_error;
+
+/* A piece of text that need not end with a zero. */
+typedef struct g2p_text {
+  const char *data;
+  size_t size; /* bytes */
+} g2p_text;
+
+/* Where memory comes from. Both functions may be called from several threads at once. */
+typedef struct g2p_allocator {
+  void *(*allocate)(void *user, size_t size, size_t alignment); /* at a multiple of it; NULL where none is left */
+  void (*release)(void *user, void *memory, size_t size);       /* what allocate gave, with its size */
+  void *user;
+} g2p_allocator;
+
+enum {
+  G2P_VERIFY = 1 /* g2p_open_manifest: compare the SHA-256 of all weights, which reads the whole file */
+};
+
+typedef struct g2p_options {
+  size_t size;                    /* sizeof(g2p_options) */
+  uint32_t flags;                 /* G2P_VERIFY or 0 */
+  uint32_t threads;               /* of a call that does not say; 0: one for each processor, 1: none is ever started */
+  const g2p_allocator *allocator; /* NULL: malloc and free; used until g2p_close and for what calls return */
+  const g2p_variant *variant;     /* NULL: that of the library that was linked first; see "Several libraries" */
+} g2p_options;
+
+G2P_API uint32_t g2p_abi_version(void);
+
+/* The name of a status, such as "G2P_WORD_TOO_LONG"; NULL for a number that is none. */
+G2P_API const char *g2p_status_name(g2p_status status);
+
+/* Opens a model from its weights: a safetensors file, or a tar archive that holds one.
+ *
+ * The file is mapped; nothing that is done here grows with the weights. Files are trusted to stay as they are until
+ * g2p_close. `options` may be NULL. Where a model cannot be opened, `*model` becomes NULL. */
+G2P_API g2p_status g2p_open(const char *weights, const g2p_options *options, g2p **model, g2p_error *error);
+
+/* Opens a model from a manifest, whose weights archive lies beside it or in ../dist from it.
+ *
+ * The manifest must be unchanged and of this library. The archive's size is compared, its SHA-256 with G2P_VERIFY. */
+G2P_API g2p_status g2p_open_manifest(const char *manifest, const g2p_options *options, g2p **model, g2p_error *error);
+
+/* Opens a model from a safetensors file, or an archive with one, in the caller's memory, which must stay there until
+ * g2p_close and begin at a multiple of 64 bytes. */
+G2P_API g2p_status g2p_open_memory(const void *weights, size_t size, const g2p_options *options, g2p **model,
+                                   g2p_error *error);
+
+/* Frees everything; NULL is nothing. No other call may be running. */
+G2P_API void g2p_close(g2p *model);
+
+typedef struct g2p_bounds {
+  size_t input;      /* bytes that a word may have together with its prompt */
+  size_t ids;        /* that a pronunciation may have, the end id among them */
+  size_t text;       /* bytes that its phonemes may have, with a zero at the end */
+  size_t vocabulary; /* ids that there are: logits of one position */
+  size_t rows;       /* words that one thread decodes at once */
+} g2p_bounds;
+
+G2P_API g2p_bounds g2p_limits(const g2p *model);
+
+/* The codes of the languages, `*count` of them; NULL and 0 where the model takes any code. They live with the model. */
+G2P_API const char *const *g2p_languages(const g2p *model, size_t *count);
+
+/* What the model is, as a JSON object: name, ABI, target, bounds, languages, prompt, sizes. Lives with the model. */
+G2P_API const char *g2p_info(const g2p *model);
+
+/* Pronounces one word into the caller's buffer, ended by a zero.
+ *
+ * `word` and `lang` end with zeros. G2P_TOO_SMALL, where `capacity` is too small, writes nothing. */
+G2P_API g2p_status g2p_pronounce(g2p *model, const char *word, const char *lang, char *phonemes, size_t capacity,
+                                 g2p_error *error);
+
+enum {
+  G2P_LOGITS = 1 /* g2p_stream: results have logits */
+};
+
+/* Words to pronounce. The words' memory is read until the call returns. */
+typedef struct g2p_request {
+  size_t size; /* sizeof(g2p_request) */
+  const g2p_text *words;
+  size_t count;
+  const char *lang;               /* of all words, ended by a zero */
+  const char *const *langs;       /* of each word, in place of lang; or NULL */
+  uint32_t threads;               /* 0: as the model was opened; the calling thread is one of them */
+  uint32_t flags;                 /* G2P_LOGITS or 0 */
+  size_t most_ids;                /* that a pronunciation may have; 0: the model's bound */
+  const volatile int32_t *cancel; /* not 0: stop soon; or NULL. See g2p_cancel */
+} g2p_request;
+
+/* Asks calls that were given this flag to stop; they return G2P_CANCELLED. From any thread, or a signal's handler. */
+G2P_API void g2p_cancel(volatile int32_t *cancel);
+
+/* Texts one after the other: the i-th is data[offsets[i]] up to data[offsets[i + 1]]. No zero ends it. */
+typedef struct g2p_texts {
+  char *data;
+  size_t *offsets; /* count + 1 of them */
+  size_t count;
+} g2p_texts;
+
+/* Pronounces words, in their order. Where one word is wrong, `error` says which, and none is pronounced.
+ *
+ * Pronunciations depend neither on the number of threads nor on the other words. */
+G2P_API g2p_status g2p_pronounce_all(g2p *model, const g2p_request *request, g2p_texts *phonemes, g2p_error *error);
+
+G2P_API void g2p_free_texts(g2p *model, g2p_texts *texts);
+
+/* Ids one after the other, as g2p_texts: those generated after the start id, with the end id where it was produced. */
+typedef struct g2p_ids {
+  int32_t *data;
+  size_t *offsets; /* count + 1 of them */
+  size_t count;
+} g2p_ids;
+
+/* As g2p_pronounce_all, but gives the generated ids. */
+G2P_API g2p_status g2p_tokens(g2p *model, const g2p_request *request, g2p_ids *ids, g2p_error *error);
+
+G2P_API void g2p_free_ids(g2p *model, g2p_ids *ids);
+
+/* One finished word. Its memory lives until the callback returns. */
+typedef struct g2p_result {
+  size_t size; /* sizeof(g2p_result), as the library was compiled */
+  size_t word; /* which of the request's words */
+  g2p_text phonemes;
+  const int32_t *ids;
+  size_t ids_count;
+  const float *logits; /* with G2P_LOGITS: [ids_count][vocabulary], what each id was the greatest of; else NULL */
+} g2p_result;
+
+/* Called for one word at a time, from any of the call's threads; anything but 0 stops the call as g2p_cancel does. */
+typedef int (*g2p_callback)(void *user, const g2p_result *result);
+
+/* Pronounces words and hands over each as soon as it is finished, in any order. */
+G2P_API g2p_status g2p_stream(g2p *model, const g2p_request *request, g2p_callback callback, void *user,
+                              g2p_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,178 @@
+/* Words to ids and ids to phonemes, as a model's traits say: an id is a UTF-8 byte plus an offset.
+ *
+ * Every byte of the prompt is a byte: a word that happens to spell "</s>" is four letters here, not a special id. */
+#include "text.h"
+
+#include <string.h>
+
+/* Unicode's categories Cc, Zl and Zp. Not Cf: some scripts spell words with the zero-width joiner. */
+static bool is_control(uint32_t code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
+}
+
+/* What Python's str.strip takes away. */
+static bool is_white(uint32_t code) {
+  return (code >= 0x09 && code <= 0x0d) || (code >= 0x1c && code <= 0x20) || code == 0x85 || code == 0xa0 ||
+         code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 || code == 0x202f ||
+         code == 0x205f || code == 0x3000;
+}
+
+struct kind {
+  bool valid, white, control; /* UTF-8; nothing but white space; some control character */
+};
+
+static struct kind kind_of(g2p_text text) {
+  struct kind kind = {true, true, false};
+  const char *at = text.data, *end = text.size ? at + text.size : at;
+  for (uint32_t code; at < end;) {
+    size_t size = g2p_utf8(at, end, &code);
+    if (!size) {
+      kind.valid = false;
+      break;
+    }
+    kind.white = kind.white && is_white(code);
+    kind.control = kind.control || is_control(code);
+    at += size;
+  }
+  return kind;
+}
+
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
+
+static size_t common(const char *code, const char *lang) {
+  size_t size = 0;
+  while (lang[size] && code[size] == lower(lang[size])) {
+    size++;
+  }
+  return size;
+}
+
+/* Adds text to a line where it fits, with room for the zero. */
+static void add(char *line, size_t capacity, const char *text) {
+  size_t size = strlen(line), more = strlen(text);
+  if (more < capacity - size) {
+    memcpy(line + size, text, more + 1);
+  }
+}
+
+g2p_status g2p_check_language(const struct g2p_traits *traits, const char *lang, g2p_error *error) {
+  const char *const *codes = traits->languages;
+  size_t count = traits->languages_count, best = 2, shown = 0, most = 3;
+  if (!lang) {
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "the language is NULL: give the code of one");
+  }
+  g2p_text text = {lang, strlen(lang)};
+  struct kind kind = kind_of(text);
+  if (!text.size || !kind.valid || kind.control) {
+    return g2p_fail(error, G2P_UNKNOWN_LANGUAGE, "%t is no language code", &text);
+  }
+  if (!codes) {
+    return G2P_OK;
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(codes[i], lang) == 0) {
+      return G2P_OK;
+    }
+    size_t same = common(codes[i], lang);
+    best = same > best ? same : best;
+  }
+  /* Those that begin most like it; else all, if they are few. */
+  char hint[160] = "did you mean ";
+  for (size_t i = 0; i < count && shown < most; i++) {
+    if (common(codes[i], lang) >= best) {
+      add(hint, sizeof hint, shown++ ? " or " : "");
+      add(hint, sizeof hint, codes[i]);
+    }
+  }
+  if (shown) {
+    add(hint, sizeof hint, "?");
+  } else if (count <= 12) {
+    memcpy(hint, "there are ", sizeof "there are ");
+    for (size_t i = 0; i < count; i++) {
+      add(hint, sizeof hint, i ? ", " : "");
+      add(hint, sizeof hint, codes[i]);
+    }
+  } else {
+    return g2p_fail(error, G2P_UNKNOWN_LANGUAGE, "unknown language %t: g2p_languages lists the %z that there are",
+                    &text, count);
+  }
+  return g2p_fail(error, G2P_UNKNOWN_LANGUAGE, "unknown language %t: %s", &text, hint);
+}
+
+/* Ids as far as there is room for them, and how many they would be. */
+struct output {
+  const struct g2p_traits *traits;
+  int32_t *ids;
+  size_t count;
+};
+
+static void put(struct output *output, const char *data, size_t size) {
+  size_t room = (size_t)output->traits->input_len;
+  for (size_t i = 0; i < size && output->count + i < room; i++) {
+    output->ids[output->count + i] = (unsigned char)data[i] + output->traits->byte_offset;
+  }
+  output->count += size;
+}
+
+g2p_status g2p_encode(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *ids, int32_t *count,
+                      g2p_error *error) {
+  struct kind kind = kind_of(word);
+  if (!kind.valid) {
+    return g2p_fail(error, G2P_INVALID_WORD, "the word %t is not valid UTF-8: give it in that encoding", &word);
+  }
+  if (kind.white) {
+    return g2p_fail(error, G2P_EMPTY_WORD, "the word %t is empty: give at least one letter", &word);
+  }
+  if (kind.control) {
+    return g2p_fail(error, G2P_INVALID_WORD,
+                    "the word %t holds a control character: give one word without tabs or line ends", &word);
+  }
+  struct output output = {traits, ids, 0};
+  const char *at = traits->prompt;
+  while (*at) {
+    if (strncmp(at, "{word}", 6) == 0) {
+      put(&output, word.data, word.size);
+      at += 6;
+    } else if (strncmp(at, "{lang}", 6) == 0) {
+      put(&output, lang, strlen(lang));
+      at += 6;
+    } else {
+      put(&output, at++, 1);
+    }
+  }
+  size_t room = (size_t)traits->input_len;
+  if (traits->append_eos) {
+    if (output.count < room) {
+      ids[output.count] = traits->eos_id;
+    }
+    output.count++;
+  }
+  if (output.count > room) {
+    return g2p_fail(error, G2P_WORD_TOO_LONG,
+                    "the word %t is %z bytes, %z with its prompt%s, and this variant takes %z: shorten it, or build "
+                    "with larger max_lens",
+                    &word, word.size, output.count, traits->append_eos ? " and end token" : "", room);
+  }
+  *count = (int32_t)output.count;
+  return G2P_OK;
+}
+
+size_t g2p_decode(const struct g2p_traits *traits, const int32_t *ids, size_t count, char *text) {
+  size_t size = 0, kept = 0;
+  for (size_t i = 0; i < count; i++) {
+    int64_t byte = (int64_t)ids[i] - traits->byte_offset;
+    bool special = ids[i] == traits->pad_id || ids[i] == traits->eos_id || ids[i] == traits->unk_id;
+    if (byte >= 0 && byte < 256 && !special) {
+      text[size++] = (char)byte;
+    }
+  }
+  /* A broken character goes byte by byte: those of it that are left begin none. */
+  for (size_t at = 0; at < size;) {
+    uint32_t code;
+    size_t whole = g2p_utf8(text + at, text + size, &code);
+    memmove(text + kept, text + at, whole);
+    kept += whole;
+    at += whole ? whole : 1;
+  }
+  return kept;
+}

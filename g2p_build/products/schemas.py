@@ -1,0 +1,21 @@
+"""The published JSON Schemas of manifests: copies of those that the runtime validates by.
+
+    python -m g2p_build.products.schemas
+
+writes them into `manifests/schema/` of this checkout.
+"""
+
+import shutil
+from pathlib import Path
+
+from g2p_build.runtime.manifest import FAMILY_SCHEMAS, INDEX_SCHEMA, MANIFEST_SCHEMA
+
+__all__ = ["PUBLISHED", "SOURCES"]
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "manifests" / "schema"
+SOURCES = (MANIFEST_SCHEMA, INDEX_SCHEMA, *FAMILY_SCHEMAS.values())
+
+if __name__ == "__main__":
+    for source in SOURCES:
+        shutil.copyfile(source, PUBLISHED / source.name)
+        print(f"wrote manifests/schema/{source.name}")

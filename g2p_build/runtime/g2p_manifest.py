@@ -1,0 +1,52 @@
+"""What a manifest of the family G2P must agree with itself about, beyond its schemas."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from g2p_build.runtime.errors import InvalidManifest
+
+__all__ = ["ROLES", "check"]
+
+# The roles that a variant's functions must have for every batch and bucket, by kv_cache; with a cache there is besides,
+# for every batch, a step of one token.
+ROLES = {True: ("encode", "prefill"), False: ("encode", "decode")}
+
+
+def check(manifest: Mapping[str, Any]) -> None:
+    """Checks that the fields of a manifest, which its schemas allow, agree with each other.
+
+    Raises:
+        InvalidManifest: they do not.
+    """
+    variant, model, functions = manifest["variant"], manifest["model"], manifest["functions"]
+    bounds = (model["max_input_len"], model["max_output_len"])
+    if bounds != (variant["max_lens"]["input"], variant["max_lens"]["output"]):
+        raise InvalidManifest(f"at model: the bounds {bounds} are not those of variant.max_lens")
+    if model["prompt"].count("{word}") != 1 or model["prompt"].count("{lang}") > 1:
+        raise InvalidManifest(f"at model.prompt: {model['prompt']!r} must hold {{word}} once and {{lang}} at most once")
+    if model["byte_offset"] + 256 > model["vocab_size"]:
+        raise InvalidManifest(
+            f"at model.vocab_size: {model['vocab_size']} ids do not hold 256 bytes from {model['byte_offset']} on"
+        )
+    for key in ("pad_id", "eos_id", "decoder_start_id"):
+        if model[key] >= model["vocab_size"]:
+            raise InvalidManifest(
+                f"at model.{key}: {model[key]} is not below the vocabulary size, {model['vocab_size']}"
+            )
+    for function in functions:
+        if function["output_len"] not in (None, model["max_output_len"]):
+            raise InvalidManifest(
+                f"at functions: {function['name']} has {function['output_len']} output positions, "
+                f"the model {model['max_output_len']}"
+            )
+    present = {(function["role"], function["batch"], function["input_len"]) for function in functions}
+    steps = {(function["batch"], function["tokens"]) for function in functions if function["role"] == "step"}
+    # A standalone library's functions take any number of rows up to that of their batch.
+    standalone = manifest["target"]["engine"] == "standalone"
+    for batch in variant["batch"][-1:] if standalone else variant["batch"]:
+        for bucket in sorted({model["max_input_len"], *(function["input_len"] for function in functions)}):
+            for role in ROLES[variant["kv_cache"]]:
+                if (role, batch, bucket) not in present:
+                    raise InvalidManifest(f"at functions: none with role {role}, batch {batch}, input length {bucket}")
+        if variant["kv_cache"] and (batch, 1) not in steps:
+            raise InvalidManifest(f"at functions: none with role step, batch {batch}, one token")

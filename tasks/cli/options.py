@@ -1,0 +1,13 @@
+"""Options that several tasks have, as doit describes options."""
+
+from typing import Any
+
+__all__ = ["JSON"]
+
+JSON: dict[str, Any] = {
+    "name": "as_json",
+    "long": "json",
+    "type": bool,
+    "default": False,
+    "help": "for programs: one JSON object a line",
+}

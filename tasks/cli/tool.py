@@ -1,0 +1,42 @@
+"""Runs a tool of the compiler where stages run too, so that what it imports, or its crash, does not reach doit."""
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from g2p_build.engine import worker
+from g2p_build.graph import Node
+from g2p_build.store.scratch import scratch
+
+from .plan import Plan
+
+__all__ = ["run_tool"]
+
+_numbers = itertools.count()
+
+
+def run_tool(plan: Plan, function: str, params: Mapping[str, Any], inputs: Mapping[str, tuple[Node, str]]) -> Path:
+    """Runs a function of the compiler's as a stage is run.
+
+    Args:
+        plan: the command's.
+        function: "dotted.module:name" of what is called with `params`, `inputs` and an empty folder.
+        params: plain JSON data.
+        inputs: name → an up-to-date node and which of its outputs.
+
+    Returns:
+        The folder that it wrote to, which lasts as long as this process.
+
+    Raises:
+        BuildError: what the tool says, or that it failed.
+        OSError: the cache cannot be written.
+    """
+    module = function.partition(":")[0]
+    out = scratch(plan.cache) / f"{module.rpartition('.')[2]}-{next(_numbers)}"
+    out.mkdir()
+    logs = plan.cache / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    files = {name: plan.build.files(node)[file] for name, (node, file) in inputs.items()}
+    worker.run(function, params, files, out, logs / f"{module}.log")
+    return out

@@ -1,0 +1,25 @@
+"""A contender's files are made again when the code that makes them changes, in whichever package it is."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from bench.pronounce.contenders import PEERS
+from bench.pronounce.prepare import FROM_THE_PACKAGE
+from g2p_build.store.sources import source_files
+
+
+@pytest.mark.parametrize("engine", sorted({peer.engine for peer in PEERS if peer.made_for is not None}))
+def test_all_that_an_engine_takes_from_the_package_is_part_of_its_files_key(engine: str, tmp_path: Path) -> None:
+    covered = {name for module in FROM_THE_PACKAGE for name in source_files(tmp_path, module)}
+    taken = set()
+    for name in source_files(tmp_path, f"bench.pronounce.engines.{engine}", ROOT / "bench"):
+        path = ROOT.joinpath(*name.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        nodes = ast.walk(ast.parse(path.read_bytes()))
+        taken |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    ours = {name for name in taken if name.startswith("g2p_build")}
+    assert ours
+    assert ours <= covered
