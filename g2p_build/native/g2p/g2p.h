@@ -70,7 +70,8 @@ typedef enum g2p_status {
   G2P_NEWER_MANIFEST = 12,   /* its schema is newer than this library */
   G2P_WRONG_DIGEST = 13,     /* the weights' bytes are not those that the manifest names */
   G2P_UNSUPPORTED_CPU = 14,  /* the library uses instructions that this processor lacks */
-  G2P_UNSUPPORTED = 15       /* this build of the library cannot do it: no files, a variant of another version */
+  G2P_UNSUPPORTED = 15,      /* this build of the library cannot do it: no files, a variant of another version */
+  G2P_FOREIGN_CHARACTER = 16 /* the word has a character that is not in the alphabet of its language */
 } g2p_status;
 
 /* What went wrong, for the person at the keyboard. Every function that takes one also takes NULL. */
