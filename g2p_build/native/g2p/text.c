@@ -134,16 +134,12 @@ static char *end_of(const struct g2p_traits *traits, int32_t *ids) { return (cha
 
 static const char *advice_for(enum g2p_kind kind) {
   switch (kind) {
-    case G2P_SPACE:
-      return "give one word at a time";
+    case G2P_SPACE: return "give one word at a time";
     case G2P_DIGIT:
-    case G2P_NUMBER:
-      return "write numbers out";
+    case G2P_NUMBER: return "write numbers out";
     case G2P_LETTER:
-    case G2P_JOINING_LETTER:
-      return "name the language that the word is of";
-    default:
-      return "leave it out";
+    case G2P_JOINING_LETTER: return "name the language that the word is of";
+    default: return "leave it out";
   }
 }
 
@@ -157,13 +153,14 @@ static g2p_status refuse_foreign(const struct g2p_writing *writing, g2p_text wor
   g2p_name_code(code, name);
   size_t at = g2p_form_origin(&writing->form, word, text, capacity, offset);
   enum g2p_kind kind = g2p_kind_of(code);
-  return g2p_fail(error, G2P_FOREIGN_CHARACTER, "%t (%s, %s) at byte %z of the word %t is not in the alphabet of %s: %s",
-                  &character, name, g2p_kind_name(kind), at, &word, lang, advice_for(kind));
+  return g2p_fail(error, G2P_FOREIGN_CHARACTER,
+                  "%t (%s, %s) at byte %z of the word %t is not in the alphabet of %s: %s", &character, name,
+                  g2p_kind_name(kind), at, &word, lang, advice_for(kind));
 }
 
 /* The word in its language's form, at the end of `ids`. */
-static g2p_status in_form(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *ids, g2p_text *form,
-                          g2p_error *error) {
+static g2p_status in_form(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *ids,
+                          g2p_text *form, g2p_error *error) {
   const struct g2p_writing *writing = writing_of(traits, lang);
   *form = word;
   if (!writing) {
@@ -173,8 +170,10 @@ static g2p_status in_form(const struct g2p_traits *traits, g2p_text word, const 
   char *text = end_of(traits, ids) - capacity;
   size_t size = g2p_form_word(&writing->form, word, text, capacity);
   if (size == SIZE_MAX) {
-    return g2p_fail(error, G2P_WORD_TOO_LONG, "the word %t is %z bytes, and this variant takes %z with its prompt: shorten "
-                    "it, or build with larger max_lens", &word, word.size, (size_t)traits->input_len);
+    return g2p_fail(error, G2P_WORD_TOO_LONG,
+                    "the word %t is %z bytes, and this variant takes %z with its prompt: shorten "
+                    "it, or build with larger max_lens",
+                    &word, word.size, (size_t)traits->input_len);
   }
   if (!size) {
     return g2p_fail(error, G2P_EMPTY_WORD, "the word %t is empty: give at least one letter", &word);
