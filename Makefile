@@ -25,12 +25,12 @@ setup: .venv/.ready
 
 demo: setup
 	$(BIN)/doit compile
-	@$(BIN)/g2p pronounce --lang eng-us knight
+	@$(BIN)/g2p pronounce --lang eng-us Hello I’m in London
 	@$(BIN)/g2p pronounce --lang fin yhdyskunta
 	@$(BIN)/g2p pronounce --lang spa-latin existió
 	@$(BIN)/g2p pronounce --lang swa habari
 	@$(BIN)/g2p pronounce --lang tha สวัสดี
-	@$(BIN)/g2p pronounce --lang vie-n "đạo đức"
+	@$(BIN)/g2p pronounce --lang vie-n "Hà Nội"
 
 test: setup
 	$(BIN)/ruff check .
