@@ -10,7 +10,7 @@ from typing import Any
 
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
 from g2p_build.compiler.objects import check
-from g2p_build.native.files import VARIANT, WEB, shared_name, source_files
+from g2p_build.native.files import VARIANT, shared_name, source_files
 from g2p_build.native.kit import kit
 from g2p_build.native.tables import variant_sources
 from g2p_build.stages.protocol import Stage
@@ -32,7 +32,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
     Args:
         params: `name` (the library's), `description` (the input that is the manifest's `model`), and the target's
-            `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`).
+            `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`); `loaders` (files that go beside a
+            module).
         inputs: `kernels.o`, `program.inc`, `functions.json`, `model.inc`, the description, and the core's and the
             family's C files.
         out: an empty folder.
@@ -56,9 +57,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     if params["package"] == "module":
         library = out / f"{name}.wasm"
         link_wasm(compiled, [*exports, "malloc", "free"], params["triple"], library)
-        for file in source_files((WEB,)):
-            if not file.endswith(".c"):
-                shutil.copyfile(inputs[file], out / file)
+        for file in params["loaders"]:
+            shutil.copyfile(inputs[file], out / file)
     else:
         library = out / shared_name(name, params["triple"])
         (out / VARIANT).write_text(str(sources[VARIANT]), encoding="utf-8")
