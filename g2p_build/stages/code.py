@@ -1,4 +1,4 @@
-"""Stage: Relax module → object code for the target, and what calls it."""
+"""Stage: Relax module → object code for the target, and the C or bytecode that calls it."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ __all__ = ["STAGE", "build", "memory"]
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-    """Bytes that a run takes at most beyond the worker's own: they grow with the module."""
+    """Upper bound of a run's memory in bytes, without the worker's own. It grows with the module."""
     return 200_000_000 + 60 * inputs["program.json"].stat().st_size
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes the object code, and `functions.json`: the functions with the workspace that each needs.
+    """Writes the object code, and `functions.json` with the workspace in bytes that each function needs.
 
     For the engine `standalone` the object code is `kernels.o`, and `program.c` is the C that calls it. For the engine
     `vm` it is `lib0.o` (kernels) and `devc.o` (the virtual machine's bytecode).

@@ -1,4 +1,4 @@
-"""Stage: object code → what an app links, loads or builds: a plain C library, or the makings of one."""
+"""Stage: object code → a plain C library that an app links or loads, or a kit from which the app's tools build it."""
 
 import json
 import re
@@ -20,20 +20,20 @@ __all__ = ["STAGE", "build", "memory", "source_files"]
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-    """Bytes that compiling and linking take at most beyond the worker's own."""
+    """Upper bound in bytes of the memory for compiling and linking, without the worker's own."""
     return 300_000_000
 
 
 def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
-    """The files of the core, and for a WebAssembly module of what goes with it, by name."""
+    """The files of the core, and for a WebAssembly module those of `native/web/`: name → path."""
     return {path.name: path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes a library with its header and a report of sizes, or a kit for an app's own tools.
 
-    A library is a shared and a static one, or a WebAssembly module with an ES module. `inspection.json` says how far
-    the code was looked at.
+    `shared` gives a shared and a static library, `module` a WebAssembly module with an ES module, `objects` a kit.
+    `inspection.json` says what was checked in the kernels' object file.
 
     Args:
         params: the target's `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`).
@@ -41,7 +41,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         out: an empty folder.
 
     Raises:
-        BuildError: zig refuses what it is given, or the kernels are not what they should be.
+        BuildError: zig cannot compile or link, or the kernels are for another platform or call unknown functions.
     """
     inspected = check(inputs["kernels.o"].read_bytes(), params["triple"])
     inspection = asdict(inspected) | {"linked": params["package"] != "objects", "undefined": list(inspected.undefined)}
@@ -77,7 +77,7 @@ def exported(header: Path) -> list[str]:
 
 
 def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
-    """Bytes of the stripped object files that the library is linked from, and of itself."""
+    """Sizes in bytes: of the stripped object files, in groups, and of the library linked from them."""
     sizes = {path.stem: path.stat().st_size for path in objects}
     kernels, tables = sizes.pop("kernels"), sizes.pop("program") + sizes.pop("contract")
     return {"core": sum(sizes.values()), "kernels": kernels, "library": library.stat().st_size, "tables": tables}

@@ -1,4 +1,4 @@
-"""Stage: checkpoint → the model's contract with its callers, as JSON (prompt, special ids, languages, bounds)."""
+"""Stage: checkpoint → what describes the model to its callers, as JSON (prompt, special ids, languages, bounds)."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
     Args:
         params: `prompt` (a template with `{lang}` and `{word}`), `append_eos`, `byte_offset`, the special ids,
-            `languages` (a list, or None where nobody knows), `max_lens` (`input`, `output`: tokens).
+            `languages` (a list, or None if they are not known), `max_lens` (`input`, `output`: tokens).
         inputs: `architecture.json`.
         out: an empty folder.
 
@@ -26,7 +26,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     vocabulary = json.loads(inputs["architecture.json"].read_text(encoding="utf-8"))["vocab_size"]
     needed = 256 + params["byte_offset"]
     if vocabulary < needed:
-        raise BuildError(f"a vocabulary of {vocabulary} cannot hold every byte; byte tokens need {needed}")
+        raise BuildError(f"a vocabulary of {vocabulary} cannot hold every byte: byte tokens need {needed}")
     lens = params["max_lens"]
     model = {name: value for name, value in params.items() if name != "max_lens"} | {
         "vocab_size": vocabulary,
