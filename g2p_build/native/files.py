@@ -1,4 +1,4 @@
-"""The names of what is linked for a target: known before anything is built."""
+"""The names of the files that a target's library consists of. They are known before anything is built."""
 
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ CORE = Path(__file__).with_name("core")
 """The core's C files and headers."""
 
 WEB = Path(__file__).with_name("web")
-"""What a WebAssembly module has besides: its C library, and what loads it."""
+"""The files that a WebAssembly module needs besides: a small C library, and the ES module that loads it."""
 
 
 @cache
@@ -27,7 +27,7 @@ def web_files() -> dict[str, Path]:
 
 
 def linked_files(triple: str, package: str) -> tuple[str, ...]:
-    """The files of a standalone library, or of what an app's tools make one from, sorted."""
+    """The names of a standalone library's files, or of the kit's that an app's tools make one from; sorted."""
     if package == "objects":
         return kit_files([*core_files(), "contract.c", "program.c"], triple)
     if package == "module":
@@ -36,5 +36,5 @@ def linked_files(triple: str, package: str) -> tuple[str, ...]:
 
 
 def shared_name(triple: str) -> str:
-    """What a shared library is called on a platform."""
+    """The name of the shared library on a platform."""
     return "libg2p.dylib" if "apple" in triple else "libg2p.so"

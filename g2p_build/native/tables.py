@@ -1,4 +1,4 @@
-"""What a library knows of its model besides the program, as C: prompt, languages, special ids, what it is."""
+"""Writes the tables of a library that describe its model, as C: prompt, languages, special ids, digests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["contract", "info"]
 
 
 def contract(model: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], target: Mapping[str, Any]) -> str:
-    """One C11 file, which includes ``program.h`` and defines ``g2p_contract``.
+    """A C11 file that includes ``program.h`` and defines ``g2p_contract``: what describes the model to its callers.
 
     Args:
-        model: The manifest's ``model`` object.
-        functions: The manifest's ``functions``.
+        model: the manifest's ``model`` object.
+        functions: the manifest's ``functions``.
         target: ``triple``, ``cpu``, ``features``.
     """
     numbers = ("append_eos", "byte_offset", "pad_id", "eos_id", "unk_id", "decoder_start_id")
@@ -47,7 +47,7 @@ def contract(model: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], t
 
 
 def info(model: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], target: Mapping[str, Any]) -> str:
-    """What ``g2p_info`` gives, as canonical JSON."""
+    """The text that ``g2p_info`` returns: canonical JSON. The arguments are those of `contract`."""
     dtypes = {entry["dtype"] for function in functions for entry in function["inputs"] if entry["kind"] == "weight"}
     described = {
         "batch": max(function["batch"] for function in functions),
@@ -75,6 +75,6 @@ def _string(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    # Octal escapes end after three digits, whatever follows.
+    # Octal, because an octal escape ends after three digits whatever follows. A hexadecimal one does not.
     plain = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in text.encode())
     return f'"{"".join(plain)}"'
