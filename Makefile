@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long format lock clean
-C_FILES = $(shell find g2p_build tests examples bench -name '*.[ch]' -print)
+C_FILES = $(shell find g2p_build tests examples bench -name '*.[ch]' ! -name unicode_tables.c -print)
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
