@@ -1,4 +1,4 @@
-"""The wheel's packages: g2p_build, with tasks/ and conf/ inside it; pyproject.toml says all else."""
+"""Puts tasks/ and conf/ into the wheel's package g2p_build. pyproject.toml says everything else."""
 
 from setuptools import find_packages, setup
 

@@ -1,7 +1,7 @@
-"""Pronounces words with a variant, given its manifest: a whole reader, as an app in another language would write it.
+"""Pronounces words with a variant. It shows a complete reader of manifests, as an app in another language has one.
 
-Nothing but the standard library; `docs/apps.md` and `docs/manifest.md` are its text. Takes a manifest, a language
-and words.
+It uses only the standard library. `docs/apps.md` and `docs/manifest.md` explain what it does. The arguments are a
+manifest, a language and words.
 
     python examples/pronounce.py manifests/embedded-host-b1-i64-o128-float32-kv.json eng-us knight through
 """
@@ -29,10 +29,10 @@ class Bounds(ctypes.Structure):
 
 
 def read(manifest: Path) -> dict[str, Any]:
-    """A manifest whose digest is right."""
+    """Reads a manifest and checks its digest."""
     data: dict[str, Any] = json.loads(manifest.read_bytes())
     if data["schema_version"] != 2:
-        raise SystemExit(f"{manifest}: of schema version {data['schema_version']}, and this reader knows 2")
+        raise SystemExit(f"{manifest}: has schema version {data['schema_version']}, this reader knows only 2")
     canonical = {key: value for key, value in data.items() if key != "digest"}
     text = json.dumps(canonical, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     if hashlib.sha256(text.encode()).hexdigest() != data["digest"]:
@@ -41,7 +41,7 @@ def read(manifest: Path) -> dict[str, Any]:
 
 
 def archive(manifest: Path, entry: dict[str, Any]) -> Path:
-    """An archive, beside the manifest or in ../dist, whose digest is right."""
+    """Finds an archive beside the manifest or in ../dist, and checks its digest."""
     places = (manifest.parent / entry["file"], manifest.parent.parent / "dist" / entry["file"])
     path = next((place for place in places if place.is_file()), places[0])
     if hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
@@ -59,7 +59,7 @@ def main(manifest: Path, language: str, words: list[str]) -> None:
         library = ctypes.CDLL(str(Path(folder, data["files"]["library"][0])))
         library.g2p_limits.restype = Bounds
         model, error = ctypes.c_void_p(), Error()
-        # A weights archive is mapped as it is.
+        # The library maps the weights archive as it is; nobody has to unpack it.
         if library.g2p_open(str(weights).encode(), None, ctypes.byref(model), ctypes.byref(error)):
             raise SystemExit(error.message.decode())
         phonemes = ctypes.create_string_buffer(library.g2p_limits(model).text)

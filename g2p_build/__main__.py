@@ -1,6 +1,6 @@
-"""`python -m g2p_build [-m] KEY=VALUE...`: the same variants as the build, each a Hydra job.
+"""`python -m g2p_build [-m] KEY=VALUE...`: builds the variants that `doit compile` builds, each as a Hydra job.
 
-For sweeps on Hydra's launchers: `python -m g2p_build -m target=iphone,android hydra/launcher=ray`.
+It is for sweeps on Hydra's launchers: `python -m g2p_build -m target=iphone,android hydra/launcher=ray`.
 """
 
 import os
@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Builds what the command line asks for; exits with 2 and one line where it cannot."""
+    """Builds what the command line asks for. If that fails, it prints one line and exits with 2."""
     compose.register_schema()
     arguments = get_args_parser().parse_args()
     try:
@@ -30,7 +30,7 @@ def main() -> None:
             asked = compose.variants([line for line in arguments.overrides if not re.match(r"[+~]*hydra[./]", line)])
             if len(asked) > 1 and not arguments.multirun:
                 raise compose.ConfigError(f"this is a sweep over {len(asked)} variants: add -m")
-        # Hydra reports an exception as one of its own configs', unless told to let it through.
+        # Without this, Hydra reports our exceptions as mistakes in its own configs.
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")
         _job()
     except (BuildError, HydraException, OSError) as error:

@@ -8,7 +8,7 @@ __all__ = ["FULL", "BuildError", "explained", "os_errors_explained"]
 
 
 class BuildError(Exception):
-    """Something is wrong with what was asked for or with what it was asked of.
+    """A failure that the user can do something about: a wrong request, or a wrong file.
 
     The message is one line: what is wrong, with the offending value, and what to do about it. Commands print it
     without a traceback.
@@ -16,9 +16,9 @@ class BuildError(Exception):
 
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What the operating system says when a file cannot grow: of the disk, of the user's share of it, of a process."""
+"""The system's error codes for a file that cannot grow: the disk is full, or the user's or the process's limit."""
 
-# What to do about a refusal of the operating system.
+# What to do about an error of the operating system.
 ADVICE = {
     errno.ENOSPC: "make room there, then run the same command again",
     errno.EDQUOT: "make room there, then run the same command again",
@@ -34,7 +34,7 @@ ADVICE = {
 
 
 def explained(error: OSError) -> str:
-    """One line for a refusal of the operating system: which file, why, and what to do about it."""
+    """One line for an error of the operating system: which file, why, and what to do about it."""
     path = error.filename2 or error.filename
     where = f"cannot use {path}: " if path else ""
     advice = ADVICE.get(error.errno or 0)
@@ -43,7 +43,7 @@ def explained(error: OSError) -> str:
 
 @contextmanager
 def os_errors_explained() -> Iterator[None]:
-    """Turns a refusal of the operating system into a `BuildError`; as a context or as a decorator."""
+    """Turns an error of the operating system into a `BuildError`. It works as a context and as a decorator."""
     try:
         yield
     except OSError as error:

@@ -17,7 +17,7 @@ from typing import Any
 
 from g2p_build.config.family import Family, Model, family
 from g2p_build.config.variant import Target, Variant
-from g2p_build.native.files import VARIANT, WEB, linked_files
+from g2p_build.native.files import VARIANT, linked_files, loaders
 from g2p_build.stages.node import Node, files_of
 
 __all__ = ["Node", "nodes", "order"]
@@ -76,17 +76,18 @@ def _library(variant: Variant, kind: Family, model: Model, code: Node) -> Node:
             inputs=files_of(code, "devc.o", "lib0.o"),
             outputs=("libtvm_runtime.so", "model.so", *TVM_NOTICES) if linked else ("devc.o", "lib0.o"),
         )
-    native = kind.native
-    folders = [*native.folders, *([WEB] if target.package == "module" else [])]
+    native, module = kind.native, target.package == "module"
+    made = linked_files(native.name, native.folders, native.web, target.triple, target.package)
     return Node(
         stage="library",
         label=variant.code_label,
         module="g2p_build.stages.library",
         params=_target(target, "triple", "cpu", "features", "package")
-        | {"name": native.name, "description": model.description_file},
+        | {"name": native.name, "description": model.description_file}
+        | ({"loaders": list(loaders(native.web))} if module else {}),
         inputs=files_of(code) | files_of(model.description),
-        outputs=(*linked_files(native.name, native.folders, target.triple, target.package), "inspection.json"),
-        folders=tuple(map(str, folders)),
+        outputs=(*made, "inspection.json"),
+        folders=tuple(map(str, [*native.folders, *([native.web] if module else [])])),
     )
 
 

@@ -1,4 +1,4 @@
-"""The doit tasks, one a file. What they do is done elsewhere; here it gets a name on the command line."""
+"""The doit tasks, one in each file. They only give functions of g2p_build a name on the command line."""
 
 import atexit
 import gc as collector
@@ -19,19 +19,19 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     """What dodo.py defines: doit's settings and a task creator for each task.
 
     Args:
-        arguments: doit's command line. Words of the form `name=value` that are not options are Hydra overrides (doit
-            itself keeps them as variables and never complains of one that nobody reads).
-
-        tree: the folder whose conf/ is read (else the package's own), and which dist/ and manifests/ are written to.
+        arguments: doit's command line. Words of the form `name=value` that are not options are Hydra overrides. doit
+            itself keeps them as variables, and does not mind that no task reads them.
+        tree: the folder of the build. Its conf/ is read, or the package's own if it has none. dist/ and manifests/ are
+            written there.
 
     Raises:
-        InvalidDodoFile: the overrides describe nothing that can be built. doit prints the one line and exits with 3.
+        InvalidDodoFile: an override is wrong. doit prints the message, one line, and exits with 3.
     """
     started = time.monotonic()
     signal.signal(signal.SIGINT, _interrupted_early)
-    # What a graph is made of lives as long as the command: looking for garbage in it is an eighth of an idle build.
+    # The graph's objects live as long as the command. Searching them for garbage took an eighth of an idle build.
     collector.set_threshold(200_000)
-    # Late, because they take a while: Ctrl-C is one line in the meantime too.
+    # Imported late, because it takes a while: Ctrl-C must print one line meanwhile too.
     from doit.exceptions import InvalidDodoFile
 
     from g2p_build.config import compose
@@ -77,12 +77,12 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     settings = {
         "default_tasks": ["compile"],
         "reporter": Reporter(plan),
-        # Stages run in processes of their own, a thread only waits for one.
+        # A stage runs in a process of its own. A thread only waits for it.
         "par_type": "thread",
         "verbosity": 2,
-        # One variant that fails does not keep the others from being built.
+        # If one variant fails, the others are still built.
         "continue": True,
-        # doit's own record of what ran decides nothing here, so it is kept nowhere: no file to be found half-written.
+        # doit's own record of what ran decides nothing here. In memory, it leaves no file that could be half-written.
         "dep_file": ":memory:",
         "backend": "sqlite3",
     }
@@ -91,13 +91,13 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
 
 
 def _interrupted(*_: object) -> NoReturn:
-    """Ctrl-C: the stage that runs is lost, and nothing else; its worker ends with this process."""
+    """Handles Ctrl-C. Only the running stage is lost; its worker ends with this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
-    os.write(2, INTERRUPTED)  # not through a buffer, which may be in use
+    os.write(2, INTERRUPTED)  # not by print: the signal may have interrupted a print
     sys.exit(128 + signal.SIGINT)
 
 
 def _interrupted_early(*_: object) -> NoReturn:
-    """Ctrl-C before anything runs: nothing is to be put in order, and what we import could catch an exception."""
+    """Handles Ctrl-C before anything runs. It exits at once: a module that is being imported could catch SystemExit."""
     os.write(2, INTERRUPTED)
     os._exit(128 + signal.SIGINT)

@@ -1,4 +1,4 @@
-"""`doit bench …`: times built variants beside other libraries; the result goes into docs/benchmarks/."""
+"""`doit bench …`: times built variants beside other libraries. The result goes into docs/benchmarks/."""
 
 import shlex
 import sys
@@ -40,7 +40,7 @@ OPTIONS = [
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
-    """The task creator; none where this is an installed package, which has no benchmarks."""
+    """The task creator. An installed package has no benchmarks, so there it has none."""
     if not _BENCH.is_dir():
         return {}
 

@@ -1,4 +1,4 @@
-"""`doit clean …`: takes what was published of the variants asked for out of the tree again."""
+"""`doit clean …`: removes the published files of the variants asked for from the tree."""
 
 from g2p_build import graph
 from g2p_build.config.variant import Variant
@@ -10,10 +10,10 @@ __all__ = ["remove_products"]
 
 
 def remove_products(plan: Plan, variant: Variant, dryrun: bool) -> None:
-    """The clean action of a variant's `compile` task; doit passes `dryrun` for `doit clean -n`.
+    """The clean action of a variant's `compile` task. doit passes `dryrun` for `doit clean -n`.
 
     Raises:
-        SystemExit: the tree cannot be written. doit itself would go on and end well.
+        SystemExit: the tree cannot be written. After any other exception, doit would go on and exit with 0.
     """
     from rich.filesize import decimal
 

@@ -1,4 +1,4 @@
-"""`doit compile …`: variants become archives in dist/ and manifests in manifests/."""
+"""`doit compile …`: builds variants, as archives in dist/ and manifests in manifests/."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -29,7 +29,7 @@ PROFILE = {
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
-    """The task creator, with one subtask a variant."""
+    """The task creator. Each variant is a subtask."""
 
     def compile_variants() -> Iterator[dict[str, Any]]:
         yield {

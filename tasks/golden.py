@@ -1,4 +1,4 @@
-"""`doit golden`: writes the golden set anew: what transformers makes of sixty words with the embedded checkpoint."""
+"""`doit golden`: makes the golden set again: transformers' output for sixty words with the embedded checkpoint."""
 
 from collections.abc import Callable
 from typing import Any

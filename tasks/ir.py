@@ -1,4 +1,4 @@
-"""`doit ir …`: the module between the compiler's phases, to be read before a schedule is blamed."""
+"""`doit ir …`: prints the module between the compiler's phases, to find the phase that made a mistake."""
 
 from collections.abc import Callable
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`g2p-build …`: doit with these tasks, in a folder that need not be a checkout."""
+"""`g2p-build …`: runs doit with these tasks. The folder need not be a checkout."""
 
 import shutil
 import sys
@@ -26,9 +26,9 @@ class _Main(DoitMain):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status is doit's.
+    """Runs the command. Returns doit's exit status.
 
-    `g2p-build init` makes the folder one in which `doit` works too: it writes dodo.py, and conf/ to be added to.
+    `g2p-build init` writes dodo.py and conf/ into the folder. Then `doit` works there too, and conf/ can be extended.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     here = Path.cwd()

@@ -1,4 +1,4 @@
-"""`doit manifests`: every manifest of this tree, whoever asked for it, and whether it is current."""
+"""`doit manifests`: lists every manifest of this tree, from whatever command, and whether it is current."""
 
 from collections.abc import Callable
 from typing import Any

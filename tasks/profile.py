@@ -1,4 +1,4 @@
-"""`doit profile …`: where the time of a word goes, kernel by kernel."""
+"""`doit profile …`: times every kernel that a word needs."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 
 def runnable(variant: Variant) -> None:
-    """Raises BuildError where this machine cannot run what a variant is compiled to."""
+    """Raises BuildError if this machine cannot run a variant's code."""
     try:
         index.check_target({**asdict(variant.target), "features": list(variant.target.features)})
     except G2PError as error:
@@ -46,9 +46,9 @@ def runnable(variant: Variant) -> None:
 
 
 def bucketed(plan: Plan, variant: Variant) -> dict[str, Node]:
-    """A variant's nodes as the virtual machine has them, with functions for several input lengths.
+    """A variant's nodes for the virtual machine, which has functions for several input lengths.
 
-    Those of the program and the weights are up to date.
+    The nodes of the program and of the weights are brought up to date.
 
     Raises:
         BuildError: a stage failed.
@@ -64,7 +64,7 @@ def _profile(plan: Plan, as_json: bool, trace: str) -> TaskFailed | None:
         for variant in plan.variants:
             runnable(variant)
             if variant.target.package != "shared":
-                raise BuildError(f"{variant.name} is object files: only a target.package that is 'shared' can be run")
+                raise BuildError(f"{variant.name} is not a shared library and cannot run: use target.package=shared")
             nodes = bucketed(plan, variant)
             inputs = {file: (nodes["program"], file) for file in ("program.json", "functions.json")}
             inputs |= {"weights.safetensors": (nodes["weights"], "weights.safetensors")}

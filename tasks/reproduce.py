@@ -1,4 +1,4 @@
-"""`doit reproduce …`: proves of variants that the same inputs give the same bytes."""
+"""`doit reproduce …`: checks that the same inputs give the same bytes."""
 
 import sys
 from collections.abc import Callable

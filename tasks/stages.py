@@ -1,4 +1,4 @@
-"""A task for each stage: `doit library target=iphone` brings the variant up to date as far as its library."""
+"""A task for each stage: `doit library target=iphone` makes the variant's library, and what it needs, up to date."""
 
 import importlib
 import sys
@@ -17,12 +17,12 @@ from .cli.plan import Plan
 
 __all__ = ["THREADED", "StageFailed", "tasks"]
 
-# doit captures what an action prints by replacing the process's streams, which two threads cannot both do.
+# doit captures an action's output by replacing the process's streams. Two threads cannot both do that.
 THREADED = {"io": {"capture": False}, "verbosity": 0}
 
 
 class StageFailed(TaskFailed):
-    """A stage failed in a way that its log may explain."""
+    """A stage failed. Its log may say why."""
 
     def __init__(self, message: str, log: Path) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class StageFailed(TaskFailed):
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
-    """The task creators, one a stage, each with one subtask a node."""
+    """The task creators, one for each stage. Each node is a subtask."""
     by_stage: dict[str, list[Node]] = {}
     for node in order(plan.variants):
         by_stage.setdefault(node.stage, []).append(node)

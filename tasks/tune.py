@@ -1,4 +1,4 @@
-"""`doit tune …`: searches the table of matmuls' tiles on this machine, over a variant's shapes."""
+"""`doit tune …`: searches for the fastest tiles of matmuls on this machine, for the shapes of a variant."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`doit variants …`: the variants that a command line describes, as a table or as JSON."""
+"""`doit variants …`: lists the variants that a command line describes, as a table or as JSON."""
 
 from collections.abc import Callable
 from typing import Any

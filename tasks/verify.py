@@ -1,4 +1,4 @@
-"""`doit verify …`: runs built variants against transformers and a dictionary; the result goes into their manifests."""
+"""`doit verify …`: compares built variants with transformers and a dictionary. The result goes into their manifests."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`doit why …`: which stages of the variants asked for would run, and what has changed; nothing runs."""
+"""`doit why …`: says which stages of the variants asked for would run, and what has changed. It runs nothing."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +30,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     return {"task_why": why}
 
 
-_OUTLOOK = {"current": "current", "waits": "waits", "refused": "refused"}  # of a state; else "runs"
+_OUTLOOK = {"current": "current", "waits": "waits", "refused": "refused"}  # state → group; other states: "runs"
 
 
 def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
@@ -41,7 +41,7 @@ def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
     if as_json:
         show([asdict(explanation) for explanation in explanations], as_json=True)
         return None
-    # What merely waits is in the last line.
+    # A stage that only waits has no row. The last line counts it.
     rows = [
         _row(one) for one in explanations if one.state not in ("current", "waits") or any(map(_is_own, one.reasons))
     ]
@@ -52,7 +52,7 @@ def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
 
 
 def _is_own(reason: Reason) -> bool:
-    """Whether a reason is a change, and not that there is no record."""
+    """Whether a reason is a change, and not only a missing record."""
     return reason.kind != "record"
 
 
@@ -69,7 +69,7 @@ def _row(explanation: Explanation) -> dict[str, Any]:
 
 
 def _summary(explanations: Sequence[Explanation]) -> list[str]:
-    """The lines below the table: what is current, what would run, what may."""
+    """The lines below the table: what is current, what would run, what may run."""
     by_state: dict[str, list[Explanation]] = {}
     for explanation in explanations:
         by_state.setdefault(_OUTLOOK.get(explanation.state, "runs"), []).append(explanation)

@@ -117,7 +117,7 @@ def test_stages_that_do_not_fit_into_memory_together_run_one_after_the_other(tre
     assert result.returncode != 0
     errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
     assert len(errors) == 2
-    assert all(line.endswith("GB of memory, and may have 0.1: set G2P_BUILD_MEMORY") for line in errors)
+    assert all(line.endswith("GB of memory, but may take only 0.1: set G2P_BUILD_MEMORY higher") for line in errors)
 
 
 def on_terminal(tree: Tree, *words: str) -> str:

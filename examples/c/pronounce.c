@@ -1,8 +1,8 @@
-/* Pronounces words with a library archive and a weights archive: nothing else is needed.
+/* Pronounces words. It needs nothing but a library archive, unpacked, and a weights archive.
  *
  *   pronounce weights.tar eng-us knight pronounce
  *
- * A manifest can stand in place of the weights: its digests are then compared too. CMakeLists.txt builds this. */
+ * Given a manifest instead of the weights, it also compares the digests. CMakeLists.txt builds this. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

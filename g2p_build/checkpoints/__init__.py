@@ -1,1 +1,1 @@
-"""Checkpoints: where their files are and what is in them; `embedded/` is the one that comes with the package."""
+"""Finds and reads checkpoints. `embedded/` is the checkpoint that comes with the package."""

@@ -1,4 +1,4 @@
-"""Which files make up a transformers checkpoint, wherever they come from."""
+"""Finds the files that make up a transformers checkpoint, in a folder or on the hub."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-"""Where weights are looked for, the first found being taken (as transformers does); an index names the shards."""
+"""Files that may hold weights. The first that exists is taken, as in transformers. An index names shards."""
 
 
 def local_files(folder: Path) -> dict[str, Path]:
-    """The files that count in a checkpoint's folder: `config.json` and the weights, by name.
+    """The files of the checkpoint in a folder: `config.json` and the weights, by name.
 
     Raises:
         BuildError: there is no such folder, or it lacks its config, its weights or a shard of them.
@@ -42,14 +42,17 @@ def local_files(folder: Path) -> dict[str, Path]:
 
 
 def find_files(get: Callable[[str], Path | None], where: str) -> dict[str, Path]:
-    """Collects a checkpoint's files, safetensors before pickles.
+    """Collects a checkpoint's files. It prefers safetensors to pickles.
 
     Args:
-        get: from a file's name to a local path, or None where there is no such file.
-        where: what to call the checkpoint in errors.
+        get: from a file's name to a local path, or None if there is no such file.
+        where: names the checkpoint in errors.
+
+    Returns:
+        name → path.
 
     Raises:
-        BuildError: a file is missing, or an index is not one.
+        BuildError: a file is missing, or the index of shards is not valid.
     """
     config = get(CONFIG)
     if config is None:
@@ -87,7 +90,7 @@ def _shards(name: str, path: Path) -> list[str]:
         raise BuildError(f"{name} has no weight_map from tensors to files: it is not an index of shards")
     suffix = "." + name.removesuffix(".index.json").rpartition(".")[2]
     for shard in weight_map.values():
-        # Shards lie beside their index: a name that leads elsewhere is not one of theirs.
+        # Shards lie beside their index. A name that leads elsewhere could read any file of the machine.
         if not shard.endswith(suffix) or "/" in shard or "\\" in shard:
             raise BuildError(f"{name} lists {shard!r}: a shard is a {suffix} file beside its index")
     return sorted(set(weight_map.values()))

@@ -1,4 +1,4 @@
-"""A checkpoint's files from the Hugging Face hub, or from that library's own cache."""
+"""Gets a checkpoint's files from the Hugging Face hub, or from the cache of its library."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ __all__ = ["download"]
 
 
 def download(repo: str, revision: str) -> dict[str, Path]:
-    """Resolves a checkpoint at a pinned revision, downloading what the hub's cache lacks.
+    """Finds a checkpoint's files at a pinned revision, and downloads what the hub's cache lacks.
 
-    A commit that is in the cache is used without asking the hub. Where the hub cannot be reached, only the cache is
-    looked at. Progress bars go to the error stream.
+    If the cache holds the commit, the hub is not asked. If the hub cannot be reached, only the cache is used. Progress
+    bars go to the error stream.
 
     Args:
         repo: `owner/name`.
         revision: a commit's hash, or a tag.
 
     Returns:
-        name → path in the hub's cache, as `files.find_files` gives them.
+        name → path in the hub's cache, as from `files.find_files`.
 
     Raises:
-        BuildError: no such repository, revision or checkpoint; access refused; hub out of reach and nothing cached.
+        BuildError: the repository, the revision or the checkpoint does not exist; access is refused; or the hub cannot
+            be reached and the cache lacks files.
     """
     where = f"{repo} at revision {revision}"
     try:
@@ -81,9 +82,9 @@ def download(repo: str, revision: str) -> dict[str, Path]:
 
 
 def _unreachable(repo: str, revision: str) -> str | None:
-    """Why the hub cannot be asked; None if it can.
+    """Why the hub cannot be reached; None if it can.
 
-    hf_hub_download finds out too, but only after half a minute of trying again.
+    `hf_hub_download` would find out too, but only after half a minute of retries.
     """
     try:
         get_hf_file_metadata(hf_hub_url(repo, CONFIG, revision=revision))
@@ -99,13 +100,13 @@ def _unreachable(repo: str, revision: str) -> str | None:
 
 
 def _cached(repo: str, revision: str) -> dict[str, Path] | None:
-    """A commit's files, where the cache answers every question about them, else None."""
+    """A commit's files, if the cache knows of each whether it exists, else None."""
     if re.fullmatch("[0-9a-f]{40}", revision) is None:
         return None
 
     def cached(name: str) -> Path | None:
         found = try_to_load_from_cache(repo, name, revision=revision)
-        if found is None:  # not known; a file known to be missing is another thing
+        if found is None:  # not known; for a file that is known to be missing, `found` is a marker
             raise FileNotFoundError(name)
         return Path(found) if isinstance(found, str) else None
 

@@ -1,4 +1,4 @@
-"""Seeded weights of any shape, for benchmarks and tests: a model that says nothing, but runs as a trained one does."""
+"""Seeded random weights of any shape, for benchmarks and tests. What such a model says means nothing."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _EOS = 1  # ByT5's end token
 def random_checkpoint(shape: Mapping[str, Any], seed: int) -> tuple[Architecture, dict[str, torch.Tensor]]:
     """Makes a checkpoint of a shape.
 
-    Each tensor has a generator of its own, seeded by the tensor's name, and values are uniform: scaled random bits,
-    the same on every machine, which normally distributed values (logarithms, cosines) are not.
+    Each tensor has its own generator, seeded by the seed and the tensor's name. Values are uniform, because scaled
+    random bits are the same on every machine. Normally distributed values are not: they need logarithms and cosines.
 
     Args:
-        shape: fields named as in transformers' T5Config; `tie_word_embeddings` says whether the projection is the
-            embedding (its input then scaled) or a tensor of its own.
+        shape: fields named as in transformers' T5Config. With `tie_word_embeddings` the output projection is the
+            embedding, and its input is scaled. Without, it is a separate tensor.
         seed: any integer.
 
     Returns:
         The architecture, and its tensors (float32) by name.
 
     Raises:
-        BuildError: the shape is not one that can be built.
+        BuildError: a model of this shape cannot be built.
     """
     architecture = architecture_from_shape(shape)
     sizes = checkpoint_tensors(architecture)
@@ -39,10 +39,10 @@ def random_checkpoint(shape: Mapping[str, Any], seed: int) -> tuple[Architecture
 
 
 def architecture_from_shape(shape: Mapping[str, Any]) -> Architecture:
-    """The architecture of a shape as `random_checkpoint` takes it.
+    """The architecture of a shape, which is given as for `random_checkpoint`.
 
     Raises:
-        BuildError: the shape is not one that can be built.
+        BuildError: a model of this shape cannot be built.
     """
     tied = bool(shape["tie_word_embeddings"])
     names = {"num_layers": "num_encoder_layers", "feed_forward_proj": "feed_forward"}
@@ -64,7 +64,7 @@ def _values(arch: Architecture, name: str, size: tuple[int, ...], seed: int) -> 
 
 
 def _deviation(arch: Architecture, name: str) -> float:
-    """Standard deviations that keep activations of order one; T5 does not scale attention scores, its weights do."""
+    """A standard deviation that keeps activations near one. T5 does not scale attention scores, so its weights must."""
     width = arch.d_model**-0.5
     if name.endswith(".q.weight"):
         return width * arch.d_kv**-0.5

@@ -1,4 +1,4 @@
-"""What is in a checkpoint's files: its architecture, and its tensors in one canonical form."""
+"""Reads a checkpoint's files: its architecture, and its tensors in one canonical form."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _FLOATS = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
 def read_checkpoint(files: Mapping[str, Path]) -> tuple[Architecture, dict[str, torch.Tensor]]:
-    """Reads a transformers checkpoint, checking everything that would make the compiled model wrong.
+    """Reads a transformers checkpoint, and checks everything that would make the compiled model wrong.
 
     Args:
-        files: name → path, as `files.find_files` gives them.
+        files: name → path, as from `files.find_files`.
 
     Returns:
-        The architecture, and the tensors that `checkpoint_tensors` lists for it, each float32, contiguous, with memory
-        of its own. The token embedding appears once, as `shared.weight`.
+        The architecture, and the tensors that `checkpoint_tensors` lists for it. Each is float32, contiguous, with
+        memory of its own. The token embedding appears once, as `shared.weight`.
 
     Raises:
-        BuildError: the checkpoint is not a T5 with ByT5's vocabulary, or a file of it is damaged, holds code, lacks
-            tensors, has others than its config describes, or values that are not finite floats.
+        BuildError: the checkpoint is not a T5 with ByT5's vocabulary; or one of its files is damaged or holds code; or
+            tensors are missing, do not fit the config, or hold values that are not finite floats.
     """
     config = read_config(files[CONFIG])
     with ExitStack() as stack:
@@ -49,7 +49,7 @@ def read_checkpoint(files: Mapping[str, Path]) -> tuple[Architecture, dict[str, 
 
 
 class _Reader:
-    """A tensor that has a shape and can be read: from a mapped safetensors file, or from memory (a pickle)."""
+    """A tensor that can be read later. It lies in a mapped safetensors file, or in memory (from a pickle)."""
 
     def __init__(self, file: str, source: safe_open | torch.Tensor, name: str) -> None:
         self.file = file
@@ -82,12 +82,12 @@ def _unpickle(name: str, path: Path) -> dict[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        # What torch says here advises to load the file unsafely.
+        # Torch's own message advises to load the file unsafely, so we do not show it.
         raise BuildError(
             f"{name} holds more than weights and could run code, or is damaged: "
             "convert it to model.safetensors where you trust it"
         ) from None
-    except Exception as error:  # torch raises whatever it comes upon in damaged bytes
+    except Exception as error:  # on damaged bytes, torch raises exceptions of many kinds
         raise BuildError(f"{name} is truncated or not a file of weights ({_one_line(error)}): fetch it again") from None
     if not isinstance(state, dict) or not all(
         isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()

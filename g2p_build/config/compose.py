@@ -256,19 +256,20 @@ def _schema(group: str, own: Mapping[str, Any]) -> type:
 def _merged(where: str, typed: DictConfig, *values: Any) -> DictConfig:
     kind = OmegaConf.get_type(typed)
     try:
-        return OmegaConf.merge(typed, *({key: _meant(kind, key, each) for key, each in one.items()} for one in values))
+        meant = [{key: _meant(kind, key, each, f"{where}: {key}") for key, each in one.items()} for one in values]
+        return OmegaConf.merge(typed, *meant)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{where}: {_first_line(error)}") from None
 
 
-def _meant(kind: Any, field: str, value: Any) -> Any:
-    """The value of a field for which words may stand, such as "raw"."""
+def _meant(kind: Any, field: str, value: Any, where: str) -> Any:
+    """The value of a field for which words may stand, such as "raw"; `where` names it in a message."""
     hint = get_type_hints(kind).get(field) if is_dataclass(kind) else None
     for inner in get_args(hint):
         words = getattr(inner, "WORDS", {})
         if isinstance(value, str) and words:
             if value not in words:
-                raise ConfigError(f"{field}={value}: give {' or '.join(words)}, or its fields: {field}.NAME=VALUE")
+                raise ConfigError(f"{where}={value}: give {' or '.join(words)}, or its fields: {where}.NAME=VALUE")
             return words[value]
     return value
 
@@ -283,7 +284,7 @@ def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> Di
         parent = field.rpartition(".")[0]
         if parent and OmegaConf.select(config, parent) is None:
             raise ConfigError(f"{key}={shown(value)}: this {group} has no {parent}")
-        value = _meant(OmegaConf.get_type(config), field, value)
+        value = _meant(OmegaConf.get_type(config), field, value, key)
         try:
             OmegaConf.update(config, field, value, merge=True)
             typed = OmegaConf.select(config, field)

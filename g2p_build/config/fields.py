@@ -1,4 +1,4 @@
-"""Checks of fields, each with one line for the person at the keyboard."""
+"""Checks of config fields. Each raises `ConfigError` with one line for the person at the keyboard."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,19 +14,19 @@ MISSING = "???"
 
 
 def one_of(key: str, value: str, valid: Iterable[str]) -> None:
-    """Refuses a name that is not among the valid ones, and says which is close."""
+    """Refuses a name that is not among the valid ones, and suggests the closest."""
     if value not in valid:
         raise ConfigError(f"unknown {key} {value!r}: {nearest(value, valid)}")
 
 
 def matches(key: str, value: Any, pattern: str, wanted: str) -> None:
-    """Refuses text that is not, as a whole, of a pattern; `wanted` says what is."""
+    """Refuses text that does not match a pattern as a whole. `wanted` says in words what would match."""
     if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
         raise ConfigError(f"{key}={value!r}: give {wanted}")
 
 
 def at_least(key: str, value: Any, least: int) -> None:
-    """Refuses what is not an integer, and an integer below the least."""
+    """Refuses a value that is not an integer, or is below `least`."""
     if type(value) is not int:
         raise ConfigError(f"{key}={shown(value)} is missing: give an integer")
     if value < least:
@@ -34,16 +34,16 @@ def at_least(key: str, value: Any, least: int) -> None:
 
 
 def source_fields(fields: dict[str, Any], more: Mapping[str, str]) -> None:
-    """Checks where a checkpoint comes from: each source has fields of its own, which the others have not.
+    """Checks the fields that say where a checkpoint comes from. Each source has fields that no other source has.
 
-    A path is expanded in place.
+    Expands `~` in the path, in place.
 
     Args:
-        fields: a checkpoint's, typed.
-        more: fields of its family that belong to one source: field → source.
+        fields: a checkpoint's fields, typed.
+        more: further fields that belong to one source: field → source.
 
     Raises:
-        ConfigError: one line.
+        ConfigError: a field is missing, wrong, or belongs to another source. One line.
     """
     source = fields["source"]
     one_of("checkpoint.source", source, SOURCES)

@@ -1,4 +1,4 @@
-"""Hydra's override grammar, read by Hydra's own parser and expanded as its basic sweeper expands it."""
+"""Hydra's override grammar. Hydra's own parser reads it; sweeps are expanded as Hydra's basic sweeper does."""
 
 import difflib
 import itertools
@@ -18,7 +18,7 @@ class ConfigError(BuildError):
 
 
 def nearest(given: str, valid: Iterable[str]) -> str:
-    """The end of an error about an unknown name: "did you mean 'iphone'? It is one of android, host, iphone"."""
+    """Ends a message about an unknown name: "did you mean 'iphone'? It is one of android, host, iphone"."""
     names = sorted(valid)
     close = difflib.get_close_matches(given.lower(), names, n=1, cutoff=0.5)
     return (f"did you mean {close[0]!r}? It" if close else "it") + f" is one of {', '.join(names)}"
@@ -32,14 +32,14 @@ def shown(value: Any) -> str:
 
 
 def parse(overrides: Sequence[str], options: Callable[[str], Iterable[str]]) -> list[tuple[str, list[Any]]]:
-    """Reads overrides: each is a key with its values, one unless the override is a sweep.
+    """Reads overrides. Returns each key with its values: one value, or several for a sweep.
 
     Args:
         overrides: in Hydra's grammar: `target=iphone`, `batch=1,8`, `batch=[1,8]`, `max_lens.input=range(32,65,16)`.
-        options: the names that a `glob(...)` for a group picks from.
+        options: from a group's name to the options that a `glob(...)` picks from.
 
     Raises:
-        ConfigError: an override is not in the grammar, or does anything but change a value.
+        ConfigError: an override is not in the grammar, or does something other than change a value.
     """
     if not overrides:
         return []  # without importing Hydra
@@ -63,7 +63,7 @@ def parse(overrides: Sequence[str], options: Callable[[str], Iterable[str]]) -> 
 
 
 def points(parsed: Iterable[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
-    """The cross product of some overrides, the last varying fastest; of two for one key, the later counts."""
+    """The cross product of some overrides; the last varies fastest. If a key comes twice, the later one counts."""
     axes = dict(parsed)
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 

@@ -1,4 +1,4 @@
-"""The values that a variant can have: typed plain data → the nouns of variant.py, or one line of why not."""
+"""Checks typed plain data and turns it into the classes of variant.py. What is wrong is a `ConfigError` of one line."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -20,7 +20,11 @@ NOT_LINKED_HERE = ("apple-ios", "android")  # parts of a triple whose linker nee
 
 
 def target(*, name: str, features: list[str] | None, **fields: str) -> Target:
-    """A target's fields, "host" made concrete."""
+    """A target from its fields. "host" becomes this machine's triple and CPU.
+
+    Raises:
+        ConfigError: a value is unknown, or values do not go together.
+    """
     one_of("target.kind", fields["kind"], KINDS)
     one_of("target.engine", fields["engine"], ENGINES)
     one_of("target.package", fields["package"], PACKAGES)
@@ -41,14 +45,18 @@ def target(*, name: str, features: list[str] | None, **fields: str) -> Target:
     if (fields["package"] == "module") != (architecture == "wasm32"):
         wanted = "module" if architecture == "wasm32" else "shared or objects"
         raise ConfigError(
-            f"target.package={fields['package']}: a module is what WebAssembly has, and no other; "
+            f"target.package={fields['package']}: a module is for WebAssembly, and WebAssembly takes nothing else; "
             f"for {triple} use target.package={wanted}"
         )
     return Target(name=name, features=tuple(needed), **fields | {"triple": triple, "cpu": cpu})
 
 
 def max_lens(*, input: int, output: int) -> MaxLens:
-    """Bounds in tokens: at least a byte in, and a phoneme and the end out."""
+    """Bounds in tokens. The input holds at least one byte; the output holds at least a phoneme and the end token.
+
+    Raises:
+        ConfigError: a bound is too small.
+    """
     at_least("max_lens.input", input, 1)
     at_least("max_lens.output", output, 2)
     return MaxLens(input, output)
@@ -57,7 +65,11 @@ def max_lens(*, input: int, output: int) -> MaxLens:
 def variant(
     *, checkpoint: Checkpoint, target: Target, batch: Any, max_lens: MaxLens, dtype: Any, kv_cache: Any
 ) -> Variant:
-    """The six fields together."""
+    """A variant from its six fields.
+
+    Raises:
+        ConfigError: a value is wrong, or values do not go together.
+    """
     sizes = batch if isinstance(batch, list) else [batch]
     if not sizes or any(type(size) is not int or size < 1 for size in sizes):
         raise ConfigError(f"batch={shown(batch)}: give a positive integer, or a list of some: batch=[1,8]")
@@ -71,18 +83,22 @@ def variant(
 
 
 def names(variants: Iterable[Variant]) -> None:
-    """Refuses two checkpoints, or two targets, of one name: they would overwrite each other's files."""
+    """Refuses two checkpoints, or two targets, with the same name: they would overwrite each other's files.
+
+    Raises:
+        ConfigError: there are two.
+    """
     seen: dict[str, Checkpoint | Target] = {}
     for each in variants:
         nouns: dict[str, Checkpoint | Target] = {"checkpoint": each.checkpoint, "target": each.target}
         for kind, noun in nouns.items():
-            # Some file systems do not tell capitals from small letters.
+            # Some file systems ignore case.
             if seen.setdefault(f"{kind} {noun.name.casefold()}", noun) != noun:
                 raise ConfigError(f"two {kind}s are called {noun.name!r}: build one at a time, with {kind}.name=NAME")
 
 
 def _features(architecture: str, cpu: str, given: list[str] | None) -> Iterable[str]:
-    """What code for a CPU needs, which a runtime must know before it runs any."""
+    """The features that code for a CPU needs. A runtime must know them before it runs that code."""
     is_x86 = architecture == "x86_64"
     known = [name for name in cpus.CPU_FEATURES if name.startswith("x86-64") == is_x86]
     matches("target.cpu", cpu, r"[A-Za-z0-9_.+-]+", "a name that LLVM knows")

@@ -10,9 +10,9 @@ __all__ = ["GROUPS", "CheckpointConf", "MaxLensConf", "TargetConf", "VariantConf
 
 @dataclass
 class CheckpointConf:
-    """conf/checkpoint/: what every family's checkpoints have."""
+    """conf/checkpoint/: the fields that checkpoints of every family have."""
 
-    name: str | None = None  # else the option's name, or the directory's
+    name: str | None = None  # default: the option's name, or the directory's
     family: str = "g2p"
     source: str = MISSING
     repo: str | None = None
@@ -25,11 +25,11 @@ class CheckpointConf:
 class TargetConf:
     """conf/target/."""
 
-    name: str | None = None  # else the option's
+    name: str | None = None  # default: the option's name
     kind: str = MISSING
     triple: str = MISSING  # "host": this machine's
     cpu: str = MISSING  # "host": this machine's
-    features: list[str] | None = None  # else those of the CPU
+    features: list[str] | None = None  # default: the features of the CPU
     engine: str = MISSING
     package: str = MISSING
 
@@ -46,10 +46,10 @@ class MaxLensConf:
 class VariantConf:
     """conf/config.yaml."""
 
-    checkpoint: Any = MISSING  # typed by its family's `conf`, once it is known which family that is
+    checkpoint: Any = MISSING  # its family's `conf` gives the type, once the family is known
     target: TargetConf = MISSING
     max_lens: MaxLensConf = MISSING
-    batch: Any = MISSING  # int or list of int, which OmegaConf has no type for
+    batch: Any = MISSING  # int or list of int; OmegaConf has no type for that
     dtype: str = MISSING
     kv_cache: bool = MISSING
 

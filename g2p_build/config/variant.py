@@ -8,9 +8,9 @@ __all__ = ["Checkpoint", "MaxLens", "Target", "Variant", "as_json", "on_virtual_
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where the weights come from; a family adds what it must know of its own checkpoints."""
+    """Where the weights come from. A family adds the fields that only its checkpoints have."""
 
-    name: str  # one name, one checkpoint, within a command
+    name: str  # unique within a command
     family: str
     source: str  # "embedded", "hub", "path" or "random"
     repo: str | None  # hub: "owner/name"
@@ -21,7 +21,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class MaxLens:
-    """Upper bounds in tokens, the end token included."""
+    """Upper bounds in tokens. They include the end token."""
 
     input: int
     output: int
@@ -40,9 +40,9 @@ class Target:
     kind: str  # TVM's target kind: "llvm"
     triple: str  # concrete: never "host"
     cpu: str  # concrete: never "host"
-    features: tuple[str, ...]  # what the CPU must have, names as in runtime/cpu.py
+    features: tuple[str, ...]  # what the CPU must have, named as in runtime/cpu.py
     engine: str  # "standalone": a plain C library; "vm": run by TVM's virtual machine
-    package: str  # "shared": linked, can be loaded; "objects": for the app's own linker; "module": WebAssembly
+    package: str  # "shared": a library ready to load; "objects": for the app's own linker; "module": WebAssembly
 
 
 @dataclass(frozen=True)
@@ -51,31 +51,31 @@ class Variant:
 
     checkpoint: Checkpoint
     target: Target
-    batch: tuple[int, ...]  # sizes in one library: positive, ascending, unique
+    batch: tuple[int, ...]  # batch sizes that the library has: positive, ascending, unique
     max_lens: MaxLens
     dtype: str  # of the weights: "float32" or "float16"
     kv_cache: bool
 
     @property
     def name(self) -> str:
-        """Also a file name: "embedded-host-b1.8-i64-o128-float32-kv"."""
+        """The variant's name, also used for files: "embedded-host-b1.8-i64-o128-float32-kv"."""
         return f"{self.checkpoint.name}-{self.target.name}-{self._label(self.batch)}"
 
     @property
     def compiled_batch(self) -> tuple[int, ...]:
-        """The sizes that functions are made for: a standalone library's take any number of rows up to the greatest."""
+        """The batch sizes that get functions. A standalone library needs only the greatest: it takes fewer rows too."""
         return self.batch[-1:] if self.target.engine == "standalone" else self.batch
 
     @property
     def program_label(self) -> str:
-        """Tells programs of one checkpoint apart: "b8-i64-o128-float32-kv"."""
+        """Distinguishes the programs of one checkpoint: "b8-i64-o128-float32-kv"."""
         return self._label(self.compiled_batch) + (
             "" if self.target.engine == "standalone" else f"-{self.target.engine}"
         )
 
     @property
     def code_label(self) -> str:
-        """Tells the code of programs apart: "embedded-host-b8-i64-o128-float32-kv"."""
+        """Distinguishes the code made from programs: "embedded-host-b8-i64-o128-float32-kv"."""
         return f"{self.checkpoint.name}-{self.target.name}-{self.program_label}"
 
     def _label(self, batch: tuple[int, ...]) -> str:
@@ -84,12 +84,12 @@ class Variant:
 
 
 def on_virtual_machine(variant: Variant) -> Variant:
-    """The variant with the same kernels in a library for TVM's virtual machine, which can call each of them alone."""
+    """The same variant for TVM's virtual machine, which can call each kernel by itself."""
     return replace(variant, target=replace(variant.target, engine="vm", name=f"{variant.target.name}+vm"))
 
 
 def as_json(variant: Variant) -> dict[str, Any]:
-    """A variant as plain JSON data: its name and its six fields in full."""
+    """A variant as plain JSON data: its name and its six fields."""
     return {"name": variant.name} | _plain(asdict(variant))
 
 

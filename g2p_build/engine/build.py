@@ -1,4 +1,4 @@
-"""Brings nodes of the graph up to date: keys decide what is stale, the worker runs it, the stores keep what it made."""
+"""Brings nodes of the graph up to date. Keys decide what is stale, the worker runs it, the stores keep its outputs."""
 
 import importlib
 import importlib.metadata
@@ -34,17 +34,17 @@ def stage_of(node: Node) -> Stage:
 
 
 class Build:
-    """One command's build: it decides on one state of the sources and the tree, however often it asks.
+    """The build of one command. It reads each source file once, so all its decisions are about the same state.
 
     Threads may share it.
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        """Nothing is read before it is asked for."""
+        """Reads nothing yet; files are read when a method needs them."""
         self.workspace = workspace
         self.cache = workspace.cache
-        self._making: set[str] = set()  # keys that some thread is making
-        self._current: dict[str, Mapping[str, str]] = {}  # by node: what was found current stays so
+        self._making: set[str] = set()  # keys that a thread of this process is making
+        self._current: dict[str, Mapping[str, str]] = {}  # by node: once found current, it stays so
         self._keys: dict[str, str] = {}
         self._sources: dict[str, str] = {}  # module → digest
         self._files: dict[Path, str] = {}  # source file → digest
@@ -52,7 +52,7 @@ class Build:
         self._versions: dict[str, str] = {}  # distribution → version
 
     def components(self, node: Node) -> dict[str, Any] | None:
-        """All that a node's outputs depend on (the key is its digest), or None while one of its inputs is stale.
+        """Everything that a node's outputs depend on; the key is its digest. None while one of its inputs is stale.
 
         Raises:
             BuildError: source files that should be there are not.
@@ -61,7 +61,7 @@ class Build:
         return None if None in depends["inputs"].values() else depends
 
     def known_components(self, node: Node) -> dict[str, Any]:
-        """What is known of all that a node's outputs depend on: an input has no digest (None) while it is stale.
+        """Everything that a node's outputs depend on, as far as it is known: a stale input's digest is None.
 
         Raises:
             BuildError: source files that should be there are not.
@@ -92,7 +92,7 @@ class Build:
         return known
 
     def key(self, node: Node) -> str | None:
-        """The key of a node: what names its run in the action cache, or None while one of its inputs is stale.
+        """The key of a node, which names its run in the action cache. None while one of its inputs is stale.
 
         Raises:
             BuildError: source files that should be there are not.
@@ -107,21 +107,21 @@ class Build:
         return tuple(key for key in map(self.key, nodes) if key is not None)
 
     def once(self, what: Any, read: Callable[[], T]) -> T:
-        """What `read` gave when this build first asked for `what`."""
+        """The result of `read`, which is called only the first time this build asks for `what`."""
         if what not in self._read:
             self._read[what] = read()
         found: T = self._read[what]
         return found
 
     def note_keys(self) -> None:
-        """Remembers for the tree the keys of the nodes that were found or brought up to date, for `doit why`."""
+        """Remembers the keys of the up-to-date nodes for the tree. `doit why` reads them."""
         trees.note_keys(self.workspace, self._keys)
 
     def files(self, node: Node) -> dict[str, Path]:
-        """The files of an up-to-date node: output name → blob.
+        """The files of an up-to-date node: output name → path of the blob.
 
         Raises:
-            BuildError: it is not up to date.
+            BuildError: the node is not up to date.
         """
         made = self.current(node)
         if made is None:
@@ -130,11 +130,11 @@ class Build:
 
     @os_errors_explained()
     def realise(self, node: Node, say: Callable[[str], None] = print) -> None:
-        """Makes a node's outputs, unless somebody already has; its inputs must be up to date.
+        """Makes a node's outputs, unless another build already has. The node's inputs must be up to date.
 
         Args:
             node: what to make.
-            say: told, in a line, what it waits for.
+            say: called with one line if this has to wait, which says for what.
 
         Raises:
             BuildError: the stage refused its inputs, failed or crashed, or the cache cannot be written. One line,
@@ -163,7 +163,7 @@ class Build:
         """Brings nodes up to date, one after the other, in this process and its worker.
 
         Args:
-            nodes: each after those it takes its inputs from.
+            nodes: each after the nodes it takes its inputs from.
 
         Raises:
             BuildError: a stage failed. One line.
@@ -195,7 +195,7 @@ class Build:
         keep_sources(self.cache, depends["source"], source_files(self.cache, node.module))
 
     def _check_unchanged(self, node: Node, depends: Mapping[str, Any]) -> None:
-        """Refuses what was made if anything that the key was taken of was edited meanwhile: it is of another key."""
+        """Refuses the outputs if a source file was edited while the stage ran: they belong to another key then."""
         now = {name: digests.file_digest(self.cache, path) for name, path in _source_files(node).items()}
         if source_digest(self.cache, node.module) != depends["source"]:
             raise BuildError("its source was edited while it ran: run the command again")

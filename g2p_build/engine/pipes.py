@@ -1,8 +1,8 @@
-"""A process that answers requests: each request is one line of JSON, and so is its answer.
+"""A process that answers requests. A request is one line of JSON, and so is its answer.
 
-Requests come on the process's standard input. Answers have a file descriptor of their own, as libraries print on the
-other streams. `Process` is the side that asks; `answering` and `requests` are the side that answers, in a module that
-is run as `python -m MODULE FD`.
+The process reads requests from standard input. It writes answers to a file descriptor of their own, because libraries
+print to the other streams. `Process` is the side that asks. `answering` and `requests` are for the side that answers: a
+module that is run as `python -m MODULE FD`.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ class Died(Exception):
     """A process ended instead of answering. The message says how: "SIGSEGV", "exit status 1".
 
     Attributes:
-        code: Its exit status; negative: the signal that it died of.
+        code: its exit status. A negative number is the signal that killed it.
     """
 
     def __init__(self, code: int) -> None:
@@ -38,11 +38,11 @@ class Process:
     """A process that answers requests, seen from the side that asks.
 
     Args:
-        module: dotted name of what runs in it.
-        tree: a folder of packages: the process imports these before those of `PYTHONPATH`.
+        module: dotted name of the module that runs in it.
+        tree: a folder of packages. The process looks here before it looks in `PYTHONPATH`.
         env: its environment.
         python: its interpreter.
-        log: receives what it prints. None: standard output goes nowhere, and its error stream is ours.
+        log: a file for what it prints. None: standard output is discarded, and the error stream is this process's.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Process:
                     stderr=printed if log else None,
                     pass_fds=[write],
                     env={**env, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-                    start_new_session=True,  # Ctrl-C is for us; and what it starts itself ends with it
+                    start_new_session=True,  # Ctrl-C does not reach it, and what it starts can be killed with it
                 )
         except BaseException:
             os.close(read)
@@ -75,12 +75,12 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process's number, which is its group's too."""
+        """The process's number. Its process group has the same number."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process is still running."""
         return self._process.poll() is None
 
     def ask(self, request: Mapping[str, Any], seconds: float | None = None) -> dict[str, Any]:
@@ -92,10 +92,10 @@ class Process:
 
         Raises:
             Died: the process ended.
-            TimeoutError: it did not answer in time. It has been ended.
+            TimeoutError: it did not answer in time. It has been killed.
         """
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has died: there is no answer either
+        with contextlib.suppress(BrokenPipeError):  # it has died; reading the answer reports that
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
         until = None if seconds is None else time.monotonic() + seconds
@@ -114,7 +114,7 @@ class Process:
         return answer
 
     def close(self) -> None:
-        """Ends it, and whatever it started: a linker, for one. Once is enough."""
+        """Kills the process and whatever it started, such as a linker. A second call does nothing."""
         if self._answers < 0:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -128,9 +128,9 @@ class Process:
 
 
 def answering() -> Callable[[Mapping[str, Any]], None]:
-    """In the process: what sends an answer."""
+    """In the process that answers: gives the function that sends an answer."""
     number = int(sys.argv[1])
-    os.set_inheritable(number, False)  # what is started here does not keep it open after this process's death
+    os.set_inheritable(number, False)  # otherwise a child process could keep it open after this one has died
     answers = os.fdopen(number, "w")
 
     def answer(said: Mapping[str, Any]) -> None:
@@ -141,15 +141,15 @@ def answering() -> Callable[[Mapping[str, Any]], None]:
 
 
 def requests() -> Iterator[dict[str, Any]]:
-    """In the process: the requests, as they come.
+    """In the process that answers: yields the requests as they come.
 
-    When whoever asks has ended or was killed, this process ends at once, even in the middle of an answer, and so does
-    whatever it has started.
+    When the asking process ends or is killed, this process and whatever it has started end at once, even in the middle
+    of an answer.
     """
     waiting: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def read() -> None:
-        # Not `sys.stdin`: a thread that waits in it holds a lock, and Python gives up over that when it ends.
+        # Not `sys.stdin`: a thread that waits in it holds a lock, and Python aborts over that lock at exit.
         begun = b""
         while data := os.read(0, 1 << 20):
             *lines, begun = (begun + data).split(b"\n")

@@ -1,7 +1,7 @@
-"""Imports of this package from its sources alone.
+"""Imports this package from its source files only, never from `__pycache__`.
 
-Python keeps what it compiled (`__pycache__`) for as long as a file has the same size and time, in whole seconds. A key
-is taken of the contents: what runs under it must have been read from them.
+Python trusts `__pycache__` as long as a source file keeps its size and its time in whole seconds. A key is taken of the
+file's contents, so the code that runs under the key must come from those contents.
 """
 
 import sys
@@ -22,11 +22,11 @@ class _FromSource(SourceFileLoader):
 
 
 def import_sources() -> None:
-    """Makes this process compile every module of this package that it imports from now on."""
+    """Makes this process compile, from source, every module of this package that it imports from now on."""
 
     def finder(folder: str) -> FileFinder:
         if not Path(folder).resolve().is_relative_to(PACKAGE):
-            raise ImportError(f"{folder} is not ours")  # so the next hook is asked
+            raise ImportError(f"{folder} is not ours")  # Python then asks the next hook
         return FileFinder(folder, (_FromSource, [".py"]))
 
     sys.path_hooks.insert(0, finder)

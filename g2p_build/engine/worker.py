@@ -1,10 +1,10 @@
-"""The process that stages run in: it imports torch and TVM once, and its crash is an error rather than the end.
+"""The process that stages run in. It imports torch and TVM once, and if it crashes, the build goes on with an error.
 
-`run` asks it (see `pipes`) for one stage after another: a request has the stage's function, its parameters, inputs,
-output folder and log. It starts a worker when the first stage asks for one, and a new one after a crash.
+`run` asks it (see `pipes`) for one stage after another. A request holds the stage's function, its parameters, inputs,
+output folder and log. `run` starts a worker for the first stage, and a new one after a crash.
 
 Why not a `concurrent.futures.ProcessPoolExecutor`? One crash breaks such a pool for every stage that runs in it, and
-nothing ends what the crashed process had started, a linker for one. A worker fails alone, is killed with its whole
+nothing kills what the crashed process had started, such as a linker. A worker fails alone, is killed with its whole
 process group, and gets plain JSON: nothing is pickled.
 """
 
@@ -30,14 +30,14 @@ from g2p_build.errors import FULL, BuildError, explained
 
 __all__ = ["StageFailed", "run"]
 
-ROOM = 32_000_000  # bytes that should be left on a disk that stages write to
+ROOM = 32_000_000  # bytes: with less free space, a failure is probably due to a full disk
 
 
 class StageFailed(BuildError):
     """A stage crashed, or failed in a way that nobody foresaw.
 
     Attributes:
-        log: What it printed.
+        log: the file with what it printed.
     """
 
     def __init__(self, message: str, log: Path) -> None:
@@ -45,7 +45,7 @@ class StageFailed(BuildError):
         self.log = log
 
 
-# By process and thread: a forked child, or another thread, has its own.
+# By process and thread: each thread has its own worker, and so has a forked child.
 _workers: dict[tuple[int, int], pipes.Process] = {}
 
 
@@ -60,19 +60,19 @@ def run(
     """Runs one stage in this thread's worker and waits for it.
 
     Args:
-        function: "dotted.module:name" of what is called with `params`, `inputs` and `out`: a stage's `build`.
+        function: "dotted.module:name" of a stage's `build`. It is called with `params`, `inputs` and `out`.
         params: plain JSON data.
         inputs: name → file.
         out: an empty folder for the outputs.
-        log: receives whatever the stage prints.
-        progress: leaves the error stream to the stage, for a download's progress bars.
+        log: a file for whatever the stage prints.
+        progress: whether the stage keeps the error stream, for a download's progress bars.
 
     Returns:
-        Seconds that the stage took, the worker's start not counted.
+        Seconds that the stage took, without the worker's start.
 
     Raises:
         BuildError: the stage refused its inputs.
-        StageFailed: it failed, or took the worker's process down.
+        StageFailed: the stage failed, or its process died.
     """
     worker = _start()
     request = {
@@ -104,9 +104,9 @@ def _start() -> pipes.Process:
     worker = _workers.get(_owner())
     if worker is None or not worker.alive:
         _stop(_owner())
-        # Torch's threads wait for work by spinning, and take the cores from whatever else is built.
+        # Torch's threads spin while they wait, which takes the cores from the other stages.
         env = {"OMP_NUM_THREADS": "1"} | os.environ
-        # The package as it is imported here: a checkout's worker is never another checkout's.
+        # The worker must import the same copy of the package as this process: the tree's own.
         worker = pipes.Process("g2p_build.engine.worker", Path(__file__).resolve().parents[2], env)
         _workers[_owner()] = worker
         atexit.register(_stop, _owner())
@@ -124,13 +124,13 @@ def _stop(owner: tuple[int, int]) -> None:
 
 
 def _no_room(folder: Path | str) -> str:
-    """The likely reason of any failure on a full disk: compilers and linkers have many ways to put it, or none."""
+    """Names a full disk as the likely reason of a failure. Compilers and linkers report it in many ways, or not."""
     left = shutil.disk_usage(folder).free
     return f" (only {left / 1e6:.1f} MB are left on the disk of {folder}: make room)" if left < ROOM else ""
 
 
 def _serve() -> None:
-    # Torch and TVM make 300,000 objects that stay: looking for garbage in them is a third of their imports.
+    # Importing torch and TVM makes 300,000 lasting objects. Searching them for garbage took a third of that time.
     gc.set_threshold(100_000)
     import_sources()
     answer = pipes.answering()
@@ -139,12 +139,12 @@ def _serve() -> None:
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    # Whatever a stage puts aside is removed with the folder, even if the build is killed.
+    # A stage's temporary files go into the scratch folder, which is removed even if the build is killed.
     os.environ["TMPDIR"] = tempfile.tempdir = str(Path(request["out"]).parent)
     try:
         with _printing_to(Path(request["log"]), request["progress"]):
             return _built(request)
-    except OSError as error:  # of the log
+    except OSError as error:  # the log cannot be written
         return {"error": explained(error)}
 
 
@@ -159,9 +159,9 @@ def _built(request: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": f"{error}{_no_room(request['out'])}"}
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk
-            traceback.print_exc(file=sys.stdout)  # the log, even where the error stream is the stage's own
+            traceback.print_exc(file=sys.stdout)  # into the log: the error stream may be the terminal's
         for code in FULL:
-            if os.strerror(code) in str(error):  # which libraries have exceptions of their own for
+            if os.strerror(code) in str(error):  # libraries raise their own exceptions for a full disk
                 path = getattr(error, "filename", None) or request["out"]
                 return {"error": explained(OSError(code, os.strerror(code), path))}
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
@@ -171,14 +171,14 @@ def _built(request: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _printing_to(log: Path, progress: bool) -> Iterator[None]:
-    """Sends standard output and error, of Python and of native code, to a file (or leaves the error stream alone)."""
+    """Sends standard output and error, of Python and of native code, to a file. `progress` spares the error stream."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         os.dup2(file.fileno(), 1)
-        faulthandler.enable(file)  # the log of a stage that crashes says where
+        faulthandler.enable(file)  # if a stage crashes, its log says where
         if not progress:
             os.dup2(file.fileno(), 2)
         try:
@@ -189,7 +189,7 @@ def _printing_to(log: Path, progress: bool) -> Iterator[None]:
             for stream in (sys.stdout, sys.stderr):
                 try:
                     stream.flush()
-                except OSError:  # the disk is full; what is left in the buffer is not to turn up elsewhere
+                except OSError:  # the disk is full; discard the buffer, or it would appear on the next stream
                     os.dup2(nowhere, stream.fileno())
                     stream.flush()
             os.close(nowhere)

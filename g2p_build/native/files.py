@@ -5,7 +5,7 @@ from pathlib import Path
 
 from g2p_build.native.kit import kit_files
 
-__all__ = ["CORE", "G2P", "GENERATED", "VARIANT", "WEB", "linked_files", "shared_name", "source_files"]
+__all__ = ["CORE", "G2P", "GENERATED", "VARIANT", "WEB", "linked_files", "loaders", "shared_name", "source_files"]
 
 CORE = Path(__file__).with_name("core")
 """C files and headers that every family's library has."""
@@ -14,7 +14,7 @@ G2P = Path(__file__).with_name("g2p")
 """Those of the family g2p."""
 
 WEB = Path(__file__).with_name("web")
-"""What a WebAssembly module has besides: its C library, and what loads it."""
+"""What a WebAssembly module of that family has besides: its C library, and what loads it."""
 
 VARIANT = "variant.h"
 """The header by which a program that links several libraries names one's variant."""
@@ -29,20 +29,25 @@ def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
     return {path.name: path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-def linked_files(name: str, folders: tuple[Path, ...], triple: str, package: str) -> tuple[str, ...]:
+def loaders(web: Path) -> tuple[str, ...]:
+    """The files that lie beside a WebAssembly module: those of its folder that are not compiled."""
+    return tuple(file for file in source_files((web,)) if not file.endswith(".c"))
+
+
+def linked_files(name: str, folders: tuple[Path, ...], web: Path, triple: str, package: str) -> tuple[str, ...]:
     """The files of a standalone library, or of what an app's tools make one from, sorted.
 
     Args:
         name: The library's.
         folders: Of its C files and headers.
+        web: Of what a WebAssembly module has besides.
         triple: The target's.
         package: The target's.
     """
     if package == "objects":
         return kit_files(name, [*source_files(folders), *GENERATED], triple)
     if package == "module":
-        loaded = (file for file in source_files((WEB,)) if not file.endswith(".c"))
-        return tuple(sorted([f"{name}.h", f"{name}.wasm", "sizes.json", *loaded]))
+        return tuple(sorted([f"{name}.h", f"{name}.wasm", "sizes.json", *loaders(web)]))
     return tuple(sorted([shared_name(name, triple), f"{name}.h", f"lib{name}.a", "sizes.json", VARIANT]))
 
 

@@ -17,7 +17,7 @@ from g2p_build.store.files import readable_json, write_atomically
 
 __all__ = ["index_of", "publish", "published", "read_manifest", "unpublished"]
 
-SUMMARY = "manifest-1"  # the version of what is remembered of manifests
+SUMMARY = "manifest-1"  # names what is remembered of a manifest, and its version
 
 
 def published(build: Build, nodes: dict[str, Node], default: str) -> bool:
@@ -29,12 +29,12 @@ def published(build: Build, nodes: dict[str, Node], default: str) -> bool:
 
 
 def unpublished(build: Build, nodes: dict[str, Node], default: str) -> Iterator[str]:
-    """What is wrong with the files that a variant has in the tree, one phrase each; nothing where all is well.
+    """What is wrong with a variant's files in the tree: one phrase for each problem, nothing if all is well.
 
     Args:
-        build: the command's; its tree is looked at.
-        nodes: the variant's stages, by role; up to date.
-        default: name of the default variant, which the index states.
+        build: the command's build; its tree is looked at.
+        nodes: the variant's nodes, by role; up to date.
+        default: name of the default variant, which the index must name.
     """
     cache, tree = build.workspace.cache, build.workspace.tree
     made = remember(cache, build.files(nodes["manifest"])["manifest.json"], SUMMARY, _summary)
@@ -64,10 +64,10 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
     """Writes a variant's archives, then its manifest, then the index; each whole or not at all.
 
     Args:
-        build: the command's; its tree is written to.
-        nodes: the variant's stages, by role; up to date.
-        default: name of the default variant, which the index states.
-        verification: what `doit verify` saw of these very archives; None keeps what the manifest already says of them.
+        build: the command's build; its tree is written to.
+        nodes: the variant's nodes, by role; up to date.
+        default: name of the default variant, which the index names.
+        verification: what `doit verify` found for these archives. None keeps what the published manifest says of them.
 
     Returns:
         The manifest's path.
@@ -85,7 +85,7 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
         manifests.validate(manifest)
         dist.mkdir(parents=True, exist_ok=True)
         for part in (dist, folder):
-            for left in part.glob(".*.tmp"):  # by a build that was killed; nobody else writes while we hold the lock
+            for left in part.glob(".*.tmp"):  # left by a killed build: while we hold the lock, nobody else writes
                 left.unlink()
         for role, archive in manifest["archives"].items():
             made = build.files(nodes[f"{role}_archive"])["archive.tar"]
@@ -101,7 +101,7 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
 
 
 def _manifest(build: Build, node: Node) -> dict[str, Any]:
-    """The manifest as it should be: as the stage made it, with the verification of these archives if there is one."""
+    """The manifest to publish: as the stage made it, with the published verification if it is of the same archives."""
     made: dict[str, Any] = json.loads(build.files(node)["manifest.json"].read_bytes())
     there = read_manifest(build.workspace.tree / "manifests" / f"{made['name']}.json")
     if there is None or there | {"verification": None, "digest": made["digest"]} != made:
@@ -110,7 +110,7 @@ def _manifest(build: Build, node: Node) -> dict[str, Any]:
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """A manifest whose digest is right, else None. What has our digest was validated when it was written."""
+    """A manifest, or None if its digest is wrong. A right digest suffices: manifests are validated before writing."""
     try:
         manifest = json.loads(path.read_bytes())
         return manifest if manifest["digest"] == manifests.digest(manifest) else None
@@ -119,7 +119,7 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 
 def _there(cache: Path, path: Path) -> dict[str, Any] | None:
-    """The summary of a manifest in the tree, None where it is missing or damaged."""
+    """The summary of a manifest in the tree, or None if the file is missing or damaged."""
     try:
         summary: dict[str, Any] | None = remember(cache, path, SUMMARY, _summary)
     except OSError:
@@ -128,7 +128,7 @@ def _there(cache: Path, path: Path) -> dict[str, Any] | None:
 
 
 def _summary(path: Path) -> dict[str, Any] | None:
-    """What deciding about a manifest takes; None where the file is damaged."""
+    """The facts about a manifest that `unpublished` decides by; None if the file is damaged."""
     manifest = read_manifest(path)
     if manifest is None:
         return None
@@ -141,7 +141,7 @@ def _summary(path: Path) -> dict[str, Any] | None:
 
 
 def _indexed(build: Build, default: str) -> dict[str, dict[str, Any]]:
-    """The entries of the index by name, as a build first finds it; none where it is not as it should be."""
+    """The entries of the index by name, as this build first found them; none if the index is not up to date."""
 
     def read() -> dict[str, dict[str, Any]]:
         cache, folder = build.workspace.cache, build.workspace.tree / "manifests"
@@ -162,7 +162,7 @@ def _parsed(path: Path) -> Any:
 
 
 def index_of(cache: Path, folder: Path, default: str, without: str | None = None) -> dict[str, Any]:
-    """The index of the manifests in a folder. Damaged ones are not in it, nor the variant `without`."""
+    """The index of the manifests in a folder. It leaves out damaged ones, and the variant `without`."""
     files = [path for path in folder.glob("*.json") if path.name not in ("index.json", f"{without}.json")]
     found = [remember(cache, path, SUMMARY, _summary) for path in files]
     entries = sorted((summary["entry"] for summary in found if summary), key=lambda entry: entry["name"])
@@ -174,7 +174,7 @@ def index_of(cache: Path, folder: Path, default: str, without: str | None = None
 
 
 def _entry(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What the index says of a manifest: enough to choose by."""
+    """The index's entry for a manifest: enough to choose a variant by."""
     chosen = {name: manifest["variant"][name] for name in ("checkpoint", "batch", "max_lens", "dtype", "kv_cache")}
     return {
         "name": manifest["name"],

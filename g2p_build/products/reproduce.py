@@ -1,4 +1,4 @@
-"""Builds variants twice from nothing, under circumstances that must not matter, and compares what came out."""
+"""Builds variants twice from nothing, under different circumstances that must not matter, and compares the results."""
 
 import json
 import os
@@ -22,13 +22,13 @@ from g2p_build.store.files import readable_json
 
 __all__ = ["Comparison", "build_apart", "compare", "compare_with_published"]
 
-# What a build needs of a checkout.
+# The parts of a checkout that a build needs.
 PARTS = ("conf", "dodo.py", "g2p_build", "tasks")
 
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What two people who build the same thing do not have in common."""
+    """What differs between two people who build the same thing."""
 
     folder: str
     umask: int
@@ -60,15 +60,15 @@ APART = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of comparing one product of two builds."""
+    """The result of comparing one file of the first build with another copy of it."""
 
     variant: str
-    file: str  # of the first build, relative to its tree
+    file: str  # in the first build, relative to its tree
     against: str  # "second build" or "published"
     result: str  # "identical", "differs"
-    offset: int | None = None  # of the first byte that differs, or at which the shorter file ends
-    member: str | None = None  # of an archive: the first member that differs
-    member_offset: int | None = None  # in that member; None where only its header differs
+    offset: int | None = None  # of the first byte that differs, or of the end of the shorter file
+    member: str | None = None  # for an archive: the first member that differs
+    member_offset: int | None = None  # the same inside that member; None if only its header differs
 
 
 def build_apart(tree: Path, overrides: Sequence[str], folder: Path, say: Callable[[str], None]) -> list[Path]:
@@ -77,14 +77,14 @@ def build_apart(tree: Path, overrides: Sequence[str], folder: Path, say: Callabl
     Args:
         tree: the checkout.
         overrides: the command line's; paths in them are relative to the working directory.
-        folder: an empty one, for the copies and the caches.
-        say: told, in a line, what is built where.
+        folder: an empty folder, for the copies and the caches.
+        say: called with one line before each build, which says where it builds.
 
     Returns:
-        The root of each copy.
+        The folder of each copy.
 
     Raises:
-        BuildError: a build failed. Its error stream has said why.
+        BuildError: a build failed. That build has printed the reason to the error stream.
     """
     copies = []
     for circumstances in APART:
@@ -128,13 +128,13 @@ def compare(variant: Variant, one: Path, other: Path) -> list[Comparison]:
 
 
 def compare_with_published(build: Build, variant: Variant, default: str, one: Path) -> list[Comparison]:
-    """Compares a variant's products in a tree that was built apart with those in this tree, if they are current.
+    """Compares a variant's products in a copy with the ones published in this tree. Skips them if they are not current.
 
     Args:
-        build: the command's.
-        variant: what to compare.
+        build: the command's build.
+        variant: the variant to compare.
         default: the default variant's name.
-        one: the root of a copy that `build_apart` built.
+        one: the folder of a copy that `build_apart` built.
     """
     tree, graph = build.workspace.tree, nodes(variant)
     if build.current(graph["manifest"]) is None or not publish.published(build, graph, default):
@@ -145,7 +145,7 @@ def compare_with_published(build: Build, variant: Variant, default: str, one: Pa
         _compared(variant.name, first[role], "published", one / first[role], tree / "dist" / Path(published[role]).name)
         for role in first
     ]
-    # `doit verify` adds what it saw, which is no part of the build.
+    # What `doit verify` adds is not part of the build.
     manifest = json.loads((tree / file).read_bytes()) | {"verification": None}
     manifest["digest"] = manifests.digest(manifest)
     offset = _first_difference((one / file).read_bytes(), readable_json(manifest))
@@ -170,7 +170,7 @@ def _first_difference(one: bytes, other: bytes) -> int | None:
     if one == other:
         return None
     length = min(len(one), len(other))
-    # By halves, as comparing slices is a thousand times faster than comparing bytes.
+    # By bisection: comparing slices is a thousand times faster than comparing single bytes.
     low, high = 0, length
     while low < high:
         middle = (low + high) // 2
@@ -182,7 +182,7 @@ def _first_difference(one: bytes, other: bytes) -> int | None:
 
 
 def _member(one: Path, other: Path) -> tuple[str | None, int | None]:
-    """The first member in which two archives differ, and the offset in it."""
+    """The first member in which two archives differ, and the offset of the difference in it."""
     first, second = _members(one), _members(other)
     for name, data in first.items():
         if data != second.get(name):

@@ -1,8 +1,8 @@
-"""The published JSON Schemas of manifests: copies of those that the runtime validates by.
+"""The published JSON Schemas of manifests: copies of the schemas that the runtime uses.
+
+This command writes them into `manifests/schema/` of this checkout:
 
     python -m g2p_build.products.schemas
-
-writes them into `manifests/schema/` of this checkout.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""Every manifest of a tree: what it is, how large, when it was built, and whether a build would change it."""
+"""Lists the manifests of a tree: what each is, how large, when it was built, and whether a build would change it."""
 
 import json
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ __all__ = ["status"]
 
 
 def status(build: Build, default: str) -> list[dict[str, Any]]:
-    """One row a manifest, sorted by name.
+    """One row for each manifest, sorted by name.
 
-    The state is "current", "stale" (a stage or the manifest would be made anew), "archive missing", "archive damaged",
-    "damaged" (the manifest itself), "not in the index", or "unknown" where nothing says how it was asked for: it was
-    built elsewhere, or conf/ no longer describes it.
+    The state is "current", "stale" (a build would make a stage or the manifest again), "archive missing", "archive
+    damaged", "damaged" (the manifest itself), "not in the index", or "unknown". It is "unknown" if no overrides are
+    known that give the variant: it was built elsewhere, or conf/ no longer describes it.
 
     Args:
-        build: the command's; its tree is looked at.
-        default: name of the default variant, which the index states.
+        build: the command's build; its tree is looked at.
+        default: name of the default variant, which the index must name.
     """
     known = trees.published(build.workspace)
     rows = []
@@ -75,7 +75,7 @@ def _state(build: Build, name: str, manifest: dict[str, Any], overrides: tuple[s
         return "unknown"
     if not made:
         return "stale"
-    # An index that is wrong about another manifest makes this one no less current.
+    # If the index is wrong about another manifest, this one is still current.
     wrong = publish.unpublished(build, nodes, default)
     if not all(line.startswith("manifests/index.json") for line in wrong):
         return "stale"
@@ -83,7 +83,7 @@ def _state(build: Build, name: str, manifest: dict[str, Any], overrides: tuple[s
 
 
 def _indexed(build: Build) -> dict[str, str]:
-    """The digest that the index has for each name."""
+    """The digest that the index gives for each name."""
 
     def read() -> dict[str, str]:
         try:
@@ -96,7 +96,7 @@ def _indexed(build: Build) -> dict[str, str]:
 
 
 def _described(build: Build, overrides: tuple[str, ...]) -> dict[str, Variant]:
-    """The variants that overrides ask for today, by name; none where they are no longer valid."""
+    """The variants that the overrides give today, by name; none if the overrides are no longer valid."""
 
     conf = compose.conf_of(build.workspace.tree)
 
@@ -110,7 +110,7 @@ def _described(build: Build, overrides: tuple[str, ...]) -> dict[str, Variant]:
 
 
 def _guessed(variant: dict[str, Any]) -> tuple[str, ...]:
-    """Overrides that may have asked for a manifest of which nothing else is known: conf/ may have the names."""
+    """Overrides that may give the variant of a manifest. They do if its names are options in conf/."""
     return (
         f"checkpoint={variant['checkpoint']}",
         f"target={variant['target']}",

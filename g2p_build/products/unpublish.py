@@ -1,4 +1,4 @@
-"""Takes what was published of a variant out of the tree again; the cache, which can bring it back, is not touched."""
+"""Removes a variant's published files from the tree. It leaves the cache, so `doit compile` can bring them back."""
 
 import json
 import re
@@ -17,19 +17,19 @@ __all__ = ["unpublish"]
 
 @os_errors_explained()
 def unpublish(workspace: Workspace, nodes: dict[str, Node], default: str, dry_run: bool = False) -> dict[Path, int]:
-    """Removes a variant's manifest and its archives, of older builds too, but for archives that another manifest needs.
+    """Removes a variant's manifest and its archives, also those of older builds. Keeps archives that others need.
 
-    The index comes first and the archives last: whoever reads the index meanwhile, or after a kill, finds in it only
-    what is there.
+    The index is written first and the archives are removed last. So the index never lists a file that is gone, even if
+    the command is killed.
 
     Args:
-        workspace: whose tree it is.
-        nodes: the variant's stages, by role.
-        default: name of the default variant, which the index states.
-        dry_run: removes nothing.
+        workspace: the tree, and its cache.
+        nodes: the variant's nodes, by role.
+        default: name of the default variant, which the index names.
+        dry_run: whether to remove nothing.
 
     Returns:
-        The files that it removed, or would, and their bytes.
+        The files that it removed, or would remove, with their sizes in bytes.
 
     Raises:
         BuildError: the tree or the cache cannot be written. One line.
@@ -54,7 +54,7 @@ def unpublish(workspace: Workspace, nodes: dict[str, Node], default: str, dry_ru
 
 
 def _archives(path: Path) -> Iterator[str]:
-    """The archives that a manifest names, even if it is damaged elsewhere."""
+    """The archives that a manifest names, even if other parts of it are damaged."""
     try:
         for archive in json.loads(path.read_bytes())["archives"].values():
             yield archive["file"]

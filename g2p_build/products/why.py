@@ -1,4 +1,4 @@
-"""Why a stage would run: what its key is made of, now and when this tree was last up to date."""
+"""Why a stage would run: the parts of its key today, compared with when this tree was last up to date."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,8 +17,8 @@ from g2p_build.store.sources import kept_sources, source_files, source_path
 
 __all__ = ["Explanation", "Reason", "explain"]
 
-# How the fields of conf/ are called in a stage's parameters: the first prefix that fits is replaced. What is not
-# here has its own name.
+# By stage: (prefix of a parameter's name, prefix of the field in conf/). The first prefix that fits is replaced.
+# Parameters that no prefix fits have the same name in conf/.
 FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "checkpoint": (("", "checkpoint."),),
     "tokenizer": (("max_lens.", "max_lens."), ("", "checkpoint.")),
@@ -31,13 +31,13 @@ FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 @dataclass(frozen=True)
 class Reason:
-    """One thing that is not as it was."""
+    """One thing that has changed."""
 
-    # "config", "input" (a file's), "source" (a module's), "tool"; "blob" (an output's), "record" (of what was made),
-    # "product" (a file's in the tree)
+    # "config": a field; "input": a file that the stage takes; "source": a module; "tool": a version; "blob": an output
+    # in the cache; "record": an entry of the cache; "product": a file in the tree
     kind: str
     name: str  # "target.cpu", "config.json", "compiler/link.py", "apache-tvm", "dist/….tar"
-    old: Any  # plain JSON: a config's value, a tool's version, a file's digest; None where there was none or no telling
+    old: Any  # plain JSON: a config's value, a tool's version, a file's digest; None if there was none or it is unknown
     new: Any
 
     def __str__(self) -> str:
@@ -51,28 +51,28 @@ class Reason:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a build would do about a node, or about a variant's files in the tree (stage "publish"), and why."""
+    """What a build would do with a node, or with a variant's files in the tree (stage "publish"), and why."""
 
-    name: str  # of the node, or "publish:" and the variant's
+    name: str  # the node's, or "publish:" and the variant's
     stage: str
-    # "current"; "stale": a reason says what changed; "never built": this tree has not had it; "blob gone": an output is
-    # missing or damaged; "waits": an input is stale, so whether it will run is not known yet; "refused": it cannot run
+    # "current"; "stale": the reasons say what changed; "never built": not for this tree; "blob gone": an output is
+    # missing or damaged; "waits": an input is stale, so nobody knows yet whether it will run; "refused": it cannot run
     state: str
     reasons: tuple[Reason, ...] = ()
-    waits_for: tuple[str, ...] = ()  # the inputs' nodes that come first; for "waits"
-    seconds: float | None = None  # that it took last time, None where nobody knows
+    waits_for: tuple[str, ...] = ()  # for "waits": names of the nodes that come first
+    seconds: float | None = None  # how long it took last time; None if unknown
     error: str | None = None  # for "refused": what is wrong, in one line
 
 
 def explain(build: Build, variants: Iterable[Variant], default: str) -> Iterator[Explanation]:
-    """Explains every distinct node of some variants, in the order of the graph, then what lies in the tree of each.
+    """Explains every distinct node of some variants in the order of the graph, then each variant's files in the tree.
 
     It runs nothing and writes nothing.
 
     Args:
-        build: the command's.
-        variants: those asked for.
-        default: name of the default variant, which the index states.
+        build: the command's build.
+        variants: the variants asked for.
+        default: name of the default variant, which the index must name.
     """
     variants = list(variants)
     last = trees.keys(build.workspace)
@@ -93,7 +93,7 @@ def explain(build: Build, variants: Iterable[Variant], default: str) -> Iterator
 
 
 def _explain(build: Build, node: Node, last_key: str | None, states: Mapping[str, str]) -> Explanation:
-    """Explains a node; `states` has those of the nodes that it takes inputs from."""
+    """Explains a node. `states` holds the states of the nodes that it takes inputs from."""
     waits_for = tuple(
         sorted({upstream.name for upstream, _ in node.inputs.values() if states[upstream.name] != "current"})
     )
@@ -103,7 +103,7 @@ def _explain(build: Build, node: Node, last_key: str | None, states: Mapping[str
     try:
         depends = build.known_components(node)
     except BuildError as error:
-        if waits_for:  # an input is refused, which has been said
+        if waits_for:  # an input is refused, and its own explanation says why
             return Explanation(node.name, node.stage, "waits", (), waits_for, seconds)
         return Explanation(node.name, node.stage, "refused", error=str(error))
     changed = tuple(_changes(cache, node, last.components, depends)) if last else ()
@@ -114,7 +114,7 @@ def _explain(build: Build, node: Node, last_key: str | None, states: Mapping[str
     made = actions.read(cache, key)
     if made is not None and build.current(node) is not None:
         return Explanation(node.name, node.stage, "current", seconds=made.seconds)
-    if made is not None:  # so it is one of its outputs that is missing
+    if made is not None:  # there is an entry, so an output is missing
         lost = tuple(_lost(cache, made.outputs))
         return Explanation(node.name, node.stage, "blob gone", lost, seconds=made.seconds)
     if actions.path_of(cache, key).exists():
@@ -126,11 +126,11 @@ def _explain(build: Build, node: Node, last_key: str | None, states: Mapping[str
 
 
 def _changes(cache: Path, node: Node, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Reason]:
-    """What differs between what a node depended on and what it depends on, as far as that is known."""
+    """What changed between two states of a node's dependencies, as far as it is known."""
     for name, was, now in _differing(_flat(old["params"]), _flat(new["params"])):
         yield Reason("config", _field(node.stage, name), was, now)
     for name, was, now in _differing(old["inputs"], new["inputs"]):
-        if not (name in new["inputs"] and now is None):  # a stale input: not known yet
+        if not (name in new["inputs"] and now is None):  # a stale input's digest is not known yet
             yield Reason("input", _input(node, name), was, now)
     yield from _source_changes(cache, node, old["source"], new["source"])
     for name, was, now in _differing(old["tools"], new["tools"]):
@@ -157,7 +157,7 @@ def _lost(cache: Path, outputs: Mapping[str, str]) -> Iterator[Reason]:
 
 
 def _input(node: Node, name: str) -> str:
-    """What an input is called: a checkpoint's own file, or a file of another node."""
+    """The name of an input for people: a source file's own name, or "FILE of NODE"."""
     if name not in node.inputs:
         return name
     upstream, file = node.inputs[name]
@@ -165,7 +165,7 @@ def _input(node: Node, name: str) -> str:
 
 
 def _field(stage: str, name: str) -> str:
-    """What a stage's parameter is called in conf/ and on the command line."""
+    """The name that a stage's parameter has in conf/ and on the command line."""
     for prefix, instead in FIELDS.get(stage, ()):
         if name.startswith(prefix):
             return instead + name.removeprefix(prefix)
@@ -187,7 +187,7 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple
 
 
 def _shown(*values: Any) -> list[str]:
-    """Values as one would write them on a command line; text in quotes where its ends would not be seen otherwise."""
+    """Values as on a command line. Text is in quotes if it is empty or has spaces, so that one sees where it ends."""
     bare = all(value and not any(char.isspace() for char in value) for value in values if isinstance(value, str))
     return [
         "none" if value is None else value if bare and isinstance(value, str) else json.dumps(value, ensure_ascii=False)

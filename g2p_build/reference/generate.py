@@ -1,4 +1,4 @@
-"""The truth: transformers' greedy `generate` on what the checkpoint stage made."""
+"""The reference: transformers' greedy `generate` on the files that the checkpoint stage made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from g2p_build.reference.pretrained import as_model
 __all__ = ["EOS", "PAD", "Reference", "generate", "ids_of", "text_of", "tokens_of"]
 
 PAD, EOS = 0, 1
-"""ByT5's special ids that training and decoding need; decoding starts with the padding."""
+"""ByT5's ids for padding and the end. Decoding starts with the padding id."""
 
 
 @torch.no_grad()
@@ -30,16 +30,19 @@ def generate(
     eos_id: int = EOS,
     decoder_start_id: int = PAD,
 ) -> list[list[int]]:
-    """Greedy `generate`, the order kept.
+    """Runs transformers' greedy `generate` over prompts.
 
     Args:
         model: in evaluation mode.
-        prompts: the input ids of each word, at least one each.
-        max_length: as generate's: the start token counts.
-        batch_size: words at a time, those of about one length together.
+        prompts: the input ids of each word, at least one id each.
+        max_length: as in `generate`: the most output ids, the start token included.
+        batch_size: how many words to decode at a time. Words of like length go together.
+        pad_id: fills short prompts.
+        eos_id: ends a pronunciation.
+        decoder_start_id: the first id of the decoder.
 
     Returns:
-        For each prompt the ids after the start token, the end token included where the model wrote one.
+        For each prompt, in their order, the ids after the start token, with the end token if the model wrote one.
     """
     settings = GenerationConfig(
         max_length=max_length,
@@ -73,20 +76,20 @@ def ids_of(text: str, byte_offset: int = 3) -> list[int]:
 
 
 def text_of(ids: Sequence[int], byte_offset: int = 3) -> str:
-    """The text of ids: special ids and incomplete characters left out, as ByT5's tokenizer does."""
+    """The text of ids. Special ids and incomplete characters are left out, as in ByT5's tokenizer."""
     return bytes(i - byte_offset for i in ids if byte_offset <= i < byte_offset + 256).decode("utf-8", "ignore")
 
 
 class Reference:
-    """A checkpoint under transformers, prompted as its config says."""
+    """A checkpoint in transformers, prompted as its config says."""
 
     def __init__(self, checkpoint: G2PCheckpoint, architecture: Path, weights: Path) -> None:
-        """Loads what the checkpoint stage made: its `architecture.json` and its `model.safetensors`."""
+        """Loads the checkpoint stage's outputs: `architecture.json` and `model.safetensors`."""
         self._checkpoint = checkpoint
         self._model = as_model(from_json(json.loads(architecture.read_bytes())), load_file(weights))
 
     def tokens(self, words: Sequence[str], lang: str, max_length: int, batch_size: int = 64) -> list[list[int]]:
-        """What `generate` gives for each word, as the function `generate` returns it."""
+        """The ids that `generate`, the function above, returns for each word."""
         checkpoint = self._checkpoint
         prompts = [self._prompt(word, lang) for word in words]
         ids = checkpoint.pad_id, checkpoint.eos_id, checkpoint.decoder_start_id
@@ -97,7 +100,7 @@ class Reference:
         return text_of(ids, self._checkpoint.byte_offset)
 
     def length(self, word: str, lang: str) -> int:
-        """Input ids that a word takes, prompt and end token included."""
+        """How many input ids a word takes, with its prompt and end token."""
         return len(self._prompt(word, lang))
 
     def _prompt(self, word: str, lang: str) -> list[int]:
@@ -107,5 +110,5 @@ class Reference:
 
 
 def _to_end(row: list[int], eos_id: int) -> list[int]:
-    # Behind the end token there is only padding; a row without one is as long as allowed, and its zeros are its own.
+    # After the end token there is only padding. Without one, the row is full, and its zeros were generated.
     return row[: row.index(eos_id) + 1] if eos_id in row else row

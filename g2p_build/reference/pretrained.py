@@ -1,4 +1,4 @@
-"""Checkpoints as transformers has them: a model of our architecture and tensors, and a folder of a trained model."""
+"""Checkpoints for transformers: makes its model from our architecture and tensors, and saves a trained model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def as_config(architecture: Architecture) -> T5Config:
         layer_norm_epsilon=architecture.layer_norm_epsilon,
         feed_forward_proj=architecture.feed_forward,
         dropout_rate=0.0,
-        # All that transformers 5 takes from this field is whether the decoder's output is scaled.
+        # transformers 5 reads this field only to decide whether to scale the decoder's output.
         tie_word_embeddings=architecture.scale_decoder_outputs,
         pad_token_id=0,
         eos_token_id=1,
@@ -44,13 +44,13 @@ def as_model(architecture: Architecture, state: Mapping[str, torch.Tensor]) -> T
 
     Args:
         architecture: its architecture.
-        state: its tensors, as `checkpoint_tensors` lists them; they are used, not copied.
+        state: its tensors by name, float32, as `checkpoint_tensors` lists them. The model shares their memory.
     """
     with torch.device("meta"):
         model = T5ForConditionalGeneration(as_config(architecture))
     shared = torch.nn.Parameter(state[EMBEDDINGS[0]])
     head = torch.nn.Parameter(state["lm_head.weight"]) if architecture.separate_lm_head else shared
-    # A projection of its own is not tied to the embedding: transformers ties the two whenever it loads by itself.
+    # We set the parameters ourselves because transformers, when it loads a model, always ties the projection.
     everything = {**state, **dict.fromkeys(EMBEDDINGS, shared), "lm_head.weight": head}
     model.load_state_dict(everything, strict=True, assign=True)
     model.shared.weight = model.encoder.embed_tokens.weight = model.decoder.embed_tokens.weight = shared
@@ -59,11 +59,11 @@ def as_model(architecture: Architecture, state: Mapping[str, torch.Tensor]) -> T
 
 
 def save_checkpoint(out: Path, architecture: Architecture, model: T5ForConditionalGeneration) -> None:
-    """Writes a trained model's `config.json` and `model.safetensors`, as the ByT5 family has them.
+    """Writes a trained model's `config.json` and `model.safetensors` in the form of ByT5's own checkpoints.
 
-    That is with an output projection of its own and no output scaling. transformers 5 ties the projection to the
-    embedding whatever the config says, older versions do as it says: the file repeats the tensor, a scaling is
-    multiplied into it, and every version then reads the same model.
+    That form has a separate output projection and no output scaling. transformers 5 ties the projection to the
+    embedding whatever the config says; older versions obey the config. So that every version reads the same model, the
+    file holds the projection as a tensor of its own, and a scaling is multiplied into it.
     """
     saved = replace(architecture, separate_lm_head=True, scale_decoder_outputs=False)
     values = model.state_dict()
@@ -82,7 +82,7 @@ def save_checkpoint(out: Path, architecture: Architecture, model: T5ForCondition
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` make a file beside `path` and renames it: whoever looks sees the old file or the new one, whole."""
+    """Calls `write` with a temporary path beside `path` and renames the result, so nobody sees half a file."""
     temporary = path.with_name(f".{path.name}.tmp")
     write(temporary)
     temporary.replace(path)

@@ -1,4 +1,4 @@
-"""How far pronunciations are from a dictionary's: phoneme and word error rates, as counts."""
+"""Compares pronunciations with a dictionary: the counts behind phoneme and word error rates."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ Entry = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Score:
-    """Counts over some words; they add up exactly, rates do not."""
+    """Counts over some words. Counts of several sets can be added; rates cannot."""
 
     words: int
-    wrong: int  # words that equal none of their pronunciations
+    wrong: int  # words whose hypothesis equals none of their pronunciations
     edits: int  # characters inserted, deleted or replaced to reach the closest pronunciation
     characters: int  # in those closest pronunciations
 
     def per(self) -> float:
-        """Phoneme error rate: edits a character (of Unicode, as CharsiuG2P counts)."""
+        """Phoneme error rate: edits per character (Unicode code point, as CharsiuG2P counts)."""
         return self.edits / self.characters if self.characters else 0.0
 
     def wer(self) -> float:
-        """Word error rate: the part of the words that is wrong."""
+        """Word error rate: the fraction of the words that is wrong."""
         return self.wrong / self.words if self.words else 0.0
 
 
 def score(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
-    """Compares each hypothesis with the closest of its references: the fewest edits a character.
+    """Compares each hypothesis with the closest of its references: the one with the fewest edits per character.
 
     Args:
-        hypotheses: one pronunciation a word.
+        hypotheses: one pronunciation for each word.
         references: the accepted pronunciations of each word, none of them empty.
 
     Raises:
@@ -44,7 +44,7 @@ def score(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
     """
     wrong = total = characters = 0
     for hypothesis, accepted in zip(hypotheses, references, strict=True):
-        # The references themselves break ties, so that the counts do not depend on their order.
+        # Ties go to the first reference in the order of characters, whatever the order in the list.
         _, closest = min((edits(hypothesis, reference) / len(reference), reference) for reference in accepted)
         distance = edits(hypothesis, closest)
         wrong += distance > 0
@@ -64,7 +64,7 @@ def edits(a: str, b: str) -> int:
 
 
 def read_dictionary(path: Path) -> dict[str, list[Entry]]:
-    """Reads `LANG.tsv`, or every `LANG.tsv` in a folder: a word, a tab, its pronunciations with commas between.
+    """Reads `LANG.tsv`, or every `LANG.tsv` in a folder. A line is WORD<TAB>PRONUNCIATION[,PRONUNCIATION...].
 
     Returns:
         Language → (word, pronunciations), in the order of the file; languages sorted.
@@ -86,7 +86,7 @@ def _entries(path: Path) -> Iterable[Entry]:
         raise BuildError(f"{path}:{number}: not UTF-8") from None
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror}: a file named LANG.tsv, or a folder of them, is needed") from None
-    # Not splitlines(): characters such as U+2028 may be part of a word's line.
+    # Not splitlines(): it would also split at characters such as U+2028, which may stand in a line.
     lines = text.split("\n")
     if not text.strip():
         raise BuildError(f"{path} is empty: lines of word<TAB>pronunciation[,pronunciation...] are needed")

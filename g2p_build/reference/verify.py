@@ -1,4 +1,4 @@
-"""Runs built variants against transformers, and both against a dictionary."""
+"""Compares built variants with transformers, and both with a dictionary."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ __all__ = ["Report", "WordSet", "as_manifest", "compare_prompts", "golden_set", 
 
 @dataclass(frozen=True)
 class WordSet:
-    """Words to pronounce, and their accepted pronunciations where somebody knows them."""
+    """Words to pronounce, with their accepted pronunciations if they are known."""
 
     name: str
     words: Mapping[str, Sequence[tuple[str, tuple[str, ...]]]]  # language → (word, pronunciations)
@@ -33,18 +33,18 @@ class WordSet:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of one language of one set on one variant."""
+    """The result for one variant on one language of one set."""
 
     set: str
     language: str
-    words: int  # compared
-    equal: int  # of them, with every id as transformers', at every batch size
-    too_long: int  # left out: they do not fit the variant's input bound
-    score: Score | None  # against the dictionary, where it has pronunciations
+    words: int  # how many were compared
+    equal: int  # how many of these gave the same ids as transformers, at every batch size
+    too_long: int  # how many were left out because they do not fit the variant's input bound
+    score: Score | None  # against the dictionary; None if it has no pronunciations
 
 
 def golden_set() -> WordSet:
-    """The committed words; their pronunciations are not known here."""
+    """The committed golden words, without dictionary pronunciations."""
     return WordSet("golden", {language: [(word, ()) for word in listed] for language, listed in golden.words().items()})
 
 
@@ -63,14 +63,14 @@ def verify(
     """Pronounces every word of some sets with a built variant, at each of its batch sizes, and with transformers.
 
     Args:
-        build: the command's.
-        manifest: the variant's published manifest.
-        variant: what was built.
-        nodes: its stages, by role; up to date.
+        build: the command's build.
+        manifest: path of the variant's published manifest.
+        variant: the variant that was built.
+        nodes: its nodes, by role; up to date.
         sets: the words.
 
     Yields:
-        A report for each language of each set that the checkpoint knows, or may know.
+        A report for each language of each set. If the checkpoint lists its languages, others are skipped.
 
     Raises:
         BuildError: the variant cannot run on this machine, or knows no language of the words.
@@ -105,7 +105,7 @@ def verify(
 
 
 def as_manifest(reports: Sequence[Report], sets: Sequence[WordSet]) -> dict[str, Any]:
-    """What the manifest says of a verification: counts only, so that it has one spelling."""
+    """The manifest's `verification`. It holds only counts, so that the same result always has the same bytes."""
     import transformers
 
     return {
@@ -136,7 +136,7 @@ def as_manifest(reports: Sequence[Report], sets: Sequence[WordSet]) -> dict[str,
 def compare_prompts(
     build: Build, variant: Variant, nodes: Mapping[str, Node], words: WordSet
 ) -> Iterator[tuple[bool, bool, str, Score]]:
-    """Scores the checkpoint under transformers with each way to prompt it, so that a dictionary settles which is right.
+    """Scores the checkpoint in transformers with each way to prompt it. The way with the best score is the right one.
 
     Yields:
         Whether a space follows the colon, whether the input ends in the end token, the language, its score.
@@ -161,7 +161,7 @@ def _reference(build: Build, checkpoint: G2PCheckpoint, nodes: Mapping[str, Node
 
 
 def _tokens(g2p: Any, words: Sequence[str], language: str, batch: int) -> list[list[int]]:
-    """The variant's ids with `batch` words to a call, which makes the runtime choose that batch size."""
+    """The variant's ids. It gives the runtime `batch` words a call, so that the runtime chooses that batch size."""
     found: list[list[int]] = []
     for start in range(0, len(words), batch):
         found += g2p.tokens(words[start : start + batch], lang=language)

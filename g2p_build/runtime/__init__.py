@@ -1,4 +1,4 @@
-"""The thin runtime: a manifest in, words to phonemes out. It imports nothing else of this package.
+"""The thin runtime: loads a manifest, then turns words into phonemes. It imports nothing else of this package.
 
 from g2p_build.runtime import load
 g2p = load()

@@ -1,10 +1,11 @@
 """Archives: found beside a manifest, checked against it, unpacked once into a cache by digest.
 
-The cache has one folder for each archive, named by its SHA-256, with its members and a record of their sizes, times and
-digests. It appears by one rename, so a killed process leaves nothing that counts as unpacked and two processes may do
-the same work at once. What a record says is trusted while size and times (of the last change of contents, which can be
-set back, and of the inode, which cannot) of each member still agree; where they do not, the members are read again, and
-a folder with other bytes is a miss: it is unpacked anew.
+The cache has one folder for each archive, named by the archive's SHA-256. It holds the members and a record of their
+sizes, times and digests. The folder appears by one rename. So a killed process leaves nothing that counts as unpacked,
+and two processes may unpack the same archive at once.
+
+A record is trusted as long as each member's size and times agree with it. Of the two times, the inode's cannot be set
+back. If they disagree, the member is read again, and a folder with other bytes is unpacked anew.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ _DAY = 86_400  # seconds: a temporary folder older than this belongs to a proces
 
 
 def cache_folder() -> Path:
-    """Where archives are unpacked: ``$G2P_CACHE``, else ``g2p`` in the user's cache directory."""
+    """The folder that archives are unpacked into: ``$G2P_CACHE``, else ``g2p`` in the user's cache directory."""
     if folder := os.environ.get("G2P_CACHE"):
         return Path(folder).absolute()
     import platformdirs
@@ -38,7 +39,11 @@ def cache_folder() -> Path:
 
 
 def find(manifest: Path, file: str) -> Path:
-    """The archive ``file`` of the manifest at this path: beside it, else in ``../dist`` from it.
+    """Finds an archive of a manifest, beside the manifest or in ``../dist`` from it.
+
+    Args:
+        manifest: path of the manifest.
+        file: name of the archive.
 
     Raises:
         MissingArchive: it is in neither place.
@@ -51,10 +56,10 @@ def find(manifest: Path, file: str) -> Path:
 
 
 def verify(path: Path, sha256: str, size: int) -> None:
-    """Checks an archive's size and SHA-256.
+    """Checks an archive's size in bytes and its SHA-256 (hex).
 
     Raises:
-        MissingArchive: it cannot be read.
+        MissingArchive: the archive cannot be read.
         TamperedArchive: it has another size or digest.
     """
     with _opened(path) as file:
@@ -62,21 +67,21 @@ def verify(path: Path, sha256: str, size: int) -> None:
 
 
 def unpack(path: Path, sha256: str, size: int, members: Iterable[str]) -> Path:
-    """The folder that holds an archive's members; unpacks it there unless an intact copy is there already.
+    """Unpacks an archive into the cache, unless an intact copy is there already. Returns the folder with its members.
 
-    Call `verify` first: an archive that is unpacked already is not read again. One that is not is checked once more,
-    through the same open file that is then unpacked.
+    Call `verify` first: if a copy is there, this function does not read the archive. Otherwise it checks the archive
+    once more, through the same open file from which it then unpacks.
 
     Args:
         path: the archive, an uncompressed tar.
-        sha256: its digest, which also names the folder.
+        sha256: its digest (hex), which also names the folder.
         size: its size in bytes.
         members: names that must be among its members.
 
     Raises:
-        MissingArchive, TamperedArchive: as `verify`.
-        InvalidArchive: it is no tar, holds a member that the ``data`` filter refuses, lacks one of ``members``, or
-            the cache cannot be written.
+        MissingArchive, TamperedArchive: as for `verify`.
+        InvalidArchive: the archive is not a tar, holds a member that tarfile's ``data`` filter refuses, or lacks one of
+            ``members``; or the cache cannot be written.
     """
     cache = cache_folder()
     folder = cache / sha256
@@ -135,7 +140,7 @@ def _unpack(path: Path, sha256: str, size: int, folder: Path) -> None:
 
 
 def _publish(temporary: Path, folder: Path) -> None:
-    """Renames a finished folder to its name, unless another process was first with an intact one."""
+    """Renames a finished folder to its final name, unless another process has put an intact one there."""
     while True:
         try:
             temporary.rename(folder)
@@ -152,7 +157,7 @@ def _publish(temporary: Path, folder: Path) -> None:
 
 
 def _intact(folder: Path) -> bool:
-    """Whether a folder holds the bytes that were unpacked into it; reads only members whose size or time changed."""
+    """Whether a folder still holds the bytes that were unpacked into it. Reads only members with another time."""
     try:
         record = json.loads((folder / _RECORD).read_bytes())
         return all(

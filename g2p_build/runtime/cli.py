@@ -15,8 +15,8 @@ from g2p_build.runtime.g2p import G2P, load
 
 __all__ = ["main"]
 
-_CHUNK = 65_536  # bytes: what one read of standard input takes at most
-_SLICE = 4  # largest batches pronounced between two flushes of the output
+_CHUNK = 65_536  # most bytes in one read of standard input
+_SLICE = 4  # batches, of the largest size, between two flushes of the output
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0, 2 after an error, 130 after Ctrl-C, 141 after a broken pipe."""
+    """Runs the command. Returns its exit code: 0, 2 after an error, 130 after Ctrl-C, 141 after a broken pipe."""
     try:
         chosen = _parser().parse_args(arguments)
         for stream in (sys.stdout, sys.stderr):
@@ -41,14 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
         print("g2p: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # What is still buffered has no reader: give it one, so that the interpreter's last flush is quiet.
+        # The interpreter's last flush would fail too. Send it to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    # The options may stand before or after the command: the second place must not reset what the first said.
+    # An option may stand before or after the command. SUPPRESS keeps the second parser from resetting it to a default.
     shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--lang", help="language code of the words (default: eng-us)")
     shared.add_argument("--manifest", metavar="FILE", help="variant to load (default: the index's, for this machine)")
@@ -93,7 +93,7 @@ def _pronounce(chosen: argparse.Namespace) -> None:
 
 
 def _pronounce_lines(chosen: argparse.Namespace, g2p: G2P, lang: str, lines: list[bytes], first: int) -> None:
-    """Prints the lines before the first wrong one, then raises its error with its number."""
+    """Pronounces and prints the lines up to the first wrong one, then raises that line's error with its number."""
     words: list[str] = []
     wrong: G2PError | None = None
     for number, line in enumerate(lines, first):
@@ -118,7 +118,7 @@ def _word(line: bytes, number: int) -> str:
 
 
 def _ready_lines() -> Iterator[list[bytes]]:
-    """The lines of standard input, as many at once as are there without waiting: one, where a person types them."""
+    """Yields the lines of standard input that have arrived, without waiting for more. Typed lines come one by one."""
     rest = b""
     while chunk := os.read(sys.stdin.fileno(), _CHUNK):
         *lines, rest = (rest + chunk).split(b"\n")
@@ -150,7 +150,7 @@ def _info(chosen: argparse.Namespace) -> None:
 
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    """Nested data as rows of dotted names and values; lists of plain values stay on one line."""
+    """Nested data as rows of a dotted name and a value. A list of plain values stays on one line."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _flat(item, f"{name}.{key}".lstrip("."))

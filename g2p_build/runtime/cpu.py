@@ -1,7 +1,7 @@
-"""This machine as a compiler sees it: its triple, a named CPU level, and the features it has. Standard library only.
+"""This machine as a compiler sees it: its triple, its CPU level and its features. Uses only the standard library.
 
-Feature names are those of Linux's ``/proc/cpuinfo`` everywhere ("pni" is SSE3, "abm" holds LZCNT). The x86-64 levels
-are those of the x86-64 psABI.
+On every system, features have their names in Linux's ``/proc/cpuinfo`` ("pni" is SSE3, "abm" includes LZCNT). The
+x86-64 levels are those of the x86-64 psABI.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ _V2 = ("cx16", "lahf_lm", "pni", "popcnt", "sse4_1", "sse4_2", "ssse3")
 _V3 = (*_V2, "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave")
 _V4 = (*_V3, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl")
 
-# What code compiled for a CPU of this name may use, beyond what every CPU of its architecture has.
+# CPU → the features that code compiled for it may use, beyond those of every CPU of its architecture.
 CPU_FEATURES: dict[str, tuple[str, ...]] = {
     "x86-64": (),
     "x86-64-v2": tuple(sorted(_V2)),
@@ -38,7 +38,7 @@ CPU_FEATURES: dict[str, tuple[str, ...]] = {
     "apple-a14": ("asimddp", "asimdhp", "fphp"),
 }
 
-# Names that macOS uses for what Linux calls something else, and the AArch64 features by their sysctl keys.
+# macOS's names for features → Linux's. AArch64 features have sysctl keys of their own.
 _MACOS_NAMES = {
     "sse3": "pni",
     "sse4.1": "sse4_1",
@@ -69,9 +69,9 @@ def host_triple() -> str:
 
 
 def same_platform(triple: str, other: str) -> bool:
-    """Whether two triples mean the same architecture, system and C library, however they are spelt.
+    """Whether two triples mean the same architecture, system and C library.
 
-    Versions ("macosx11.0") and vendors ("unknown", "pc") do not count; "arm64" is "aarch64".
+    Versions ("macosx11.0") and vendors ("unknown", "pc") do not count. "arm64" is "aarch64".
     """
     return _platform(triple) == _platform(other)
 
@@ -84,7 +84,7 @@ def _platform(triple: str) -> tuple[str, ...]:
 
 
 def parse_cpuinfo(text: str) -> frozenset[str]:
-    """The features in the text of ``/proc/cpuinfo``: those that every processor listed there has."""
+    """The features that every processor has, from the text of ``/proc/cpuinfo``."""
     lists = [
         frozenset(line.partition(":")[2].split())
         for line in text.splitlines()
@@ -95,7 +95,7 @@ def parse_cpuinfo(text: str) -> frozenset[str]:
 
 @functools.cache
 def cpu_features() -> frozenset[str]:
-    """The features of this machine's CPU, named as in Linux's cpuinfo; empty where they cannot be read."""
+    """The features of this machine's CPU, named as in Linux's cpuinfo. Empty if they cannot be read."""
     if sys.platform == "darwin":
         return frozenset(_macos_features())
     try:
@@ -114,7 +114,7 @@ def _macos_features() -> Iterator[str]:
 
 
 def _sysctl(key: str) -> bytes:
-    """The raw value of one sysctl key of macOS; empty where there is no such key."""
+    """The raw value of a sysctl key of macOS. Empty if there is no such key."""
     libc = ctypes.CDLL(ctypes.util.find_library("c"))
     size = ctypes.c_size_t(0)
     if libc.sysctlbyname(key.encode(), None, ctypes.byref(size), None, ctypes.c_size_t(0)) != 0:
@@ -127,13 +127,13 @@ def _sysctl(key: str) -> bytes:
 
 @functools.cache
 def host_cpu() -> str:
-    """The highest named level that this CPU has: a key of `CPU_FEATURES` and a CPU that LLVM knows."""
+    """The highest level that this CPU supports: a key of `CPU_FEATURES`, which is also LLVM's name for a CPU."""
     if _machine() != "x86_64":
-        return "apple-a14" if sys.platform == "darwin" else "generic"  # the first Mac with an Apple CPU has that core
+        return "apple-a14" if sys.platform == "darwin" else "generic"  # the M1 has the A14's cores
     levels = ("x86-64-v4", "x86-64-v3", "x86-64-v2")
     return next((level for level in levels if not missing_features(CPU_FEATURES[level])), "x86-64")
 
 
 def missing_features(required: Iterable[str]) -> tuple[str, ...]:
-    """Those of the required features that this CPU lacks, sorted."""
+    """The required features that this CPU lacks, sorted."""
     return tuple(sorted(set(required) - cpu_features()))

@@ -1,4 +1,4 @@
-"""What can go wrong between a list of words and their phonemes: one class per cause, one line per message."""
+"""The errors of the runtime: one class for each cause. Each message is one line."""
 
 __all__ = [
     "EmptyWord",
@@ -21,9 +21,9 @@ __all__ = [
 
 
 class G2PError(Exception):
-    """Base of everything the runtime raises on purpose; its text is one line for the person at the keyboard.
+    """Base of every error that the runtime raises on purpose. Its text is one line for the person at the keyboard.
 
-    Names that come out of files may hold anything: what cannot be printed is shown escaped, what is endless is cut.
+    Names out of files may hold anything. So unprintable characters are escaped, and long texts are cut.
     """
 
     def __init__(self, message: str) -> None:
@@ -32,7 +32,7 @@ class G2PError(Exception):
 
 
 class WordTooLong(G2PError):
-    """The prompt with this word in it has more bytes than the variant's input bound."""
+    """With this word, the prompt is longer than the variant's input bound."""
 
 
 class EmptyWord(G2PError):
@@ -52,35 +52,35 @@ class UnknownLanguage(G2PError):
 
 
 class NoManifest(G2PError):
-    """No manifest at the path given, or none in the index that this machine can run."""
+    """There is no manifest at the given path, or the index has none that this machine can run."""
 
 
 class InvalidManifest(G2PError):
-    """A manifest or an index that is not JSON, breaks its schema, contradicts itself or has another digest."""
+    """A manifest or an index is not JSON, breaks its schema, contradicts itself or has another digest than it says."""
 
 
 class NewerManifest(G2PError):
-    """A manifest or an index whose schema version is newer than this runtime."""
+    """A manifest or an index has a newer schema version than this runtime knows."""
 
 
 class MissingArchive(G2PError):
-    """An archive that the manifest names is not there."""
+    """An archive that the manifest names is missing or cannot be read."""
 
 
 class TamperedArchive(G2PError):
-    """An archive whose size or SHA-256 is not the manifest's."""
+    """An archive has another size or SHA-256 than its manifest says."""
 
 
 class InvalidArchive(G2PError):
-    """An archive with the right digest that is no tar, holds unsafe members or lacks one that the manifest names."""
+    """An archive has the right digest, but is not a tar, holds unsafe members or lacks one that the manifest names."""
 
 
 class InvalidWeights(G2PError):
-    """A weights file whose header lies, or whose tensors are not those that the functions take."""
+    """The header of a weights file is wrong, or its tensors are not the ones that the functions take."""
 
 
 class NotLinked(G2PError):
-    """The variant's library is object files, to be linked by an app's own tools."""
+    """The variant has no library that can be loaded: it holds object files for an app's own linker."""
 
 
 class UnsupportedTarget(G2PError):
@@ -92,4 +92,4 @@ class UnsupportedCPU(UnsupportedTarget):
 
 
 class LibraryFailed(G2PError):
-    """The library, or the TVM runtime under it, does not load."""
+    """The library, or the TVM runtime that it needs, does not load."""

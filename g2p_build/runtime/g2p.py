@@ -1,4 +1,4 @@
-"""From a manifest to an object that turns words into phonemes."""
+"""Loads a manifest as an object that turns words into phonemes."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,27 +17,27 @@ __all__ = ["G2P", "load"]
 def load(manifest: str | PathLike[str] | None = None, threads: int = 0) -> "G2P":
     """Opens the variant that a manifest describes.
 
-    Both archives are checked against the manifest before either is opened; they are unpacked once, into a cache by
-    digest; the weights are mapped, not copied, and shared by everything in the process that loads them.
+    Both archives are checked against the manifest before either is opened. They are unpacked once, into a cache by
+    digest. The weights are mapped, not copied; everything in the process that loads them shares them.
 
     Args:
-        manifest: path of the manifest; without it, the index's default for this machine: see `index.choose`.
-        threads: how many may work on a list of words; 0: one for each processor. A library of the virtual machine
-            (target.engine=vm) uses one.
+        manifest: path of the manifest. The default is the one that `index.choose` takes for this machine.
+        threads: how many threads may work on a list of words; 0: one for each processor. A library for the virtual
+            machine (target.engine=vm) uses one thread.
 
     Raises:
-        G2PError: one of its subclasses, a class for each cause.
+        G2PError: the variant cannot be loaded. Each cause has a subclass: see `errors`.
     """
     found, digest = index.default_manifest() if manifest is None else (Path(manifest), None)
     data = read_again(found, archive.cache_folder() / "valid-manifests")
     if digest not in (None, data["digest"]):
         raise InvalidManifest(f"{found}: not the manifest that its index lists: build the variant again")
     if data["family"] != "g2p":
-        raise InvalidManifest(f"{found}: a model of the family {data['family']!r}; this loads those of 'g2p'")
+        raise InvalidManifest(f"{found}: a model of the family {data['family']!r}: this loads only the family 'g2p'")
     if data["target"]["package"] == "objects":
         raise NotLinked(
-            f"{data['name']} holds object files for {data['target']['triple']}, to be linked by an app's own tools: "
-            "it does not run here, load a variant whose target.package is 'shared'"
+            f"{data['name']} holds object files for {data['target']['triple']}, for an app's own tools to link, and "
+            "does not run here: load a variant whose target.package is 'shared'"
         )
     index.check_target(data["target"])
     entries = {part: (archive.find(found, entry["file"]), entry) for part, entry in data["archives"].items()}
@@ -85,17 +85,21 @@ class G2P:
 
     @property
     def languages(self) -> tuple[str, ...] | None:
-        """The language codes that the checkpoint knows; None where it does not say, and then any code is taken."""
+        """The language codes that the checkpoint knows. None: it does not say, and any code is accepted."""
         languages = self.manifest["model"]["languages"]
         return None if languages is None else tuple(languages)
 
     @property
     def limits(self) -> dict[str, Any]:
-        """``input``: bytes of the prompt with the word in it; ``output``: ids with the start id; ``batch``: sizes."""
+        """The variant's bounds.
+
+        ``input``: the most bytes of the prompt with its word. ``output``: the most ids, with the start id. ``batch``:
+        the batch sizes.
+        """
         return {**self.manifest["variant"]["max_lens"], "batch": list(self.manifest["variant"]["batch"])}
 
     def info(self) -> dict[str, Any]:
-        """What this variant is, as plain data: its name, fields, target, checkpoint, languages, sizes, verification."""
+        """Facts about this variant as plain data: name, fields, target, checkpoint, languages, sizes, verification."""
         data = self.manifest
         return {
             "name": data["name"],
@@ -114,13 +118,13 @@ class G2P:
         """The phonemes of each word, in the order of the words.
 
         Args:
-            words: what to pronounce.
-            lang: the language of all words, or a list with that of each.
+            words: the words to pronounce.
+            lang: one language for all words, or a list with one for each.
 
         Raises:
-            UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: for the first word that is wrong; none is pronounced.
-            TypeError: ``words`` is one string, or holds something else.
-            ValueError: there are not as many languages as words.
+            UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: the first wrong word. Then no word is pronounced.
+            TypeError: ``words`` is a single string, or something in it is not a string.
+            ValueError: the number of languages is not the number of words.
         """
         words = _listed(words)
         lang = _languages(lang, words)
@@ -130,17 +134,17 @@ class G2P:
             raise self._explained(words, lang, error) from None
 
     def check(self, word: str, lang: str = "eng-us") -> None:
-        """Raises what `__call__` would raise for this word, and does nothing else."""
+        """Raises what `__call__` would raise for this word. Does nothing else."""
         tokenizer.encode(self.manifest["model"], word, lang)
 
     def tokens(self, words: Iterable[str], lang: str | Sequence[str] = "eng-us") -> list[list[int]]:
         """The ids generated for each word, in the order of the words.
 
-        They are those of transformers' greedy ``generate(max_length=max_output_len)`` after the start id: with the end
-        id where it was produced (a pronunciation that reaches the bound has none), without padding.
+        They equal the ids that transformers' greedy ``generate(max_length=max_output_len)`` gives after the start id,
+        without padding. The end id is included; only a pronunciation that reaches the bound has none.
 
         Raises:
-            As `__call__`.
+            The same errors as `__call__`.
         """
         words = _listed(words)
         lang = _languages(lang, words)
@@ -150,7 +154,7 @@ class G2P:
             raise self._explained(words, lang, error) from None
 
     def _explained(self, words: list[str], lang: str | list[str], error: standalone.WordError) -> Exception:
-        """The library's refusal of a word, as this side would put it, with the word as Python prints it."""
+        """The runtime's own error for a word that the library refused. It shows the word as Python prints it."""
         try:
             self.check(words[error.word], lang if isinstance(lang, str) else lang[error.word])
         except G2PError as better:
@@ -169,7 +173,7 @@ def _listed(words: Iterable[str]) -> list[str]:
 
 
 def _languages(lang: str | Sequence[str], words: list[str]) -> str | list[str]:
-    """The language of all words as it is, or a list with that of each."""
+    """Checks `lang`. Returns one language for all words unchanged, or a list with one for each word."""
     if isinstance(lang, str):
         return lang
     listed = list(lang)

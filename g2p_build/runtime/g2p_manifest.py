@@ -1,4 +1,4 @@
-"""What a manifest of the family G2P must agree with itself about, beyond its schemas."""
+"""Checks of a G2P manifest that its schemas cannot express: its fields must agree with each other."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,16 +7,19 @@ from g2p_build.runtime.errors import InvalidManifest
 
 __all__ = ["ROLES", "check"]
 
-# The roles that a variant's functions must have for every batch and bucket, by kv_cache; with a cache there is besides,
-# for every batch, a step of one token.
+# kv_cache → the roles that there must be for every batch and bucket. With a cache, every batch also has a step of one
+# token.
 ROLES = {True: ("encode", "prefill"), False: ("encode", "decode")}
 
 
 def check(manifest: Mapping[str, Any]) -> None:
-    """Checks that the fields of a manifest, which its schemas allow, agree with each other.
+    """Checks that the fields of a manifest agree with each other.
+
+    Args:
+        manifest: satisfies its schemas.
 
     Raises:
-        InvalidManifest: they do not.
+        InvalidManifest: two fields disagree.
     """
     variant, model, functions = manifest["variant"], manifest["model"], manifest["functions"]
     bounds = (model["max_input_len"], model["max_output_len"])
@@ -41,7 +44,7 @@ def check(manifest: Mapping[str, Any]) -> None:
             )
     present = {(function["role"], function["batch"], function["input_len"]) for function in functions}
     steps = {(function["batch"], function["tokens"]) for function in functions if function["role"] == "step"}
-    # A standalone library's functions take any number of rows up to that of their batch.
+    # A standalone library has functions for its greatest batch only. They take fewer rows too.
     standalone = manifest["target"]["engine"] == "standalone"
     for batch in variant["batch"][-1:] if standalone else variant["batch"]:
         for bucket in sorted({model["max_input_len"], *(function["input_len"] for function in functions)}):

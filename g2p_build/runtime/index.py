@@ -1,4 +1,4 @@
-"""The index of manifests: where it is, and which of its variants this machine should run."""
+"""Finds the index of manifests, and chooses the variant that this machine should run."""
 
 import os
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ INDEX = "index.json"
 
 
 def find_index() -> Path:
-    """The index: in ``$G2P_MANIFESTS``, else in ``./manifests``, else in ``manifests/`` beside the installed package.
+    """The path of the index: in ``$G2P_MANIFESTS``, else ``./manifests``, else ``manifests/`` beside the package.
 
     Raises:
-        NoManifest: there is none.
+        NoManifest: none of these folders has an index.
     """
     if folder := os.environ.get("G2P_MANIFESTS"):
         places = [Path(folder)]
@@ -31,10 +31,10 @@ def find_index() -> Path:
 
 
 def default_manifest() -> tuple[Path, str]:
-    """The manifest of the variant that `choose` takes from the index that `find_index` finds, and its digest there.
+    """Finds the index and chooses a variant from it. Returns the manifest's path, and its digest in the index.
 
     Raises:
-        NoManifest: there is no index, no variant in it that this machine runs, or no one to prefer.
+        NoManifest: there is no index, no variant in it runs on this machine, or several do and none is the default.
         InvalidManifest, NewerManifest: the index is wrong.
     """
     path = find_index()
@@ -43,10 +43,14 @@ def default_manifest() -> tuple[Path, str]:
 
 
 def choose(index: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """The entry to run here: the index's default if this machine can run it, else the only one that it can run.
+    """The entry to run here: the index's default if this machine can run it, else the only entry that it can run.
+
+    Args:
+        index: the index's data.
+        path: the index's file, for errors.
 
     Raises:
-        NoManifest: none, or several of which none is the default.
+        NoManifest: this machine can run no entry, or several of which none is the default.
     """
     entries = {entry["name"]: entry for entry in index["manifests"] if _runs_here(entry["target"])}
     if index["default"] in entries:
@@ -68,11 +72,11 @@ def _runs_here(target: Mapping[str, Any]) -> bool:
 
 
 def check_target(target: Mapping[str, Any]) -> None:
-    """Checks that this machine runs the code of a manifest's target.
+    """Checks that this machine can run the code for a manifest's target.
 
     Raises:
-        UnsupportedTarget: it is for another architecture or system.
-        UnsupportedCPU: it needs CPU features that this one lacks.
+        UnsupportedTarget: the code is for another architecture or system.
+        UnsupportedCPU: the code needs CPU features that this machine lacks.
     """
     if not cpu.same_platform(target["triple"], cpu.host_triple()):
         raise UnsupportedTarget(

@@ -1,4 +1,4 @@
-"""Manifests and indexes as data: canonical JSON, digests, schemas. Used where they are written and read."""
+"""Reads and validates manifests and indexes. The build uses it too, when it writes them."""
 
 import contextlib
 import functools
@@ -33,10 +33,11 @@ FAMILY_SCHEMAS = {"g2p": Path(__file__).with_name("g2p.schema.json")}
 
 
 def canonical(value: Any) -> bytes:
-    """The one spelling of plain data as JSON: sorted keys, no spaces, no needless escapes, UTF-8.
+    """Plain data as canonical JSON: sorted keys, no spaces, no needless escapes, UTF-8.
 
     Raises:
-        InvalidManifest: for anything but objects with string keys, arrays, strings, integers, booleans and null.
+        InvalidManifest: the data holds something other than objects with string keys, arrays, strings, integers,
+            booleans and null.
     """
     _check_plain(value, "")
     try:
@@ -61,16 +62,16 @@ def _check_plain(value: Any, where: str) -> None:
 
 
 def digest(manifest: Mapping[str, Any]) -> str:
-    """SHA-256, as hex, of the canonical JSON of everything in a manifest but its ``digest`` field."""
+    """SHA-256 (hex) of the canonical JSON of a manifest without its ``digest`` field."""
     return hashlib.sha256(canonical({key: value for key, value in manifest.items() if key != "digest"})).hexdigest()
 
 
 def validate(manifest: Any) -> None:
-    """Checks a manifest: version, schema, what a schema cannot say, and its digest.
+    """Checks a manifest's version, its schema, that its fields agree with each other, and its digest.
 
     Raises:
         NewerManifest: its schema version is greater than this runtime's.
-        InvalidManifest: anything else is wrong with it.
+        InvalidManifest: something else is wrong with it.
     """
     _check_schema(manifest, "manifest")
     if manifest["family"] in FAMILY_SCHEMAS:
@@ -85,11 +86,11 @@ def validate(manifest: Any) -> None:
 
 
 def validate_index(index: Any) -> None:
-    """Checks an index: version, schema, order and names.
+    """Checks an index's version, its schema, and the order and names of its entries.
 
     Raises:
         NewerManifest: its schema version is greater than this runtime's.
-        InvalidManifest: anything else is wrong with it.
+        InvalidManifest: something else is wrong with it.
     """
     _check_schema(index, "index")
     names = [entry["name"] for entry in index["manifests"]]
@@ -104,21 +105,21 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
 
     Raises:
         NoManifest: there is no file at ``path``.
-        NewerManifest, InvalidManifest: as `validate`, with the file's name.
+        NewerManifest, InvalidManifest: as for `validate`, with the file's name.
     """
     return _read(Path(path), validate)
 
 
 def read_again(path: str | PathLike[str], remembered: Path) -> dict[str, Any]:
-    """As `read`, but bytes that were found valid before are not validated again, which takes longer than all else.
+    """As `read`, but does not validate the same bytes again. Validating takes longer than everything else in loading.
 
     Args:
         path: the manifest's.
-        remembered: a folder with an empty file for each manifest that was valid, named by the SHA-256 of the schemas
-            and the manifest; a new one is added.
+        remembered: a folder of empty files, one for each manifest that was found valid. A file's name is the SHA-256 of
+            the schemas and the manifest. A new one is added.
 
     Raises:
-        NoManifest, NewerManifest, InvalidManifest: as `read`.
+        NoManifest, NewerManifest, InvalidManifest: as for `read`.
     """
     try:
         data = Path(path).read_bytes()
@@ -130,14 +131,14 @@ def read_again(path: str | PathLike[str], remembered: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(data)
         return found
     found = _parsed(Path(path), data, validate)
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time and nothing else
+    with contextlib.suppress(OSError):  # if the cache cannot be written, the next load takes longer
         remembered.mkdir(parents=True, exist_ok=True)
         seen.touch()
     return found
 
 
 def read_index(path: str | PathLike[str]) -> dict[str, Any]:
-    """Reads an index and validates it; raises as `read`."""
+    """Reads an index and validates it. Raises the same errors as `read`."""
     return _read(Path(path), validate_index)
 
 
@@ -177,7 +178,7 @@ def _one_line(text: object) -> str:
 
 @functools.cache
 def _validator(name: str) -> Any:
-    import jsonschema  # late: a tenth of a second that `import g2p_build.runtime` need not take
+    import jsonschema  # late: it takes a tenth of a second, and `import g2p_build.runtime` does not need it
     from referencing import Registry, Resource
 
     files = {"manifest": MANIFEST_SCHEMA, "index": INDEX_SCHEMA} | FAMILY_SCHEMAS
@@ -206,7 +207,7 @@ def _check_schema(data: Any, name: str) -> None:
 
 
 def _check_consistent(manifest: Mapping[str, Any]) -> None:
-    """What the schemas cannot say: fields that must agree with each other."""
+    """Checks what a schema cannot express: fields that must agree with each other."""
     batch = manifest["variant"]["batch"]
     if batch != sorted(batch):
         raise InvalidManifest(f"at variant.batch: {batch} is not ascending")
@@ -218,4 +219,4 @@ def _check_consistent(manifest: Mapping[str, Any]) -> None:
 
 
 _CHECKS = {"g2p": check_g2p}
-"""What else is wrong with a manifest of a family; of a family that is not known here nothing more is checked."""
+"""Family → further checks of its manifests. Families that are not listed have none."""

@@ -1,6 +1,6 @@
-"""A standalone library, called through its C interface (``g2p.h``) by ctypes: no numpy, no TVM in the process.
+"""A standalone library, called through its C interface (``g2p.h``) by ctypes. It needs neither numpy nor TVM.
 
-A call lets go of the interpreter lock for as long as it runs, and any number of threads may call at once.
+A call releases the interpreter lock while it runs, and any number of threads may call at once.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _ERRORS: dict[int, type[G2PError]] = {  # by status
     7: errors.UnknownLanguage,
     10: errors.InvalidWeights,
     14: errors.UnsupportedCPU,
+    16: errors.ForeignCharacter,
 }
 
 
@@ -37,8 +38,8 @@ class WordError(Exception):
     """A word of a request is wrong.
 
     Attributes:
-        word: Its number in the request.
-        error: What to raise, with the library's own words.
+        word: its index in the request, from 0.
+        error: the error to raise, with the library's message.
     """
 
     def __init__(self, word: int, error: G2PError) -> None:
@@ -80,7 +81,7 @@ class _Results(ctypes.Structure):
 
 
 class Model:
-    """An open model; it is closed when nobody holds it any more. Made by `open_model`."""
+    """An open model. It is closed when nobody holds it any more. Made by `open_model`."""
 
     def __init__(self, library: Any, handle: ctypes.c_void_p) -> None:
         self._library, self._handle, self._process = library, handle, os.getpid()
@@ -90,13 +91,13 @@ class Model:
         """The phonemes of each word.
 
         Args:
-            words: What to pronounce.
-            lang: The language of all of them, or as many languages as words.
-            threads: How many may work on it; 0: one for each processor.
+            words: the words to pronounce.
+            lang: one language for all words, or a sequence with one for each.
+            threads: how many threads may work on them; 0: one for each processor.
 
         Raises:
-            WordError: A word is wrong; none is pronounced.
-            G2PError: Anything else.
+            WordError: a word is wrong. Then no word is pronounced.
+            G2PError: something else failed.
         """
         found = _Results()
         self._request(self._library.g2p_pronounce_all, words, lang, threads, found)
@@ -110,7 +111,7 @@ class Model:
     def tokens(
         self, words: Sequence[str], lang: str | Sequence[str], threads: int, most_ids: int = 0
     ) -> list[list[int]]:
-        """As `texts`, but the generated ids: of each word at most ``most_ids``, where that is not 0."""
+        """As `texts`, but returns the generated ids. If ``most_ids`` is not 0, a word gets at most so many."""
         found = _Results()
         self._request(self._library.g2p_tokens, words, lang, threads, found, most_ids)
         try:
@@ -137,8 +138,8 @@ class Model:
             places.extend((at, len(word)))
             at += len(word)
         places.append(0)  # an empty array has no address
-        # A language is checked once for all words in a row that have it at the same address. C would end a code at a
-        # zero: with another control character in its place it is refused, as it is to be.
+        # Equal codes share one address: the library then checks a language once for consecutive words. A code with a
+        # zero must be refused, but C would end it there. So another control character, which C refuses, replaces it.
         codes = {
             code: _encoded(code).replace(b"\0", b"\1") for code in ([lang] if isinstance(lang, str) else set(lang))
         }
@@ -151,7 +152,7 @@ class Model:
             lang=codes[lang] if isinstance(lang, str) else None,
             langs=ctypes.addressof(langs) if each else None,
             most_ids=most_ids,
-            # A forked child has none of its parent's threads, and must not wait for one.
+            # A forked child does not have its parent's threads, so it must not wait for them.
             threads=threads if os.getpid() == self._process else 1,
         )
         error = _Error()
@@ -163,12 +164,12 @@ class Model:
 
 
 def _close(library: Any, handle: ctypes.c_void_p, process: int) -> None:
-    if os.getpid() == process:  # a forked child would wait for threads that it does not have
+    if os.getpid() == process:  # a forked child would wait for its parent's threads, which it does not have
         library.g2p_close(handle)
 
 
 def _encoded(text: str) -> bytes:
-    """UTF-8, but for half a surrogate pair: that becomes bytes that the library refuses."""
+    """A text as UTF-8. Half a surrogate pair becomes bytes that the library refuses."""
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -177,16 +178,16 @@ _opening = threading.Lock()
 
 
 def open_model(library: Path, weights: Path) -> Model:
-    """Opens a model. The same files give the same model for as long as anybody holds it.
+    """Opens a model. As long as somebody holds it, the same files give the same model.
 
     Args:
-        library: The shared library.
-        weights: The safetensors file.
+        library: path of the shared library.
+        weights: path of the safetensors file.
 
     Raises:
-        LibraryFailed: The library does not load, or has another interface.
-        InvalidWeights: The weights are not those that the library takes.
-        UnsupportedCPU: It uses instructions that this processor lacks.
+        LibraryFailed: the library does not load, or has another version of the interface.
+        InvalidWeights: the weights are not the ones that the library takes.
+        UnsupportedCPU: the library uses instructions that this processor lacks.
     """
     with _opening:
         key = (library, weights, os.getpid())

@@ -86,8 +86,17 @@ def _in_form(text: Mapping[str, Any] | None, word: str, lang: str) -> str:
     if place is not None:
         character = written[place]
         named = f"{character!r} (U+{ord(character):04X}, {kind(character)})"
-        raise ForeignCharacter(f"{named} in {_short(word)} is not in the alphabet of {lang}")
+        raise ForeignCharacter(f"{named} in {_short(word)} is not in the alphabet of {lang}: {_advice(character)}")
     return written
+
+
+def _advice(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Zs":
+        return "give one word at a time"
+    if category.startswith("N"):
+        return "write numbers out"
+    return "name the language that the word is of" if category.startswith("L") else "leave it out"
 
 
 def _short(word: str) -> str:

@@ -1,4 +1,4 @@
-"""Stage: files → one tar with the same bytes wherever, whenever and by whomever it is made."""
+"""Stage: files → one tar. The same files always give the same bytes."""
 
 import tarfile
 from pathlib import Path
@@ -10,7 +10,7 @@ __all__ = ["STAGE", "build"]
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `archive.tar` (ustar): the inputs under their names, sorted, without times, owners or modes of a machine.
+    """Writes `archive.tar` (ustar): the inputs under their names, sorted. Times are 0, owners empty, modes 644.
 
     Args:
         params: none.

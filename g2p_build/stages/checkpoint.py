@@ -1,4 +1,4 @@
-"""Stage: what the config names (embedded, hub, folder, random) → an architecture and one canonical file of weights."""
+"""Stage: a checkpoint that the config names (embedded, hub, folder, random) → its architecture and its weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEIGHTS = "model.safetensors"
 
 
 def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
-    """A folder's files that are a checkpoint: name → path. None where there is no folder (`hub`, `random`).
+    """The files of the checkpoint in a folder: name → path. No folder (`hub`, `random`) gives no files.
 
     Raises:
         BuildError: the folder does not hold a checkpoint.
@@ -27,9 +27,9 @@ def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-    """Bytes that a run takes at most beyond the worker's own: less than three times the weights in float32."""
+    """Upper bound of a run's memory in bytes, without the worker's own: three times the weights in float32."""
     if params["source"] == "hub":
-        return 3 * 10**9  # of byt5-small, the largest released: its size is not known before it has been fetched
+        return 3 * 10**9  # enough for byt5-small, the largest; the size is not known before the download
     if params["source"] == "random":
         shape = params["shape"]
         attention = 4 * shape["d_model"] * shape["d_kv"] * shape["num_heads"]
@@ -40,16 +40,18 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `architecture.json` and `model.safetensors` (float32, transformers' names, sorted, the embedding once).
+    """Writes `architecture.json` and `model.safetensors`.
+
+    The tensors are float32, have transformers' names and are sorted by name. The embedding is there once.
 
     Args:
         params: `source` ("path", "hub" or "random"); `repo` and `revision` for the hub; `shape` (fields
             as in transformers' T5Config) and `seed` for random weights.
-        inputs: what `source_files` gave.
+        inputs: the files from `source_files`.
         out: an empty folder.
 
     Raises:
-        BuildError: the checkpoint cannot be had, or is not one that can be built.
+        BuildError: the checkpoint cannot be fetched or read, or its model cannot be built.
     """
     from safetensors.torch import save_file
 

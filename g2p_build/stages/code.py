@@ -1,4 +1,4 @@
-"""Stage: Relax module → object code for the target, and what calls it."""
+"""Stage: Relax module → object code for the target, and the C or bytecode that calls it."""
 
 import hashlib
 import json
@@ -13,12 +13,12 @@ __all__ = ["STAGE", "build", "memory"]
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-    """Bytes that a run takes at most beyond the worker's own: they grow with the module."""
+    """Upper bound of a run's memory in bytes, without the worker's own. It grows with the module."""
     return 200_000_000 + 60 * inputs["program.json"].stat().st_size
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes the object code, and `functions.json`: the functions with the workspace that each needs.
+    """Writes the object code, and `functions.json` with the workspace in bytes that each function needs.
 
     For the engine `standalone` the object code is `kernels.o`, and `program.inc` is the C that calls it. Symbols have a
     part that is made of the kernels, so that different libraries go into one program. For the engine `vm` it is

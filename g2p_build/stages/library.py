@@ -10,7 +10,7 @@ from typing import Any
 
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
 from g2p_build.compiler.objects import check
-from g2p_build.native.files import VARIANT, WEB, shared_name, source_files
+from g2p_build.native.files import VARIANT, shared_name, source_files
 from g2p_build.native.kit import kit
 from g2p_build.native.tables import variant_sources
 from g2p_build.stages.protocol import Stage
@@ -32,7 +32,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
     Args:
         params: `name` (the library's), `description` (the input that is the manifest's `model`), and the target's
-            `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`).
+            `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`); `loaders` (files that go beside a
+            module).
         inputs: `kernels.o`, `program.inc`, `functions.json`, `model.inc`, the description, and the core's and the
             family's C files.
         out: an empty folder.
@@ -52,19 +53,18 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         kit(name, sources, objects / "kernels.o", params["triple"], out)
         return
     compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
-    exports = exported(inputs[header], name)
+    exports = exported(str(sources[header]), name)
     if params["package"] == "module":
         library = out / f"{name}.wasm"
         link_wasm(compiled, [*exports, "malloc", "free"], params["triple"], library)
-        for file in source_files((WEB,)):
-            if not file.endswith(".c"):
-                shutil.copyfile(inputs[file], out / file)
+        for file in params["loaders"]:
+            shutil.copyfile(inputs[file], out / file)
     else:
         library = out / shared_name(name, params["triple"])
         (out / VARIANT).write_text(str(sources[VARIANT]), encoding="utf-8")
-        link_shared(compiled, params["triple"], library, [*exports, *exported(out / VARIANT, name)])
+        link_shared(compiled, params["triple"], library, [*exports, *exported(str(sources[VARIANT]), name)])
         static_library(compiled, out / f"lib{name}.a")
-    shutil.copyfile(inputs[header], out / header)
+    (out / header).write_text(str(sources[header]), encoding="utf-8")
     (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
 
 
@@ -74,13 +74,23 @@ def _sources(params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, str |
     parts = {file: path.read_text(encoding="utf-8") for file, path in inputs.items() if file.endswith(".inc")}
     model = json.loads(inputs[params["description"]].read_bytes())
     functions = json.loads(inputs["functions.json"].read_bytes())
-    return files | variant_sources(params["name"], model, functions, params, parts)
+    header = f"{params['name']}.h"
+    return files | variant_sources(params["name"], model, functions, params, parts) | {header: _whole(header, inputs)}
 
 
-def exported(header: Path, name: str) -> list[str]:
-    """The functions that a header declares, of the library of a name."""
+def _whole(header: str, inputs: dict[str, Path]) -> str:
+    """A header's text with those headers in it that it includes: an app has one file to take."""
+
+    def included(found: re.Match[str]) -> str:
+        return _whole(found[1], inputs).rstrip()
+
+    return re.sub(r'^#include "(.+)"$', included, inputs[header].read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+def exported(header: str, name: str) -> list[str]:
+    """The functions that a header's text declares, of the library of a name."""
     declared = rf"^{name.upper()}_API [^;(]*?({name}_\w+)\("
-    return sorted(set(re.findall(declared, header.read_text(encoding="utf-8"), re.MULTILINE)))
+    return sorted(set(re.findall(declared, header, re.MULTILINE)))
 
 
 def _sizes(objects: list[Path], library: Path) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Stage: object code → what an app loads: a library of TVM's virtual machine."""
+"""Stage: object code → a library that an app loads with TVM's virtual machine."""
 
 import shutil
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from g2p_build.stages.protocol import Stage
 
 __all__ = ["STAGE", "build", "memory"]
 
-OBJECTS = ("lib0.o", "devc.o")  # in the order in which they are linked
+OBJECTS = ("lib0.o", "devc.o")  # they are linked in this order
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-    """Bytes that linking takes at most beyond the worker's own."""
+    """Upper bound in bytes of the memory for linking, without the worker's own."""
     return 300_000_000
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `model.so` with the runtime library that it needs and that one's licence, or the object files as they are.
+    """Writes `model.so`, TVM's runtime library and its licence; for `objects` only copies the object files.
 
     Args:
         params: the target's `triple` and `package` (`shared`, `objects`).
@@ -32,7 +32,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     linked = params["package"] == "shared"
     folder = out / "objects" if linked else out
     folder.mkdir(exist_ok=True)
-    # A linker goes by the ends of names, which blobs do not have.
+    # A linker needs the file name's suffix, which blobs do not have.
     objects = [Path(shutil.copyfile(inputs[name], folder / name)) for name in OBJECTS]
     if not linked:
         return

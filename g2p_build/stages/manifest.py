@@ -1,4 +1,4 @@
-"""Stage: archives → the manifest, everything an app needs to know about a variant."""
+"""Stage: archives → the manifest, which tells an app everything about a variant."""
 
 import hashlib
 import importlib.metadata
@@ -20,16 +20,16 @@ DEVICE_CPU = 1  # DLPack's kDLCPU
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `manifest.json`, before anything was verified.
+    """Writes `manifest.json`. Its `verification` is null; `doit verify` fills it in later.
 
     Args:
         params: `family`, `name`, `variant`, `target`, `checkpoint`, `files` (plain JSON) and `weights_name`.
-        inputs: `library.tar`, `weights.tar`, `functions.json`, `model.json` (the family's section), `checkpoint` (for
-            its digest); for a standalone library `inspection.json`.
+        inputs: `library.tar`, `weights.tar`, `functions.json`, `model.json` (becomes the field `model`), `checkpoint`
+            (for its digest); for a standalone library also `inspection.json`.
         out: an empty folder.
 
     Raises:
-        BuildError: what was built does not fit the manifest's schema.
+        BuildError: the result does not fit the manifest's schema.
     """
     manifest = {
         "schema_version": manifests.SCHEMA_VERSION,

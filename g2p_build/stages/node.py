@@ -1,4 +1,4 @@
-"""A node of the build graph: one stage with its parameters."""
+"""Nodes of the build graph."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ __all__ = ["Node", "files_of"]
 
 @dataclass(frozen=True)
 class Node:
-    """One stage with its parameters: a point of the graph."""
+    """One stage with its parameters: a node of the graph."""
 
-    stage: str  # what the stage is called: "library"
-    label: str  # tells it from the stage's other nodes; the same label means the same parameters and inputs
-    module: str  # dotted name of the module that holds the stage: "g2p_build.stages.library"
-    params: Mapping[str, Any] = field(hash=False)  # plain JSON: all of the variant that the stage may look at
-    inputs: Mapping[str, tuple["Node", str]] = field(hash=False)  # name the stage knows it by → (writer, its output)
-    outputs: tuple[str, ...]  # the files it writes
-    folders: tuple[str, ...] = ()  # of source files that are inputs too; their contents are in the key, no path is
+    stage: str  # the stage's name: "library"
+    label: str  # distinguishes nodes of one stage; the same label means the same parameters and inputs
+    module: str  # dotted name of the module that defines the stage: "g2p_build.stages.library"
+    params: Mapping[str, Any] = field(hash=False)  # plain JSON: the only fields of the variant that the stage sees
+    inputs: Mapping[str, tuple["Node", str]] = field(hash=False)  # the stage's name for a file → (its writer, its name)
+    outputs: tuple[str, ...]  # names of the files that it writes
+    folders: tuple[str, ...] = ()  # whose files are inputs too; the key holds their contents, not their paths
 
     @property
     def name(self) -> str:
@@ -26,5 +26,5 @@ class Node:
 
 
 def files_of(node: Node, *files: str) -> dict[str, tuple[Node, str]]:
-    """Outputs of a node as inputs of another, under their own names; all of them where none is named."""
+    """Outputs of a node as inputs of another node, under the same names. Without `files`, all of them."""
     return {file: (node, file) for file in files or node.outputs}

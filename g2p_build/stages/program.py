@@ -12,7 +12,7 @@ __all__ = ["STAGE", "build", "memory"]
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-    """Bytes that a run takes at most beyond the worker's own, measured: 40 MB a batch size of 12 layers and more."""
+    """Upper bound of a run's memory in bytes, without the worker's own. 12 layers took 40 MB for each batch size."""
     arch = json.loads(inputs["architecture.json"].read_bytes())
     layers = arch["num_encoder_layers"] + arch["num_decoder_layers"]
     return 100_000_000 + 5_000_000 * layers * len(params["batch"])
@@ -22,7 +22,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes `program.json` (the Relax module) and `functions.json` (names, shapes and dtypes, as in the manifest).
 
     Args:
-        params: `batch` (a list), `max_lens` (`input`, `output`: tokens), `dtype`, `kv_cache`, and the target's `link`.
+        params: `batch` (a list), `max_lens` (`input`, `output`: tokens), `dtype`, `kv_cache`, the target's `engine`.
         inputs: `architecture.json`.
         out: an empty folder.
     """

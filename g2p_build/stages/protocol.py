@@ -1,4 +1,4 @@
-"""What a stage of the build is: how to add one.
+"""What a stage of the build is, and how to add one.
 
 A stage is a module with a value `STAGE`. To add one:
 
@@ -7,11 +7,11 @@ A stage is a module with a value `STAGE`. To add one:
    outputs into the empty folder `out`. The same arguments must give the same bytes, anywhere and at any time.
 3. End the module with `STAGE = Stage(build, tools=(...))`. `tools` are the distributions whose versions change what
    `build` writes. Import them inside `build`: describing a build must not load torch or TVM.
-4. Draw its node in `graph.py`, or in its family's `model`, as a function from the variant and the nodes before it. Its
-   parameters are those fields of the variant that it may look at, and no others: they decide what is shared.
-5. Test `build` on files; add the stage's column to the table in `tests/test_staleness.py`.
+4. Draw its node in `graph.py`, or in its family's `model`, as a function from the variant and the nodes before it. The
+   node's parameters are the fields of the variant that the stage sees. Variants that agree on them share the node.
+5. Test `build` on files. Add the stage's column to the table in `tests/test_staleness.py`.
 
-Its key, its cache, its log, its place in `doit`, `doit why` and the reports follow from the node.
+The key, the cache, the log, the tasks of `doit` and `doit why` need nothing more: they follow from the node.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Build(Protocol):
         """Writes the outputs.
 
         Args:
-            params: the node's: plain JSON.
-            inputs: name → file: outputs of other nodes, and what `source_files` listed.
+            params: the node's parameters, plain JSON.
+            inputs: name → file: outputs of other nodes, and the files from `source_files`.
             out: an empty folder.
 
         Raises:
@@ -41,17 +41,17 @@ class Build(Protocol):
 
 
 class Memory(Protocol):
-    """An estimate that keeps stages which run at the same time from exhausting the machine."""
+    """An estimate of a stage's memory. It keeps stages that run at the same time from exhausting the machine."""
 
     def __call__(self, params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-        """Bytes that a run takes at most beyond the worker's own."""
+        """Upper bound of a run's memory in bytes, without the worker's own."""
 
 
 class SourceFiles(Protocol):
-    """The files outside the graph that a stage reads: a checkpoint's, the core's."""
+    """The files that a stage reads and no node makes, such as a checkpoint's or the core's."""
 
     def __call__(self, folders: tuple[Path, ...]) -> dict[str, Path]:
-        """Name → file. Contents and names are part of the key, folders are not.
+        """Name → file. The files' contents and names are part of the key; their folders are not.
 
         Raises:
             BuildError: files that should be there are not.
@@ -68,10 +68,10 @@ def _no_files(folders: tuple[Path, ...]) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Stage:
-    """What a module must say to be a stage (`build`), and what it may say."""
+    """A stage: what runs, and what the build must know about it. Only `build` is required."""
 
     build: Build
     tools: tuple[str, ...] = ()  # distributions whose versions are part of the key
     memory: Memory = _no_more
     source_files: SourceFiles = _no_files
-    shows_progress: bool = False  # its error stream is the terminal's, for progress bars of its own
+    shows_progress: bool = False  # whether it keeps the terminal's error stream, for its own progress bars

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.errors import BuildError
+from g2p_build.native.forms import writings
 from g2p_build.native.tables import string, strings
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
@@ -46,6 +47,7 @@ def _traits(model: dict[str, Any], d_model: int) -> str:
         "prompt": string(model["prompt"]),
         "languages": "languages" if model["languages"] else "0",
         "languages_count": len(model["languages"] or ()),
+        "writings": "writings" if model["text"] else "0",
         **{name: int(model[name]) for name in numbers},
         "input_len": model["max_input_len"],
         "output_len": model["max_output_len"],
@@ -53,9 +55,18 @@ def _traits(model: dict[str, Any], d_model: int) -> str:
         "d_model": d_model,
     }
     lines = ['#include "traits.h"', "", *strings("languages", model["languages"] or ())]
+    if model["text"]:
+        lines.append(writings([_writing(model["text"], language) for language in model["languages"] or [""]]))
     lines += ["static const struct g2p_traits model = {"]
     lines += [f"    .{name} = {value}," for name, value in fields.items()]
     return "\n".join([*lines, "};", ""])
+
+
+def _writing(text: dict[str, Any], language: str) -> dict[str, Any]:
+    """How one language is written, as `writings` takes it."""
+    own = text["languages"].get(language, {"case": text["case"], "pairs": {}, "alphabet": None})
+    switches = {name: text[name] for name in ("visible", "narrow", "strip")}
+    return {"nfc": text["form"] == "nfc", **switches, **own, "pairs": text["pairs"] | own["pairs"]}
 
 
 STAGE = Stage(build)

@@ -15,13 +15,13 @@ from g2p_build.stages.protocol import Stage
 
 __all__ = ["ALIGNMENT", "STAGE", "build", "memory", "save_aligned"]
 
-ALIGNMENT = 64  # bytes: what kernels assume of a tensor's address, and a cache line
+ALIGNMENT = 64  # bytes, a cache line: kernels assume that a tensor's address is a multiple of this
 
 DTYPES = {"float32": "F32", "float16": "F16"}  # as safetensors spells them
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-    """Bytes that a run takes at most beyond the worker's own: the weights as they are, packed, and as bytes."""
+    """Upper bound of a run's memory in bytes, without the worker's own: the weights as read, packed, and as bytes."""
     return 3 * sum(path.stat().st_size for path in inputs.values())
 
 
@@ -46,14 +46,15 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
 
 def save_aligned(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Writes a safetensors file with each tensor at a multiple of `ALIGNMENT` bytes, to be used where it is mapped.
+    """Writes a safetensors file with each tensor at a multiple of `ALIGNMENT` bytes, so that it can be used in place.
 
-    The format allows no gaps between tensors, so what fills one up to the next multiple is a tensor too
-    (`_padding.0`, ..., of bytes). The header is padded with spaces, as the format provides.
+    The format (https://github.com/huggingface/safetensors#format) allows no gaps between tensors. So the bytes between
+    them are tensors too: `_padding.0` and so on, of dtype U8. The header is padded with spaces, as the
+    format allows.
 
     Args:
-        tensors: contiguous, float32 or float16; written in this order.
-        path: the file.
+        tensors: name → tensor, contiguous, float32 or float16; written in this order.
+        path: the file to write.
     """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     parts: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The action cache: key → what the action was and the digests of its outputs."""
+"""The action cache: key → an action, which is one run of a stage, with the digests of its outputs."""
 
 import json
 import os
@@ -23,23 +23,23 @@ HOUR = 3600  # seconds
 class Action:
     """One finished run of a stage."""
 
-    components: Mapping[str, Any]  # all that the run depended on; the key is its digest
-    outputs: Mapping[str, str]  # file name → blob digest
-    seconds: float  # how long it took, for the next time somebody waits for it
+    components: Mapping[str, Any]  # everything that the run depended on; the key is the digest of this
+    outputs: Mapping[str, str]  # file name → digest of the blob
+    seconds: float  # how long it took; shown when it runs again
 
 
 def key_of(components: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) of all that an action depends on."""
+    """The key of an action: the SHA-256 (hex) of everything that it depends on."""
     return digest_of(components)
 
 
 def path_of(cache: Path, key: str) -> Path:
-    """Where the entry of a key lies, whether or not it is there."""
+    """The path of a key's entry, whether or not the file exists."""
     return cache / "actions" / key[:2] / f"{key}.json"
 
 
 def find(cache: Path, key: str) -> Action | None:
-    """The action with this key, or None where there is no entry, the entry is damaged, or one of its blobs is gone."""
+    """The action with this key. None if there is no entry, the entry is damaged, or one of its blobs is gone."""
     action = read(cache, key)
     if action is None or not all(blobs.find(cache, digest) for digest in action.outputs.values()):
         return None
@@ -48,7 +48,7 @@ def find(cache: Path, key: str) -> Action | None:
 
 
 def read(cache: Path, key: str) -> Action | None:
-    """The action with this key, or None where there is no entry or the entry is damaged. Its blobs may be gone."""
+    """The action with this key. None if there is no entry, or the entry is damaged. Its blobs may be gone."""
     try:
         entry = json.loads(path_of(cache, key).read_bytes())
         check = entry.pop("digest")
@@ -59,7 +59,7 @@ def read(cache: Path, key: str) -> Action | None:
 
 
 def record(cache: Path, action: Action) -> None:
-    """Writes an action's entry, once all of its blobs are in the store.
+    """Writes an action's entry. All of its blobs must be in the store already.
 
     Raises:
         OSError: the cache cannot be written.
@@ -71,7 +71,7 @@ def record(cache: Path, action: Action) -> None:
 
 
 def _note_use(path: Path) -> None:
-    """An entry's time says, to the hour, when it was last of use: `doit gc` goes by it, and nothing else does."""
+    """Sets an entry's time to now, if it is an hour old. `doit gc` reads it as the last use; nothing else reads it."""
     with suppress(OSError):  # a cache that cannot be written
         if not 0 <= time.time() - path.stat().st_mtime < HOUR:
             os.utime(path)

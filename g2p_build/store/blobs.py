@@ -9,12 +9,12 @@ __all__ = ["find", "path_of", "put"]
 
 
 def path_of(cache: Path, digest: str) -> Path:
-    """Where the blob of a digest lies, whether or not it is there."""
+    """The path of the blob with this digest, whether or not the file exists."""
     return cache / "blobs" / digest[:2] / digest
 
 
 def find(cache: Path, digest: str) -> Path | None:
-    """The blob's file, or None where it is absent or its bytes no longer match its digest."""
+    """The blob's path, or None if the file is missing or its bytes no longer match the digest."""
     path = path_of(cache, digest)
     try:
         return path if path.is_file() and file_digest(cache, path) == digest else None
@@ -23,7 +23,7 @@ def find(cache: Path, digest: str) -> Path | None:
 
 
 def put(cache: Path, file: Path) -> str:
-    """Moves a finished file (on the cache's own file system) into the store and returns its digest.
+    """Moves a finished file into the store and returns its digest. The file must be on the cache's file system.
 
     Raises:
         OSError: the store cannot be written.

@@ -1,8 +1,8 @@
-"""What in the cache nobody needs any more, and removing it.
+"""Finds what nobody needs in the cache, and removes it.
 
-An action is needed if a manifest that lies in a known tree was made from it, or if it was made or found current lately.
-Blobs and logs are kept for the actions that they belong to. What a manifest needs is never given up; what is merely
-recent goes, the least recently used first, where the cache is to fit a size.
+An action is kept if a manifest in a known tree was made from it, or if it was made or found current lately. Blobs and
+logs are kept with the actions that they belong to. If the cache must fit a size, recent actions go too, the least
+recently used first. What a manifest needs always stays.
 """
 
 import json
@@ -16,28 +16,28 @@ from g2p_build.store import actions, blobs, in_use, trees
 
 __all__ = ["Garbage", "find", "remove"]
 
-# In the order in which they are emptied: an action's entry goes before its blobs, so that a gc that is killed leaves
-# no entry whose blobs are gone.
+# They are emptied in this order. An action's entry goes before its blobs, so a killed gc leaves no entry without its
+# blobs.
 FOLDERS = ("actions", "blobs", "sources", "logs", "locks", "trees")
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """What can go."""
+    """The files of a cache, and which of them can go."""
 
-    files: Mapping[str, Mapping[Path, int]]  # folder → file → bytes; everything there
-    gone: frozenset[Path]  # those of them that nobody needs
-    needed: int  # bytes of what manifests need, which no size can push out
+    files: Mapping[str, Mapping[Path, int]]  # folder → file → bytes; every file of the cache
+    gone: frozenset[Path]  # the files that nobody needs
+    needed: int  # bytes of the files that manifests need; these stay whatever the size limit
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """An action's entry, and what is kept for it."""
+    """An action's entry, and the files that are kept with it."""
 
     key: str
     used: float  # when it was last made or found current, to the hour; seconds since 1970
-    own: frozenset[Path]  # the entry itself and its log: nobody else's
-    shared: frozenset[Path]  # its blobs, and the record of its sources: other actions may have the same
+    own: frozenset[Path]  # the entry itself and its log; no other action has them
+    shared: frozenset[Path]  # its blobs and the record of its sources; other actions may have the same
 
 
 @os_errors_explained()
@@ -46,21 +46,21 @@ def find(cache: Path, keep: float, most: int | None = None) -> Garbage:
 
     Args:
         cache: the cache's folder.
-        keep: an action that was made or found current within so many seconds is kept.
-        most: bytes that the cache may have; more goes, of what no manifest needs. None: any.
+        keep: seconds. Actions that were made or found current more recently are kept.
+        most: the most bytes that the cache may have. To fit, recent actions go that no manifest needs. None: no limit.
 
     Raises:
         BuildError: the cache cannot be read. One line.
     """
     oldest = time.time() - keep
     files = {folder: _sizes(cache / folder) for folder in FOLDERS}
-    files["other"] = {path: path.stat().st_size for path in cache.glob("*") if path.is_file()}  # never removed
+    files["other"] = {path: path.stat().st_size for path in cache.glob("*") if path.is_file()}  # these always stay
     sizes = {path: size for found in files.values() for path, size in found.items()}
     entries = [entry for path in files["actions"] if (entry := _entry(cache, path, sizes))]
     wanted = trees.needed(cache)
     needed = [entry for entry in entries if entry.key in wanted]
     kept = needed + [entry for entry in entries if entry.key not in wanted and entry.used >= oldest]
-    # No build runs while we remove: locks are nobody's, and a log without an action is of a failure.
+    # No build runs while we remove, so nobody holds a lock. A log without an action belongs to a failure.
     others = set(files["other"]) | {path for path in files["logs"] if path.stat().st_mtime >= oldest}
     others |= {path for path in files["trees"] if _is_live(path) or path.stat().st_mtime >= oldest}
     others -= {path for entry in entries for path in entry.own}
@@ -75,16 +75,16 @@ def find(cache: Path, keep: float, most: int | None = None) -> Garbage:
 def remove(cache: Path, keep: float, most: int | None = None) -> Garbage:
     """Finds what nobody needs and removes it, while nobody else uses the cache.
 
-    Killed at any moment it leaves a valid cache, and what is left to remove to the next time.
+    If it is killed, the cache is still valid, and the next gc removes the rest.
 
     Args:
-        cache, keep, most: as `find`.
+        cache, keep, most: as for `find`.
 
     Returns:
         What was removed.
 
     Raises:
-        BuildError: somebody is using the cache, or it cannot be written. One line.
+        BuildError: another process is using the cache, or it cannot be written. One line.
     """
     with in_use.alone(cache):
         garbage = find(cache, keep, most)
@@ -100,7 +100,7 @@ def remove(cache: Path, keep: float, most: int | None = None) -> Garbage:
 
 
 def _fitting(recent: Iterable[_Entry], there: frozenset[Path], room: int, sizes: Mapping[Path, int]) -> list[_Entry]:
-    """The most recently used entries that fit into some bytes, next to files that are there anyway."""
+    """The most recently used entries that fit into `room` bytes. The files `there` are kept anyway and cost nothing."""
     kept: list[_Entry] = []
     for entry in sorted(recent, key=lambda entry: (-entry.used, entry.key)):
         more = _of([entry]) - there
@@ -113,7 +113,7 @@ def _fitting(recent: Iterable[_Entry], there: frozenset[Path], room: int, sizes:
 
 
 def _entry(cache: Path, path: Path, sizes: Mapping[Path, int]) -> _Entry | None:
-    """An action's entry, or None where it is damaged or one of its blobs is gone: it is of no use to any build."""
+    """An action's entry. None if it is damaged or one of its blobs is gone: no build can use it then."""
     key = path.stem
     action = actions.read(cache, key) if path == actions.path_of(cache, key) else None
     if action is None:
@@ -127,12 +127,12 @@ def _entry(cache: Path, path: Path, sizes: Mapping[Path, int]) -> _Entry | None:
 
 
 def _of(entries: Iterable[_Entry]) -> frozenset[Path]:
-    """The files of some entries."""
+    """All files of some entries."""
     return frozenset(path for entry in entries for path in entry.own | entry.shared)
 
 
 def _is_live(record: Path) -> bool:
-    """Whether the tree that a record is about is still there."""
+    """Whether the tree that a record describes still exists."""
     try:
         return Path(json.loads(record.read_bytes())["tree"]).is_dir()
     except (OSError, ValueError, KeyError, TypeError):

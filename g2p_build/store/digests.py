@@ -1,4 +1,4 @@
-"""SHA-256 of files and data, remembered for as long as a file's `stat` says that nothing changed."""
+"""SHA-256 of files and data. A file's digest is remembered until the file's `stat` changes."""
 
 import hashlib
 import json
@@ -12,8 +12,8 @@ from g2p_build.store.scratch import scratch
 
 __all__ = ["digest_of", "file_digest", "remember", "save"]
 
-# A file changed this shortly before it was read could change again within one tick of the file system's clock and
-# keep its time stamp; what was read of it is not remembered (git's rule for "racy" index entries).
+# If a file changed this shortly before it was read, it could change again within one tick of the file system's clock
+# and keep its time stamp. So its digest is not remembered (git's rule for "racy" index entries).
 RACY_NS = 50_000_000
 
 Stat = tuple[int, int, int, int]
@@ -25,7 +25,7 @@ def digest_of(value: Any) -> str:
 
 
 def file_digest(cache: Path, path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes; the file is read only if its `stat` differs from when it was last read.
+    """SHA-256 (hex) of a file's bytes. The file is read only if its `stat` has changed since the last time.
 
     Args:
         cache: the cache's folder, where digests are remembered.
@@ -40,16 +40,19 @@ def file_digest(cache: Path, path: Path) -> str:
 
 
 def remember(cache: Path, path: Path, kind: str, compute: Callable[[Path], Any]) -> Any:
-    """What `compute` says of a file's contents, computed again only when the file's `stat` has changed.
+    """The result of `compute` for a file. It is computed again only when the file's `stat` has changed.
 
-    Size, times of the last change of contents and of the inode (ns), and the inode's number are compared: putting an
-    old time stamp back on changed contents does not deceive it.
+    `stat` here means the size, the inode's number, and the times (ns) of the last change of the contents and of the
+    inode. The inode's time cannot be set back, so changed contents with an old time stamp are noticed.
 
     Args:
         cache: the cache's folder.
         path: the file.
         kind: names what is computed, and its version.
         compute: from the path to plain JSON data.
+
+    Raises:
+        OSError: the file cannot be read.
     """
     entries = _load(cache)
     name = f"{kind}:{path.absolute()}"
@@ -66,7 +69,7 @@ def remember(cache: Path, path: Path, kind: str, compute: Callable[[Path], Any])
 
 
 def save(cache: Path) -> None:
-    """Writes what was learnt since the last call; a cache that cannot be written is left as it is."""
+    """Writes what was computed since the last call. Does nothing if the cache cannot be written."""
     mine = {name for where, name in _changed if where == cache}
     if not mine:
         return
@@ -75,7 +78,7 @@ def save(cache: Path) -> None:
     merged = {name: entry for name, entry in merged.items() if Path(name.partition(":")[2]).exists()}
     entries = canonical_json(merged)
     try:
-        # Its own digest comes first: a flipped bit in here would otherwise be believed.
+        # The file begins with its own digest. Otherwise nobody would notice a flipped bit in it.
         data = hashlib.sha256(entries).hexdigest().encode() + b"\n" + entries
         write_atomically(no_folder(cache / "stats.json"), data, scratch(cache) / "stats.json")
     except OSError:

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and JSON with one spelling."""
+"""Writes files whole or not at all, and plain data as JSON in one form."""
 
 import json
 import shutil
@@ -9,30 +9,30 @@ __all__ = ["canonical_json", "no_folder", "readable_json", "write", "write_atomi
 
 
 def canonical_json(value: Any) -> bytes:
-    """Serializes plain data the one way that keys and digests are taken of: sorted keys, no spaces, UTF-8.
+    """Plain data as JSON in the form that keys and digests are taken of: sorted keys, no spaces, UTF-8.
 
     Raises:
-        ValueError: a number that JSON does not have (NaN, infinity).
+        ValueError: the data holds a number that JSON does not have (NaN, infinity).
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def readable_json(value: Any) -> bytes:
-    """Serializes plain data the one way that people and apps read it: sorted keys, a field to a line, UTF-8."""
+    """Plain data as JSON in the form that people and apps read: sorted keys, one field a line, UTF-8."""
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def write_atomically(path: Path, data: bytes, temporary: Path) -> None:
-    """Writes `temporary` and renames it to `path`: readers see the old file or the new one, whole.
+    """Writes `temporary` and renames it to `path`. Readers see the whole old file or the whole new one.
 
     Args:
-        path: the file to be; its folder is made where it is missing.
+        path: the file to write. Its folder is made if it is missing.
         data: its bytes.
-        temporary: a name on the same file system that nobody else uses meanwhile.
+        temporary: a path on the same file system that nobody else uses meanwhile.
 
     Raises:
-        OSError: a folder cannot be written, or the disk is full; `path` is then untouched and nothing is left behind.
-            It names the file.
+        OSError: a folder cannot be written, or the disk is full. The error names the file. `path` is then untouched,
+            and nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -47,8 +47,8 @@ def write(path: Path, data: bytes) -> None:
     """Writes a file.
 
     Raises:
-        OSError: it cannot be written, or the disk is full. It names the file, which that of `Path.write_bytes` does
-            not where the disk is full.
+        OSError: it cannot be written, or the disk is full. The error names the file; that of `Path.write_bytes` does
+            not if the disk is full.
     """
     try:
         path.write_bytes(data)
@@ -58,7 +58,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def no_folder(path: Path) -> Path:
-    """The path of a file to be written into the cache, once a folder that somebody put there is gone."""
+    """Returns the path of a file of the cache, after removing a folder that somebody put in its place."""
     if path.is_dir():
         shutil.rmtree(path)
     return path

@@ -1,4 +1,4 @@
-"""Who uses the cache: commands share it, and `doit gc` has it to itself while it removes."""
+"""The lock on the cache: commands share it, and `doit gc` holds it alone while it removes."""
 
 import fcntl
 import sys
@@ -13,13 +13,13 @@ __all__ = ["alone", "share"]
 
 NAME = "in-use.lock"
 
-_held: dict[Path, IO[Any]] = {}  # until the process ends, however it ends: the operating system lets go of it then
+_held: dict[Path, IO[Any]] = {}  # never closed: the operating system releases the locks when the process ends
 
 
 def share(cache: Path) -> None:
-    """Keeps everything in the cache from being removed for as long as this process lives; waits for a gc to end.
+    """Keeps a gc from removing anything in the cache as long as this process lives. Waits for a running gc to end.
 
-    Of a cache that cannot be written nothing can be removed either, so it is used without a lock.
+    A cache that cannot be written is used without a lock: nothing can be removed from it either.
 
     Args:
         cache: the cache's folder.
@@ -39,10 +39,10 @@ def share(cache: Path) -> None:
 
 @contextmanager
 def alone(cache: Path) -> Iterator[None]:
-    """The cache to ourselves: nobody is using it, and whoever starts to waits.
+    """Has the cache to itself: no other command is using it, and a command that starts meanwhile waits.
 
     Raises:
-        BuildError: somebody is using it, or the cache cannot be written.
+        BuildError: another command is using the cache, or it cannot be written.
     """
     file = _held.get(cache) or _opened(cache)
     if file is None:
@@ -51,7 +51,7 @@ def alone(cache: Path) -> Iterator[None]:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        if shared:  # the attempt let go of it
+        if shared:  # the failed attempt released our shared lock
             fcntl.flock(file, fcntl.LOCK_SH)
         raise BuildError(f"a build is using the cache {cache}: try again when it has ended") from None
     try:

@@ -1,4 +1,4 @@
-"""Memory that running stages have been promised, over all the builds that share a cache."""
+"""Reserves memory for running stages, across all builds that share a cache."""
 
 import os
 import threading
@@ -16,13 +16,13 @@ from g2p_build.store.scratch import scratch, sweep
 
 __all__ = ["limit", "reserved"]
 
-SHARE = 0.8  # of the machine's memory: the rest is for whoever else works here
-CGROUP = Path("/sys/fs/cgroup/memory.max")  # what a container may have
+SHARE = 0.8  # of the machine's memory; the rest is for other programs
+CGROUP = Path("/sys/fs/cgroup/memory.max")  # a container's limit
 POLL = 0.05  # seconds
 
 
 def limit() -> int:
-    """Bytes that stages may take together: `G2P_BUILD_MEMORY`, else most of what this machine or container has.
+    """Bytes that all stages together may take: `G2P_BUILD_MEMORY`, else most of the machine's or container's memory.
 
     Raises:
         BuildError: `G2P_BUILD_MEMORY` is not a size.
@@ -38,23 +38,23 @@ def limit() -> int:
 
 @contextmanager
 def reserved(cache: Path, need: int, waiting: Callable[[], None]) -> Iterator[None]:
-    """Holds so much memory for as long as the context lasts, once there is room for it.
+    """Waits until there is enough memory, then reserves it as long as the context lasts.
 
-    What a process holds is written in its scratch folder, and counts for as long as the process lives.
+    A process writes its reservations into its scratch folder. They count as long as the process lives.
 
     Args:
-        cache: the cache's folder; builds that share it share the limit.
+        cache: the cache's folder. Builds that share it share the limit.
         need: bytes.
-        waiting: called once, if others must end first.
+        waiting: called once if other stages must end first.
 
     Raises:
-        BuildError: there is never going to be so much.
+        BuildError: `need` is more than the limit.
         OSError: the cache cannot be written.
     """
     most = limit()
     if need > most:
         has, wants = f"{most / 1e9:.1f}", f"{need / 1e9:.1f}"
-        raise BuildError(f"needs {wants} GB of memory, and may have {has}: set G2P_BUILD_MEMORY")
+        raise BuildError(f"needs {wants} GB of memory, but may take only {has}: set G2P_BUILD_MEMORY higher")
     mine = scratch(cache) / f"memory-{threading.get_ident()}"
     lock = cache / "locks" / "memory.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -72,12 +72,12 @@ def reserved(cache: Path, need: int, waiting: Callable[[], None]) -> Iterator[No
 
 def _took(cache: Path, lock: Path, mine: Path, need: int, most: int) -> bool:
     with FileLock(lock):
-        sweep(cache)  # the dead hold nothing
+        sweep(cache)  # removes the reservations of dead processes
         held = 0
         for path in (cache.absolute() / "tmp").glob("*/memory-*"):
             try:
                 held += int(path.read_bytes() or 0)
-            except FileNotFoundError:  # let go of just now
+            except FileNotFoundError:  # released just now
                 continue
         if held + need > most:
             return False

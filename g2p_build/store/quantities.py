@@ -11,10 +11,10 @@ BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "M
 
 
 def age(text: str) -> float:
-    """Seconds of "7d": a number of minutes, hours, days or weeks.
+    """The seconds in an age such as "7d": a number of minutes (m), hours (h), days (d) or weeks (w).
 
     Raises:
-        BuildError: it is something else.
+        BuildError: the text is not an age.
     """
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([mhdw])", text)
     if not found:
@@ -23,10 +23,10 @@ def age(text: str) -> float:
 
 
 def size(text: str) -> int:
-    """Bytes of "2GB" (10^9 each) or "2GiB" (2^30 each).
+    """The bytes in a size such as "2GB" (of 10^9 bytes) or "2GiB" (of 2^30 bytes).
 
     Raises:
-        BuildError: it is something else.
+        BuildError: the text is not a size.
     """
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(|[kMGT]|[KMGT]i)B", text.replace("KB", "kB"))
     if not found:

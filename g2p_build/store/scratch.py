@@ -1,4 +1,4 @@
-"""A folder for unfinished work that disappears with the process, however the process ends."""
+"""A folder for unfinished work. It disappears with its process, however the process ends."""
 
 import atexit
 import errno
@@ -14,17 +14,17 @@ __all__ = ["scratch", "sweep"]
 
 _mine: dict[tuple[Path, int], tuple[Path, FileLock]] = {}
 _making = threading.Lock()
-_over: set[int] = set()  # processes that have removed theirs
+_over: set[int] = set()  # processes that have removed their folder
 
 
 def scratch(cache: Path) -> Path:
-    """This process's own folder in the cache, made on first use and removed at exit.
+    """This process's own folder in the cache. It is made on first use and removed at exit.
 
-    A lock beside it says that its owner lives. The operating system lets go of the lock when the owner dies, so the
-    next build recognizes and removes what a killed one left.
+    The process holds a lock beside the folder. The operating system releases the lock when the process dies, so the
+    next build recognizes the folder of a killed build and removes it.
 
     Raises:
-        OSError: the cache cannot be written, or the process is ending and this is a thread that has not noticed.
+        OSError: the cache cannot be written, or the process is ending.
     """
     cache = cache.absolute()
     name = (cache, os.getpid())  # a forked child is another process
@@ -42,7 +42,7 @@ def scratch(cache: Path) -> Path:
 
 
 def sweep(cache: Path) -> None:
-    """Removes what processes that no longer live left behind; a cache that cannot be written is left as it is."""
+    """Removes the folders of dead processes. Does nothing if the cache cannot be written."""
     mine = {lock.lock_file for _, lock in _mine.values()}
     for name in sorted((cache.absolute() / "tmp").glob("*.lock")):
         if str(name) in mine:
@@ -57,7 +57,7 @@ def sweep(cache: Path) -> None:
 
 
 def _removed(folder: Path) -> bool:
-    """Removes a folder, in which a worker or a thread that has not noticed the end yet may still write a file."""
+    """Removes a folder. Tries again, because a worker or thread that is about to end may still write a file there."""
     for _ in range(10):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
@@ -72,11 +72,11 @@ def _remove_mine() -> None:
         folder, lock = _mine.pop((cache, owner))
         if owner == os.getpid():
             if not _removed(folder):
-                continue  # the next command sweeps it, for which the lock has to stay
+                continue  # keep the lock's file: by it, the next command finds the folder and removes it
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
             sweep(cache)
 
 
-# At import, so that it comes after whatever is registered later and may still want to write.
+# Registered at import, so that it runs last: functions that are registered later run earlier, and may still write here.
 atexit.register(_remove_mine)

@@ -1,4 +1,4 @@
-"""The digest of the source a stage is made of: its own file and what that imports from this package."""
+"""The digest of a stage's source: its own file and everything that it imports from this package."""
 
 import ast
 import hashlib
@@ -21,10 +21,10 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def source_digest(cache: Path, module: str, package: Path = PACKAGE) -> str:
     """SHA-256 (hex) over the syntax trees of a module and of everything it imports from this package.
 
-    Comments, formatting and docstrings are not part of a syntax tree as taken here: changing them stales nothing.
+    Comments, formatting and docstrings are left out: changing them makes nothing stale.
 
     Args:
-        cache: the cache's folder, where what was parsed is remembered.
+        cache: the cache's folder, which remembers the parsed files.
         module: dotted name inside the package (`g2p_build.stages.code`).
         package: the package's folder.
 
@@ -35,7 +35,10 @@ def source_digest(cache: Path, module: str, package: Path = PACKAGE) -> str:
 
 
 def source_files(cache: Path, module: str, package: Path = PACKAGE) -> dict[str, str]:
-    """The files a module is made of (dotted name → digest of the syntax tree), itself included, imports followed."""
+    """A module and all modules of this package that it imports: dotted name → digest of the syntax tree.
+
+    The arguments and the errors are those of `source_digest`.
+    """
     found: dict[str, str] = {}
     todo = [module]
     while todo:
@@ -51,17 +54,17 @@ def source_files(cache: Path, module: str, package: Path = PACKAGE) -> dict[str,
 
 
 def source_path(module: str, package: Path = PACKAGE) -> str:
-    """What a module's file is called inside the package: "stages/code.py", whether or not it is there."""
+    """The path of a module's file inside the package, such as "stages/code.py". The file need not exist."""
     path = _file(module, package) or package.parent.joinpath(*module.split(".")).with_suffix(".py")
     return path.relative_to(package).as_posix()
 
 
 def keep_sources(cache: Path, digest: str, files: Mapping[str, str]) -> None:
-    """Keeps what a source digest was taken of, unless that is kept already.
+    """Keeps the files behind a source digest, so that `doit why` can say which of them changed.
 
     Args:
         cache: the cache's folder.
-        digest: of `files`; what differs (the source was edited meanwhile) is not kept.
+        digest: of `files`. If it is not (the source was edited meanwhile), nothing is kept.
         files: module → digest of its syntax tree.
 
     Raises:
@@ -75,7 +78,7 @@ def keep_sources(cache: Path, digest: str, files: Mapping[str, str]) -> None:
 
 
 def kept_sources(cache: Path, digest: str) -> dict[str, str] | None:
-    """What a source digest was taken of (module → digest of its syntax tree), or None where that is not known."""
+    """The files behind a source digest (module → digest of its syntax tree), or None if they are not known."""
     try:
         files: dict[str, str] = json.loads(_sources_path(cache, digest).read_bytes())["files"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -109,7 +112,7 @@ def _parse(path: Path, module: str, package: str) -> dict[str, Any]:
             for _ in range(node.level - 1):
                 parent = parent.rpartition(".")[0]
             base = ".".join(filter(None, [parent if node.level else "", node.module or ""]))
-            # `from a.b import c` names the module a.b.c or something inside a.b: both are followed where they exist.
+            # `from a.b import c` may mean the module a.b.c or a name inside a.b. We follow both, if they exist.
             imports.update([base, *(f"{base}.{alias.name}" for alias in node.names)])
     imports = {name for name in imports if name.split(".")[0] == package}
     # Importing a.b.c runs a/__init__ and a.b/__init__ too.

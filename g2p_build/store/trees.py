@@ -1,7 +1,7 @@
-"""What the cache knows of the trees it is used from: where they are, and what each was last built from.
+"""The cache's records of the trees that use it: where each tree is, and what it was last built from.
 
-It decides nothing. A record that is damaged or missing is no error: `doit why` then says less precisely what changed,
-and `doit gc` keeps a variant's actions only for as long as they are recent.
+They never decide what is stale. A damaged or missing record is no error: `doit why` then says less precisely what
+changed, and `doit gc` keeps a variant's actions only as long as they are recent.
 """
 
 import json
@@ -22,14 +22,14 @@ __all__ = ["Published", "keys", "lock", "needed", "note_keys", "note_published",
 
 @dataclass(frozen=True)
 class Published:
-    """How a manifest came about."""
+    """How a published manifest was made."""
 
     overrides: tuple[str, ...]  # of the command that last found it current or made it
-    keys: tuple[str, ...]  # of the actions that it needs, in the order of the graph
+    keys: tuple[str, ...]  # of the actions that it was made from, in the order of the graph
 
 
 def lock(workspace: Workspace) -> FileLock:
-    """Held by whoever changes a tree's products or the record of them.
+    """The lock that a process must hold while it changes a tree's products or the record of them.
 
     Raises:
         OSError: the cache cannot be written.
@@ -40,7 +40,7 @@ def lock(workspace: Workspace) -> FileLock:
 
 
 def note_keys(workspace: Workspace, found: Mapping[str, str]) -> None:
-    """Remembers the keys of nodes that are up to date; a cache that cannot be written is left as it is.
+    """Remembers the keys of nodes that are up to date. Does nothing if the cache cannot be written.
 
     Args:
         workspace: the tree that they were built for, and the cache.
@@ -51,23 +51,23 @@ def note_keys(workspace: Workspace, found: Mapping[str, str]) -> None:
 
 
 def note_published(workspace: Workspace, made: Mapping[str, Published]) -> None:
-    """Remembers how variants were published, by name; a cache that cannot be written is left as it is."""
+    """Remembers how variants were published, by name. Does nothing if the cache cannot be written."""
     if not made.items() <= published(workspace).items():
         _write(workspace, {}, made)
 
 
 def keys(workspace: Workspace) -> dict[str, str]:
-    """The keys that the nodes of a tree had when they were last found or brought up to date: node's name → key."""
+    """The keys of a tree's nodes when they were last up to date: node's name → key."""
     return _keys(_read(_path(workspace)))
 
 
 def published(workspace: Workspace) -> dict[str, Published]:
-    """What is known of a tree's manifests, by variant; empty where nothing is."""
+    """What is known of a tree's manifests, by the variant's name; empty if nothing is known."""
     return _published(_read(_path(workspace)))
 
 
 def needed(cache: Path) -> set[str]:
-    """The keys of all actions that a manifest needs which lies in a tree that is still there."""
+    """The keys of all actions that the manifests in existing trees were made from."""
     found: set[str] = set()
     for path in (cache / "trees").glob("*.json"):
         record = _read(path)

@@ -1,4 +1,4 @@
-"""Where a build happens."""
+"""Where a build reads and writes."""
 
 import os
 from dataclasses import dataclass
@@ -18,6 +18,6 @@ class Workspace:
 
 
 def workspace(tree: Path) -> Workspace:
-    """A tree with the cache that `G2P_BUILD_CACHE` names, else the user's own."""
+    """The workspace of a tree. Its cache is the folder that `G2P_BUILD_CACHE` names, else one of the user's."""
     named = os.environ.get("G2P_BUILD_CACHE")
     return Workspace(Path(named).absolute() if named else platformdirs.user_cache_path("g2p-build"), tree)

@@ -1,1 +1,1 @@
-"""What all commands share: the plan of a command, its options, what it prints, its progress."""
+"""Code that all commands share: the plan of a command, its options, its output, its progress."""

@@ -1,4 +1,4 @@
-"""What happened in a run of doit, for programs: JSON lines, and a trace for Chrome's viewer."""
+"""The events of a run of doit, for programs: as JSON lines, and as a trace for Chrome's viewer."""
 
 import json
 import os
@@ -13,22 +13,22 @@ __all__ = ["Event", "as_json", "write_trace"]
 
 @dataclass(frozen=True)
 class Event:
-    """One stage that ran, failed, was current, or could not run; or one variant that was put in its place."""
+    """The outcome of one stage, or of publishing one variant."""
 
     stage: str  # a stage's name, or "publish"
-    label: str
-    variants: tuple[str, ...]  # those that need it
-    key: str | None  # of a stage whose inputs are known
+    label: str  # the node's label, or the variant's name
+    variants: tuple[str, ...]  # names of the variants that need it
+    key: str | None  # the stage's key; None if it is not known
     outcome: str  # "built", "current", "failed" or "not built" (because something that it needs failed)
     started: float  # seconds since the command started
-    seconds: float
-    lane: int  # which of the stages that run at the same time
+    seconds: float  # how long it took
+    lane: int  # number of the thread that ran it
     error: str | None = None  # one line
-    log: str | None = None  # a file
+    log: str | None = None  # path of the stage's log
 
 
 def as_json(event: Event) -> str:
-    """One line."""
+    """An event as one line of JSON."""
     return json.dumps(
         {
             "stage": event.stage,
@@ -48,10 +48,10 @@ def write_trace(path: Path, events: list[Event], configured: float, ended: float
     """Writes a trace in Chrome's trace event format (for chrome://tracing or Perfetto).
 
     Args:
-        path: the file.
-        events: what happened.
+        path: the file to write.
+        events: the events of the run.
         configured: seconds from the start of the command until its variants were known.
-        ended: seconds from its start to its end.
+        ended: seconds from the start of the command to its end.
 
     Raises:
         OSError: the file cannot be written.

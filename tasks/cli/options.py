@@ -1,4 +1,4 @@
-"""Options that several tasks have, as doit describes options."""
+"""Options that several tasks share, in doit's form."""
 
 from typing import Any
 

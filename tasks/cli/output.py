@@ -1,4 +1,4 @@
-"""What tasks print as their result: tables for people, JSON for programs."""
+"""Prints the results of tasks: tables for people, JSON for programs."""
 
 import json
 import os
@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 def show(rows: Sequence[Mapping[str, Any]], as_json: bool, title: str = "", hidden: Sequence[str] = ()) -> None:
-    """Prints rows of the same fields: a table, or with `as_json` one JSON object a line.
+    """Prints rows that have the same fields.
 
     Args:
-        rows: plain values; None is an empty cell.
-        as_json: for programs.
-        title: of the table.
-        hidden: fields that only the JSON has.
+        rows: plain values. None is an empty cell.
+        as_json: whether to print one JSON object a line instead of a table.
+        title: the table's title.
+        hidden: fields that only the JSON shows.
     """
     if as_json:
         emit("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
@@ -32,7 +32,7 @@ def show(rows: Sequence[Mapping[str, Any]], as_json: bool, title: str = "", hidd
 
 
 def emit(text: str) -> None:
-    """Prints lines of a result at once."""
+    """Prints lines of a result, and flushes them."""
     with _readers_may_leave():
         print(text, flush=True)
 
@@ -65,13 +65,13 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, hidden: Sequence[str])
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
     headings = [heading for heading in rows[0] if heading not in hidden] if rows else []
     for column, heading in enumerate(headings):
-        # The first one names the row: it is whole, and nothing else is cut short either.
+        # The first column names the row, so it never wraps. The others wrap rather than being cut.
         table.add_column(heading.replace("_", " "), no_wrap=column == 0, overflow="fold")
     for row in rows:
         table.add_row(*("" if row[heading] is None else _cell(row[heading]) for heading in headings))
-    # A file or a pipe has no width.
+    # A file or a pipe has no width, so its tables may be wide.
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
-    Console(markup=False, highlight=False, width=width).print(table)  # a list is no markup
+    Console(markup=False, highlight=False, width=width).print(table)  # no markup: rich would read lists as such
 
 
 def _cell(value: Any) -> str:

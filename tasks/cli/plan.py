@@ -1,4 +1,4 @@
-"""What the command line asked for, as every task sees it."""
+"""What the command line asked for. Every task gets it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +16,14 @@ class Plan:
 
     build: Build
     variants: tuple[Variant, ...]
-    default: Variant  # the one that no overrides give
+    default: Variant  # the variant without overrides
     overrides: tuple[str, ...]  # as on the command line
     started: float  # when the command started, by time.monotonic()
-    published: dict[str, Published] = field(default_factory=dict)  # found or made, by variant; noted at the end
+    published: dict[str, Published] = field(default_factory=dict)  # by variant: found or made; recorded at exit
 
     @property
     def tree(self) -> Path:
-        """The checkout: dist/ and manifests/ lie in it."""
+        """The folder of the build, in which dist/ and manifests/ lie."""
         return self.build.workspace.tree
 
     @property

@@ -1,4 +1,4 @@
-"""A person's view of a build: what runs, for how long, how long it took last time, how much is done."""
+"""Shows a person what a build is doing: what runs, for how long, how long it took last time, how much is done."""
 
 from collections.abc import Collection
 
@@ -10,13 +10,13 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """A line for each task that runs and one for the whole, at the foot of the error stream, until the build ends."""
+    """Shows a line for each running task and one for the whole, at the bottom of the terminal, until the build ends."""
 
     def __init__(self, tasks: Collection[str], done: int) -> None:
         """Begins to draw.
 
         Args:
-            tasks: names of all that there may be to do.
+            tasks: names of all tasks that may run.
             done: how many of them are done already.
         """
         self.total, self.ended = len(tasks), done
@@ -31,8 +31,8 @@ class Progress:
 
         Args:
             task: its name.
-            last_time: seconds that it took last time.
-            draws_itself: the terminal is its own until it ends.
+            last_time: seconds that it took last time; None if unknown.
+            draws_itself: whether the task draws on the terminal itself. Until it ends, nothing else is shown.
         """
         if draws_itself:
             self.display.stop()
@@ -42,7 +42,7 @@ class Progress:
             self.running[task] = self.display.add_task(f"{stage:<10} {label}", total=None, note=note)
 
     def end(self, task: str) -> None:
-        """A task has ended, or there was nothing to do."""
+        """A task has ended, or was up to date."""
         self.ended += 1
         self.display.update(self.whole, description=self._whole())
         if task in self.running:

@@ -1,4 +1,4 @@
-"""What a run of doit says while it works: lines on the error stream, JSON on the output where programs read."""
+"""Reports a run of doit while it works: lines on the error stream, or JSON on standard output for programs."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ __all__ = ["Reporter"]
 
 
 class Reporter(ConsoleReporter):
-    """Names what runs and how long it took; says little of what was current, and one line of what failed."""
+    """Prints a line for each stage that ran, one for each variant that is current, and one for each failure."""
 
     desc = "a line for each stage that ran"
 
@@ -37,18 +37,18 @@ class Reporter(ConsoleReporter):
         self.as_json = False
         self.trace: Path | None = None
         self.events: list[Event] = []
-        self.started: dict[str, tuple[float, int]] = {}  # task → seconds since the start, lane
-        self.lanes: list[int] = []  # threads that run tasks
+        self.started: dict[str, tuple[float, int]] = {}  # task → (seconds since the start, lane)
+        self.lanes: list[int] = []  # the threads that run tasks
         self.configured = 0.0
         self.lock = threading.Lock()
         self.nodes: dict[str, Node] = {}
         self.needed_by: dict[str, list[str]] = {}  # task → variants
         self.last_keys: dict[str, str] | None = None
-        self.shown: set[str] = set()  # tasks that a person sees the progress of; none where nobody looks
+        self.shown: set[str] = set()  # tasks whose progress is shown; empty if there is no terminal
         self.progress: Progress | None = None
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
-        """Tasks are known, nothing has run."""
+        """doit knows its tasks and has run none."""
         options = tasks["compile"].options or {} if "compile" in selected_tasks else {}
         self.as_json, path = bool(options.get("as_json")), options.get("profile")
         if path:
@@ -72,7 +72,7 @@ class Reporter(ConsoleReporter):
         self.started[task.name] = self._now(), self.lanes.index(thread)
         if task.name in self.shown:
             with self.lock:
-                if self.progress is None:  # only now, as there is something to look at
+                if self.progress is None:  # only now, because a task really runs
                     from .progress import Progress
 
                     self.progress = Progress(self.shown, len(self.events))
@@ -84,12 +84,12 @@ class Reporter(ConsoleReporter):
             self._add(task.name, "built")
 
     def skip_uptodate(self, task: Any) -> None:
-        """Nothing to do."""
+        """A task is up to date."""
         if task.name in self.needed_by:
             self._add(task.name, "current")
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
-        """A task failed, or could not run because one that it needs did (which has been said)."""
+        """A task failed, or could not run because a task that it needs failed. That failure is already reported."""
         if isinstance(fail, UnmetDependency):
             if task.name in self.needed_by:
                 self._add(task.name, "not built")
@@ -97,11 +97,11 @@ class Reporter(ConsoleReporter):
         message = fail.message.strip()
         if task.name in self.needed_by:
             self._add(task.name, "failed", message, fail.log if isinstance(fail, StageFailed) else None)
-        # A traceback only where the failure is a defect of ours rather than something that was foreseen.
+        # doit gives a traceback only for an exception that no task foresaw.
         self._say("\n".join([f"ERROR: {task.name}: {message}", *_tail(fail), *(fail.traceback or ())]))
 
     def complete_run(self) -> None:
-        """Everything has been said."""
+        """The run has ended."""
         if self.progress:
             self.progress.stop()
         for message in self.runtime_errors:
@@ -153,7 +153,7 @@ class Reporter(ConsoleReporter):
 
     def _draws_itself(self, name: str) -> bool:
         node = self.nodes.get(name)
-        return node is not None and node.params.get("source") == "hub"  # a download has bars of its own
+        return node is not None and node.params.get("source") == "hub"  # a download shows its own progress bars
 
     def _now(self) -> float:
         return time.monotonic() - self.plan.started
@@ -163,7 +163,7 @@ class Reporter(ConsoleReporter):
 
 
 def _reached(tasks: dict[str, Any], selected: list[str]) -> set[str]:
-    """The selected tasks and all that they need."""
+    """The selected tasks and all tasks that they need."""
     found: set[str] = set()
     todo = list(selected)
     while todo:

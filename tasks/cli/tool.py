@@ -1,4 +1,4 @@
-"""Runs a tool of the compiler where stages run too, so that what it imports, or its crash, does not reach doit."""
+"""Runs a tool of the compiler in the worker, as a stage is. So its imports and its crash do not reach doit."""
 
 import itertools
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ _numbers = itertools.count()
 
 
 def run_tool(plan: Plan, function: str, params: Mapping[str, Any], inputs: Mapping[str, tuple[Node, str]]) -> Path:
-    """Runs a function of the compiler's as a stage is run.
+    """Runs a function of the compiler in the worker.
 
     Args:
-        plan: the command's.
-        function: "dotted.module:name" of what is called with `params`, `inputs` and an empty folder.
+        plan: the command's plan.
+        function: "dotted.module:name". It is called with `params`, `inputs` and an empty folder.
         params: plain JSON data.
-        inputs: name → an up-to-date node and which of its outputs.
+        inputs: name → (an up-to-date node, the name of its output).
 
     Returns:
-        The folder that it wrote to, which lasts as long as this process.
+        The folder that the function wrote to. It lasts as long as this process.
 
     Raises:
-        BuildError: what the tool says, or that it failed.
+        BuildError: the tool refused its inputs, or failed.
         OSError: the cache cannot be written.
     """
     module = function.partition(":")[0]

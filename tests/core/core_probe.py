@@ -11,7 +11,8 @@ import pytest
 
 HERE = Path(__file__).parent
 CORE, FAMILY = (Path(__file__).parents[2] / "g2p_build" / "native" / name for name in ("core", "g2p"))
-PLAIN = ("error.c", "memory.c", "json.c", "sha256.c", "cpu.c", "files.c", "utf8.c")
+UNICODE = ("utf8.c", "form.c", "unicode.c", "unicode_tables.c")
+PLAIN = ("error.c", "memory.c", "json.c", "sha256.c", "cpu.c", "files.c", *UNICODE)
 SHARED = (*(CORE / name for name in PLAIN), FAMILY / "text.c")
 INCLUDES = (f"-I{CORE}", f"-I{FAMILY}", f"-I{HERE}")
 FLAGS = ("-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *INCLUDES)

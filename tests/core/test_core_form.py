@@ -78,6 +78,17 @@ def test_a_word_is_whole_or_too_long(formed: FormProbe, form: Form, word: str, c
     assert found.text is None or len(text.encode()) <= capacity
 
 
+@pytest.mark.parametrize("word", ["aa\u2003b", "aa\u2003\u0301", "aa\u2003 b", "é\u2003\u2003", "\u2003é\u2003ß", "Ìa"])
+@pytest.mark.parametrize("nfc", [True, False])
+def test_any_room_is_enough_or_not(formed: FormProbe, nfc: bool, word: str) -> None:
+    form = Form(nfc=nfc, strip=True, case="lithuanian" if nfc else "lower")
+    text = in_form(form, word)
+    found = [formed(form, [word], capacity=capacity)[0].text for capacity in range(20)]
+    assert found == [None] * found.index(text) + [text] * (20 - found.index(text))
+    size = len(text.encode())
+    assert size <= found.index(text) <= size + (SLACK if nfc else 0)
+
+
 @pytest.mark.parametrize("many", [100, 300_000])
 @pytest.mark.parametrize("nothing", ["\u200b", "\ufeff", "\u200d", " ", "\u3000", " \u200b"])
 def test_what_is_removed_takes_no_room(formed: FormProbe, many: int, nothing: str) -> None:

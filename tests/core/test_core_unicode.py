@@ -16,7 +16,7 @@ from g2p_build.native import unicode_tables
 from g2p_build.native.unicode_tables import EMOJI, FOLDER, KINDS
 from g2p_build.runtime import form as python_form
 from g2p_build.runtime import joining
-from g2p_build.runtime.form import Form
+from g2p_build.runtime.form import CASES, Form, in_form
 
 pytest_plugins = ["form_probe"]
 
@@ -45,10 +45,10 @@ def known(kinds: dict[str, str]) -> list[str]:
     return [one for one in CHARACTERS if (kinds[one] == "OTHER") == (unicodedata.category(one) in none)]
 
 
-def groups(characters: Sequence[str]) -> Iterator[list[str]]:
+def groups(characters: Sequence[str], size: int = 2048) -> Iterator[list[str]]:
     """So many that asking for each alone would take minutes: as lines of a text, which do not touch each other."""
-    for at in range(0, len(characters), 2048):
-        yield [one for one in characters[at : at + 2048] if one != "\n"]
+    for at in range(0, len(characters), size):
+        yield [one for one in characters[at : at + size] if one != "\n"]
 
 
 def lines(formed: FormProbe, form: Form, characters: list[str]) -> list[str]:
@@ -155,3 +155,15 @@ def test_the_tables_are_small(tmp_path: Path) -> None:
 def test_a_folder_without_unicodes_files_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert unicode_tables.main([str(tmp_path)]) == 2
     assert "UnicodeData.txt" in capsys.readouterr().err
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", CASES)
+def test_every_character_in_a_whole_form_is_as_in_python(formed: FormProbe, known: list[str], case: str) -> None:
+    form = Form(nfc=True, visible=True, narrow=True, case=case, pairs={"’": "'", "`": "'", "\u0327": "\u0326"})
+    for around in ("{}", "I{}\u0307", "ا{}\u200d", "{}\u0323\u0301"):
+        for characters in groups([one for one in known if ord(one) < 0x20000 or ord(one) >= 0xE0000], 128):
+            words = [around.format(one) for one in characters]
+            found = lines(formed, form, words)
+            assert found == in_form(form, "\n".join(words)).split("\n")
+            assert lines(formed, form, found) == found

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from conftest import CACHED, Tree
-from kits import HEADER, HERE, INCLUDES, SOURCES, archives, gcc
+from kits import BASE, HERE, INCLUDES, SOURCES, archives, gcc
 
-[ENUM] = re.findall(r"typedef enum g2p_status \{(.*?)\} g2p_status;", HEADER.read_text(encoding="utf-8"), re.DOTALL)
+[ENUM] = re.findall(r"typedef enum g2p_status \{(.*?)\} g2p_status;", BASE.read_text(encoding="utf-8"), re.DOTALL)
 STATUSES = dict(re.findall(r"(G2P_\w+) = (\d+)", ENUM))
 
 ALLOCATE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)

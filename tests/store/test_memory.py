@@ -38,7 +38,7 @@ def test_unless_named_the_limit_is_less_than_the_machine_has(monkeypatch: pytest
 def test_what_can_never_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("G2P_BUILD_MEMORY", "1GB")
     with (
-        pytest.raises(BuildError, match=r"needs 3\.0 GB of memory, and may have 1\.0: set G2P_BUILD_MEMORY"),
+        pytest.raises(BuildError, match=r"needs 3\.0 GB of memory, but may take only 1\.0: set G2P_BUILD_MEMORY"),
         reserved(tmp_path, 3 * 10**9, unexpected),
     ):
         raise AssertionError("it ran")

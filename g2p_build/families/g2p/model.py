@@ -1,4 +1,4 @@
-"""The part of the build graph that G2P draws itself: from a checkpoint to a program, its weights and its tokenizer."""
+"""The part of the build graph that G2P draws: from a checkpoint to its program, weights and tokenizer."""
 
 from dataclasses import asdict
 from typing import Any
@@ -39,9 +39,9 @@ def _checkpoint(checkpoint: G2PCheckpoint) -> Node:
 
 
 def _source(checkpoint: G2PCheckpoint) -> dict[str, Any]:
-    """What says where a checkpoint comes from, with nothing of how it is prompted.
+    """The parameters of the checkpoint stage. How the checkpoint is prompted is not among them.
 
-    Folders have no path here: two copies of one checkpoint are one checkpoint.
+    A folder's path is not among them either, so two copies of a checkpoint give one key.
     """
     if checkpoint.source == "hub":
         return {"source": "hub", "repo": checkpoint.repo, "revision": checkpoint.revision}

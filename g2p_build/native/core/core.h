@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "g2p.h"
+#include "base.h"
 #include "program.h"
 
 #pragma GCC visibility push(hidden)

@@ -23,6 +23,7 @@ const char *g2p_status_name(g2p_status status) {
       "G2P_WRONG_DIGEST",
       "G2P_UNSUPPORTED_CPU",
       "G2P_UNSUPPORTED",
+      "G2P_FOREIGN_CHARACTER",
   };
   return (unsigned)status < sizeof names / sizeof *names ? names[status] : NULL;
 }

@@ -1,12 +1,12 @@
-/** Bytes, or where they are: a URL, in Node also a path. */
+/** The bytes themselves, or a place to read them from: a URL, in Node also a path. */
 export type Source = string | URL | Response | ArrayBuffer | ArrayBufferView;
 
 export interface LoadOptions {
-  /** The WebAssembly module; otherwise g2p.wasm beside this file. */
+  /** The WebAssembly module. The default is g2p.wasm beside this file. */
   module?: Source | WebAssembly.Module;
 }
 
-/** The name of a status of g2p.h. */
+/** A status of g2p.h, by its name. */
 export type Code =
   | "G2P_NO_MEMORY"
   | "G2P_INVALID_ARGUMENT"
@@ -16,17 +16,18 @@ export type Code =
   | "G2P_UNKNOWN_LANGUAGE"
   | "G2P_NO_FILE"
   | "G2P_INVALID_WEIGHTS"
-  | "G2P_UNSUPPORTED_CPU";
+  | "G2P_UNSUPPORTED_CPU"
+  | "G2P_FOREIGN_CHARACTER";
 
-/** Anything that this module refuses or cannot do; the message is one line. */
+/** This module refused something, or could not do it. The message is one line. */
 export class G2PError extends Error {
   readonly code: Code;
-  /** Which of the words, from 0; null where it was none of them. */
+  /** The index of the wrong word, from 0; null if the error is not about a word. */
   readonly word: number | null;
   constructor(code: Code, message: string, word?: number | null);
 }
 
-/** What the model is. */
+/** Facts about the model. */
 export interface Info {
   readonly dtype: "float32" | "float16";
   readonly model: { readonly languages: readonly string[] | null; readonly [field: string]: unknown };
@@ -35,26 +36,26 @@ export interface Info {
 
 export interface Model {
   readonly info: Info;
-  /** The codes of the languages; null where the model takes any code. */
+  /** The language codes that the model knows; null if it takes any code. */
   readonly languages: readonly string[] | null;
 
   /**
-   * The phonemes of words, in their order.
+   * Returns the phonemes of each word, in the order of the words.
    *
-   * Works until it is finished, some milliseconds a word: give long lists to a worker.
+   * The call blocks for some milliseconds a word. Run long lists in a worker.
    *
-   * @throws G2PError where a word or the language is wrong; then none is pronounced.
+   * @throws G2PError if a word or the language is wrong. Then no word is pronounced.
    */
   pronounce(words: Iterable<string>, lang: string): string[];
 
-  /** Frees the model, which is of no use afterwards. */
+  /** Frees the model. It cannot be used afterwards. */
   close(): void;
 }
 
 /**
  * Opens a model.
  *
- * @param weights the safetensors file, or the archive that holds it. They are copied into the model's memory.
- * @throws G2PError where something cannot be read, or does not belong together.
+ * @param weights the safetensors file, or the archive that holds it. The bytes are copied into the model's memory.
+ * @throws G2PError if a file cannot be read, or the weights do not belong to the module.
  */
 export function load(weights: Source, options?: LoadOptions): Promise<Model>;

@@ -4,8 +4,8 @@
 //   const g2p = await load("weights.safetensors");
 //   g2p.pronounce(["knight"], "eng-us");  // ["ˈnaɪt"]
 //
-// g2p.d.mts says what each function takes, gives and throws. The structures are those of g2p.h, whose pointers have 4
-// bytes here.
+// g2p.d.mts documents each function. The constants below are offsets in the structures of g2p.h; a pointer has 4 bytes
+// here.
 
 const WEIGHTS_ALIGNMENT = 64;
 const ERROR = { word: 4, message: 8, size: 248 };
@@ -23,7 +23,7 @@ export class G2PError extends Error {
 }
 
 export async function load(weights, options = {}) {
-  // Bundlers know this form, and carry the file along.
+  // Bundlers recognize this form and copy the file into the bundle.
   const code = options.module ?? new URL("g2p.wasm", import.meta.url);
   const [module, data] = await Promise.all([compiled(code), bytesOf(weights)]);
   return new Model(new WebAssembly.Instance(module).exports, data);
@@ -78,12 +78,12 @@ class Model {
 
   close() {
     if (this.#model) this.#library.g2p_close(this.#model);
-    // The memory goes with the instance.
+    // The memory is freed with the instance.
     this.#library = this.#model = null;
   }
 
   #view() {
-    return new DataView(this.#library.memory.buffer); // a new one after every call: memory that grows is another buffer
+    return new DataView(this.#library.memory.buffer); // a new view each time: a call may grow, and so replace, the buffer
   }
 
   #allocate(size) {
@@ -128,7 +128,7 @@ function align(address) {
   return Math.ceil(address / WEIGHTS_ALIGNMENT) * WEIGHTS_ALIGNMENT;
 }
 
-// A string that has a form in UTF-8. A TextEncoder would write something else in the place of half a surrogate pair.
+// Refuses a string that UTF-8 cannot hold. A TextEncoder would silently replace half a surrogate pair.
 function whole(text, code, word = null) {
   if (typeof text !== "string") throw new G2PError(code, `${String(text)} is no string`, word);
   if (/\p{Surrogate}/u.test(text)) throw new G2PError(code, `${JSON.stringify(text)} holds half a character`, word);
@@ -156,7 +156,7 @@ async function bytesOf(source) {
 }
 
 async function fetched(place) {
-  // Node's fetch takes no files. It is asked for its module of files in a way that no bundler follows.
+  // Node's fetch cannot read files. An import of node:fs would make bundlers for browsers fail, so we ask at run time.
   const files = globalThis.process?.getBuiltinModule?.("node:fs/promises");
   const file = files && (place instanceof URL ? place.protocol === "file:" && place : !/^[a-z]{2,}:/i.test(place) && place);
   try {

@@ -1,4 +1,4 @@
-/* What the core takes of a C library, for a WebAssembly module that is linked with none: memory and byte strings. */
+/* The C library functions that the core calls: memory and byte strings. A WebAssembly module has no other C library. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,23 +12,23 @@ _Static_assert(sizeof(g2p_error) == 248 && offsetof(g2p_error, message) == 8, "g
 _Static_assert(sizeof(g2p_request) == 36 && offsetof(g2p_request, lang) == 12, "g2p_request");
 _Static_assert(sizeof(g2p_text) == 8 && sizeof(g2p_texts) == 12, "g2p_text");
 
-/* A piece of the heap; what is handed out begins behind its head. */
+/* A piece of the heap. The memory that malloc returns begins behind this head. */
 struct piece {
-  size_t size;        /* with this head */
-  struct piece *next; /* free and behind this one; of free pieces only */
+  size_t size;        /* includes this head */
+  struct piece *next; /* in a free piece: the next free piece */
 };
 
 enum { ALIGNMENT = 16, HEAD = 16, PAGE = 65536 };
 
-/* The compiler must not make a loop that is strlen's into a call of strlen. */
+/* Without this, the compiler turns the loop in strlen into a call of strlen. */
 #define PLAIN __attribute__((no_builtin))
 
-extern char __heap_base; /* the linker's: the first byte that nothing else is in */
+extern char __heap_base; /* set by the linker: the first free byte */
 
-static struct piece *first; /* of the free pieces, by address */
-static size_t end;          /* of the heap; 0 before the first call */
+static struct piece *first; /* the first free piece; they are sorted by address */
+static size_t end;          /* the end of the heap; 0 before the first call */
 
-/* Frees a piece, and makes one of those that touch. */
+/* Frees a piece, and joins it with the free pieces that touch it. */
 static void put_back(struct piece *piece) {
   struct piece *before = NULL, *behind = first;
   while (behind && behind < piece) {
@@ -50,7 +50,7 @@ static void put_back(struct piece *piece) {
   }
 }
 
-/* Makes the heap longer by at least `size` bytes. */
+/* Grows the heap by at least `size` bytes. */
 static bool grow(size_t size) {
   size_t memory = __builtin_wasm_memory_size(0) * (size_t)PAGE;
   size_t start = end ? end : ((size_t)&__heap_base + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;

@@ -1,7 +1,7 @@
-"""The golden set: sixty real words of six languages, and what transformers makes of them with the embedded checkpoint.
+"""The golden set: sixty real words of six languages, with transformers' output for them and the embedded checkpoint.
 
-`words.tsv` says which words (language, tab, word); `embedded.json` holds the generated ids and strings, the same bytes
-whenever it is made; `latency.json` holds how long the reference took when it was last made, and on what.
+`words.tsv` lists the words (language, tab, word). `embedded.json` holds the generated ids and strings; it has the same
+bytes whenever it is made. `latency.json` says how long the reference took when it was last made, and on what machine.
 """
 
 import json
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 
 
 def words() -> dict[str, list[str]]:
-    """The golden words by language, in the file's order."""
+    """The golden words by language, in the order of the file."""
     found: dict[str, list[str]] = {}
     for line in (FOLDER / "words.tsv").read_text(encoding="utf-8").splitlines():
         language, word = line.split("\t")
@@ -33,13 +33,13 @@ def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path
     """Runs transformers' greedy `generate` over the golden words, one at a time on one thread, and writes the files.
 
     Args:
-        variant: whose checkpoint, prompt and bounds are used.
+        variant: gives the checkpoint, the prompt and the bounds.
         architecture: the checkpoint stage's `architecture.json`.
         weights: the checkpoint stage's `model.safetensors`.
         folder: where the files go.
 
     Returns:
-        What `latency.json` says: milliseconds a word (median, fastest, slowest), threads, versions, machine.
+        The contents of `latency.json`: milliseconds a word (median, fastest, slowest), threads, versions, machine.
     """
     import torch
     import transformers
@@ -84,7 +84,7 @@ def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path
 
 
 def _lines(golden: dict[str, Any]) -> bytes:
-    """The golden file's JSON with a word to a line, so that a change of one word is a change of one line."""
+    """The golden file's JSON with one line for each word, so that a changed word is a changed line."""
     rows = [json.dumps(row, sort_keys=True, ensure_ascii=False) for row in golden["words"]]
     head = readable_json(golden | {"words": []}).decode()
     return head.replace("[]", "[\n  " + ",\n  ".join(rows) + "\n ]").encode()

@@ -1,4 +1,4 @@
-"""A library of the Relax virtual machine: the loop around its functions, with numpy and tvm_ffi."""
+"""Runs a library for the Relax virtual machine: the loop around its functions, with numpy and tvm_ffi."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,20 +14,21 @@ __all__ = ["VirtualMachine"]
 
 
 class VirtualMachine:
-    """One loaded variant. Threads may share it: a lock lets one group of words through at a time."""
+    """One loaded variant. Threads may share it, but a lock lets only one group of words through at a time."""
 
     def __init__(self, data: Mapping[str, Any], library: Path, runtime: Path, weights_file: Path) -> None:
         """Opens a library.
 
         Args:
-            data: The manifest.
-            library: The shared library.
-            runtime: TVM's, beside it.
-            weights_file: The safetensors file.
+            data: the manifest.
+            library: path of the shared library.
+            runtime: path of TVM's runtime library.
+            weights_file: path of the safetensors file.
 
         Raises:
-            InvalidWeights: The weights are not those that the functions take.
-            LibraryFailed: The library or its runtime does not load.
+            InvalidWeights: the weights are not the ones that the functions take.
+            InvalidManifest: the functions do not fit together.
+            LibraryFailed: the library or its runtime does not load.
         """
         self._data = data
         self._weights = weights.map_weights(weights_file)
@@ -37,27 +38,27 @@ class VirtualMachine:
         self._states: States = {}
         self._lock = threading.Lock()
         self._buckets = sorted({function["input_len"] for function in data["functions"]})
-        self._bind(data["variant"]["batch"][0], self._buckets[-1])  # what is wrong shows at load
+        self._bind(data["variant"]["batch"][0], self._buckets[-1])  # so that mistakes show at load
 
     def texts(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[str]:
-        """The phonemes of each word; the arguments and what it raises are those of `tokens`."""
+        """The phonemes of each word. The arguments and the errors are those of `tokens`."""
         return [tokenizer.decode(self._data["model"], ids) for ids in self.tokens(words, lang, threads)]
 
     def tokens(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[list[int]]:
         """The ids generated for each word.
 
         Args:
-            words: What to pronounce.
-            lang: The language of all words, or there are as many as words.
-            threads: Not used: the functions of the virtual machine run one group of words at a time.
+            words: the words to pronounce.
+            lang: one language for all words, or a sequence with one for each.
+            threads: not used: the functions of the virtual machine run one group of words at a time.
 
         Raises:
-            UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: For the first word that is wrong.
+            UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: the first wrong word.
         """
         model = self._data["model"]
         langs = [lang] * len(words) if isinstance(lang, str) else lang
         prompts = [tokenizer.encode(model, word, code) for word, code in zip(words, langs, strict=True)]
-        # Words of like length together: their pronunciations end at about the same step.
+        # Words of like length go together: their pronunciations end at about the same step.
         order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
         result: list[list[int]] = [[] for _ in prompts]
         for size in plan(len(prompts), self._data["variant"]["batch"]):

@@ -1,4 +1,4 @@
-"""Greedy decoding with one batch's functions, and the choice of batches for a number of words."""
+"""Greedy decoding with the functions of one batch size, and the choice of batch sizes for a list of words."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -12,29 +12,29 @@ from g2p_build.runtime.vm.library import aligned_zeros, array_of, tensor_of
 
 __all__ = ["Bound", "States", "bind", "generate", "plan"]
 
-# A pass with b rows costs about as much as _OVERHEAD + b rows: reading the weights is most of it when rows are few.
+# A pass over b rows takes about as long as the arithmetic of _OVERHEAD + b rows: it also reads the weights.
 _OVERHEAD = 3.5
 
 _CALLED = ("encode", "prefill", "step", "decode")  # roles in the order of their first call
 
 Function = Mapping[str, Any]  # an entry of the manifest's "functions"
 
-States = dict[tuple[int, str], tuple[tuple[tuple[int, ...], str], Any]]  # by batch and name: (shape, dtype), tensor
+States = dict[tuple[int, str], tuple[tuple[tuple[int, ...], str], Any]]  # (batch, name) → ((shape, dtype), tensor)
 
 
 @dataclass(frozen=True)
 class Bound:
     """The functions of one batch and bucket, with the buffers that they read and write.
 
-    The buffers are the caller's and are used again for every group of words: one thread at a time.
+    Every group of words uses the same buffers, so only one thread may use them at a time.
     """
 
     batch: int
     input_len: int
     output_len: int
-    functions: dict[str, tuple[Function, Any]]  # by role: the manifest's entry and what to call
-    arrays: dict[str, np.ndarray]  # arguments that the caller writes: input_ids, length, token, position, decoder_ids
-    arguments: dict[str, list[Any]]  # by role: the tensors to pass, None where an earlier function's output goes
+    functions: dict[str, tuple[Function, Any]]  # role → (the manifest's entry, the function)
+    arrays: dict[str, np.ndarray]  # int32 arguments that the caller writes: input_ids, length, token, position, ...
+    arguments: dict[str, list[Any]]  # role → the tensors to pass; None stands for an earlier function's output
 
 
 def bind(
@@ -51,16 +51,18 @@ def bind(
 
     Args:
         functions: the manifest's functions.
-        library: from a function's name to what to call.
+        library: from a function's name to the function.
         weights: the mapped arrays, by tensor name.
-        tensors: the same, as the functions take them.
-        batch, input_len, output_len: which functions, and how many positions the decoder has.
-        states: the state tensors there are, which a batch's buckets share; new ones are added.
+        tensors: the same weights as tensors of TVM, which the functions take.
+        batch: the rows of the functions.
+        input_len: the bucket: the longest input, in ids.
+        output_len: the positions of the decoder.
+        states: the state tensors made so far. The buckets of a batch share them. New ones are added.
 
     Raises:
-        InvalidWeights: a weight that a function takes is missing or has another shape or dtype.
-        InvalidManifest: a function takes an argument that nothing before it gives, functions disagree about a state, or
-            no function gives ids.
+        InvalidWeights: a weight that a function takes is missing, or has another shape or dtype.
+        InvalidManifest: no earlier function gives an argument, functions disagree about a state, or no function gives
+            ids.
         LibraryFailed: the library lacks a function.
     """
     chosen: dict[str, tuple[Function, Any]] = {}
@@ -78,7 +80,7 @@ def bind(
     arrays = {name: aligned_zeros(shape, "int32") for name, shape in shapes.items()}
     own = {name: tensor_of(array) for name, array in arrays.items()}
     arguments: dict[str, list[Any]] = {}
-    given = {name: (shape, "int32") for name, shape in shapes.items()}  # what there is to pass as an argument
+    given = {name: (shape, "int32") for name, shape in shapes.items()}  # the arguments that exist so far
     for role, (function, _) in chosen.items():
         passed: list[Any] = []
         for entry in function["inputs"]:
@@ -119,7 +121,7 @@ def _text(shape: tuple[int, ...], dtype: str) -> str:
 
 
 def _call(bound: Bound, role: str, values: dict[str, Any]) -> None:
-    """Calls the function of a role, with earlier functions' outputs by name, and adds its own to them."""
+    """Calls the function of a role. Takes earlier outputs from `values` by name, and adds its own outputs there."""
     function, call = bound.functions[role]
     arguments = bound.arguments[role]
     if None in arguments:
@@ -132,18 +134,18 @@ def _call(bound: Bound, role: str, values: dict[str, Any]) -> None:
 
 
 def generate(bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str, Any]) -> list[list[int]]:
-    """Greedy decoding of at most ``bound.batch`` prompts, none longer than ``bound.input_len``.
+    """Decodes at most ``bound.batch`` prompts greedily. None is longer than ``bound.input_len``.
 
-    Every step takes the id with the greatest logit, the first where several are equal. A row ends with its end id or
-    when it has ``output_len`` ids with the start id; the loop ends with the last row.
+    Every step takes the id with the greatest logit, or the first of several. A row ends with its end id, or when it has
+    ``output_len`` ids with the start id. The loop ends with the last row.
 
     Args:
         bound: the functions.
-        prompts: input ids, a list for each row; rows beyond them repeat the last, so that no row is empty.
+        prompts: input ids, a list for each row. Further rows repeat the last prompt, so that no row is empty.
         model: the manifest's ``model`` object.
 
     Returns:
-        For each prompt the ids after the start id, with the end id where it was produced.
+        For each prompt the ids after the start id. They end with the end id, unless the row reached its bound.
     """
     arrays, values = bound.arrays, dict[str, Any]()
     rows = [prompts[min(row, len(prompts) - 1)] for row in range(bound.batch)]
@@ -169,7 +171,7 @@ def generate(bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str,
 
 
 def _next(bound: Bound, values: dict[str, Any], tokens: np.ndarray, position: int) -> np.ndarray:
-    """The ids, int32 [batch], that follow ``tokens`` at one position of every row."""
+    """The next ids, int32 [batch], when ``tokens``, int32 [batch], stand at one position of every row."""
     if "decode" in bound.functions:
         bound.arrays["decoder_ids"][:, position] = tokens
         _call(bound, "decode", values)
@@ -181,10 +183,10 @@ def _next(bound: Bound, values: dict[str, Any], tokens: np.ndarray, position: in
 
 
 def plan(words: int, sizes: Sequence[int]) -> list[int]:
-    """Batch sizes that hold this many words: full ones of the largest, then the cheapest that hold the rest.
+    """Chooses batch sizes for a number of words: full batches of the largest size, then the cheapest for the rest.
 
     Args:
-        words: how many.
+        words: how many words there are.
         sizes: the batch sizes that the library has functions for.
     """
     largest = max(sizes)

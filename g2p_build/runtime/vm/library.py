@@ -1,4 +1,4 @@
-"""The Relax virtual machine's library, run through ``tvm_ffi`` and ``libtvm_runtime``: no compiler in the process."""
+"""Opens a library for the Relax virtual machine with ``tvm_ffi`` and ``libtvm_runtime``. It loads no compiler."""
 
 import ctypes
 import filecmp
@@ -22,7 +22,7 @@ _loading = threading.Lock()
 
 
 class _WithoutTorch:
-    """Hides torch from one thread's imports: ``import tvm_ffi`` would load it where it is installed, for a second."""
+    """Hides torch from one thread's imports. Otherwise ``import tvm_ffi`` loads torch, which takes a second."""
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
@@ -33,7 +33,7 @@ class _WithoutTorch:
 
 
 def _tvm_ffi() -> Any:
-    """The module ``tvm_ffi``, imported without torch unless the process has torch or ``tvm_ffi`` already."""
+    """Imports ``tvm_ffi``, without loading torch if the process has not loaded it."""
     if "tvm_ffi" not in sys.modules:
         os.environ.setdefault("TVM_FFI_DISABLE_TORCH_C_DLPACK", "1")
         hider = _WithoutTorch()
@@ -55,16 +55,16 @@ def open_library(library: Path, runtime: Path | None, device_type: int) -> Calla
 
     Args:
         library: the shared library, from the library archive.
-        runtime: ``libtvm_runtime`` from the same archive. It is loaded once a process, and not at all where the
-            process has TVM's runtime already.
+        runtime: ``libtvm_runtime`` from the same archive. It is loaded once, and only if the process does not have
+            TVM's runtime already.
         device_type: DLPack's number; 1 is the CPU.
 
     Returns:
-        A function from a name to the library's function of that name, which takes and returns tensors and lets go of
-        the interpreter lock while it runs.
+        A function from a name to the library's function of that name. The library's functions take and return tensors,
+        and release the interpreter lock while they run. For an unknown name it raises LibraryFailed.
 
     Raises:
-        LibraryFailed: a library does not load here, or (from the returned function) has no function of that name.
+        LibraryFailed: one of the libraries does not load.
     """
     with _loading:
         ffi = _tvm_ffi()
@@ -88,10 +88,10 @@ def open_library(library: Path, runtime: Path | None, device_type: int) -> Calla
 
 
 def _load_runtime(runtime: Path) -> None:
-    """Loads libtvm_runtime with global symbols: the library and the loaders registered in it look for each other.
+    """Loads libtvm_runtime with global symbols, because the model's library looks up symbols in it.
 
-    A second copy in one process aborts it. So where the installed ``tvm`` package has the same bytes, its own file is
-    loaded: a later ``import tvm`` then finds it loaded.
+    A second copy aborts the process. So if the installed ``tvm`` package has a file with the same bytes, that file is
+    loaded instead: a later ``import tvm`` then finds it loaded.
     """
     spec = importlib.util.find_spec("tvm")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
@@ -107,17 +107,17 @@ def _load_runtime(runtime: Path) -> None:
 
 
 def tensor_of(array: np.ndarray) -> Any:
-    """A tensor over the array's own memory, nothing copied; the array must be writable and aligned to 64 bytes."""
+    """A tensor that uses the array's own memory. The array must be writable and aligned to 64 bytes."""
     return _tvm_ffi().from_dlpack(array, require_alignment=64, require_contiguous=True)
 
 
 def array_of(tensor: Any) -> np.ndarray:
-    """The array over a tensor's own memory."""
+    """An array that uses the tensor's own memory."""
     return np.from_dlpack(tensor)
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """A zeroed array that begins at a multiple of 64 bytes, as the kernels assume."""
+    """An array of zeros whose address is a multiple of 64 bytes. The kernels assume that."""
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     memory = np.zeros(size + 64, np.uint8)
     start = -memory.ctypes.data % 64

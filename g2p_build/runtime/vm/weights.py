@@ -1,7 +1,8 @@
-"""Weights mapped from a safetensors file: the kernels read the file's pages in place, nothing is copied.
+"""Maps weights from a safetensors file. The kernels read the file's pages in place; nothing is copied.
 
-The format (https://github.com/huggingface/safetensors#format): 8 bytes, the header's length as a little-endian unsigned
-integer; the header, a JSON object from tensor names to ``dtype``, ``shape`` and ``data_offsets``; the tensors' bytes.
+The format (https://github.com/huggingface/safetensors#format) has three parts: the header's length, a little-endian
+unsigned integer of 8 bytes; the header, a JSON object from tensor names to ``dtype``, ``shape`` and ``data_offsets``;
+the tensors' bytes.
 """
 
 import itertools
@@ -25,14 +26,14 @@ _DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f
 
 
 def map_weights(path: str | PathLike[str]) -> dict[str, np.ndarray]:
-    """Maps a safetensors file: arrays by tensor name, float32, float16 or int32, aligned to 64 bytes.
+    """Maps a safetensors file. Returns arrays by tensor name: float32, float16 or int32, aligned to 64 bytes.
 
-    The mapping is private and copy-on-write (`mmap.ACCESS_COPY`): the arrays are writable, which DLPack wants, a write
-    never reaches the file, and processes share the pages.
+    The mapping is private and copy-on-write (`mmap.ACCESS_COPY`). So the arrays are writable, which DLPack wants; a
+    write never reaches the file; and processes share the pages.
 
     Raises:
-        InvalidWeights: the file is too short, or its header is not what the format says: no JSON object, a length past
-            the end, a shape that disagrees with its bytes, tensors that overlap, lie outside or are not aligned.
+        InvalidWeights: the file is too short; the header is not a JSON object, or its length is past the end; a shape
+            disagrees with its number of bytes; or tensors overlap, lie outside the file or are not aligned.
     """
     path = Path(path)
     try:
@@ -77,7 +78,7 @@ def _tensors(data: mmap.mmap) -> dict[str, np.ndarray]:
     return arrays
 
 
-# What fills the gaps between tensors, which the format does not allow, is called this; nothing takes it.
+# The format allows no gaps between tensors, so tensors with names like this fill them. No function takes these.
 PADDING = "_padding."
 
 
@@ -88,7 +89,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _entry(name: str, entry: Any, room: int) -> tuple[np.dtype, list[int], int, int]:
-    """One tensor of the header, checked: dtype, shape, first byte and end within the ``room`` bytes of tensor data."""
+    """Checks a tensor's entry in the header. Returns dtype, shape, first byte and end; the data has ``room`` bytes."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise InvalidWeights(f"tensor '{name}' has not exactly dtype, shape and data_offsets")
     dtype = _DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
