@@ -40,7 +40,7 @@ class Native:
     """A family's C interface, beside what all families share.
 
     The folders hold ``NAME.h``, which includes ``base.h``, marks what is exported with ``NAME_API`` (in capitals) and
-    declares ``NAME_variant`` as ``struct g2p_variant``. What the family's C needs of a checkpoint is a table of its own,
+    declares ``NAME_variant`` as ``struct g2p_variant``. What the family's C needs of a checkpoint is a table,
     ``model``, which the stage of the description writes as ``model.inc``. The function ``NAME_default()`` is generated.
     """
 
