@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long format lock clean
-C_FILES = $(shell find g2p_build tests examples bench -name '*.[ch]' -print)
+C_FILES = $(shell find g2p_build tests examples bench -name '*.[ch]' ! -name unicode_tables.c -print)
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -25,12 +25,12 @@ setup: .venv/.ready
 
 demo: setup
 	$(BIN)/doit compile
-	@$(BIN)/g2p pronounce --lang eng-us knight
+	@$(BIN)/g2p pronounce --lang eng-us Hello I’m in London
 	@$(BIN)/g2p pronounce --lang fin yhdyskunta
 	@$(BIN)/g2p pronounce --lang spa-latin existió
 	@$(BIN)/g2p pronounce --lang swa habari
 	@$(BIN)/g2p pronounce --lang tha สวัสดี
-	@$(BIN)/g2p pronounce --lang vie-n "đạo đức"
+	@$(BIN)/g2p pronounce --lang vie-n "Hà Nội"
 
 test: setup
 	$(BIN)/ruff check .

@@ -5,9 +5,9 @@
                 └─► program ──► code ──► library ─────────┘                   │
                                   └─ functions, inspection ───────────────────┘
 
-This is the one place where the graph is drawn. A family draws the left half (`Family.model`): the checkpoint, its
-weights, its description (G2P's stage is called `tokenizer`) and its program. A node holds only the config fields that
-its stage depends on, so two variants that agree on those fields share the node.
+This is the one place where the graph is drawn. A family draws the left half (`Family.model`): what a checkpoint is,
+what describes it to its users (G2P's stage is called `tokenizer`), and its program. A node holds only the config
+fields of its row, so two variants that agree on those fields share the node.
 """
 
 from collections.abc import Iterable
@@ -17,19 +17,19 @@ from typing import Any
 
 from g2p_build.config.family import Family, Model, family
 from g2p_build.config.variant import Target, Variant
-from g2p_build.native.files import WEB, linked_files
+from g2p_build.native.files import VARIANT, linked_files, loaders
 from g2p_build.stages.node import Node, files_of
 
 __all__ = ["Node", "nodes", "order"]
 
-TVM_NOTICES = ("TVM-LICENSE", "TVM-NOTICE")  # archives for the virtual machine hold libtvm_runtime.so, so also these
+TVM_NOTICES = ("TVM-LICENSE", "TVM-NOTICE")  # of libtvm_runtime.so, which archives for the virtual machine hold
 
 
 @cache
 def nodes(variant: Variant) -> dict[str, Node]:
-    """The nodes of a variant, by role, each after the nodes it takes its inputs from.
+    """The stages of a variant, by role, each after the stages it takes its inputs from.
 
-    A role is the stage's name. Only the two archives have roles of their own: `library_archive`, `weights_archive`.
+    The roles are the stages' names, but for the two archives: `library_archive` and `weights_archive`.
     """
     kind = family(variant.checkpoint.family)
     model = kind.model(variant)
@@ -53,7 +53,7 @@ def order(variants: Iterable[Variant]) -> list[Node]:
 
 
 def _code(variant: Variant, model: Model) -> Node:
-    made = ("kernels.o", "program.c") if variant.target.engine == "standalone" else ("devc.o", "lib0.o")
+    made = ("kernels.o", "program.inc") if variant.target.engine == "standalone" else ("devc.o", "lib0.o")
     return Node(
         stage="code",
         label=variant.code_label,
@@ -76,15 +76,18 @@ def _library(variant: Variant, kind: Family, model: Model, code: Node) -> Node:
             inputs=files_of(code, "devc.o", "lib0.o"),
             outputs=("libtvm_runtime.so", "model.so", *TVM_NOTICES) if linked else ("devc.o", "lib0.o"),
         )
-    folders = [*kind.native.folders, *([WEB] if target.package == "module" else [])]
+    native, module = kind.native, target.package == "module"
+    made = linked_files(native.name, native.folders, native.web, target.triple, target.package)
     return Node(
         stage="library",
         label=variant.code_label,
         module="g2p_build.stages.library",
-        params=_target(target, "triple", "cpu", "features", "package"),
+        params=_target(target, "triple", "cpu", "features", "package")
+        | {"name": native.name, "description": model.description_file}
+        | ({"loaders": list(loaders(native.web))} if module else {}),
         inputs=files_of(code) | files_of(model.description),
-        outputs=(*linked_files(target.triple, target.package), "inspection.json"),
-        folders=tuple(map(str, folders)),
+        outputs=(*made, "inspection.json"),
+        folders=tuple(map(str, [*native.folders, *([native.web] if module else [])])),
     )
 
 
@@ -145,7 +148,7 @@ def _manifest(
                 "repo": variant.checkpoint.repo,
                 "revision": variant.checkpoint.revision,
             },
-            "files": _files(variant.target, archived, model),
+            "files": _files(variant.target, kind, archived, model),
             "weights_name": f"{model.weights.label}-weights",
         },
         inputs=inputs,
@@ -153,13 +156,14 @@ def _manifest(
     )
 
 
-def _files(target: Target, archived: Node, model: Model) -> dict[str, Any]:
-    """The manifest's `files`: what each member of the archives is."""
-    standalone, linked = target.engine == "standalone", target.package != "objects"
+def _files(target: Target, kind: Family, archived: Node, model: Model) -> dict[str, Any]:
+    """What the members of the archives are, as the manifest says it."""
+    standalone, linked, name = target.engine == "standalone", target.package != "objects", kind.native.name
     roles = {
         "runtime": "libtvm_runtime.so" if linked and not standalone else None,
-        "header": "g2p.h" if standalone else None,
-        "static": "libg2p.a" if target.package == "shared" and standalone else None,
+        "header": f"{name}.h" if standalone else None,
+        "variant": VARIANT if standalone and target.package != "module" else None,
+        "static": f"lib{name}.a" if target.package == "shared" and standalone else None,
         "sizes": "sizes.json" if linked and standalone else None,
     }
     notices = list(TVM_NOTICES) if roles["runtime"] else []

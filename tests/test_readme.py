@@ -92,7 +92,7 @@ def test_make_demo_pronounces_what_the_readme_says(tree: Tree) -> None:
     result = shell(tree, "make --old-file=.venv/.ready demo")
     assert result.returncode == 0, result.stderr
     said = [line for line in result.stdout.splitlines() if "\t" in line]
-    assert len(said) == 6
+    assert len(said) == 9
     [shown] = [block for language, block in BLOCKS if language == "text"]
     assert said == [line for line in shown.splitlines() if "\t" in line]
 

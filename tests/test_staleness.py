@@ -134,7 +134,7 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "a line of a schedule, to the same effect": lambda c: c.append(
         "g2p_build/compiler/kernels/matmul.py", "UNUSED = 1\n"
     ),
-    "a line of the core": lambda c: c.append("g2p_build/native/core/decode.c", "/* more of it */\n"),
+    "a line of the core": lambda c: c.append("g2p_build/native/g2p/decode.c", "/* more of it */\n"),
     "a line of a file that no stage imports": lambda c: c.append("g2p_build/reference/verify.py", "UNUSED = 1\n"),
     "README": lambda c: c.append("README.md", "More to read.\n"),
     "another version of TVM": lambda c: c.pretend("apache-tvm", "9.9"),

@@ -4,11 +4,13 @@ One C function is made of each Relax function. It takes a batch of any number of
 planned for, and inputs of any length: what a kernel calls ``batch`` is the number of rows, and what it calls ``rows``
 is in proportion to that, or, where it follows from the packed inputs, the number of their positions. Nothing else
 varies. So one set of functions serves every batch size and every length.
+
+Nothing here knows a family of models. Functions keep the order in which their program lists them; an argument is known
+by its place among the arguments' names; which arguments are packed, the functions themselves say (`PACKED`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,13 +23,14 @@ from g2p_build.compiler.passes.plain_calls import SYMBOLS, extents
 from g2p_build.compiler.workspace import ALIGNMENT, storage_bytes
 from g2p_build.errors import BuildError
 
-__all__ = ["emit"]
+__all__ = ["PACKED", "emit"]
 
 _BATCH, _ROWS = "batch", "rows"  # a kernel's extents that vary
-_PACKED = ("input_ids", "hidden")  # arguments of a row for each position of the inputs
 _C_TYPES = {"float32": "float", "int32": "int32_t", "float16": "uint16_t"}
 _DTYPES = {"float32": "F32", "float16": "F16"}  # as safetensors spells them
-_ROLES = ("encode", "prefill", "decode", "step")  # the order of the table
+
+PACKED = "packed"
+"""The attribute of a Relax function that names its arguments with a row for each position of the inputs."""
 
 
 @dataclass
@@ -49,18 +52,20 @@ class _Tensor:
 @dataclass
 class _Function:
     name: str
+    symbol: str  # of the C function
     batch: int
     tensors: list[tuple[int, _Tensor]] = field(default_factory=list)  # of the arena, with their offsets
     calls: list[tuple[str, list[_Tensor]]] = field(default_factory=list)  # kernel, what it is given
     arena_bytes: int = 0
 
 
-def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> str:
-    """A program as one C11 file, which includes ``program.h``.
+def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]], symbols: str = SYMBOLS) -> str:
+    """A program as C11 text that includes ``program.h`` and defines ``program``, for one file to include.
 
     Args:
         module: Relax functions after the phase "plan", with their kernels.
         functions: Their descriptions, as manifests give them; all of one batch size and of one greatest input length.
+        symbols: What the symbols of kernels begin with.
 
     Raises:
         BuildError: A function does what has no form in C; the message names both.
@@ -70,14 +75,18 @@ def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> str:
         for variable, function in module.functions_items()
         if isinstance(function, tirx.PrimFunc)
     }
-    ordered = sorted(functions, key=lambda f: (_ROLES.index(f["role"]), f["tokens"] or 0, f["input_len"]))
-    weights, states = _inputs(ordered, "weight"), _inputs(ordered, "state")
+    weights, states = _inputs(functions, "weight"), _inputs(functions, "state")
+    arguments = _arguments(functions, states)
     constants: dict[tuple[str, bytes], str] = {}
     definitions: list[str] = []
     read = []
-    for description in ordered:
-        function = _read(module[description["name"]], description, list(weights), list(states), constants, definitions)
-        read.append(function)
+    places = {
+        "argument": {name: f"run->arguments[{number}]" for number, name in enumerate(arguments)},
+        "weight": {name: f"run->weights[{number}]" for number, name in enumerate(weights)},
+        "state": {name: f"run->states[{number}]" for number, name in enumerate(states)},
+    }
+    for description in functions:
+        read.append(_read(module[description["name"]], description, places, constants, definitions))
     used: dict[str, list[list[_Tensor]]] = {}
     for name, given in (call for function in read for call in function.calls):
         used.setdefault(name, []).append(given)
@@ -85,11 +94,11 @@ def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> str:
         "/* Made of a model's Relax functions, arenas laid out: tensors never needed together share memory. */",
         '#include "program.h"',
         "",
-        *(_declaration(name, kernels[name], given) for name, given in sorted(used.items())),
+        *(_declaration(symbols + name, kernels[name], given) for name, given in sorted(used.items())),
         "",
         *definitions,
-        *(_definition(function, kernels) for function in read),
-        *_tables(ordered, read, weights, states),
+        *(_definition(function, kernels, symbols) for function in read),
+        *_tables(functions, read, weights, states, arguments),
     ]
     return "\n".join(parts) + "\n"
 
@@ -104,26 +113,36 @@ def _inputs(functions: Sequence[Mapping[str, Any]], kind: str) -> dict[str, Mapp
     return found
 
 
+def _arguments(functions: Sequence[Mapping[str, Any]], states: Mapping[str, Any]) -> list[str]:
+    """The names of what functions take and give besides weights and states, in the order in which they first appear."""
+    found: dict[str, None] = {}
+    for function in functions:
+        taken = (entry["name"] for entry in function["inputs"] if entry["kind"] == "argument")
+        given = (entry["name"] for entry in function["outputs"] if entry["name"] not in states)
+        found |= dict.fromkeys([*taken, *given])
+    return list(found)
+
+
 def _read(
     function: relax.Function,
     description: Mapping[str, Any],
-    weights: list[str],
-    states: list[str],
+    places: Mapping[str, Mapping[str, str]],
     constants: dict[tuple[str, bytes], str],
     definitions: list[str],
 ) -> _Function:
-    """Follows a Relax function's bindings."""
-    made = _Function(description["name"], description["batch"])
-    places = {"argument": lambda name: f"run->{name}", "weight": lambda name: f"run->weights[{weights.index(name)}]"}
-    places["state"] = lambda name: f"run->states[{states.index(name)}]"
+    """Follows a Relax function's bindings. `places` has the C expression of what it is given, by kind and name."""
+    tokens = description.get("tokens")
+    symbol = f"{description['role']}_{tokens}" if tokens else description["role"]
+    made = _Function(description["name"], symbol, description["batch"])
+    packed = {str(name) for name in (function.attrs or {}).get(PACKED, ())}
     values: dict[Any, Any] = {
         param: _Tensor(
             tuple(entry["shape"]),
             entry["dtype"],
             _Place(
-                places[entry["kind"]](entry["name"]),
+                places[entry["kind"]][entry["name"]],
                 read_only=entry["kind"] == "weight" or entry["dtype"] == "int32",
-                packed=entry["kind"] == "argument" and entry["name"] in _PACKED,
+                packed=entry["name"] in packed,
             ),
         )
         for param, entry in zip(function.params, description["inputs"], strict=True)
@@ -134,7 +153,7 @@ def _read(
     results = _value(function.body.body, values, made, constants, definitions)
     for entry, tensor in zip(description["outputs"], results if isinstance(results, list) else [results], strict=True):
         if not tensor.place.text:
-            tensor.place.text = f"run->{entry['name']}"
+            tensor.place.text = places["argument"][entry["name"]]
         elif not tensor.place.text.startswith("run->states"):
             raise BuildError(
                 f"function {made.name} gives {entry['name']} where it cannot be written as C: in its arena"
@@ -199,7 +218,7 @@ def _constant(array: np.ndarray, constants: dict[tuple[str, bytes], str], defini
     return _Tensor(tuple(array.shape), str(array.dtype), _Place(constants[key], read_only=True))
 
 
-def _declaration(name: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_Tensor]]) -> str:
+def _declaration(symbol: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_Tensor]]) -> str:
     """A kernel's prototype. What any call gives it read-only, it only reads."""
     read_only = [any(given[number].place.read_only for given in calls) for number in range(len(kernel.params))]
     pointers = [
@@ -208,24 +227,21 @@ def _declaration(name: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_Ten
     ]
     names = {buffer.name for buffer in kernel.params}
     counts = [f"int32_t {extent.name}{'_count' * (extent.name in names)}" for extent in extents(kernel)]
-    return f"void {SYMBOLS}{name}({', '.join(pointers + counts)});"
+    return f"void {symbol}({', '.join(pointers + counts)});"
 
 
-def _definition(function: _Function, kernels: Mapping[str, tirx.PrimFunc]) -> str:
-    lines = [f"static void {_short(function)}(const struct g2p_run *run) {{"]
+def _definition(function: _Function, kernels: Mapping[str, tirx.PrimFunc], symbols: str) -> str:
+    lines = [f"static void {function.symbol}(const struct g2p_run *run) {{"]
     for offset, tensor in function.tensors:
         c_type, shape = _C_TYPES[tensor.dtype], ", ".join(map(str, tensor.shape))
         address = f"({c_type} *)(void *)(run->arena + {offset})"
         lines.append(f"  {c_type} *const {tensor.place.text} = {address}; /* [{shape}] */")
-    lines += [_call(function, name, kernels[name], given) for name, given in function.calls]
+    lines += [f"  {symbols}{name}({_passed(function, name, kernels[name], given)});" for name, given in function.calls]
     return "\n".join([*lines, "}\n"])
 
 
-def _short(function: _Function) -> str:
-    return re.sub(rf"_b{function.batch}(_i\d+)?", "", function.name)
-
-
-def _call(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
+def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
+    """What a function passes to a kernel that it calls."""
     counts = []
     for extent in extents(kernel):
         of_extent = [
@@ -246,7 +262,7 @@ def _call(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence
         else:
             each = value // function.batch
             counts.append("run->rows" if each == 1 else f"run->rows * {each}")
-    return f"  {SYMBOLS}{name}({', '.join([tensor.place.text for tensor in given] + counts)});"
+    return ", ".join([tensor.place.text for tensor in given] + counts)
 
 
 def _tables(
@@ -254,45 +270,36 @@ def _tables(
     functions: Sequence[_Function],
     weights: Mapping[str, Mapping[str, Any]],
     states: Mapping[str, Mapping[str, Any]],
+    arguments: Sequence[str],
 ) -> list[str]:
     """The program's tables, as program.h describes them."""
-    lines = ["static const struct g2p_tensor weights[] = {"]
-    for name, entry in weights.items():
-        shape = ", ".join(map(str, entry["shape"]))
-        lines.append(f'    {{"{name}", "{_DTYPES[entry["dtype"]]}", {len(entry["shape"])}, {{{shape}}}}},')
-    lines += ["};", ""]
-    if states:
-        lines.append("static const struct g2p_state states[] = {")
-        lines += [_state(name, entry["shape"]) for name, entry in states.items()]
-        lines += ["};", ""]
+    lines = [*_tensors("weights", weights), *(_tensors("states", states) if states else [])]
+    lines += ["static const char *const arguments[] = {", *(f'    "{name}",' for name in arguments), "};", ""]
     lines.append("static const struct g2p_function functions[] = {")
     for description, function in zip(descriptions, functions, strict=True):
-        role, tokens = f"G2P_{description['role'].upper()}", description["tokens"] or 0
-        lines.append(f"    {{{role}, {tokens}, {function.arena_bytes}, {_short(function)}}},")
+        role, tokens = description["role"], description.get("tokens") or 0
+        lines.append(f'    {{"{role}", {tokens}, {function.arena_bytes}, {function.symbol}}},')
     lines += ["};", ""]
-    widths = {entry["name"]: entry["shape"][-1] for function in descriptions for entry in function["outputs"]}
     fields = {
         "batch": descriptions[0]["batch"],
-        "input_len": max(description["input_len"] for description in descriptions),
-        "output_len": max(description["output_len"] or 0 for description in descriptions),
-        "d_model": widths.get("hidden", 0),
-        "vocabulary": widths.get("logits", 0),
         "arena_bytes": max(function.arena_bytes for function in functions),
         "weights": "weights",
         "weights_count": len(weights),
         "states": "states" if states else "0",
         "states_count": len(states),
+        "arguments": "arguments",
+        "arguments_count": len(arguments),
         "functions": "functions",
         "functions_count": len(functions),
     }
-    lines.append("const struct g2p_program g2p_program = {")
+    lines.append("static const struct g2p_program program = {")
     lines += [f"    .{name} = {value}," for name, value in fields.items()]
     return [*lines, "};"]
 
 
-def _state(name: str, shape: Sequence[int]) -> str:
-    """A cache [B, H, blocks, d, positions of a block], or [B, H, positions, d]."""
-    positions = shape[4] if len(shape) == 5 else 1
-    blocks, block_bytes = shape[2], shape[3] * positions * 4
-    cross = int(name.startswith("cross_"))
-    return f"    {{{cross}, {shape[1]}, {positions}, {block_bytes}, {blocks * block_bytes}}}, /* {name} */"
+def _tensors(table: str, tensors: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines = [f"static const struct g2p_tensor {table}[] = {{"]
+    for name, entry in tensors.items():
+        shape = ", ".join(map(str, entry["shape"]))
+        lines.append(f'    {{"{name}", "{_DTYPES[entry["dtype"]]}", {len(entry["shape"])}, {{{shape}}}}},')
+    return [*lines, "};", ""]

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from tvm import ir, relax, tirx
 
+from g2p_build.compiler.emit_c import PACKED
 from g2p_build.compiler.passes.lowering import PREFIX
 from g2p_build.models import ops
 from g2p_build.models.programs import Program, nested_arguments
@@ -48,7 +49,7 @@ def _trace(builder: relax.BlockBuilder, program: Program) -> None:
     # Tensors on this device have shapes and no memory.
     tensors = [torch.empty(spec.shape, dtype=getattr(torch, spec.dtype), device="meta") for _, spec in program.inputs]
     params = [relax.Var(spec.name.replace(".", "_"), _type(spec.shape, spec.dtype)) for _, spec in program.inputs]
-    with builder.function(program.name, params):
+    with builder.function(program.name, params, attrs={PACKED: list(program.packed)} if program.packed else {}):
         with builder.dataflow():
             tracer = _Tracer(builder)
             for tensor, param in zip(tensors, params, strict=True):

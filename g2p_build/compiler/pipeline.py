@@ -18,7 +18,7 @@ from g2p_build.compiler.passes.lower_attention import LowerAttention
 from g2p_build.compiler.passes.lower_embeddings import LowerEmbeddings
 from g2p_build.compiler.passes.lower_linears import LowerLinears
 from g2p_build.compiler.passes.lower_norms import LowerNorms
-from g2p_build.compiler.passes.plain_calls import PlainCalls
+from g2p_build.compiler.passes.plain_calls import SYMBOLS, PlainCalls
 from g2p_build.errors import BuildError
 
 __all__ = [
@@ -86,9 +86,16 @@ def lowered(mod: tvm.IRModule, target: Target, link: str, phase: str) -> tvm.IRM
     return mod
 
 
-def kernels_object(planned: tvm.IRModule, target: Target, output: Path) -> None:
-    """Writes the object file of the kernels of a module after the phase "plan", as plain C functions."""
-    module = tvm.transform.Sequential([PlainCalls()])(planned)
+def kernels_object(planned: tvm.IRModule, target: Target, output: Path, symbols: str = SYMBOLS) -> None:
+    """Writes the object file of the kernels of a module after the phase "plan", as plain C functions.
+
+    Args:
+        planned: The module.
+        target: What it was lowered for.
+        output: The file.
+        symbols: What the functions' symbols begin with.
+    """
+    module = tvm.transform.Sequential([PlainCalls(symbols)])(planned)
     plain_kernels(module, target).write_to_file(str(output), "o")
 
 

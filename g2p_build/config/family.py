@@ -41,6 +41,7 @@ class Native:
 
     name: str  # of the library: libNAME.so, NAME.h, NAME.wasm
     folders: tuple[Path, ...]  # of C files and headers
+    web: Path  # a folder: what a WebAssembly module has besides, its C library and what loads it
 
 
 @dataclass(frozen=True)

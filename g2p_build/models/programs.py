@@ -37,6 +37,7 @@ class Program:
         inputs: Parameters of the compiled function, in order, each with its kind: ``"argument"`` (the program reads
             it), ``"state"`` (the caller owns it; this program or an earlier one writes into it) or ``"weight"``.
         outputs: What the compiled function returns: one tensor, or a tuple of several.
+        packed: Names of arguments that have a row for each position of the inputs, one input's after the other.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Program:
     module: nn.Module
     inputs: tuple[tuple[str, TensorSpec], ...]
     outputs: tuple[TensorSpec, ...]
+    packed: tuple[str, ...] = ()
 
 
 def programs(
@@ -107,6 +109,7 @@ def _encode(arch: Architecture, rows: int, input_len: int, dtype: str) -> Progra
         t5.Encode(arch, input_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "encode"),
         outputs=(_hidden(arch, rows, input_len),),
+        packed=("input_ids",),
     )
 
 
@@ -126,6 +129,7 @@ def _decode(arch: Architecture, rows: int, input_len: int, output_len: int, dtyp
         t5.Decode(arch, rows, output_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "decode"),
         outputs=_results(arch, rows, output_len),
+        packed=("hidden",),
     )
 
 
@@ -141,6 +145,7 @@ def _prefill(arch: Architecture, rows: int, bucket: int, input_len: int, dtype: 
         t5.Prefill(arch),
         inputs=_as("argument", *arguments) + _as("state", *cache) + _weights(arch, dtype, "prefill"),
         outputs=cache,
+        packed=("hidden",),
     )
 
 

@@ -1,40 +1,56 @@
-"""The names of the files that a target's library consists of. They are known before anything is built."""
+"""The names of what is linked for a target: known before anything is built."""
 
 from functools import cache
 from pathlib import Path
 
 from g2p_build.native.kit import kit_files
 
-__all__ = ["CORE", "WEB", "core_files", "linked_files", "shared_name", "web_files"]
+__all__ = ["CORE", "G2P", "GENERATED", "VARIANT", "WEB", "linked_files", "loaders", "shared_name", "source_files"]
 
 CORE = Path(__file__).with_name("core")
-"""The core's C files and headers."""
+"""C files and headers that every family's library has."""
+
+G2P = Path(__file__).with_name("g2p")
+"""Those of the family g2p."""
 
 WEB = Path(__file__).with_name("web")
-"""The files that a WebAssembly module needs besides: a small C library, and the ES module that loads it."""
+"""What a WebAssembly module of that family has besides: its C library, and what loads it."""
+
+VARIANT = "variant.h"
+"""The header by which a program that links several libraries names one's variant."""
+
+GENERATED = ("default.c", "model.inc", "program.inc", "variant.c", VARIANT)
+"""What is written for each library, beside the files that are the same in all."""
 
 
 @cache
-def core_files() -> dict[str, Path]:
-    """The core's files by name."""
-    return {path.name: path for path in sorted(CORE.iterdir()) if path.suffix in (".c", ".h")}
+def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
+    """The files of some folders by name."""
+    return {path.name: path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-@cache
-def web_files() -> dict[str, Path]:
-    """The files for a WebAssembly module by name."""
-    return {path.name: path for path in sorted(WEB.iterdir())}
+def loaders(web: Path) -> tuple[str, ...]:
+    """The files that lie beside a WebAssembly module: those of its folder that are not compiled."""
+    return tuple(file for file in source_files((web,)) if not file.endswith(".c"))
 
 
-def linked_files(triple: str, package: str) -> tuple[str, ...]:
-    """The names of a standalone library's files, or of the kit's that an app's tools make one from; sorted."""
+def linked_files(name: str, folders: tuple[Path, ...], web: Path, triple: str, package: str) -> tuple[str, ...]:
+    """The files of a standalone library, or of what an app's tools make one from, sorted.
+
+    Args:
+        name: The library's.
+        folders: Of its C files and headers.
+        web: Of what a WebAssembly module has besides.
+        triple: The target's.
+        package: The target's.
+    """
     if package == "objects":
-        return kit_files([*core_files(), "contract.c", "program.c"], triple)
+        return kit_files(name, [*source_files(folders), *GENERATED], triple)
     if package == "module":
-        return tuple(sorted(["g2p.h", "g2p.wasm", "sizes.json", *(name for name in web_files() if name != "libc.c")]))
-    return tuple(sorted([shared_name(triple), "g2p.h", "libg2p.a", "sizes.json"]))
+        return tuple(sorted([f"{name}.h", f"{name}.wasm", "sizes.json", *loaders(web)]))
+    return tuple(sorted([shared_name(name, triple), f"{name}.h", f"lib{name}.a", "sizes.json", VARIANT]))
 
 
-def shared_name(triple: str) -> str:
-    """The name of the shared library on a platform."""
-    return "libg2p.dylib" if "apple" in triple else "libg2p.so"
+def shared_name(name: str, triple: str) -> str:
+    """What a shared library is called on a platform."""
+    return f"lib{name}.dylib" if "apple" in triple else f"lib{name}.so"

@@ -1,4 +1,4 @@
-"""Writes the tables of a library that describe its model, as C: prompt, languages, special ids, digests."""
+"""What joins a library's parts, as C: the variant, which of them is the default, and how a program names it."""
 
 from __future__ import annotations
 
@@ -9,45 +9,90 @@ from typing import Any
 
 from g2p_build.store.files import canonical_json
 
-__all__ = ["contract", "info"]
+__all__ = ["info", "string", "strings", "variant_sources"]
 
 
-def contract(model: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], target: Mapping[str, Any]) -> str:
-    """A C11 file that includes ``program.h`` and defines ``g2p_contract``: what describes the model to its callers.
+def variant_sources(
+    name: str,
+    model: Mapping[str, Any],
+    functions: Sequence[Mapping[str, Any]],
+    target: Mapping[str, Any],
+    parts: Mapping[str, str],
+) -> dict[str, str]:
+    """The C files that a library has for its variant, by name.
+
+    ``variant.c`` defines the variant, and nothing else that others see. Its symbol has a part that is made of all that
+    the variant is, so that different libraries go into one program. ``default.c`` is the variant that opens where a
+    caller names none; it is a file of its own because only one library's goes into a program.
 
     Args:
-        model: the manifest's ``model`` object.
-        functions: the manifest's ``functions``.
+        name: The family's, which public names begin with.
+        model: The manifest's ``model`` object.
+        functions: The manifest's ``functions``.
         target: ``triple``, ``cpu``, ``features``.
+        parts: C text by file name, which defines ``program`` and ``model``.
     """
-    numbers = ("append_eos", "byte_offset", "pad_id", "eos_id", "unk_id", "decoder_start_id")
+    features = list(target["features"])
     fields = {
-        "prompt": _string(model["prompt"]),
-        "languages": "languages" if model["languages"] else "0",
-        "languages_count": len(model["languages"] or ()),
-        **{name: int(model[name]) for name in numbers},
+        "layout": "G2P_LAYOUT",
+        "program": "&program",
+        "model": "&model",
         "model_digest": f'"{_digest(model)}"',
         "functions_digest": f'"{_digest(functions)}"',
-        "info": _string(info(model, functions, target)),
-        "features": "features" if target["features"] else "0",
-        "features_count": len(target["features"]),
+        "info": string(info(model, functions, target)),
+        "features": "features" if features else "0",
+        "features_count": len(features),
     }
-    return "\n".join(
-        [
-            '#include "program.h"',
-            "",
-            *_strings("languages", model["languages"] or ()),
-            *_strings("features", target["features"]),
-            "const struct g2p_contract g2p_contract = {",
-            *(f"    .{name} = {value}," for name, value in fields.items()),
-            "};",
-            "",
-        ]
-    )
+    table = [
+        *strings("features", features),
+        "static const struct g2p_variant variant = {",
+        *(f"    .{field} = {value}," for field, value in fields.items()),
+        "};",
+    ]
+    function = f"{name}_variant_{_digest([table, dict(parts)])[:12]}"
+    included = [f'#include "{file}"' for file in ("variant.h", *sorted(parts))]
+    defined = ["", *table, "", f"const {name}_variant *{function}(void) {{ return &variant; }}", ""]
+    return {
+        "default.c": _DEFAULT.replace("NAME", name).replace("FUNCTION", function),
+        "variant.c": "\n".join([*included, *defined]),
+        "variant.h": _HEADER.replace("NAME", name).replace("FUNCTION", function).replace("PREFIX", name.upper()),
+    }
+
+
+_HEADER = """/* The variant of the library beside this file, for a program that links several: NAME.h says how.
+ * No guard: each library's is another. */
+#include "NAME.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+PREFIX_API const NAME_variant *FUNCTION(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifdef PREFIX_VARIANT
+static inline const NAME_variant *PREFIX_VARIANT(void) { return FUNCTION(); }
+#undef PREFIX_VARIANT
+#endif
+"""
+
+_DEFAULT = """#include "variant.h"
+
+#pragma GCC visibility push(hidden)
+
+const NAME_variant *NAME_default(void);
+
+const NAME_variant *NAME_default(void) { return FUNCTION(); }
+
+#pragma GCC visibility pop
+"""
 
 
 def info(model: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], target: Mapping[str, Any]) -> str:
-    """The text that ``g2p_info`` returns: canonical JSON. The arguments are those of `contract`."""
+    """What ``g2p_info`` gives, as canonical JSON."""
     dtypes = {entry["dtype"] for function in functions for entry in function["inputs"] if entry["kind"] == "weight"}
     described = {
         "batch": max(function["batch"] for function in functions),
@@ -63,18 +108,19 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def _strings(name: str, values: Sequence[str]) -> list[str]:
+def strings(name: str, values: Sequence[str]) -> list[str]:
+    """Lines that define an array of C strings; none where it would be empty."""
     if not values:
         return []
-    return [f"static const char *const {name}[] = {{", *(f"    {_string(value)}," for value in values), "};", ""]
+    return [f"static const char *const {name}[] = {{", *(f"    {string(value)}," for value in values), "};", ""]
 
 
-def _string(text: str) -> str:
+def string(text: str) -> str:
     """A C string literal in ASCII."""
     return json.dumps(text) if text.isascii() and "\\" not in text and text.isprintable() else _escaped(text)
 
 
 def _escaped(text: str) -> str:
-    # Octal, because an octal escape ends after three digits whatever follows. A hexadecimal one does not.
+    # Octal escapes end after three digits, whatever follows.
     plain = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in text.encode())
     return f'"{"".join(plain)}"'

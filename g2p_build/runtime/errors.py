@@ -43,6 +43,10 @@ class InvalidWord(G2PError):
     """A word with control characters, or text that is not valid Unicode."""
 
 
+class ForeignCharacter(G2PError):
+    """A word with a character that is not of its language's alphabet: a digit, an emoji, a letter of another script."""
+
+
 class UnknownLanguage(G2PError):
     """A language code that the checkpoint does not list."""
 

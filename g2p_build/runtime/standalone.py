@@ -30,6 +30,7 @@ _ERRORS: dict[int, type[G2PError]] = {  # by status
     7: errors.UnknownLanguage,
     10: errors.InvalidWeights,
     14: errors.UnsupportedCPU,
+    16: errors.ForeignCharacter,
 }
 
 

@@ -1,6 +1,6 @@
-"""Turns words into ids and ids into phonemes, as a manifest's ``model`` object says.
+"""Words to ids and ids to phonemes, as a manifest's ``model`` object says. An id is a UTF-8 byte plus an offset.
 
-An id is a UTF-8 byte plus an offset. A word never becomes a special id: a word "</s>" is four bytes here.
+Every byte of the prompt is a byte: a word that happens to spell "</s>" is four letters here, not a special id.
 """
 
 import difflib
@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from g2p_build.runtime.errors import EmptyWord, InvalidWord, UnknownLanguage, WordTooLong
+from g2p_build.runtime.errors import EmptyWord, ForeignCharacter, InvalidWord, UnknownLanguage, WordTooLong
+from g2p_build.runtime.form import Form, foreign, in_form, kind
 
 __all__ = ["decode", "encode"]
 
@@ -20,20 +21,20 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
 
     Args:
         model: the ``model`` object of a manifest.
-        word: the spelling; taken as it is, without Unicode normalization.
-        lang: a code among ``model["languages"]``, or any code if that is null.
+        word: the spelling, which is brought into the model's form of text first.
+        lang: a code among ``model["languages"]``, or any code where that is null.
 
     Raises:
-        UnknownLanguage: the model does not know the language, or ``lang`` is not a code.
-        EmptyWord: the word holds nothing but white space.
-        InvalidWord: the word holds a control character or half a surrogate pair.
-        WordTooLong: the word does not fit into ``max_input_len`` with its prompt.
+        UnknownLanguage, EmptyWord, InvalidWord, ForeignCharacter, WordTooLong: as their names say.
     """
     _check_language(model["languages"], lang)
     if not word.strip():
         raise EmptyWord(f"the word {word!r} is empty: give at least one letter")
     if any(unicodedata.category(character) in _CONTROL for character in word):
         raise InvalidWord(f"the word {_short(word)} holds a control character: give one word without tabs or line ends")
+    typed, word = word, _in_form(model["text"], word, lang)
+    if not word:
+        raise EmptyWord(f"the word {typed!r} is empty: give at least one letter")
     before, after = model["prompt"].split("{word}")
     before, after = before.replace("{lang}", lang), after.replace("{lang}", lang)
     try:
@@ -52,7 +53,7 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
 
 
 def decode(model: Mapping[str, Any], ids: Iterable[int]) -> str:
-    """The text of generated ids. Special ids, ids that are not a byte's, and broken UTF-8 are dropped."""
+    """The text of generated ids: special ids and ids that stand for no byte are dropped, and so is broken UTF-8."""
     offset, special = model["byte_offset"], {model["pad_id"], model["eos_id"], model["unk_id"]}
     return bytes(i - offset for i in ids if 0 <= i - offset < 256 and i not in special).decode("utf-8", "ignore")
 
@@ -71,6 +72,31 @@ def _check_language(languages: list[str] | None, lang: str) -> None:
     else:
         hint = f"see the {len(languages)} that `g2p languages` lists"
     raise UnknownLanguage(f"unknown language '{lang}': {hint}")
+
+
+def _in_form(text: Mapping[str, Any] | None, word: str, lang: str) -> str:
+    """The word in the form of text that the model was trained on, if its language's alphabet has all of it."""
+    if text is None:
+        return word
+    own = text["languages"].get(lang, {"case": text["case"], "pairs": {}, "alphabet": None})
+    switches = {name: text[name] for name in ("visible", "narrow", "strip")}
+    form = Form(nfc=text["form"] == "nfc", case=own["case"], pairs=text["pairs"] | own["pairs"], **switches)
+    written = in_form(form, word)
+    place = foreign(own["alphabet"], written)
+    if place is not None:
+        character = written[place]
+        named = f"{character!r} (U+{ord(character):04X}, {kind(character)})"
+        raise ForeignCharacter(f"{named} in {_short(word)} is not in the alphabet of {lang}: {_advice(character)}")
+    return written
+
+
+def _advice(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Zs":
+        return "give one word at a time"
+    if category.startswith("N"):
+        return "write numbers out"
+    return "name the language that the word is of" if category.startswith("L") else "leave it out"
 
 
 def _short(word: str) -> str:

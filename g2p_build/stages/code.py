@@ -1,5 +1,6 @@
 """Stage: Relax module → object code for the target, and the C or bytecode that calls it."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +20,9 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes the object code, and `functions.json` with the workspace in bytes that each function needs.
 
-    For the engine `standalone` the object code is `kernels.o`, and `program.c` is the C that calls it. For the engine
-    `vm` it is `lib0.o` (kernels) and `devc.o` (the virtual machine's bytecode).
+    For the engine `standalone` the object code is `kernels.o`, and `program.inc` is the C that calls it. Symbols have a
+    part that is made of the kernels, so that different libraries go into one program. For the engine `vm` it is
+    `lib0.o` (kernels) and `devc.o` (the virtual machine's bytecode).
 
     Args:
         params: the target's `kind`, `triple`, `cpu`, `features`, `engine`.
@@ -33,6 +35,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     import tvm
 
     from g2p_build.compiler.emit_c import emit
+    from g2p_build.compiler.passes.plain_calls import SYMBOLS
     from g2p_build.compiler.pipeline import compile, kernels_object, lowered, target_of
     from g2p_build.compiler.workspace import workspace_bytes
 
@@ -44,8 +47,10 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         function["workspace_bytes"] = workspace_bytes(planned[function["name"]])
     (out / "functions.json").write_bytes(canonical_json(functions) + b"\n")
     if params["engine"] == "standalone":
-        (out / "program.c").write_text(emit(planned, functions), encoding="utf-8")
-        kernels_object(planned, target, out / "kernels.o")
+        own = hashlib.sha256(tvm.ir.save_json(planned).encode() + canonical_json(params)).hexdigest()[:12]
+        symbols = f"{SYMBOLS}{own}_"
+        (out / "program.inc").write_text(emit(planned, functions, symbols), encoding="utf-8")
+        kernels_object(planned, target, out / "kernels.o", symbols)
     else:
         compile(module, params, out)
 

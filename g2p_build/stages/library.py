@@ -1,4 +1,4 @@
-"""Stage: object code → a plain C library that an app links or loads, or a kit from which the app's tools build it."""
+"""Stage: object code → what an app links, loads or builds: a plain C library, or the makings of one."""
 
 import json
 import re
@@ -10,76 +10,93 @@ from typing import Any
 
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
 from g2p_build.compiler.objects import check
-from g2p_build.native.files import shared_name
+from g2p_build.native.files import VARIANT, shared_name, source_files
 from g2p_build.native.kit import kit
-from g2p_build.native.tables import contract
+from g2p_build.native.tables import variant_sources
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
-__all__ = ["STAGE", "build", "memory", "source_files"]
+__all__ = ["STAGE", "build", "exported", "memory"]
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-    """Upper bound in bytes of the memory for compiling and linking, without the worker's own."""
+    """Bytes that compiling and linking take at most beyond the worker's own."""
     return 300_000_000
-
-
-def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
-    """The files of the core, and for a WebAssembly module those of `native/web/`: name → path."""
-    return {path.name: path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes a library with its header and a report of sizes, or a kit for an app's own tools.
 
-    `shared` gives a shared and a static library, `module` a WebAssembly module with an ES module, `objects` a kit.
-    `inspection.json` says what was checked in the kernels' object file.
+    A library is a shared and a static one, or a WebAssembly module with an ES module. `inspection.json` says how far
+    the code was looked at.
 
     Args:
-        params: the target's `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`).
-        inputs: `kernels.o`, `program.c`, `functions.json`, `tokenizer.json`, and the core's files.
+        params: `name` (the library's), `description` (the input that is the manifest's `model`), and the target's
+            `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`); `loaders` (files that go beside a
+            module).
+        inputs: `kernels.o`, `program.inc`, `functions.json`, `model.inc`, the description, and the core's and the
+            family's C files.
         out: an empty folder.
 
     Raises:
-        BuildError: zig cannot compile or link, or the kernels are for another platform or call unknown functions.
+        BuildError: zig refuses what it is given, or the kernels are not what they should be.
     """
     inspected = check(inputs["kernels.o"].read_bytes(), params["triple"])
     inspection = asdict(inspected) | {"linked": params["package"] != "objects", "undefined": list(inspected.undefined)}
     (out / "inspection.json").write_bytes(canonical_json(inspection) + b"\n")
-    model = json.loads(inputs["tokenizer.json"].read_bytes())
-    functions = json.loads(inputs["functions.json"].read_bytes())
-    sources: dict[str, str | Path] = {name: path for name, path in inputs.items() if name.endswith((".c", ".h"))}
-    sources["contract.c"] = contract(model, functions, params)
+    name, header = params["name"], f"{params['name']}.h"
+    sources = _sources(params, inputs)
     objects = out / "objects"
     objects.mkdir()
     shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
     if params["package"] == "objects":
-        kit(sources, objects / "kernels.o", params["triple"], out)
+        kit(name, sources, objects / "kernels.o", params["triple"], out)
         return
     compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
-    exports = exported(inputs["g2p.h"])
+    exports = exported(str(sources[header]), name)
     if params["package"] == "module":
-        library = out / "g2p.wasm"
+        library = out / f"{name}.wasm"
         link_wasm(compiled, [*exports, "malloc", "free"], params["triple"], library)
-        for name in ("g2p.d.mts", "g2p.mjs", "package.json"):
-            shutil.copyfile(inputs[name], out / name)
+        for file in params["loaders"]:
+            shutil.copyfile(inputs[file], out / file)
     else:
-        library = out / shared_name(params["triple"])
-        link_shared(compiled, params["triple"], library, exports)
-        static_library(compiled, out / "libg2p.a")
-    shutil.copyfile(inputs["g2p.h"], out / "g2p.h")
+        library = out / shared_name(name, params["triple"])
+        (out / VARIANT).write_text(str(sources[VARIANT]), encoding="utf-8")
+        link_shared(compiled, params["triple"], library, [*exports, *exported(str(sources[VARIANT]), name)])
+        static_library(compiled, out / f"lib{name}.a")
+    (out / header).write_text(str(sources[header]), encoding="utf-8")
     (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
 
 
-def exported(header: Path) -> list[str]:
-    """The functions that the header declares."""
-    return sorted(set(re.findall(r"^G2P_API [^;(]*?(g2p_\w+)\(", header.read_text(encoding="utf-8"), re.MULTILINE)))
+def _sources(params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, str | Path]:
+    """The C files that make a library, by name: where each is, or its text."""
+    files = {file: path for file, path in inputs.items() if file.endswith((".c", ".h", ".inc"))}
+    parts = {file: path.read_text(encoding="utf-8") for file, path in inputs.items() if file.endswith(".inc")}
+    model = json.loads(inputs[params["description"]].read_bytes())
+    functions = json.loads(inputs["functions.json"].read_bytes())
+    header = f"{params['name']}.h"
+    return files | variant_sources(params["name"], model, functions, params, parts) | {header: _whole(header, inputs)}
+
+
+def _whole(header: str, inputs: dict[str, Path]) -> str:
+    """A header's text with those headers in it that it includes: an app has one file to take."""
+
+    def included(found: re.Match[str]) -> str:
+        return _whole(found[1], inputs).rstrip()
+
+    return re.sub(r'^#include "(.+)"$', included, inputs[header].read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+def exported(header: str, name: str) -> list[str]:
+    """The functions that a header's text declares, of the library of a name."""
+    declared = rf"^{name.upper()}_API [^;(]*?({name}_\w+)\("
+    return sorted(set(re.findall(declared, header, re.MULTILINE)))
 
 
 def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
-    """Sizes in bytes: of the stripped object files, in groups, and of the library linked from them."""
+    """Bytes of the stripped object files that the library is linked from, and of itself."""
     sizes = {path.stem: path.stat().st_size for path in objects}
-    kernels, tables = sizes.pop("kernels"), sizes.pop("program") + sizes.pop("contract")
+    kernels, tables = sizes.pop("kernels"), sizes.pop("variant") + sizes.pop("default")
     return {"core": sum(sizes.values()), "kernels": kernels, "library": library.stat().st_size, "tables": tables}
 
 

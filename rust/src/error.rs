@@ -22,6 +22,8 @@ pub enum ErrorKind {
     InvalidWord,
     /// A word, with its prompt, is longer than the model's input.
     WordTooLong,
+    /// A word holds a character that is not in the alphabet of its language.
+    ForeignCharacter,
     /// The language is not among [`Model::languages`](crate::Model::languages).
     UnknownLanguage,
     /// A manifest, index, archive or weights file is missing or cannot be read.
@@ -57,6 +59,7 @@ impl ErrorKind {
             5 => ErrorKind::InvalidWord,
             6 => ErrorKind::WordTooLong,
             7 => ErrorKind::UnknownLanguage,
+            16 => ErrorKind::ForeignCharacter,
             9 => ErrorKind::NoFile,
             10 => ErrorKind::InvalidWeights,
             11 => ErrorKind::InvalidManifest,

@@ -13,7 +13,7 @@ from compiled_library import host
 from torch import Tensor
 from tvm import ir, relax, tirx
 
-from g2p_build.compiler.emit_c import emit
+from g2p_build.compiler.emit_c import PACKED, emit
 from g2p_build.compiler.pipeline import kernels_object, lowered, target_of
 from g2p_build.compiler.workspace import workspace_bytes
 from g2p_build.errors import BuildError
@@ -40,7 +40,7 @@ def two_layers() -> tuple[tvm.IRModule, list[dict[str, Any]]]:
     builder = relax.BlockBuilder()
     shapes = {"input_ids": ((BATCH,), "int32"), "table": ((9, 8), "float32"), "weight": ((2, 8, 32), "float32")}
     params = [relax.Var(name, relax.TensorType(*of)) for name, of in shapes.items()]
-    with builder.function("encode_b4_i1", params):
+    with builder.function("encode_b4_i1", params, attrs={PACKED: ["input_ids"]}):
         with builder.dataflow():
             out = relax.TensorType((BATCH, 8), "float32")
             looked_up = relax.op.call_dps_packed("g2p.embed", relax.Tuple([params[0], params[1]]), out_ty=out)
@@ -76,7 +76,8 @@ int main(void) {
   for (int i = 0; i < 4 * 40; i++) hidden[i] = -1;
   const void *weights[] = {table, weight};
   struct g2p_run run = {.rows = 1, .positions = rows, .arena = arena, .weights = weights};
-  run.input_ids = ids, run.hidden = hidden;
+  void *arguments[] = {ids, hidden};
+  run.arguments = arguments;
   encode(&run);
   for (int i = 0; i < 4 * 40; i++) printf("%.9g\\n", hidden[i]);
   return 0;
@@ -130,7 +131,7 @@ def test_a_function_says_how_much_memory_it_works_in() -> None:
     module, functions = two_layers()
     module = planned(module)
     assert workspace_bytes(module["encode_b4_i1"]) == 4 * BATCH * 8  # what was looked up; the rest is given
-    assert "{G2P_ENCODE, 0, 128, encode}," in emit(module, functions)
+    assert '{"encode", 0, 128, encode},' in emit(module, functions)
 
 
 def test_the_same_program_is_the_same_c() -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-CORE = Path(__file__).parents[2] / "g2p_build" / "native" / "core"
-SHARED = ("error.c", "memory.c", "json.c", "sha256.c", "cpu.c", "files.c", "text.c")
-FLAGS = ("-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{CORE}", f"-I{HERE}")
+CORE, FAMILY = (Path(__file__).parents[2] / "g2p_build" / "native" / name for name in ("core", "g2p"))
+UNICODE = ("utf8.c", "form.c", "unicode.c", "unicode_tables.c")
+PLAIN = ("error.c", "memory.c", "json.c", "sha256.c", "cpu.c", "files.c", *UNICODE)
+SHARED = (*(CORE / name for name in PLAIN), FAMILY / "text.c")
+INCLUDES = (f"-I{CORE}", f"-I{FAMILY}", f"-I{HERE}")
+FLAGS = ("-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *INCLUDES)
 
 OK, INVALID_ARGUMENT, EMPTY_WORD, INVALID_WORD, WORD_TOO_LONG, UNKNOWN_LANGUAGE = 0, 3, 4, 5, 6, 7
 NO_FILE, INVALID_WEIGHTS, INVALID_MANIFEST, NEWER_MANIFEST = 9, 10, 11, 12
@@ -22,7 +25,7 @@ def compile_with_sanitizers(out: Path, own: Sequence[str], parts: Sequence[str])
     """Compiles files of this folder (``own``) with parts of the core; skips the test where it cannot."""
     if not shutil.which("gcc"):
         pytest.skip("no gcc here")
-    sources = [*(HERE / name for name in own), HERE / "made.c", *(CORE / name for name in (*SHARED, *parts))]
+    sources = [*(HERE / name for name in own), HERE / "made.c", *SHARED, *(CORE / name for name in parts)]
     done = subprocess.run(["gcc", *FLAGS, *map(str, sources), "-o", str(out)], capture_output=True, text=True)
     if "cannot find" in done.stderr:
         pytest.skip("gcc has no sanitizers here")

@@ -1,7 +1,7 @@
 /* Runs a fuzz target without a fuzzer: its seeds, then so many mutations of them, the same ones for the same number.
  *
- *   FLAGS="-std=c11 -g -O1 -fno-sanitize-recover=all -I g2p_build/native/core -I tests/core"
- *   PARTS="tests/core/made.c g2p_build/native/core/{error,json,memory,sha256,cpu,files,text,weights}.c"  (weights: for its own)
+ *   FLAGS="-std=c11 -g -O1 -fno-sanitize-recover=all -I g2p_build/native/core -I g2p_build/native/g2p -I tests/core"
+ *   PARTS="tests/core/made.c g2p_build/native/core/{error,json,memory,sha256,cpu,files,utf8,weights}.c g2p_build/native/g2p/text.c"  (weights: for its own)
  *   eval cc $FLAGS -fsanitize=address,undefined tests/core/fuzz_main.c tests/core/fuzz_weights.c $PARTS
  *   ./a.out 100000 1 tests/core/seeds/weights/plain
  *

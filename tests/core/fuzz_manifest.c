@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   g2p_text text = {(const char *)data, size}, archives, file[3], found[2];
   g2p_error error;
   uint64_t bytes;
-  g2p_status status = check("m.json", text, &archives, &error);
+  g2p_status status = check(&made_variant, "m.json", text, &archives, &error);
   if (status != G2P_OK && status != G2P_INVALID_MANIFEST && status != G2P_NEWER_MANIFEST) {
     abort();
   }

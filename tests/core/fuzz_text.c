@@ -25,15 +25,15 @@ static void check_line(const g2p_error *error) {
   check_utf8(error->message, (size_t)(end - error->message));
 }
 
-/* The first byte says how the contract is; the language follows, ended by a zero or the end; the rest is the word. */
+/* The first byte says how words are read; the language follows, ended by a zero or the end; the rest is the word. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (!size) {
     return 0;
   }
-  made_contract->append_eos = data[0] & 1;
-  made_contract->prompt = data[0] & 2 ? "{word}" : "<{lang}>: {word}.";
-  const char *const *languages = made_contract->languages;
-  made_contract->languages = data[0] & 4 ? NULL : languages;
+  made_traits.append_eos = data[0] & 1;
+  made_traits.prompt = data[0] & 2 ? "{word}" : "<{lang}>: {word}.";
+  const char *const *languages = made_traits.languages;
+  made_traits.languages = data[0] & 4 ? NULL : languages;
   const uint8_t *end = memchr(data + 1, 0, size - 1);
   size_t length = end ? (size_t)(end - data) - 1 : size - 1, left = end ? size - length - 2 : 0;
   char *lang = malloc(length + 1);
@@ -42,28 +42,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   g2p_error error = {.status = G2P_OK};
   g2p_text word = {(const char *)data + size - left, left};
   int32_t ids[64], count = 0;
-  g2p_status status = g2p_check_language(lang, &error);
+  g2p_status status = g2p_check_language(&made_traits, lang, &error);
   if (!status) {
-    status = g2p_encode(word, lang, ids, &count, &error);
+    status = g2p_encode(&made_traits, word, lang, ids, &count, &error);
   }
   if (status) {
     check_line(&error);
   } else {
     char text[64];
-    size_t told = g2p_decode(ids, (size_t)count, text), wanted = (size_t)(count - (data[0] & 1));
+    size_t told = g2p_decode(&made_traits, ids, (size_t)count, text), wanted = (size_t)(count - (data[0] & 1));
     check_utf8(text, told);
     if (told != wanted || !left) { /* every byte comes back */
       abort();
     }
   }
   free(lang);
-  made_contract->languages = languages;
+  made_traits.languages = languages;
   int32_t *any = malloc(left * sizeof *any + 1);
   char *text = malloc(left + 1);
   for (size_t i = 0; i < left; i++) {
-    any[i] = (int32_t)((uint32_t)(unsigned char)word.data[i] + made_contract->byte_offset);
+    any[i] = (int32_t)((uint32_t)(unsigned char)word.data[i] + made_traits.byte_offset);
   }
-  check_utf8(text, g2p_decode(any, left, text));
+  check_utf8(text, g2p_decode(&made_traits, any, left, text));
   free(text);
   free(any);
   return 0;

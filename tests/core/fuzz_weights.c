@@ -16,12 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     abort();
   }
   char *copy = size ? memcpy(memory, data, size) : memory;
-  g2p_status status = g2p_find_weights(copy, size, pointers, &error);
+  g2p_status status = g2p_find_weights(&made_program, copy, size, pointers, &error);
   if (status != G2P_OK && status != G2P_INVALID_WEIGHTS) {
     abort();
   }
-  for (size_t i = 0; !status && i < made_program->weights_count; i++) {
-    const struct g2p_tensor *tensor = &made_program->weights[i];
+  for (size_t i = 0; !status && i < made_program.weights_count; i++) {
+    const struct g2p_tensor *tensor = &made_program.weights[i];
     size_t bytes = strcmp(tensor->dtype, "F16") == 0 ? 2 : 4;
     for (uint32_t axis = 0; axis < tensor->rank; axis++) {
       bytes *= tensor->shape[axis];

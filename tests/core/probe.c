@@ -38,7 +38,7 @@ static char *string(g2p_text field) {
 }
 
 /* prompt, digests of the model and the functions, numbers, and a field for each language; no language: any is taken. */
-static void set_contract(const g2p_text *fields, size_t count) {
+static void set_variant(const g2p_text *fields, size_t count) {
   static char *kept[MOST_FIELDS];
   static const char *languages[MOST_FIELDS];
   int32_t numbers[6];
@@ -50,25 +50,25 @@ static void set_contract(const g2p_text *fields, size_t count) {
     languages[i - 4] = kept[i];
   }
   memcpy(numbers, fields[3].data, sizeof numbers);
-  made_contract->prompt = kept[0];
-  made_contract->model_digest = kept[1];
-  made_contract->functions_digest = kept[2];
-  made_contract->byte_offset = numbers[0];
-  made_contract->pad_id = numbers[1];
-  made_contract->eos_id = numbers[2];
-  made_contract->unk_id = numbers[3];
-  made_contract->append_eos = numbers[4];
-  made_program->input_len = numbers[5];
-  made_contract->languages = count > 4 ? languages : NULL;
-  made_contract->languages_count = count - 4;
+  made_traits.prompt = kept[0];
+  made_variant.model_digest = kept[1];
+  made_variant.functions_digest = kept[2];
+  made_traits.byte_offset = numbers[0];
+  made_traits.pad_id = numbers[1];
+  made_traits.eos_id = numbers[2];
+  made_traits.unk_id = numbers[3];
+  made_traits.append_eos = numbers[4];
+  made_traits.input_len = numbers[5];
+  made_traits.languages = count > 4 ? languages : NULL;
+  made_traits.languages_count = count - 4;
 }
 
 static void encode(g2p_text word, g2p_text code, g2p_error *error) {
   char *lang = string(code);
-  int32_t count = 0, *ids = malloc((size_t)made_program->input_len * sizeof *ids);
-  g2p_status status = g2p_check_language(lang, error);
+  int32_t count = 0, *ids = malloc((size_t)made_traits.input_len * sizeof *ids);
+  g2p_status status = g2p_check_language(&made_traits, lang, error);
   if (!status) {
-    status = g2p_encode(word, lang, ids, &count, error);
+    status = g2p_encode(&made_traits, word, lang, ids, &count, error);
   }
   answer(status, error, ids, (size_t)count * sizeof *ids);
   free(ids);
@@ -78,7 +78,7 @@ static void encode(g2p_text word, g2p_text code, g2p_error *error) {
 static void decode(g2p_text ids) {
   size_t count = ids.size / sizeof(int32_t);
   char *text = malloc(count);
-  answer(G2P_OK, NULL, text, g2p_decode((const int32_t *)(const void *)ids.data, count, text));
+  answer(G2P_OK, NULL, text, g2p_decode(&made_traits, (const int32_t *)(const void *)ids.data, count, text));
   free(text);
 }
 
@@ -101,18 +101,18 @@ static void digest(const g2p_text *fields, size_t count) {
 static void weights(g2p_text data, g2p_error *error) {
   const void *pointers[8];
   uint64_t offsets[8];
-  g2p_status status = g2p_find_weights(data.data, data.size, pointers, error);
-  for (size_t i = 0; !status && i < made_program->weights_count; i++) {
+  g2p_status status = g2p_find_weights(&made_program, data.data, data.size, pointers, error);
+  for (size_t i = 0; !status && i < made_program.weights_count; i++) {
     offsets[i] = (uint64_t)((const char *)pointers[i] - data.data);
   }
-  answer(status, error, offsets, status ? 0 : made_program->weights_count * sizeof *offsets);
+  answer(status, error, offsets, status ? 0 : made_program.weights_count * sizeof *offsets);
 }
 
 static void manifest(g2p_text field, g2p_error *error) {
   char *path = string(field);
   struct g2p_weights_file file;
   char text[sizeof file + 100];
-  g2p_status status = g2p_read_manifest(path, &file, error);
+  g2p_status status = g2p_read_manifest(&made_variant, path, &file, error);
   if (!status) {
     snprintf(text, sizeof text, "%s\n%s\n%llu", file.path, file.sha256, (unsigned long long)file.size);
   }
@@ -137,11 +137,11 @@ static void features(const g2p_text *fields, size_t count) {
   for (size_t i = 0; i < count; i++) {
     names[i] = string(fields[i]);
   }
-  made_contract->features = (const char *const *)names;
-  made_contract->features_count = count;
-  const char *missing = g2p_missing_feature();
+  made_variant.features = (const char *const *)names;
+  made_variant.features_count = count;
+  const char *missing = g2p_missing_feature(&made_variant);
   answer(G2P_OK, NULL, missing ? missing : "", missing ? strlen(missing) : 0);
-  made_contract->features_count = 0;
+  made_variant.features_count = 0;
   for (size_t i = 0; i < count; i++) {
     free(names[i]);
   }
@@ -165,7 +165,7 @@ static void run(char command, const g2p_text *fields, size_t count) {
   g2p_text value;
   switch (command) {
     case 'C':
-      set_contract(fields, count);
+      set_variant(fields, count);
       answer(G2P_OK, NULL, "", 0);
       break;
     case 'E': encode(fields[0], fields[1], &error); break;

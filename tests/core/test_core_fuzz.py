@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from core_probe import CORE, HERE, compile_with_sanitizers
+from core_probe import CORE, FAMILY, HERE, compile_with_sanitizers
 
-TARGETS = {"weights": ["weights.c"], "manifest": [], "text": []}
+TARGETS = {"weights": ["weights.c"], "manifest": [], "text": [], "form": []}
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -26,6 +26,8 @@ def test_the_core_compiles_everywhere_without_a_warning(tmp_path: Path, triple: 
     bare = ["-DG2P_NO_FILES", "-DG2P_NO_THREADS"] if triple.startswith("wasm") else []
     flags = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", *bare]
     build = ["build-lib", "-static", "-fno-compiler-rt", "--name", "core", "-lc", "-target", triple]
-    command = [sys.executable, "-m", "ziglang", *build, "-cflags", *flags, "--", *map(str, sorted(CORE.glob("*.c")))]
+    sources = [*sorted(CORE.glob("*.c")), *sorted(FAMILY.glob("*.c"))]
+    included = [f"-I{CORE}", f"-I{FAMILY}"]
+    command = [sys.executable, "-m", "ziglang", *build, *included, "-cflags", *flags, "--", *map(str, sources)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

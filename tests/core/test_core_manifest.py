@@ -39,7 +39,7 @@ def manifest() -> dict[str, Any]:
         "eos_id": 1,
         "unk_id": 2,
     }
-    model |= {"decoder_start_id": 0, "append_eos": True, "languages": ["fin", "ə"], "max_input_len": 8}
+    model |= {"decoder_start_id": 0, "append_eos": True, "languages": ["fin", "ə"], "text": None, "max_input_len": 8}
     target = {"name": "host", "kind": "llvm", "triple": "x86_64-linux-gnu", "cpu": "x86-64", "features": []}
     files = {"library": ["l.so"], "header": "g2p.h", "notices": [], "weights": "w", "model": "t"}
     variant = {"checkpoint": "c", "target": "host", "batch": [1], "dtype": "float32", "kv_cache": False}

@@ -31,6 +31,7 @@ MODEL: dict[str, Any] = {
     "append_eos": False,
     "max_input_len": 64,
     "languages": LANGUAGES,
+    "text": None,
 }
 
 

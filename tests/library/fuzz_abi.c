@@ -1,6 +1,6 @@
 /* Any bytes as calls of the ABI, with toy.c's program: the results are those that are known, or a status.
  *
- * How to run it: ../core/fuzz_main.c. Sources: fuzz_abi.c, toy.c (with TOY_CACHELESS too), all of g2p_build/native/core. */
+ * How to run it: ../core/fuzz_main.c. Sources: fuzz_abi.c, toy.c (with TOY_CACHELESS too), all of g2p_build/native/{core,g2p}. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -12,7 +12,11 @@ import pytest
 from conftest import CACHED, ROOT, Tree, copy_tree
 
 HERE = Path(__file__).parent
-CORE = ROOT / "g2p_build" / "native" / "core"
+FOLDERS = tuple(ROOT / "g2p_build" / "native" / name for name in ("core", "g2p"))
+HEADER = FOLDERS[1] / "g2p.h"  # the functions; statuses are in BASE
+BASE = FOLDERS[0] / "base.h"
+SOURCES = [path for folder in FOLDERS for path in sorted(folder.glob("*.c"))]
+INCLUDES = [f"-I{folder}" for folder in FOLDERS]
 WORDS = ROOT / "g2p_build" / "reference" / "golden" / "words.tsv"
 
 SANITIZERS = {

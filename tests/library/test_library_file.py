@@ -5,7 +5,7 @@ import re
 from conftest import CACHED, DEFAULT, Tree
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
-from kits import CORE, archives
+from kits import HEADER, archives
 
 # Of libc, libm and the system's threads. Nothing that prints, ends the process, or knows a locale or an environment.
 ALLOWED = {
@@ -28,8 +28,8 @@ def test_it_shows_its_functions_and_asks_for_little(built: Tree) -> None:
         needed = {tag.needed for tag in library.get_section_by_name(".dynamic").iter_tags("DT_NEEDED")}
     shown = {symbol.name for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF"}
     asked = {symbol.name for symbol in symbols if symbol["st_shndx"] == "SHN_UNDEF"}
-    header = (CORE / "g2p.h").read_text(encoding="utf-8")
-    assert shown == set(re.findall(r"^G2P_API .*?(g2p_\w+)\(", header, re.MULTILINE))
+    declared = HEADER.read_text(encoding="utf-8") + (archives(built, CACHED, "shared").folder / "variant.h").read_text()
+    assert shown == set(re.findall(r"^G2P_API .*?(g2p_\w+)\(", declared, re.MULTILINE))
     assert asked <= ALLOWED
     assert needed <= {"libc.so.6", "libm.so.6", "libpthread.so.0", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 

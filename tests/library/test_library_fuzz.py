@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from kits import CORE, HERE, SANITIZERS, gcc, run
+from kits import HERE, INCLUDES, SANITIZERS, SOURCES, gcc, run
 
 SEEDS = sorted((HERE / "seeds" / "abi").iterdir())
 
 
 @pytest.mark.parametrize("caches", ["", "-DTOY_CACHELESS"])
 def test_seeds_and_mutations_of_them_do_no_harm(tmp_path: Path, caches: str) -> None:
-    sources = [HERE.parent / "core" / "fuzz_main.c", HERE / "fuzz_abi.c", HERE / "toy.c", *sorted(CORE.glob("*.c"))]
-    options = [*SANITIZERS["address"], f"-I{CORE}", f"-I{HERE}", *([caches] if caches else [])]
+    sources = [HERE.parent / "core" / "fuzz_main.c", HERE / "fuzz_abi.c", HERE / "toy.c", *SOURCES]
+    options = [*SANITIZERS["address"], *INCLUDES, f"-I{HERE}", *([caches] if caches else [])]
     gcc(*options, *sources, "-o", tmp_path / "fuzz")
     assert run(tmp_path / "fuzz", 20_000, 1, *SEEDS) == f"{len(SEEDS)} seeds and 20000 mutations\n"

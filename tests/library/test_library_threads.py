@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CACHED, Tree
-from kits import CORE, HERE, SANITIZERS, WORDS, archives, driver, gcc, run
+from kits import HERE, INCLUDES, SANITIZERS, SOURCES, WORDS, archives, driver, gcc, run
 
 MOST_KB = 8 * 6 * 8192  # eight threads; two models, each with a session for it and two helpers, of 8 MB each
 
@@ -23,6 +23,6 @@ def test_memory_stays_flat(built: Tree, words: int) -> None:
 
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
 def test_callbacks_hold_nobody_up(tmp_path: Path, sanitizer: str) -> None:
-    sources = [*(HERE / name for name in ("callbacks.c", "drivers.c", "toy.c")), *sorted(CORE.glob("*.c"))]
-    gcc(*SANITIZERS[sanitizer], f"-I{CORE}", *sources, "-o", tmp_path / "callbacks")
+    sources = [*(HERE / name for name in ("callbacks.c", "drivers.c", "toy.c")), *SOURCES]
+    gcc(*SANITIZERS[sanitizer], *INCLUDES, *sources, "-o", tmp_path / "callbacks")
     run(tmp_path / "callbacks")

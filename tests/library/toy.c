@@ -5,7 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "traits.h"
+
 enum { BATCH = 3, INPUT = 32, OUTPUT = TOY_IDS + 1, BLOCK = 4, HEADS = 2, ARENA = 256 };
+
+/* The program's arguments. */
+enum { INPUT_IDS, LENGTH, HIDDEN, TOKEN, POSITION, DECODER_IDS, IDS, LOGITS };
+
+static const char *const arguments[] = {"input_ids", "length",      "hidden", "token",
+                                        "position",  "decoder_ids", "ids",    "logits"};
+
+static const int32_t *given(const struct g2p_run *run, int argument) { return run->arguments[argument]; }
+
+static float *hidden_of(const struct g2p_run *run) { return run->arguments[HIDDEN]; }
 
 static uint32_t mix(uint32_t hash, int32_t id) { return (hash ^ (uint32_t)id) * 16777619u; }
 
@@ -27,19 +39,20 @@ static void check(const struct g2p_run *run, size_t arena) {
 
 static void encode(const struct g2p_run *run) {
   check(run, ARENA);
+  const int32_t *length = given(run, LENGTH);
   int32_t positions = 0;
   for (int32_t row = 0; row < run->rows; row++) {
-    if (run->length[row] < 1 || run->length[row] > INPUT) abort();
-    positions += run->length[row];
+    if (length[row] < 1 || length[row] > INPUT) abort();
+    positions += length[row];
   }
   if (run->positions != positions) abort();
-  for (int32_t at = 0; at < positions; at++) run->hidden[at] = (float)run->input_ids[at];
+  for (int32_t at = 0; at < positions; at++) hidden_of(run)[at] = (float)given(run, INPUT_IDS)[at];
 }
 
 /* Where a row's positions begin. */
 static int32_t first_of(const struct g2p_run *run, int32_t row) {
   int32_t first = 0;
-  for (int32_t before = 0; before < row; before++) first += run->length[before];
+  for (int32_t before = 0; before < row; before++) first += given(run, LENGTH)[before];
   return first;
 }
 
@@ -47,20 +60,22 @@ static int32_t first_of(const struct g2p_run *run, int32_t row) {
 
 static uint32_t read_hidden(const struct g2p_run *run, int32_t row) {
   uint32_t hash = 2166136261u;
-  const float *hidden = run->hidden + first_of(run, row);
-  for (int32_t at = 0; at < run->length[row]; at++) hash = mix(hash, (int32_t)hidden[at]);
+  const float *hidden = hidden_of(run) + first_of(run, row);
+  for (int32_t at = 0; at < given(run, LENGTH)[row]; at++) hash = mix(hash, (int32_t)hidden[at]);
   return hash;
 }
 
 static void decode(const struct g2p_run *run) {
   check(run, ARENA);
-  memset(run->logits, 0, sizeof(float) * (size_t)run->rows * OUTPUT * TOY_VOCABULARY);
+  int32_t *ids = run->arguments[IDS];
+  float *logits = run->arguments[LOGITS];
+  memset(logits, 0, sizeof(float) * (size_t)run->rows * OUTPUT * TOY_VOCABULARY);
   for (int32_t row = 0; row < run->rows; row++) {
     uint32_t hash = read_hidden(run, row);
     for (int32_t at = 0; at < OUTPUT; at++) {
-      hash = mix(hash, run->decoder_ids[row * OUTPUT + at]);
-      run->ids[row * OUTPUT + at] = next_id(hash);
-      run->logits[(row * OUTPUT + at) * TOY_VOCABULARY + next_id(hash)] = 1;
+      hash = mix(hash, given(run, DECODER_IDS)[row * OUTPUT + at]);
+      ids[row * OUTPUT + at] = next_id(hash);
+      logits[(row * OUTPUT + at) * TOY_VOCABULARY + next_id(hash)] = 1;
     }
   }
 }
@@ -70,38 +85,44 @@ static void decode(const struct g2p_run *run) {
 
 #else
 
-static const struct g2p_state states[] = {
-    {1, HEADS, BLOCK, BLOCK * 4, INPUT * 4}, /* the input ids; the second head's are one greater */
-    {0, 1, 1, 4, OUTPUT * 4},                /* the generated ids */
+static const struct g2p_tensor states[] = {
+    {"cross_key",
+     "F32",
+     5,
+     {BATCH, HEADS, INPUT / BLOCK, 1, BLOCK}},       /* the input ids; the second head's are one greater */
+    {"self_value", "F32", 4, {BATCH, 1, OUTPUT, 1}}, /* the generated ids */
 };
 
 static void prefill(const struct g2p_run *run) {
   check(run, ARENA);
   for (int32_t row = 0; row < run->rows; row++) {
-    const float *hidden = run->hidden + first_of(run, row);
+    const float *hidden = hidden_of(run) + first_of(run, row);
     for (int32_t head = 0; head < HEADS; head++) {
       int32_t *cache = (int32_t *)run->states[0] + (row * HEADS + head) * INPUT;
-      for (int32_t at = 0; at < run->length[row]; at++) cache[at] = (int32_t)hidden[at] + head;
+      for (int32_t at = 0; at < given(run, LENGTH)[row]; at++) cache[at] = (int32_t)hidden[at] + head;
     }
   }
 }
 
 static void step(const struct g2p_run *run) {
   check(run, ARENA);
-  memset(run->logits, 0, sizeof(float) * (size_t)run->rows * TOY_VOCABULARY);
+  const int32_t *token = given(run, TOKEN), *position = given(run, POSITION);
+  int32_t *ids = run->arguments[IDS];
+  float *logits = run->arguments[LOGITS];
+  memset(logits, 0, sizeof(float) * (size_t)run->rows * TOY_VOCABULARY);
   for (int32_t row = 0; row < run->rows; row++) {
     const int32_t *first = (const int32_t *)run->states[0] + row * HEADS * INPUT, *second = first + INPUT;
     int32_t *own = (int32_t *)run->states[1] + row * OUTPUT;
     uint32_t hash = 2166136261u;
-    if (run->position[row] < 0 || run->position[row] >= OUTPUT) abort();
-    own[run->position[row]] = run->token[row];
-    for (int32_t at = 0; at < run->length[row]; at++) {
+    if (position[row] < 0 || position[row] >= OUTPUT) abort();
+    own[position[row]] = token[row];
+    for (int32_t at = 0; at < given(run, LENGTH)[row]; at++) {
       if (second[at] != first[at] + 1) abort();
       hash = mix(hash, first[at]);
     }
-    for (int32_t at = 0; at <= run->position[row]; at++) hash = mix(hash, own[at]);
-    run->ids[row] = next_id(hash);
-    run->logits[row * TOY_VOCABULARY + run->ids[row]] = 1;
+    for (int32_t at = 0; at <= position[row]; at++) hash = mix(hash, own[at]);
+    ids[row] = next_id(hash);
+    logits[row * TOY_VOCABULARY + ids[row]] = 1;
   }
 }
 
@@ -111,28 +132,26 @@ static void step(const struct g2p_run *run) {
 #endif
 
 static const struct g2p_function functions[] = {
-    {G2P_ENCODE, 0, ARENA, encode},
+    {"encode", 0, ARENA, encode},
 #if defined(TOY_CACHELESS)
-    {G2P_DECODE, 0, ARENA, decode},
+    {"decode", 0, ARENA, decode},
 #else
-    {G2P_PREFILL, 0, ARENA, prefill},
-    {G2P_STEP, 1, ARENA, step},
+    {"prefill", 0, ARENA, prefill},
+    {"step", 1, ARENA, step},
 #endif
 };
 
 static const struct g2p_tensor weights[] = {{"one", "F32", 0, {0}}};
 
-const struct g2p_program g2p_program = {
+static const struct g2p_program program = {
     .batch = BATCH,
-    .input_len = INPUT,
-    .output_len = OUTPUT,
-    .d_model = 1,
-    .vocabulary = TOY_VOCABULARY,
     .arena_bytes = ARENA,
     .weights = weights,
     .weights_count = 1,
     .states = STATES,
     .states_count = STATES_COUNT,
+    .arguments = arguments,
+    .arguments_count = sizeof arguments / sizeof *arguments,
     .functions = functions,
     .functions_count = sizeof functions / sizeof *functions,
 };
@@ -140,13 +159,23 @@ const struct g2p_program g2p_program = {
 static const char *const languages[] = {"eng-us", "fin"};
 static const char *const features[] = {"no-such-feature"};
 
-const struct g2p_contract g2p_contract = {
+static const struct g2p_traits traits = {
     .prompt = "{lang}:{word}",
     .languages = languages,
     .languages_count = 2,
     .byte_offset = 3,
     .eos_id = 1,
     .unk_id = 2,
+    .input_len = INPUT,
+    .output_len = OUTPUT,
+    .vocabulary = TOY_VOCABULARY,
+    .d_model = 1,
+};
+
+static const g2p_variant variant = {
+    .layout = G2P_LAYOUT,
+    .program = &program,
+    .model = &traits,
     .model_digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",     /* of {} */
     .functions_digest = "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945", /* of [] */
     .info = "{}",
@@ -155,6 +184,10 @@ const struct g2p_contract g2p_contract = {
     .features_count = 1,
 #endif
 };
+
+const g2p_variant *g2p_default(void);
+
+const g2p_variant *g2p_default(void) { return &variant; }
 
 size_t toy_ids(g2p_text word, const char *lang, size_t most, int32_t *ids) {
   uint32_t hash = 2166136261u;

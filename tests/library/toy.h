@@ -1,4 +1,4 @@
-/* A program and contract for the core whose results are known. */
+/* A variant for the core whose results are known. */
 #ifndef TOY_H
 #define TOY_H
 

@@ -16,6 +16,7 @@ MODEL: dict[str, Any] = {
     "unk_id": 2,
     "decoder_start_id": 0,
     "append_eos": False,
+    "text": None,
     "languages": ["eng-us", "fin", "spa-latin", "vie-n"],
     "max_input_len": 64,
     "max_output_len": 128,

@@ -249,7 +249,7 @@ def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
     tvm.compile(bb.finalize(), tvm.target.Target(target)).export_library(str(shared))
     model = {
         "prompt": "<{lang}>: {word}", "byte_offset": 3, "vocab_size": VOCAB, "pad_id": 0, "eos_id": 1, "unk_id": 2,
-        "decoder_start_id": 0, "append_eos": False, "languages": ["eng-us", "fin", "vie-n"],
+        "decoder_start_id": 0, "append_eos": False, "text": None, "languages": ["eng-us", "fin", "vie-n"],
         "max_input_len": BUCKETS[-1], "max_output_len": OUTPUT_LEN,
     }  # fmt: skip
     runtime = next(Path(tvm.__file__).parent.glob("lib/libtvm_runtime.*")).read_bytes()

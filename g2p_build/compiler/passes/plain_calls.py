@@ -9,7 +9,7 @@ from tvm.tirx import stmt as tir
 __all__ = ["SYMBOLS", "PlainCalls", "extents"]
 
 SYMBOLS = "g2p_kernel_"
-"""What the symbols of kernels begin with."""
+"""What the symbols of kernels begin with, where a library's own part does not follow."""
 
 
 @tvm.transform.module_pass(opt_level=0, name="PlainCalls")
@@ -21,9 +21,12 @@ class PlainCalls:
     when it is called, and nothing of TVM is needed to call it.
     """
 
+    def __init__(self, symbols: str = SYMBOLS) -> None:
+        self.symbols = symbols
+
     def transform_module(self, module: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
         functions = {
-            SYMBOLS + variable.name_hint: _plain(function, SYMBOLS + variable.name_hint)
+            self.symbols + variable.name_hint: _plain(function, self.symbols + variable.name_hint)
             for variable, function in module.functions_items()
             if isinstance(function, tirx.PrimFunc)
         }

@@ -3,7 +3,7 @@
 from g2p_build.config.family import Family, Native
 from g2p_build.families.g2p.checkpoint import G2PCheckpointConf, check, checkpoint
 from g2p_build.families.g2p.model import model
-from g2p_build.native.files import CORE
+from g2p_build.native.files import CORE, G2P, WEB
 
 __all__ = ["FAMILY"]
 
@@ -13,5 +13,5 @@ FAMILY = Family(
     checkpoint=checkpoint,
     check=check,
     model=model,
-    native=Native("g2p", (CORE,)),
+    native=Native("g2p", (CORE, G2P), WEB),
 )

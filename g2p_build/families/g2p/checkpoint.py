@@ -1,4 +1,4 @@
-"""The fields of a G2P checkpoint in conf/: where it comes from, and how it is prompted."""
+"""What conf/ says of a G2P checkpoint: where it comes from, and how it is prompted."""
 
 import re
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from g2p_build.config.fields import at_least, matches, one_of, source_fields
 from g2p_build.config.overrides import ConfigError
 from g2p_build.config.schema import CheckpointConf
 from g2p_build.config.variant import Checkpoint, Variant
+from g2p_build.families.g2p.text import Text, TextConf, text
 
 __all__ = ["G2PCheckpoint", "G2PCheckpointConf", "Shape", "ShapeConf", "check", "checkpoint", "g2p_checkpoint"]
 
@@ -37,7 +38,7 @@ class ShapeConf:
 
 @dataclass
 class G2PCheckpointConf(CheckpointConf):
-    """conf/checkpoint/, for this family."""
+    """conf/checkpoint/, of this family."""
 
     shape: ShapeConf | None = None
     prompt: str = MISSING
@@ -49,11 +50,12 @@ class G2PCheckpointConf(CheckpointConf):
     unk_id: int = 2
     decoder_start_id: int = 0
     languages: list[str] | None = None
+    text: TextConf | None = None  # None: words are taken as they are
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of a T5 with random weights. The fields are those of transformers' T5Config; sizes are in elements."""
+    """The shape of a T5 with random weights; the fields are transformers' T5Config's, sizes in elements."""
 
     d_model: int
     d_kv: int
@@ -73,7 +75,7 @@ class Shape:
 class G2PCheckpoint(Checkpoint):
     """A checkpoint, and how it is prompted."""
 
-    shape: Shape | None  # for random weights
+    shape: Shape | None  # random
     prompt: str  # a template with {lang}, {space} and {word}
     space_after_colon: bool
     append_eos: bool
@@ -82,19 +84,20 @@ class G2PCheckpoint(Checkpoint):
     eos_id: int = 1
     unk_id: int = 2
     decoder_start_id: int = 0
-    languages: tuple[str, ...] | None = None  # None: they are not known, so every language is accepted
+    languages: tuple[str, ...] | None = None  # None: not known, so no language is refused
+    text: Text | None = None  # None: words are taken as they are
 
     @property
     def resolved_prompt(self) -> str:
-        """The template with `{space}` filled in: "<{lang}>: {word}"."""
+        """The template with the space decided: "<{lang}>: {word}"."""
         return self.prompt.replace("{space}", " " if self.space_after_colon else "")
 
 
 def checkpoint(fields: dict[str, Any]) -> G2PCheckpoint:
-    """A checkpoint from its fields, which the schema has typed.
+    """A checkpoint's fields, typed by the schema and named, of which each source wants its own.
 
     Raises:
-        ConfigError: a field is missing or wrong, or belongs to another source. One line.
+        ConfigError: one line.
     """
     source_fields(fields, {"shape": "random"})
     shape, languages = fields["shape"], fields["languages"]
@@ -112,21 +115,22 @@ def checkpoint(fields: dict[str, Any]) -> G2PCheckpoint:
     resolved = {
         "shape": _shape(shape) if shape else None,
         "languages": tuple(dict.fromkeys(languages)) if languages else None,
+        "text": text(fields["text"], languages),
     }
     return G2PCheckpoint(**fields | resolved)
 
 
 def g2p_checkpoint(variant: Variant) -> G2PCheckpoint:
-    """The checkpoint of a variant of this family."""
+    """A variant's checkpoint, where it is of this family."""
     assert isinstance(variant.checkpoint, G2PCheckpoint)
     return variant.checkpoint
 
 
 def check(variant: Variant) -> None:
-    """Checks that a one-byte word fits into the variant's input bound.
+    """Refuses bounds that no word fits into.
 
     Raises:
-        ConfigError: it does not. One line.
+        ConfigError: one line.
     """
     checkpoint = g2p_checkpoint(variant)
     longest = max(checkpoint.languages or ("",), key=lambda language: len(language.encode()))

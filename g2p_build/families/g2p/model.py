@@ -65,10 +65,11 @@ def _tokenizer(variant: Variant, checkpoint: Node) -> Node:
             "unk_id": prompted.unk_id,
             "decoder_start_id": prompted.decoder_start_id,
             "languages": list(prompted.languages) if prompted.languages else None,
+            "text": prompted.text.as_json() if prompted.text else None,
             "max_lens": asdict(variant.max_lens),
         },
         inputs=files_of(checkpoint, "architecture.json"),
-        outputs=("tokenizer.json",),
+        outputs=("model.inc", "tokenizer.json"),
     )
 
 

@@ -1,4 +1,4 @@
-/* What the files of the core share. Nothing here is exported. */
+/* What the files of the core share, and what the families' files take of them. Nothing here is exported. */
 #ifndef G2P_CORE_H
 #define G2P_CORE_H
 
@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "g2p.h"
+#include "base.h"
 #include "program.h"
 
 #pragma GCC visibility push(hidden)
@@ -81,9 +81,10 @@ void g2p_unmap(struct g2p_mapping *mapping);
 
 /* weights.c */
 
-/* Finds the program's tensors in a safetensors file, or in the first member of a tar whose name ends in .safetensors.
- * `pointers` gets one for each of g2p_program.weights. Every byte that a pointer leads to lies inside `data`. */
-g2p_status g2p_find_weights(const char *data, size_t size, const void **pointers, g2p_error *error);
+/* Finds a program's tensors in a safetensors file, or in the first member of a tar whose name ends in .safetensors.
+ * `pointers` gets one for each of the program's weights. Every byte that a pointer leads to lies inside `data`. */
+g2p_status g2p_find_weights(const struct g2p_program *program, const char *data, size_t size, const void **pointers,
+                            g2p_error *error);
 
 /* manifest.c */
 
@@ -93,32 +94,22 @@ struct g2p_weights_file {
   uint64_t size;
 };
 
-/* Reads a manifest, checks that it is whole and of this library, and says where its weights archive lies. */
-g2p_status g2p_read_manifest(const char *path, struct g2p_weights_file *weights, g2p_error *error);
+/* Reads a manifest, checks that it is whole and of this variant, and says where its weights archive lies. */
+g2p_status g2p_read_manifest(const struct g2p_variant *variant, const char *path, struct g2p_weights_file *weights,
+                             g2p_error *error);
 
-/* text.c */
+/* utf8.c */
 
 /* Bytes of the UTF-8 character at `at`, which is before `end`, and its code point; 0 where there is none. */
 size_t g2p_utf8(const char *at, const char *end, uint32_t *code);
-
-/* Whether the model takes this language. */
-g2p_status g2p_check_language(const char *lang, g2p_error *error);
-
-/* The input ids of a word, by the contract: at most g2p_program.input_len of them go to `ids`. The language has been
- * checked. */
-g2p_status g2p_encode(g2p_text word, const char *lang, int32_t *ids, int32_t *count, g2p_error *error);
-
-/* The text of generated ids: special ids and ids of no byte are dropped, and so is broken UTF-8. `text` has room for
- * one byte for each id; no zero ends it. */
-size_t g2p_decode(const int32_t *ids, size_t count, char *text);
 
 /* cpu.c */
 
 /* Whether this processor and its system have a feature, by its name in Linux's /proc/cpuinfo. */
 bool g2p_has_feature(const char *name);
 
-/* The first of the contract's features that this processor or its system lacks; NULL: none. */
-const char *g2p_missing_feature(void);
+/* The first of a variant's features that this processor or its system lacks; NULL: none. */
+const char *g2p_missing_feature(const struct g2p_variant *variant);
 
 #pragma GCC visibility pop
 #endif

@@ -87,10 +87,10 @@ bool g2p_has_feature(const char *name) { return name != NULL; } /* nothing to as
 
 #endif
 
-const char *g2p_missing_feature(void) {
-  for (size_t i = 0; i < g2p_contract.features_count; i++) {
-    if (!g2p_has_feature(g2p_contract.features[i])) {
-      return g2p_contract.features[i];
+const char *g2p_missing_feature(const struct g2p_variant *variant) {
+  for (size_t i = 0; i < variant->features_count; i++) {
+    if (!g2p_has_feature(variant->features[i])) {
+      return variant->features[i];
     }
   }
   return NULL;

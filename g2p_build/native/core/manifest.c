@@ -76,7 +76,8 @@ static g2p_status fail(g2p_error *error, const char *name, const char *what) {
 }
 
 /* Checks a manifest but for its archives, which are left to read. */
-static g2p_status check(const char *name, g2p_text text, g2p_text *archives, g2p_error *error) {
+static g2p_status check(const struct g2p_variant *variant, const char *name, g2p_text text, g2p_text *archives,
+                        g2p_error *error) {
   static const char *const members[] = {"schema_version", "digest", "model", "functions", "archives"};
   g2p_text found[5];
   uint64_t version;
@@ -105,7 +106,7 @@ static g2p_status check(const char *name, g2p_text text, g2p_text *archives, g2p
   if (!is_unchanged(text, found[1])) {
     return fail(error, name, "its digest is another than it says: it was changed after it was built");
   }
-  if (!has_digest(found[2], g2p_contract.model_digest) || !has_digest(found[3], g2p_contract.functions_digest)) {
+  if (!has_digest(found[2], variant->model_digest) || !has_digest(found[3], variant->functions_digest)) {
     return fail(error, name, "it is of another library: open it with the one that was built with it");
   }
   *archives = found[4];
@@ -158,7 +159,8 @@ static bool is_there(char *path, size_t capacity, size_t at, const char *folder,
   return true;
 }
 
-g2p_status g2p_read_manifest(const char *path, struct g2p_weights_file *weights, g2p_error *error) {
+g2p_status g2p_read_manifest(const struct g2p_variant *variant, const char *path, struct g2p_weights_file *weights,
+                             g2p_error *error) {
   struct g2p_mapping mapping;
   g2p_text file[3];
   size_t folder = folder_of(path);
@@ -168,7 +170,7 @@ g2p_status g2p_read_manifest(const char *path, struct g2p_weights_file *weights,
   }
   const char *name = path + folder;
   g2p_text archives;
-  status = check(name, (g2p_text){mapping.data, mapping.size}, &archives, error);
+  status = check(variant, name, (g2p_text){mapping.data, mapping.size}, &archives, error);
   if (!status) {
     status = read_weights(name, archives, file, &weights->size, error);
   }

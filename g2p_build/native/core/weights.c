@@ -97,9 +97,9 @@ static size_t size_of(const struct g2p_tensor *tensor) {
 
 /* Every tensor that the program takes is there, and none of their bytes is another's. Sizes are those of the file's
  * tensors, whose shapes and dtypes have been compared. */
-static g2p_status check_found(const void *const *pointers, g2p_error *error) {
-  const struct g2p_tensor *weights = g2p_program.weights;
-  for (size_t i = 0; i < g2p_program.weights_count; i++) {
+static g2p_status check_found(const struct g2p_program *program, const void *const *pointers, g2p_error *error) {
+  const struct g2p_tensor *weights = program->weights;
+  for (size_t i = 0; i < program->weights_count; i++) {
     if (!pointers[i]) {
       return g2p_fail(error, G2P_INVALID_WEIGHTS,
                       "the weights do not hold '%s', which the library takes: give those "
@@ -118,9 +118,10 @@ static g2p_status check_found(const void *const *pointers, g2p_error *error) {
 }
 
 /* Tensors that nothing takes must be whole too; whether they overlap or have a name twice is not looked at. */
-static g2p_status find_tensors(const char *data, size_t size, const void **pointers, g2p_error *error) {
-  const struct g2p_tensor *weights = g2p_program.weights;
-  size_t count = g2p_program.weights_count, next = 0;
+static g2p_status find_tensors(const struct g2p_program *program, const char *data, size_t size, const void **pointers,
+                               g2p_error *error) {
+  const struct g2p_tensor *weights = program->weights;
+  size_t count = program->weights_count, next = 0;
   uint64_t length = 0;
   if (size < 8) {
     return g2p_fail(error, G2P_INVALID_WEIGHTS, "%z bytes are too few for a safetensors file", size);
@@ -181,7 +182,7 @@ static g2p_status find_tensors(const char *data, size_t size, const void **point
     }
     pointers[next] = data + begin;
   }
-  return check_found(pointers, error);
+  return check_found(program, pointers, error);
 }
 
 /* An octal number of a tar header, ended by a space, a zero or the field; false where it is none. */
@@ -213,14 +214,15 @@ static bool is_safetensors(const char *name) {
   return size >= wanted && memcmp(name + size - wanted, ending, wanted) == 0;
 }
 
-g2p_status g2p_find_weights(const char *data, size_t size, const void **pointers, g2p_error *error) {
+g2p_status g2p_find_weights(const struct g2p_program *program, const char *data, size_t size, const void **pointers,
+                            g2p_error *error) {
   static const char zeros[BLOCK];
   if ((uintptr_t)data % G2P_ALIGNMENT) {
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the weights do not begin at a multiple of %d bytes in memory",
                     G2P_ALIGNMENT);
   }
   if (size < BLOCK || !is_member(data)) {
-    return find_tensors(data, size, pointers, error);
+    return find_tensors(program, data, size, pointers, error);
   }
   for (size_t at = 0; size - at >= BLOCK && memcmp(data + at, zeros, BLOCK) != 0;) {
     const char *block = data + at;
@@ -233,7 +235,7 @@ g2p_status g2p_find_weights(const char *data, size_t size, const void **pointers
       return g2p_fail(error, G2P_INVALID_WEIGHTS, "the archive ends within a member: build or download it again");
     }
     if ((block[156] == '0' || !block[156]) && is_safetensors(block)) {
-      return find_tensors(data + at, (size_t)bytes, pointers, error);
+      return find_tensors(program, data + at, (size_t)bytes, pointers, error);
     }
     uint64_t taken = (bytes + BLOCK - 1) / BLOCK * BLOCK;
     at = taken < size - at ? at + (size_t)taken : size;

@@ -16,7 +16,8 @@ export type Code =
   | "G2P_UNKNOWN_LANGUAGE"
   | "G2P_NO_FILE"
   | "G2P_INVALID_WEIGHTS"
-  | "G2P_UNSUPPORTED_CPU";
+  | "G2P_UNSUPPORTED_CPU"
+  | "G2P_FOREIGN_CHARACTER";
 
 /** This module refused something, or could not do it. The message is one line. */
 export class G2PError extends Error {

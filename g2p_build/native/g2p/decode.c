@@ -9,24 +9,19 @@
 
 #include <string.h>
 
+#include "text.h"
+
 /* Of steps the first, which takes one token. */
-static void run(struct g2p_session *session, enum g2p_role role, int32_t rows, void *const *states) {
-  const struct g2p_function *function = g2p_program.functions;
-  while (function->role != role) function++;
+static void run(struct g2p_session *session, const char *role, int32_t rows, void *const *states) {
+  const struct g2p_function *function = session->program->functions;
+  while (strcmp(function->role, role) != 0) function++;
   struct g2p_run call = {
       .rows = rows,
       .positions = session->positions,
       .arena = session->arena,
       .weights = session->weights,
       .states = states,
-      .input_ids = session->input_ids,
-      .length = session->length,
-      .token = session->token,
-      .position = session->position,
-      .decoder_ids = session->decoder_ids,
-      .hidden = session->hidden,
-      .ids = session->ids,
-      .logits = session->step_logits,
+      .arguments = session->arguments,
   };
   function->run(&call);
 }
@@ -60,7 +55,7 @@ static bool stopped(struct g2p_job *job) {
 static void claim(struct g2p_session *session, struct g2p_job *job) {
   g2p_lock(&job->mutex);
   size_t left = job->request->count - job->next, share = (left + job->threads - 1) / job->threads;
-  size_t most = share < (size_t)g2p_program.batch ? share : (size_t)g2p_program.batch;
+  size_t batch = (size_t)session->program->batch, most = share < batch ? share : batch;
   for (size_t i = 0; i < most; i++) session->group[i] = job->order[job->next++];
   g2p_unlock(&job->mutex);
   session->claimed = (int32_t)most;
@@ -73,26 +68,27 @@ static void encode(struct g2p_session *session, struct g2p_job *job) {
   for (int32_t row = 0; row < session->claimed; row++) {
     uint32_t word = session->group[row];
     int32_t *ids = session->input_ids + session->positions, *count = &session->length[row];
-    g2p_encode(job->request->words[word], language_of(job->request, word), ids, count, NULL); /* was checked */
+    const char *lang = language_of(job->request, word);
+    g2p_encode(session->traits, job->request->words[word], lang, ids, count, NULL); /* was checked */
     session->positions += *count;
   }
-  run(session, G2P_ENCODE, session->claimed, NULL);
+  run(session, "encode", session->claimed, NULL);
 }
 
-/* Copies the used positions of a row's caches. */
-static void copy_caches(void *const *from, int32_t from_row, void *const *to, int32_t to_row, bool cross,
+/* Copies the used positions of a row's caches, from the states or from the stage, to a row of the states. */
+static void copy_caches(struct g2p_session *session, void *const *from, int32_t from_row, int32_t to_row, bool cross,
                         int32_t positions) {
-  for (size_t i = 0; i < g2p_program.states_count; i++) {
-    const struct g2p_state *state = &g2p_program.states[i];
-    if ((bool)state->cross != cross) continue;
-    size_t row_bytes = (size_t)state->heads * state->head_bytes;
-    size_t blocks = ((size_t)positions + (size_t)state->block_positions - 1) / (size_t)state->block_positions;
+  for (size_t i = 0; i < session->program->states_count; i++) {
+    const struct cache *cache = &session->caches[i];
+    if (cache->cross != cross) continue;
+    size_t row_bytes = (size_t)cache->heads * cache->head_bytes;
+    size_t blocks = ((size_t)positions + (size_t)cache->block_positions - 1) / (size_t)cache->block_positions;
     const char *source = (const char *)from[i] + (size_t)from_row * row_bytes;
-    char *target = (char *)to[i] + (size_t)to_row * row_bytes;
-    for (int32_t head = 0; head < state->heads; head++) {
-      memcpy(target, source, blocks * state->block_bytes);
-      source += state->head_bytes;
-      target += state->head_bytes;
+    char *target = (char *)session->states[i] + (size_t)to_row * row_bytes;
+    for (int32_t head = 0; head < cache->heads; head++) {
+      memcpy(target, source, blocks * cache->block_bytes);
+      source += cache->head_bytes;
+      target += cache->head_bytes;
     }
   }
 }
@@ -102,7 +98,7 @@ static void begin_row(struct g2p_session *session, struct g2p_job *job, int32_t 
   place->word = word;
   place->length = job->lengths[word];
   place->count = 0;
-  place->ids[0] = g2p_contract.decoder_start_id;
+  place->ids[0] = session->traits->decoder_start_id;
 }
 
 /* Gives a free row to the next word that waits, claiming and encoding more where none does. */
@@ -111,10 +107,10 @@ static bool fill_row(struct g2p_session *session, struct g2p_job *job, int32_t r
     claim(session, job);
     if (!session->claimed) return false;
     encode(session, job);
-    run(session, G2P_PREFILL, session->claimed, session->staged);
+    run(session, "prefill", session->claimed, session->staged);
   }
   uint32_t word = session->group[session->waiting];
-  copy_caches(session->staged, session->waiting, session->states, row, true, job->lengths[word]);
+  copy_caches(session, session->staged, session->waiting, row, true, job->lengths[word]);
   begin_row(session, job, row, word);
   session->waiting++;
   return true;
@@ -125,7 +121,7 @@ static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
   claim(session, job);
   if (!session->claimed) return false;
   encode(session, job);
-  run(session, G2P_PREFILL, session->claimed, session->states);
+  run(session, "prefill", session->claimed, session->states);
   for (int32_t row = 0; row < session->claimed; row++) begin_row(session, job, row, session->group[row]);
   session->waiting = session->live = session->claimed;
   return true;
@@ -133,8 +129,8 @@ static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
 
 static void move_row(struct g2p_session *session, int32_t from, int32_t to) {
   struct row *source = &session->rows[from], *target = &session->rows[to], free = *target;
-  copy_caches(session->states, from, session->states, to, true, source->length);
-  copy_caches(session->states, from, session->states, to, false, source->count);
+  copy_caches(session, session->states, from, to, true, source->length);
+  copy_caches(session, session->states, from, to, false, source->count);
   *target = *source;
   *source = free; /* the ids' and logits' memory changes places */
 }
@@ -142,11 +138,12 @@ static void move_row(struct g2p_session *session, int32_t from, int32_t to) {
 /* Hands a finished word over; false where the call is to stop. */
 static bool finish(struct g2p_session *session, struct g2p_job *job, const struct row *row) {
   const int32_t *ids = row->ids + 1;
+  size_t count = (size_t)row->count;
   g2p_result result = {.size = sizeof result,
                        .word = row->word,
-                       .phonemes = {session->text, g2p_decode(ids, (size_t)row->count, session->text)},
+                       .phonemes = {session->text, g2p_decode(session->traits, ids, count, session->text)},
                        .ids = ids,
-                       .ids_count = (size_t)row->count,
+                       .ids_count = count,
                        .logits = row->logits};
   g2p_lock(&job->delivery);
   bool proceed = !stopped(job);
@@ -158,36 +155,37 @@ static bool finish(struct g2p_session *session, struct g2p_job *job, const struc
   return proceed;
 }
 
-static bool has_ended(const struct g2p_job *job, const struct row *row) {
-  return row->count && (row->ids[row->count] == g2p_contract.eos_id || row->count == job->most_ids);
+static bool has_ended(const struct g2p_session *session, const struct g2p_job *job, const struct row *row) {
+  return row->count && (row->ids[row->count] == session->traits->eos_id || row->count == job->most_ids);
 }
 
 /* Takes a row's new id and logits; true where that was its last. */
-static bool take_id(const struct g2p_job *job, struct row *row, int32_t id, const float *logits) {
-  size_t words = (size_t)g2p_program.vocabulary;
+static bool take_id(const struct g2p_session *session, const struct g2p_job *job, struct row *row, int32_t id,
+                    const float *logits) {
+  size_t words = (size_t)session->traits->vocabulary;
   if (row->logits) memcpy(row->logits + (size_t)row->count * words, logits, words * sizeof(float));
   row->ids[++row->count] = id;
-  return has_ended(job, row);
+  return has_ended(session, job, row);
 }
 
 /* With caches: a step of one token for every live row, again and again. */
 static void step_rows(struct g2p_session *session, struct g2p_job *job) {
   while (!stopped(job)) {
     if (!session->live && session->waiting == session->claimed && !fill_all(session, job)) return;
-    while (session->live < g2p_program.batch && fill_row(session, job, session->live)) session->live++;
+    while (session->live < session->program->batch && fill_row(session, job, session->live)) session->live++;
     for (int32_t row = 0; row < session->live; row++) {
       const struct row *place = &session->rows[row];
       session->token[row] = place->ids[place->count];
       session->position[row] = place->count;
       session->length[row] = place->length;
     }
-    run(session, G2P_STEP, session->live, session->states);
+    run(session, "step", session->live, session->states);
     /* From the last row down: one that moves has been looked at. */
     for (int32_t row = session->live - 1; row >= 0; row--) {
-      const float *logits = session->step_logits + (ptrdiff_t)row * g2p_program.vocabulary;
-      if (!take_id(job, &session->rows[row], session->ids[row], logits)) continue;
+      const float *logits = session->step_logits + (ptrdiff_t)row * session->traits->vocabulary;
+      if (!take_id(session, job, &session->rows[row], session->ids[row], logits)) continue;
       if (!finish(session, job, &session->rows[row])) return;
-      if (g2p_program.batch > 1 && fill_row(session, job, row)) continue;
+      if (session->program->batch > 1 && fill_row(session, job, row)) continue;
       if (row != --session->live) move_row(session, session->live, row);
     }
   }
@@ -195,22 +193,22 @@ static void step_rows(struct g2p_session *session, struct g2p_job *job) {
 
 /* Without: the whole output again for every token, a group at a time. */
 static void decode_group(struct g2p_session *session, struct g2p_job *job) {
-  size_t output = (size_t)g2p_program.output_len, words = (size_t)g2p_program.vocabulary;
+  size_t output = (size_t)session->traits->output_len, words = (size_t)session->traits->vocabulary;
   claim(session, job);
   if (!session->claimed) return;
   encode(session, job);
   for (int32_t row = 0; row < session->claimed; row++) {
     begin_row(session, job, row, session->group[row]);
-    for (size_t i = 1; i < output; i++) session->rows[row].ids[i] = g2p_contract.pad_id;
+    for (size_t i = 1; i < output; i++) session->rows[row].ids[i] = session->traits->pad_id;
   }
   int32_t left = session->claimed;
   for (size_t position = 0; left && !stopped(job); position++) {
-    run(session, G2P_DECODE, session->claimed, NULL);
+    run(session, "decode", session->claimed, NULL);
     for (int32_t row = 0; row < session->claimed; row++) {
       struct row *place = &session->rows[row];
       size_t at = (size_t)row * output + position;
-      if (has_ended(job, place)) continue;
-      if (!take_id(job, place, session->ids[at], session->step_logits + at * words)) continue;
+      if (has_ended(session, job, place)) continue;
+      if (!take_id(session, job, place, session->ids[at], session->step_logits + at * words)) continue;
       left--;
       if (!finish(session, job, place)) return;
     }
@@ -218,8 +216,9 @@ static void decode_group(struct g2p_session *session, struct g2p_job *job) {
 }
 
 bool g2p_work(struct g2p_session *session, struct g2p_job *job) {
-  size_t batch = (size_t)g2p_program.batch;
-  size_t each = (size_t)(g2p_program.output_len - 1) * (size_t)g2p_program.vocabulary * sizeof(float);
+  const struct g2p_traits *traits = session->traits;
+  size_t batch = (size_t)session->program->batch;
+  size_t each = (size_t)(traits->output_len - 1) * (size_t)traits->vocabulary * sizeof(float);
   session->live = session->waiting = session->claimed = 0;
   session->logits = NULL;
   if (job->request->flags & G2P_LOGITS) {
@@ -228,7 +227,7 @@ bool g2p_work(struct g2p_session *session, struct g2p_job *job) {
   }
   for (size_t row = 0; row < batch; row++)
     session->rows[row].logits = session->logits ? session->logits + row * (each / sizeof(float)) : NULL;
-  if (g2p_program.states_count)
+  if (session->program->states_count)
     step_rows(session, job);
   else
     do decode_group(session, job);

@@ -3,6 +3,7 @@
 #define G2P_DECODE_H
 
 #include "core.h"
+#include "g2p.h"
 #include "session.h"
 #include "threads.h"
 

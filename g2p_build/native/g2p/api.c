@@ -23,41 +23,55 @@ const char *g2p_status_name(g2p_status status) {
       "G2P_WRONG_DIGEST",
       "G2P_UNSUPPORTED_CPU",
       "G2P_UNSUPPORTED",
+      "G2P_FOREIGN_CHARACTER",
   };
   return (unsigned)status < sizeof names / sizeof *names ? names[status] : NULL;
 }
 
-static g2p_status check_options(const g2p_options *options, g2p_error *error) {
-  if (!options) return G2P_OK;
-  if (options->size != sizeof *options)
+/* Takes a caller's options, which may be older than the last field and may be NULL, and fills in what they leave out. */
+static g2p_status take_options(const g2p_options *given, g2p_options *options, g2p_error *error) {
+  const size_t oldest = offsetof(g2p_options, variant);
+  *options = (g2p_options){.size = sizeof *options};
+  if (given && given->size != sizeof *options && given->size != oldest)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the options say that they have %z bytes, not %z: set size to sizeof",
-                    options->size, sizeof *options);
+                    given->size, sizeof *options);
+  if (given) memcpy(options, given, given->size);
+  if (!options->variant) options->variant = g2p_default();
+  if (options->variant->layout != G2P_LAYOUT)
+    return g2p_fail(error, G2P_UNSUPPORTED,
+                    "the variant is of another version (%d) than the library linked first (%d): "
+                    "build both again",
+                    (int)options->variant->layout, G2P_LAYOUT);
   if (options->flags & ~(uint32_t)G2P_VERIFY)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the options' flags %z hold one that does not exist",
                     (size_t)options->flags);
-  if (options->allocator && (!options->allocator->allocate || !options->allocator->release))
+  if (!options->allocator) options->allocator = &g2p_malloc;
+  if (!options->allocator->allocate || !options->allocator->release)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the allocator lacks one of its functions");
   return G2P_OK;
 }
 
 /* Makes a model of weights that are mapped, or of the caller's; on failure the mapping is the caller's again. */
 static g2p_status open_data(const char *data, size_t size, const g2p_options *options, g2p **opened, g2p_error *error) {
-  const char *lacking = g2p_missing_feature();
+  const g2p_variant *variant = options->variant;
+  const char *lacking = g2p_missing_feature(variant);
   if (lacking)
     return g2p_fail(error, G2P_UNSUPPORTED_CPU,
                     "this processor lacks %s, which the library was built for: build it for "
                     "a lesser target.cpu",
                     lacking);
-  const g2p_allocator *allocator = options && options->allocator ? options->allocator : &g2p_malloc;
-  size_t pointers = g2p_program.weights_count * sizeof(void *);
+  const g2p_allocator *allocator = options->allocator;
+  size_t pointers = variant->program->weights_count * sizeof(void *);
   g2p *model = g2p_allocate(allocator, sizeof *model + pointers);
   if (!model) return g2p_fail(error, G2P_NO_MEMORY, "no memory to open a model");
   memset(model, 0, sizeof *model);
+  model->variant = variant;
+  model->traits = variant->model;
   model->own = *allocator;
   model->allocator = &model->own;
   model->weights = (const void **)(model + 1);
-  model->threads = options && options->threads ? options->threads : g2p_processors();
-  g2p_status status = g2p_find_weights(data, size, model->weights, error);
+  model->threads = options->threads ? options->threads : g2p_processors();
+  g2p_status status = g2p_find_weights(variant->program, data, size, model->weights, error);
   if (status == G2P_OK) {
     if (g2p_mutex_begin(&model->mutex)) {
       if (g2p_condition_begin(&model->work)) {
@@ -83,7 +97,7 @@ static g2p_status open_file(const char *path, const struct g2p_weights_file *exp
   if (expected && mapping.size != expected->size) {
     status = g2p_fail(error, G2P_WRONG_DIGEST, "%s has %z bytes, not %z as its manifest says: copy or build it again",
                       path, mapping.size, (size_t)expected->size);
-  } else if (expected && options && options->flags & G2P_VERIFY) {
+  } else if (expected && options->flags & G2P_VERIFY) {
     struct g2p_sha256 sha;
     char hex[65];
     g2p_sha256_begin(&sha);
@@ -105,18 +119,20 @@ g2p_status g2p_open(const char *weights, const g2p_options *options, g2p **model
   g2p_no_error(error);
   if (model) *model = NULL;
   if (!weights || !model) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_open was given a null pointer");
-  g2p_status status = check_options(options, error);
-  return status == G2P_OK ? open_file(weights, NULL, options, model, error) : status;
+  g2p_options taken;
+  g2p_status status = take_options(options, &taken, error);
+  return status == G2P_OK ? open_file(weights, NULL, &taken, model, error) : status;
 }
 
 g2p_status g2p_open_manifest(const char *manifest, const g2p_options *options, g2p **model, g2p_error *error) {
   g2p_no_error(error);
   if (model) *model = NULL;
   if (!manifest || !model) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_open_manifest was given a null pointer");
-  g2p_status status = check_options(options, error);
+  g2p_options taken;
+  g2p_status status = take_options(options, &taken, error);
   struct g2p_weights_file weights;
-  if (status == G2P_OK) status = g2p_read_manifest(manifest, &weights, error);
-  return status == G2P_OK ? open_file(weights.path, &weights, options, model, error) : status;
+  if (status == G2P_OK) status = g2p_read_manifest(taken.variant, manifest, &weights, error);
+  return status == G2P_OK ? open_file(weights.path, &weights, &taken, model, error) : status;
 }
 
 g2p_status g2p_open_memory(const void *weights, size_t size, const g2p_options *options, g2p **model,
@@ -124,8 +140,9 @@ g2p_status g2p_open_memory(const void *weights, size_t size, const g2p_options *
   g2p_no_error(error);
   if (model) *model = NULL;
   if (!weights || !model) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_open_memory was given a null pointer");
-  g2p_status status = check_options(options, error);
-  return status == G2P_OK ? open_data(weights, size, options, model, error) : status;
+  g2p_options taken;
+  g2p_status status = take_options(options, &taken, error);
+  return status == G2P_OK ? open_data(weights, size, &taken, model, error) : status;
 }
 
 void g2p_close(g2p *model) {
@@ -136,28 +153,24 @@ void g2p_close(g2p *model) {
   g2p_mutex_end(&model->mutex);
   g2p_unmap(&model->mapping);
   g2p_allocator allocator = model->own;
-  g2p_release(&allocator, model, sizeof *model + g2p_program.weights_count * sizeof(void *));
+  g2p_release(&allocator, model, sizeof *model + model->variant->program->weights_count * sizeof(void *));
 }
 
 g2p_bounds g2p_limits(const g2p *model) {
-  (void)model;
-  return (g2p_bounds){.input = (size_t)g2p_program.input_len,
-                      .ids = (size_t)g2p_program.output_len - 1,
-                      .text = (size_t)g2p_program.output_len,
-                      .vocabulary = (size_t)g2p_program.vocabulary,
-                      .rows = (size_t)g2p_program.batch};
+  const struct g2p_traits *traits = model->traits;
+  return (g2p_bounds){.input = (size_t)traits->input_len,
+                      .ids = (size_t)traits->output_len - 1,
+                      .text = (size_t)traits->output_len,
+                      .vocabulary = (size_t)traits->vocabulary,
+                      .rows = (size_t)model->variant->program->batch};
 }
 
 const char *const *g2p_languages(const g2p *model, size_t *count) {
-  (void)model;
-  if (count) *count = g2p_contract.languages_count;
-  return g2p_contract.languages;
+  if (count) *count = model->traits->languages_count;
+  return model->traits->languages;
 }
 
-const char *g2p_info(const g2p *model) {
-  (void)model;
-  return g2p_contract.info;
-}
+const char *g2p_info(const g2p *model) { return model->variant->info; }
 
 void g2p_cancel(volatile int32_t *cancel) { __atomic_store_n(cancel, 1, __ATOMIC_RELAXED); }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "text.h"
+
 /* Words are numbered by 32 bits, and no table has more than 16 bytes for each. */
 #define MOST_WORDS (SIZE_MAX / 32 < UINT32_MAX ? SIZE_MAX / 32 : UINT32_MAX)
 
@@ -30,7 +32,8 @@ g2p_status g2p_check_request(const g2p_request *request, g2p_error *error) {
 }
 
 /* Checks every word and notes how many input ids it has. */
-static g2p_status check_words(const g2p_request *request, int32_t *ids, int32_t *lengths, g2p_error *error) {
+static g2p_status check_words(const struct g2p_traits *traits, const g2p_request *request, int32_t *ids,
+                              int32_t *lengths, g2p_error *error) {
   const char *checked = NULL; /* the last language that was found good */
   for (size_t word = 0; word < request->count; word++) {
     const char *lang = language_of(request, word);
@@ -41,8 +44,8 @@ static g2p_status check_words(const g2p_request *request, int32_t *ids, int32_t 
     else if (!request->words[word].data && request->words[word].size)
       status = g2p_fail(error, G2P_INVALID_ARGUMENT, "the word is a null pointer");
     else if (lang != checked)
-      status = g2p_check_language(lang, error);
-    if (status == G2P_OK) status = g2p_encode(request->words[word], lang, ids, &count, error);
+      status = g2p_check_language(traits, lang, error);
+    if (status == G2P_OK) status = g2p_encode(traits, request->words[word], lang, ids, &count, error);
     if (status != G2P_OK) {
       if (error) error->word = word;
       return status;
@@ -53,9 +56,9 @@ static g2p_status check_words(const g2p_request *request, int32_t *ids, int32_t 
   return G2P_OK;
 }
 
-/* Longest first, and of equal length in the request's order. `starts` has room for each length there can be. */
-static void sort_words(const int32_t *lengths, size_t count, uint32_t *order, size_t *starts) {
-  size_t most = (size_t)g2p_program.input_len, before = 0;
+/* Longest first, and of equal length in the request's order. `starts` has room for each length up to `most`. */
+static void sort_words(const int32_t *lengths, size_t count, size_t most, uint32_t *order, size_t *starts) {
+  size_t before = 0;
   memset(starts, 0, (most + 1) * sizeof *starts);
   for (size_t word = 0; word < count; word++) starts[lengths[word]]++;
   for (size_t length = most + 1; length-- > 0;) {
@@ -70,20 +73,20 @@ g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback 
                            g2p_error *error) {
   g2p_status status = g2p_check_request(request, error);
   if (status != G2P_OK || !request->count) return status;
-  size_t count = request->count, most = (size_t)g2p_program.input_len;
+  size_t count = request->count, most = (size_t)model->traits->input_len;
   size_t size = 2 * count * sizeof(uint32_t) + most * sizeof(int32_t) + (most + 1) * sizeof(size_t);
   size_t *starts = g2p_allocate(model->allocator, size);
   if (!starts) return g2p_fail(error, G2P_NO_MEMORY, "no memory for a list of %z words", count);
   int32_t *ids = (int32_t *)(starts + most + 1);
   uint32_t *order = (uint32_t *)(ids + most);
   int32_t *lengths = (int32_t *)(order + count);
-  status = check_words(request, ids, lengths, error);
+  status = check_words(model->traits, request, ids, lengths, error);
   if (status == G2P_OK) {
-    sort_words(lengths, count, order, starts);
+    sort_words(lengths, count, most, order, starts);
     uint32_t threads = request->threads ? request->threads : model->threads;
     if (threads > G2P_MOST_THREADS) threads = G2P_MOST_THREADS;
     if (threads > count) threads = (uint32_t)count;
-    size_t bound = (size_t)g2p_program.output_len - 1;
+    size_t bound = (size_t)model->traits->output_len - 1;
     struct g2p_job job = {.request = request,
                           .callback = callback,
                           .user = user,

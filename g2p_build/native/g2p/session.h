@@ -3,8 +3,16 @@
 #define G2P_SESSION_H
 
 #include "core.h"
+#include "traits.h"
 
 #pragma GCC visibility push(hidden)
+
+/* A state: for each row `heads` parts, in each of which blocks of `block_positions` positions follow each other. */
+struct cache {
+  bool cross; /* filled by prefill, one position for each of the input; else by steps */
+  int32_t heads, block_positions;
+  size_t block_bytes, head_bytes; /* heads * head_bytes is a row */
+};
 
 struct row {
   uint32_t word;  /* of the request */
@@ -16,10 +24,14 @@ struct row {
 
 struct g2p_session {
   const g2p_allocator *allocator;
+  const struct g2p_program *program;
+  const struct g2p_traits *traits;
   const void *const *weights;
   size_t size; /* of this memory */
   char *arena;
-  void **states, **staged; /* caches; in the stage only those of cross-attention */
+  struct cache *caches;    /* of each state */
+  void **states, **staged; /* their memory; in the stage only that of cross-attention */
+  void **arguments;        /* those of the buffers below that the program names, in its order */
   float *hidden, *step_logits;
   int32_t *input_ids, *length, *token, *position, *decoder_ids, *ids;
   struct row *rows;
@@ -34,7 +46,8 @@ struct g2p_session {
 
 /* NULL where no memory is left. The memory is not cleared: what was not written is not used, and a large batch costs one
  * word nothing. */
-struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const void *const *weights);
+struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const struct g2p_variant *variant,
+                                      const void *const *weights);
 void g2p_session_end(struct g2p_session *session);
 
 #pragma GCC visibility pop

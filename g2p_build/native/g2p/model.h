@@ -18,7 +18,12 @@ struct g2p_task {
   struct g2p_task *next;
 };
 
+/* default.c, which is generated: the variant of the library that was linked first. */
+const g2p_variant *g2p_default(void);
+
 struct g2p {
+  const g2p_variant *variant;
+  const struct g2p_traits *traits; /* the variant's model */
   const g2p_allocator *allocator;
   g2p_allocator own;          /* a copy of the caller's */
   uint32_t threads;           /* of a call that does not say */

@@ -6,7 +6,7 @@ static struct g2p_session *borrow(g2p *model) {
   g2p_lock(&model->mutex);
   if (model->idle_count) session = model->idle[--model->idle_count];
   g2p_unlock(&model->mutex);
-  return session ? session : g2p_session_begin(model->allocator, model->weights);
+  return session ? session : g2p_session_begin(model->allocator, model->variant, model->weights);
 }
 
 static void give_back(g2p *model, struct g2p_session *session) {

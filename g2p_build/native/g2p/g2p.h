@@ -16,12 +16,24 @@
  *
  * Versions. The interface only grows: a function or a field that is here stays, with its meaning. Structures that
  * may grow begin with their size, as the caller's compiler saw it. A change that breaks this raises
- * G2P_ABI_VERSION, which g2p_abi_version() reports at run time. */
+ * G2P_ABI_VERSION, which g2p_abi_version() reports at run time.
+ *
+ * Several libraries. A program may link several variants' libraries. Its calls then go to the library that was linked
+ * first, and that is the variant that opens unless the options name another. Beside each library lies variant.h, which
+ * declares its variant by a name of your choice:
+ *
+ *   #define G2P_VARIANT half
+ *   #include "float16/variant.h"
+ *
+ *   g2p_options options = {.size = sizeof options, .variant = half()};
+ *   g2p_open("weights.safetensors", &options, &model, NULL); */
 #ifndef G2P_H
 #define G2P_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -40,45 +52,8 @@ extern "C" {
 
 typedef struct g2p g2p;
 
-/* Why a call failed. Values never change; new ones may be added. */
-typedef enum g2p_status {
-  G2P_OK = 0,
-  G2P_CANCELLED = 1,         /* the caller asked for it */
-  G2P_NO_MEMORY = 2,         /* the allocator gave none */
-  G2P_INVALID_ARGUMENT = 3,  /* a null pointer, a size of no version, a flag that does not exist */
-  G2P_EMPTY_WORD = 4,        /* nothing in it, or only white space */
-  G2P_INVALID_WORD = 5,      /* a control character, or bytes that are not UTF-8 */
-  G2P_WORD_TOO_LONG = 6,     /* longer, with its prompt, than the model's input */
-  G2P_UNKNOWN_LANGUAGE = 7,  /* not among g2p_languages */
-  G2P_TOO_SMALL = 8,         /* the caller's buffer does not hold the result */
-  G2P_NO_FILE = 9,           /* it is not there, or cannot be read */
-  G2P_INVALID_WEIGHTS = 10,  /* not a safetensors file of this model's tensors */
-  G2P_INVALID_MANIFEST = 11, /* not a manifest, not of this library, or changed after it was built */
-  G2P_NEWER_MANIFEST = 12,   /* its schema is newer than this library */
-  G2P_WRONG_DIGEST = 13,     /* the weights' bytes are not those that the manifest names */
-  G2P_UNSUPPORTED_CPU = 14,  /* the library uses instructions that this processor lacks */
-  G2P_UNSUPPORTED = 15       /* this build of the library cannot do it: no files, no threads */
-} g2p_status;
-
-/* What went wrong, for the person at the keyboard. Every function that takes one also takes NULL. */
-typedef struct g2p_error {
-  g2p_status status;
-  size_t word;       /* which of the words, from 0; SIZE_MAX where it was none of them */
-  char message[240]; /* one line of UTF-8, ended by a zero */
-} g2p_error;
-
-/* A piece of text that need not end with a zero. */
-typedef struct g2p_text {
-  const char *data;
-  size_t size; /* bytes */
-} g2p_text;
-
-/* Where memory comes from. Both functions may be called from several threads at once. */
-typedef struct g2p_allocator {
-  void *(*allocate)(void *user, size_t size, size_t alignment); /* at a multiple of it; NULL where none is left */
-  void (*release)(void *user, void *memory, size_t size);       /* what allocate gave, with its size */
-  void *user;
-} g2p_allocator;
+/* A variant: what a library was compiled for. Opaque; see g2p_options. */
+typedef struct g2p_variant g2p_variant;
 
 enum {
   G2P_VERIFY = 1 /* g2p_open_manifest: compare the SHA-256 of all weights, which reads the whole file */
@@ -89,6 +64,7 @@ typedef struct g2p_options {
   uint32_t flags;                 /* G2P_VERIFY or 0 */
   uint32_t threads;               /* of a call that does not say; 0: one for each processor, 1: none is ever started */
   const g2p_allocator *allocator; /* NULL: malloc and free; used until g2p_close and for what calls return */
+  const g2p_variant *variant;     /* NULL: that of the library that was linked first; see "Several libraries" */
 } g2p_options;
 
 G2P_API uint32_t g2p_abi_version(void);

@@ -1,0 +1,115 @@
+"""What conf/ says of the form of text that a checkpoint was trained on."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from g2p_build.config.fields import one_of
+from g2p_build.config.overrides import ConfigError
+from g2p_build.runtime.form import CASES, Form, check_form
+
+__all__ = ["LanguageText", "LanguageTextConf", "Text", "TextConf", "text"]
+
+FORMS = ("nfc", "none")
+
+
+@dataclass
+class LanguageTextConf:
+    """conf/checkpoint/*.yaml, below `text.languages`."""
+
+    case: str | None = None  # else that of the checkpoint
+    pairs: dict[str, str] = field(default_factory=dict)  # besides those of the checkpoint
+    alphabet: str | None = None  # characters of its words, in the form; None: not known, so none is refused
+
+
+@dataclass
+class TextConf:
+    """conf/checkpoint/*.yaml, below `text`."""
+
+    WORDS: ClassVar[dict[str, Any]] = {"raw": None}  # what may stand in place of the fields
+
+    form: str = "nfc"
+    case: str = "lower"
+    visible: bool = True
+    narrow: bool = True
+    strip: bool = True
+    pairs: dict[str, str] = field(default_factory=dict)
+    languages: dict[str, LanguageTextConf] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LanguageText:
+    """What is particular to one language."""
+
+    case: str
+    pairs: tuple[tuple[str, str], ...]  # sorted; besides those of the checkpoint
+    alphabet: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """One language's part of the object `text` of a manifest's `model`."""
+        return {"case": self.case, "pairs": dict(self.pairs), "alphabet": self.alphabet}
+
+
+@dataclass(frozen=True)
+class Text:
+    """The form that words are brought into before they become ids; docs/text.md says what each field does."""
+
+    form: str
+    case: str
+    visible: bool
+    narrow: bool
+    strip: bool
+    pairs: tuple[tuple[str, str], ...]  # sorted
+    languages: tuple[tuple[str, LanguageText], ...]  # sorted; those that differ from the rest
+
+    def as_json(self) -> dict[str, Any]:
+        """The object `text` of a manifest's `model`."""
+        return {
+            "form": self.form,
+            "case": self.case,
+            "visible": self.visible,
+            "narrow": self.narrow,
+            "strip": self.strip,
+            "pairs": dict(self.pairs),
+            "languages": {name: one.as_json() for name, one in self.languages},
+        }
+
+
+def text(fields: dict[str, Any] | None, languages: list[str] | None) -> Text | None:
+    """The form of text, from fields typed by the schema; None where words are taken as they are.
+
+    Args:
+        fields: those of `TextConf`.
+        languages: that the checkpoint knows.
+
+    Raises:
+        ConfigError: one line.
+    """
+    if fields is None:
+        return None
+    one_of("checkpoint.text.form", fields["form"], FORMS)
+    _check_form(fields, "", fields["case"], fields["pairs"])
+    found = {}
+    for name, each in sorted(fields["languages"].items()):
+        where = f"languages.{name}."
+        if languages is not None and name not in languages:
+            raise ConfigError(f"checkpoint.text.languages.{name}: no such language; there are {', '.join(languages)}")
+        if each["alphabet"] == "":
+            raise ConfigError(f"checkpoint.text.{where}alphabet is empty: leave it out if it is not known")
+        case = each["case"] or fields["case"]
+        _check_form(fields, where, case, fields["pairs"] | each["pairs"])
+        alphabet = "".join(sorted(set(each["alphabet"]))) if each["alphabet"] else None
+        found[name] = LanguageText(case, tuple(sorted(each["pairs"].items())), alphabet)
+    return Text(
+        **{key: fields[key] for key in ("form", "case", "visible", "narrow", "strip")},
+        pairs=tuple(sorted(fields["pairs"].items())),
+        languages=tuple(found.items()),
+    )
+
+
+def _check_form(fields: dict[str, Any], where: str, case: str, pairs: dict[str, str]) -> None:
+    one_of(f"checkpoint.text.{where}case", case, CASES)
+    switches = {name: fields[name] for name in ("visible", "narrow", "strip")}
+    try:
+        check_form(Form(nfc=fields["form"] == "nfc", case=case, pairs=pairs, **switches))
+    except ValueError as error:
+        raise ConfigError(f"checkpoint.text.{where}pairs: {error}") from None

@@ -1,0 +1,112 @@
+/* How a session's memory is laid out: one block, each buffer aligned. */
+#include "session.h"
+
+#include <string.h>
+
+/* Takes the next bytes of a block of memory; with a null block, only counts them. */
+struct layout {
+  char *memory;
+  size_t used;
+};
+
+static void *take(struct layout *layout, size_t size) {
+  void *found = layout->memory ? layout->memory + layout->used : NULL;
+  layout->used += (size + G2P_ALIGNMENT - 1) / G2P_ALIGNMENT * G2P_ALIGNMENT;
+  return found;
+}
+
+static size_t most_logits(const struct g2p_program *program, const struct g2p_traits *traits) {
+  size_t rows = (size_t)program->batch, words = (size_t)traits->vocabulary;
+  return rows * words * (program->states_count ? 1 : (size_t)traits->output_len);
+}
+
+/* Of a state of floats [B, H, blocks, d, positions of a block] or [B, H, positions, d]. */
+static struct cache cache_of(const struct g2p_tensor *state) {
+  static const char cross[] = "cross_";
+  uint32_t positions = state->rank == 5 ? state->shape[4] : 1;
+  size_t block_bytes = (size_t)state->shape[3] * positions * sizeof(float);
+  return (struct cache){.cross = strncmp(state->name, cross, sizeof cross - 1) == 0,
+                        .heads = (int32_t)state->shape[1],
+                        .block_positions = (int32_t)positions,
+                        .block_bytes = block_bytes,
+                        .head_bytes = state->shape[2] * block_bytes};
+}
+
+/* The buffer that a program means by an argument's name. */
+static void *argument_of(const struct g2p_session *session, const char *name) {
+  const struct {
+    const char *name;
+    void *memory;
+  } known[] = {
+      {"input_ids", session->input_ids},
+      {"length", session->length},
+      {"hidden", session->hidden},
+      {"token", session->token},
+      {"position", session->position},
+      {"decoder_ids", session->decoder_ids},
+      {"ids", session->ids},
+      {"logits", session->step_logits},
+  };
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strcmp(known[i].name, name) == 0) return known[i].memory;
+  return NULL;
+}
+
+static void lay_out(struct g2p_session *session, struct layout *layout, const struct g2p_variant *variant) {
+  const struct g2p_program *program = variant->program;
+  const struct g2p_traits *traits = variant->model;
+  size_t batch = (size_t)program->batch, input = (size_t)traits->input_len, output = (size_t)traits->output_len;
+  size_t results = program->states_count ? 1 : output; /* ids of a row that one call gives */
+  struct g2p_session shape = {.program = program, .traits = traits};
+  take(layout, sizeof *session);
+  shape.arena = take(layout, program->arena_bytes);
+  shape.caches = take(layout, program->states_count * sizeof(struct cache));
+  shape.states = take(layout, program->states_count * sizeof(void *));
+  shape.staged = take(layout, program->states_count * sizeof(void *));
+  shape.arguments = take(layout, program->arguments_count * sizeof(void *));
+  for (size_t i = 0; i < program->states_count; i++) {
+    struct cache cache = cache_of(&program->states[i]);
+    size_t bytes = batch * (size_t)cache.heads * cache.head_bytes;
+    void *memory = take(layout, bytes);
+    void *second = cache.cross && batch > 1 ? take(layout, bytes) : NULL;
+    if (layout->memory) {
+      shape.caches[i] = cache;
+      shape.states[i] = memory;
+      shape.staged[i] = second;
+    }
+  }
+  shape.hidden = take(layout, batch * input * (size_t)traits->d_model * sizeof(float));
+  shape.step_logits = take(layout, most_logits(program, traits) * sizeof(float));
+  shape.input_ids = take(layout, batch * input * sizeof(int32_t));
+  shape.length = take(layout, batch * sizeof(int32_t));
+  shape.token = take(layout, batch * sizeof(int32_t));
+  shape.position = take(layout, batch * sizeof(int32_t));
+  shape.ids = take(layout, batch * results * sizeof(int32_t));
+  shape.decoder_ids = take(layout, batch * output * sizeof(int32_t));
+  shape.rows = take(layout, batch * sizeof(struct row));
+  shape.group = take(layout, batch * sizeof(uint32_t));
+  shape.text = take(layout, output);
+  if (layout->memory) {
+    for (size_t row = 0; row < batch; row++) shape.rows[row].ids = shape.decoder_ids + row * output;
+    for (size_t i = 0; i < program->arguments_count; i++)
+      shape.arguments[i] = argument_of(&shape, program->arguments[i]);
+    *session = shape;
+  }
+}
+
+struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const struct g2p_variant *variant,
+                                      const void *const *weights) {
+  struct layout layout = {NULL, 0};
+  lay_out(NULL, &layout, variant);
+  size_t size = layout.used;
+  struct g2p_session *session = g2p_allocate(allocator, size);
+  if (!session) return NULL;
+  layout = (struct layout){(char *)session, 0};
+  lay_out(session, &layout, variant);
+  session->allocator = allocator;
+  session->weights = weights;
+  session->size = size;
+  return session;
+}
+
+void g2p_session_end(struct g2p_session *session) { g2p_release(session->allocator, session, session->size); }

@@ -1,0 +1,22 @@
+/* Words to ids and ids to phonemes. */
+#ifndef G2P_TEXT_H
+#define G2P_TEXT_H
+
+#include "core.h"
+#include "traits.h"
+
+#pragma GCC visibility push(hidden)
+
+/* Whether a model takes this language. */
+g2p_status g2p_check_language(const struct g2p_traits *traits, const char *lang, g2p_error *error);
+
+/* The input ids of a word: at most traits->input_len of them go to `ids`. The language has been checked. */
+g2p_status g2p_encode(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *ids, int32_t *count,
+                      g2p_error *error);
+
+/* The text of generated ids: special ids and ids of no byte are dropped, and so is broken UTF-8. `text` has room for
+ * one byte for each id; no zero ends it. */
+size_t g2p_decode(const struct g2p_traits *traits, const int32_t *ids, size_t count, char *text);
+
+#pragma GCC visibility pop
+#endif

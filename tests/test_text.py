@@ -1,0 +1,137 @@
+"""Words as people type them: the form of text that a checkpoint was trained on, from config to every answer."""
+
+import json
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import DEFAULT, ROOT, Tree
+
+from g2p_build.config.compose import ConfigError, variants
+from g2p_build.runtime import G2P, errors, load
+
+GOLDEN = json.loads((ROOT / "g2p_build/reference/golden/embedded.json").read_text(encoding="utf-8"))["words"]
+WORDS = {lang: [row["word"] for row in GOLDEN if row["lang"] == lang] for lang in {row["lang"] for row in GOLDEN}}
+
+
+def typed(word: str) -> Iterator[str]:
+    """A word as people and their keyboards write it."""
+    yield word.title() if "'" not in word else word.capitalize()
+    yield word.upper()
+    yield unicodedata.normalize("NFD", word)
+    yield word.replace("'", "\u2019")
+    yield f"  {word} "
+    yield f"\ufeff{word[:1]}\u00ad{word[1:]}\u200b"
+    yield "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in word)  # full-width
+
+
+@pytest.fixture(scope="module")
+def engines(built: Tree, monkeypatch_module: pytest.MonkeyPatch) -> dict[str, G2P]:
+    """The embedded checkpoint as a plain C library and on the virtual machine."""
+    built.compiled("target.engine=vm", "target.name=typed")
+    monkeypatch_module.setenv("G2P_CACHE", built.env["G2P_CACHE"])
+    folder = built.root / "manifests"
+    return {
+        "standalone": load(folder / f"{DEFAULT}.json"),
+        "vm": load(folder / f"{DEFAULT.replace('host', 'typed')}.json"),
+    }
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.mark.parametrize("engine", ["standalone", "vm"])
+@pytest.mark.parametrize("lang", sorted(WORDS))
+def test_however_a_word_is_typed_it_is_the_same_word(engines: dict[str, G2P], engine: str, lang: str) -> None:
+    words = WORDS[lang] if engine == "standalone" else WORDS[lang][:3]
+    plain = engines[engine](words, lang)
+    forms = [(word, form, said) for word, said in zip(words, plain, strict=True) for form in typed(word)]
+    found = engines[engine]([form for _, form, _ in forms], lang)
+    wrong = [(form, got, said) for (_, form, said), got in zip(forms, found, strict=True) if got != said]
+    assert wrong == []
+
+
+REFUSED = [
+    ("abc7", "eng-us", "'7' (U+0037, a digit)", "write numbers out"),
+    ("two words", "eng-us", "' ' (U+0020, a space)", "give one word at a time"),
+    ("знак", "fin", "'з' (U+0437, a letter)", "name the language that the word is of"),
+    ("talo😀", "fin", "'😀' (U+1F600, an emoji)", "leave it out"),
+]
+
+
+@pytest.mark.parametrize("engine", ["standalone", "vm"])
+@pytest.mark.parametrize(("word", "lang", "character", "advice"), REFUSED)
+def test_what_is_no_word_of_the_language_is_said(
+    engines: dict[str, G2P], engine: str, word: str, lang: str, character: str, advice: str
+) -> None:
+    with pytest.raises(errors.ForeignCharacter) as caught:
+        engines[engine]([word], lang)
+    said = str(caught.value)
+    assert said.startswith(f"{character} in {word!r} is not in the alphabet of {lang}") and said.endswith(advice)
+
+
+@pytest.mark.parametrize("engine", ["standalone", "vm"])
+def test_a_word_of_nothing_that_is_seen_is_empty(engines: dict[str, G2P], engine: str) -> None:
+    for word in ("\u200b", " \ufeff ", "\u00ad"):
+        with pytest.raises(errors.EmptyWord):
+            engines[engine]([word], "eng-us")
+
+
+def test_the_manifest_says_the_form(built: Tree) -> None:
+    model = json.loads((built.root / "manifests" / f"{DEFAULT}.json").read_bytes())["model"]
+    assert (model["text"]["form"], model["text"]["case"], model["text"]["strip"]) == ("nfc", "lower", True)
+    assert model["text"]["languages"]["fin"]["alphabet"].endswith("äèéöšž")
+
+
+# conf/
+
+
+def test_raw_takes_words_as_they_are() -> None:
+    [raw] = variants(["checkpoint.text=raw"])
+    assert raw.checkpoint.text is None  # type: ignore[attr-defined]
+    [charsiu] = variants(["checkpoint=random"])
+    assert charsiu.checkpoint.text is None  # type: ignore[attr-defined]
+
+
+def test_each_field_can_be_given() -> None:
+    lines = ["checkpoint.text.case=keep", "checkpoint.text.strip=false", "checkpoint.text.languages.fin.case=lower"]
+    [variant] = variants(lines)
+    text = variant.checkpoint.text  # type: ignore[attr-defined]
+    assert (text.case, text.strip, dict(text.languages)["fin"].case) == ("keep", False, "lower")
+    assert dict(text.languages)["swa"].case == "keep"
+
+
+MISTAKES = [
+    ("checkpoint.text=row", "checkpoint.text=row: give raw, or its fields: checkpoint.text.NAME=VALUE"),
+    (
+        "checkpoint.text.case=upper",
+        "unknown checkpoint.text.case 'upper': it is one of keep, lithuanian, lower",
+    ),
+    ("checkpoint.text.form=nfd", "unknown checkpoint.text.form 'nfd': did you mean 'nfc'?"),
+    ("checkpoint.text.languages.fin.alphabet=''", "checkpoint.text.languages.fin.alphabet is empty"),
+    ("checkpoint.text.cases=lower", "unknown key 'checkpoint.text.cases': did you mean"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), MISTAKES)
+def test_a_mistake_is_one_line(line: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        variants([line])
+    assert str(caught.value).startswith(said) and "\n" not in str(caught.value)
+
+
+def test_a_pair_that_would_not_be_stable_is_refused(tmp_path: Path) -> None:
+    import shutil
+
+    from g2p_build.config.compose import CONF
+
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    path = conf / "checkpoint" / "embedded.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace('"\\u2019": "\'"', '"\\u2019": "E"'), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"checkpoint\.text\.pairs: the pair '’' to 'E': what it becomes is not"):
+        variants([], conf)
