@@ -1,4 +1,4 @@
-"""What can be seen between the compiler's phases."""
+"""The module and the code between the compiler's phases."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def program() -> Program:
     return export(programs(architecture, [1], [16], 8, "float32", True))
 
 
-def target(link: str) -> dict[str, str]:
-    return host() | {"link": link}
+def target(engine: str) -> dict[str, str]:
+    return host() | {"engine": engine}
 
 
 def test_every_phase_can_be_looked_at() -> None:
@@ -36,7 +36,7 @@ def test_every_phase_can_be_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("link", "phase", "shows"),
+    ("engine", "phase", "shows"),
     [
         ("standalone", "program", 'R.call_dps_packed("g2p.linear"'),
         ("standalone", "lower", "R.call_tir("),
@@ -44,25 +44,25 @@ def test_every_phase_can_be_looked_at() -> None:
         ("vm", "lower_vm", "R.vm.alloc_tensor("),
     ],
 )
-def test_a_function_after_a_phase(program: Program, link: str, phase: str, shows: str) -> None:
-    found = text(*program, target(link), phase, "step_b1_k1")
+def test_a_function_after_a_phase(program: Program, engine: str, phase: str, shows: str) -> None:
+    found = text(*program, target(engine), phase, "step_b1_k1")
     assert "def step_b1_k1(" in found and shows in found
     assert "def encode" not in found
-    everything = text(*program, target(link), phase)
+    everything = text(*program, target(engine), phase)
     assert "def encode_b1_i16(" in everything and shows in everything
-    assert text(*program, target(link), phase) == everything
+    assert text(*program, target(engine), phase) == everything
 
 
 def test_the_c_that_calls_the_kernels(program: Program) -> None:
     assert f"  g2p_kernel_{KERNEL}(" in text(*program, target("standalone"), "c")
 
 
-@pytest.mark.parametrize("link", ["standalone", "vm"])
-def test_a_kernel_as_loops_as_llvm_and_as_assembly(program: Program, link: str) -> None:
-    assert "T.alloc_buffer" in text(*program, target(link), "plan", KERNEL)
-    code = text(*program, target(link), "llvm", KERNEL)
+@pytest.mark.parametrize("engine", ["standalone", "vm"])
+def test_a_kernel_as_loops_as_llvm_and_as_assembly(program: Program, engine: str) -> None:
+    assert "T.alloc_buffer" in text(*program, target(engine), "plan", KERNEL)
+    code = text(*program, target(engine), "llvm", KERNEL)
     assert code.startswith("define ") and code.endswith("}\n") and code.count("define ") == 1
-    code = text(*program, target(link), "asm", KERNEL)
+    code = text(*program, target(engine), "asm", KERNEL)
     assert KERNEL in code.splitlines()[0] and "\tret" in code
 
 
