@@ -5,9 +5,9 @@
                 └─► program ──► code ──► library ─────────┘                   │
                                   └─ functions, inspection ───────────────────┘
 
-This is the one place where the graph is drawn. A family draws the left half (`Family.model`): what a checkpoint is,
-what describes it to its users (G2P's stage is called `tokenizer`), and its program. A node holds only the config
-fields of its row, so two variants that agree on those fields share the node.
+This is the one place where the graph is drawn. A family draws the left half (`Family.model`): the checkpoint, its
+weights, its description (G2P's stage is called `tokenizer`) and its program. A node holds only the config fields that
+its stage depends on, so two variants that agree on those fields share the node.
 """
 
 from collections.abc import Iterable
@@ -22,14 +22,14 @@ from g2p_build.stages.node import Node, files_of
 
 __all__ = ["Node", "nodes", "order"]
 
-TVM_NOTICES = ("TVM-LICENSE", "TVM-NOTICE")  # of libtvm_runtime.so, which archives for the virtual machine hold
+TVM_NOTICES = ("TVM-LICENSE", "TVM-NOTICE")  # archives for the virtual machine hold libtvm_runtime.so, so also these
 
 
 @cache
 def nodes(variant: Variant) -> dict[str, Node]:
-    """The stages of a variant, by role, each after the stages it takes its inputs from.
+    """The nodes of a variant, by role, each after the nodes it takes its inputs from.
 
-    The roles are the stages' names, but for the two archives: `library_archive` and `weights_archive`.
+    A role is the stage's name. Only the two archives have roles of their own: `library_archive`, `weights_archive`.
     """
     kind = family(variant.checkpoint.family)
     model = kind.model(variant)
@@ -157,7 +157,7 @@ def _manifest(
 
 
 def _files(target: Target, kind: Family, archived: Node, model: Model) -> dict[str, Any]:
-    """What the members of the archives are, as the manifest says it."""
+    """The manifest's `files`: what each member of the archives is."""
     standalone, linked, name = target.engine == "standalone", target.package != "objects", kind.native.name
     roles = {
         "runtime": "libtvm_runtime.so" if linked and not standalone else None,

@@ -1,4 +1,4 @@
-"""A tree that builds one variant of a small checkpoint in a folder: something to be changed."""
+"""A tree that builds one variant of a small checkpoint. Tests change it and look at what a build does then."""
 
 import json
 import os
@@ -17,59 +17,59 @@ from g2p_build.store import actions
 
 @dataclass
 class Checkout:
-    """A tree, the checkpoint it builds, and the command line that says so."""
+    """A tree, and the folder of the checkpoint that it builds."""
 
     tree: Tree
     checkpoint: Path
     overrides: list[str] = field(default_factory=list)
-    first: list[str] = field(default_factory=list)  # folders that Python looks into before any other
+    first: list[str] = field(default_factory=list)  # folders in which Python looks for modules first
 
     def doit(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Runs doit for the variant; its exit status is the caller's to look at."""
+        """Runs doit for the variant. The caller looks at the exit status."""
         env = self.tree.env | {"PYTHONPATH": os.pathsep.join([*self.first, str(self.tree.root)])}
-        env.pop("PYTHONDONTWRITEBYTECODE", None)  # what Python keeps of what it compiled could be stale too
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # stale bytecode could be used too, so let Python write it
         variant = ["checkpoint=path", f"checkpoint.path={self.checkpoint}", "target=android", "max_lens=short"]
         command = [sys.executable, "-m", "doit", *words, *variant, *self.overrides]
         return subprocess.run(command, cwd=self.tree.root, env=env, capture_output=True, text=True)
 
     def json(self, *words: str) -> list[dict[str, Any]]:
-        """What doit says of the variant, as JSON lines; it must succeed."""
+        """Runs doit for the variant, which must succeed. Returns the JSON lines that it prints."""
         result = self.doit(*words)
         assert result.returncode == 0, result.stderr
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     def copy(self, to: Path) -> "Checkout":
-        """The same in another folder, its cache included, as it is now."""
+        """Copies the tree, the checkpoint and the cache into another folder."""
         for source in (self.tree.root, self.tree.cache, self.checkpoint):
             shutil.copytree(source, to / source.name)
         return Checkout(Tree(to / "tree", to / "cache"), to / self.checkpoint.name)
 
     def edit(self, file: str, old: str, new: str) -> None:
-        """Replaces what stands once in a file of the tree."""
+        """Replaces a text in a file of the tree. It must occur once."""
         path = self.tree.root / file
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def append(self, file: str, text: str) -> None:
-        """Adds to the end of a file of the tree."""
+        """Appends a text to a file of the tree."""
         path = self.tree.root / file
         path.write_text((path.read_text(encoding="utf-8") if path.exists() else "") + text, encoding="utf-8")
 
     def pretend(self, distribution: str, version: str) -> None:
-        """Makes Python believe that another version of a tool is installed."""
+        """Makes Python think that another version of a tool is installed."""
         folder = self.tree.root / "packages" / f"{distribution.replace('-', '_')}-{version}.dist-info"
         folder.mkdir(parents=True)
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
         self.first.append(str(folder.parent))
 
     def product(self, pattern: str) -> Path:
-        """The one file of the tree that fits."""
+        """The one file of the tree that matches a pattern."""
         [path] = self.tree.root.glob(pattern)
         return path
 
     def entry(self, stage: str, output: str) -> tuple[Path, Path]:
-        """The action's entry and the blob of the one run of a stage that wrote such an output."""
+        """The path of a stage's entry in the action cache, and the path of the blob of one of its outputs."""
         for path in (self.tree.cache / "actions").glob("*/*.json"):
             action = actions.read(self.tree.cache, path.stem)
             if action and action.components["stage"] == stage and output in action.outputs:
@@ -80,7 +80,7 @@ class Checkout:
         raise AssertionError(f"no {stage} was built")
 
     def files(self) -> list[Path]:
-        """Every file that a build reads or has written, but for the cache's own notes."""
+        """Every file that a build reads or has written, except the cache's entries and records."""
         tops = (self.tree.root, self.checkpoint, self.tree.cache / "blobs")
         return [path for top in tops for path in top.rglob("*") if "__pycache__" not in path.parts]
 
@@ -93,12 +93,12 @@ def flip_a_bit(path: Path) -> None:
 
 
 def checkout_in(folder: Path) -> Checkout:
-    """The one in a folder."""
+    """The checkout that `compiled_checkout` made in a folder."""
     return Checkout(Tree(folder / "tree", folder / "cache"), folder / "small")
 
 
 def compiled_checkout(folder: Path) -> None:
-    """Makes one in which the variant is built from nothing and published."""
+    """Makes a checkout in a folder, and builds and publishes its variant."""
     write(folder / "small", *checkpoint(num_layers=1))
     copy_tree(folder / "tree", folder / "cache")
     assert {line["outcome"] for line in checkout_in(folder).json("compile", "--json")} == {"built"}

@@ -1,4 +1,4 @@
-"""Libraries compiled for this machine, called through TVM's runtime."""
+"""Compiles libraries for this machine and calls them through TVM's runtime."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Library:
     machine: Any
 
     def __call__(self, name: str, weights: dict[str, Tensor], *others: Tensor) -> list[Tensor]:
-        """Calls a function with its arguments and state, and the weights it takes; returns its outputs."""
+        """Calls a function with its arguments, its state and the weights that it takes. Returns its outputs."""
         taken = [weights[spec.name] for kind, spec in self.programs[name].inputs if kind == "weight"]
         result = self.machine[name](*[tvm_ffi.from_dlpack(tensor) for tensor in [*others, *taken]])
         found = [result] if isinstance(result, tvm_ffi.Tensor) else list(result)
@@ -53,13 +53,13 @@ def library(programs: Sequence[Program], folder: Path, target: dict[str, str] | 
     link_shared(compile(module, target, folder), target["triple"], folder / "model.so")
     load_runtime()
     machine = tvm_ffi.load_module(str(folder / "model.so"))["vm_load_executable"]()
-    machine["vm_initialization"](1, 0, 2)  # on the CPU, device 0, with the allocator that keeps what it frees
+    machine["vm_initialization"](1, 0, 2)  # CPU, device 0, the pooled allocator
     return Library(folder / "model.so", {program.name: program for program in programs}, functions, machine)
 
 
 @cache
 def load_runtime() -> None:
-    """Loads TVM's runtime where libraries find its symbols."""
+    """Loads TVM's runtime with global symbols, where libraries find them."""
     tvm = find_spec("tvm")
     assert tvm is not None and tvm.origin is not None
     ctypes.CDLL(str(Path(tvm.origin).parent / "lib" / "libtvm_runtime.so"), ctypes.RTLD_GLOBAL)

@@ -1,4 +1,4 @@
-"""A copy of the tree to build in, and the variants that many tests look at, built once, for all of pytest's workers."""
+"""A copy of the tree to build in, and the variants that many tests use. All of pytest's workers share them."""
 
 import json
 import os
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from checkouts import Checkout
     from emulated import Zig
 
-# What a shell runs in the background ignores Ctrl-C, and so would everything that the tests start.
+# A shell makes its background commands ignore Ctrl-C. Without this, all that the tests start would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Workers share the machine, and what is computed here is small: a thread each. Whatever the tests start inherits it.
+# Workers share the machine, and the computations are small, so each gets one thread. Child processes inherit this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
@@ -51,7 +51,7 @@ class Tree:
         }
 
     def run(self, *command: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs a command in it and waits; its exit status is the caller's to look at."""
+        """Runs a command in it and waits. The caller looks at the exit status."""
         return subprocess.run(command, cwd=self.root, env=self.env, capture_output=True, text=True, input=stdin)
 
     def doit(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -59,7 +59,7 @@ class Tree:
         return self.run(sys.executable, "-m", "doit", *words)
 
     def compiled(self, *words: str) -> str:
-        """Runs `doit compile` in it, which must succeed, and returns what it said."""
+        """Runs `doit compile` in it, which must succeed. Returns what it printed to the error stream."""
         result = self.doit("compile", *words)
         assert result.returncode == 0, result.stderr
         return result.stderr
@@ -85,7 +85,7 @@ CACHED = "embedded-host-b1.8-i64-o128-float32-kv"
 CACHELESS = "embedded-host-b1.8-i64-o128-float32-nokv"
 HALF = "embedded-host-b1-i64-o128-float16-kv"
 
-# Overrides for an odd shape that is built from nothing in a few seconds.
+# Overrides for an odd shape. Building it from nothing takes a few seconds.
 SMALL = [
     "checkpoint=random",
     "checkpoint.shape.d_model=24",
@@ -99,13 +99,13 @@ SMALL = [
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder with what `make` puts into it, in whichever worker asks first; it is the same for all, and only read."""
+    """A folder that `make` fills, in the worker that asks first. All workers share it, so tests only read it."""
     base = factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder = shared / f"once-{name}"
     with FileLock(f"{folder}.lock"):
         if not (folder / "made").exists():
-            shutil.rmtree(folder, ignore_errors=True)  # of a worker in which it failed
+            shutil.rmtree(folder, ignore_errors=True)  # left by a worker in which `make` failed
             folder.mkdir()
             make(folder)
             (folder / "made").touch()
@@ -127,13 +127,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     folder = tmp_path_factory.mktemp("built")
     shutil.copytree(made_once(tmp_path_factory, "built", make), folder, dirs_exist_ok=True)
     tree = Tree(folder / "tree", folder / "cache")
-    publish(tree)  # the cache knows a tree by where it is
+    publish(tree)  # again, because the cache knows a tree by its path
     return tree
 
 
 @pytest.fixture(scope="session")
 def ported(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A tree with the embedded checkpoint for machines that are not this one, made of what `built` has in its cache."""
+    """A tree with the embedded checkpoint for other machines than this one, made from the cache of `built`."""
 
     def make(folder: Path) -> None:
         shutil.copytree(built.cache, folder / "cache")
@@ -156,7 +156,7 @@ def zig(tmp_path_factory: pytest.TempPathFactory) -> "Zig":
 
 
 def unpacked(tree: Tree, name: str, folder: Path) -> Path:
-    """The folder, with the members of both archives of a published variant in it."""
+    """Unpacks both archives of a published variant into a folder, and returns it."""
     for entry in json.loads((tree.root / "manifests" / f"{name}.json").read_bytes())["archives"].values():
         with tarfile.open(tree.root / "dist" / entry["file"]) as archive:
             archive.extractall(folder, filter="data")
@@ -165,7 +165,7 @@ def unpacked(tree: Tree, name: str, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> "Checkout":
-    """A tree with one variant of a small checkpoint, built; what changes something changes a copy."""
+    """A built tree with one variant of a small checkpoint. A test that changes something changes a copy."""
     from checkouts import checkout_in, compiled_checkout
 
     return checkout_in(made_once(tmp_path_factory, "checkout", compiled_checkout))
@@ -173,18 +173,18 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> "Checkout":
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A tree in which the small variant was built from nothing, and nothing happened meanwhile."""
+    """A tree in which the small variant was built from nothing, without a fault."""
 
     tree: Tree
-    seconds: float  # that it took
+    seconds: float  # how long the build took
 
     @property
     def products(self) -> dict[str, bytes]:
-        """What came of it."""
+        """The products of the build."""
         return products(self.tree)
 
     def cache_for(self, tree: Tree) -> Tree:
-        """The same tree with a copy of this one's cache: everything is built there, nothing is published."""
+        """Gives another tree a copy of this cache: there everything is built, and nothing is published."""
         shutil.copytree(self.tree.cache, tree.cache)
         return tree
 
@@ -204,7 +204,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
 
 def products(tree: Tree) -> dict[str, bytes]:
-    """Every file in a tree's `dist/` and `manifests/`, by its name there, hidden and half-written ones included."""
+    """Every file in a tree's `dist/` and `manifests/` by its path in the tree, also hidden and half-written ones."""
     return {
         str(path.relative_to(tree.root)): path.read_bytes()
         for part in ("dist", "manifests")

@@ -12,12 +12,12 @@ from typing import Any
 from conftest import ROOT
 
 SYSTEM = Path("/usr/aarch64-linux-gnu")
-"""Where Debian's package libc6-arm64-cross puts the C library."""
+"""The folder of the C library in Debian's package libc6-arm64-cross."""
 
 
 @dataclass(frozen=True)
 class Zig:
-    """The compiler. When it first links for a target it builds its C library, which it keeps in the user's cache."""
+    """The compiler. When it first links for a target, it builds a C library and keeps it in the user's cache."""
 
     scratch: Path
 
@@ -36,7 +36,7 @@ class Zig:
         assert ran.returncode == 0, ran.stderr
 
     def executable(self, target: str, inputs: Sequence[Path], headers: Path, out: Path, *options: str) -> Path:
-        """The program of words.c, linked with a library or with objects and C files."""
+        """Builds the program words.c with a library, or with objects and C files."""
         parts = [ROOT / "tests" / "words.c", *inputs, "-lm", "-lpthread", "-o", out / "words"]
         self.run("cc", "-target", target, "-std=c11", "-O2", *options, "-I", headers, *parts, cwd=out)
         return out / "words"
@@ -50,7 +50,7 @@ def golden_lines(field: str) -> list[str]:
 
 
 def said(command: Sequence[Any], weights: Path) -> list[str]:
-    """What the program of words.c says for the golden words."""
+    """The lines that the program words.c prints for the golden words."""
     lines = zip(golden_lines("lang"), golden_lines("word"), strict=True)
     text = "".join(f"{lang}\t{word}\n" for lang, word in lines)
     ran = subprocess.run([*map(str, command), str(weights)], input=text, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Real faults: a kill, a full disk, a read-only place, a flipped bit; and what must not be left of them."""
+"""Real faults (a kill, a full disk, a read-only folder, a flipped bit), and checks that they leave nothing behind."""
 
 import contextlib
 import json
@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from conftest import SMALL, Tree
 
-# Another seed gives other moments and other bits.
+# Another seed chooses other moments and other bits.
 SEED = os.environ.get("FAULT_SEED", "0")
 
 
 def some(few: int, many: int) -> list[object]:
-    """Numbers of trials: `few` in CI, the rest of `many` by `make test-long`."""
+    """Numbers of trials: the first `few` run always, the rest of `many` by `make test-long`."""
     return [number if number < few else pytest.param(number, marks=pytest.mark.long) for number in range(many)]
 
 
 def start(tree: Tree, *words: str, env: dict[str, str] | None = None) -> "subprocess.Popen[str]":
-    """Starts `doit ...` for the small variant, in a process group of its own, as a terminal does."""
+    """Starts `doit ...` for the small variant in a process group of its own, as a terminal does."""
     temporary = tree.root.parent / "temporary"
     temporary.mkdir(exist_ok=True)
     return subprocess.Popen(
@@ -36,12 +36,12 @@ def start(tree: Tree, *words: str, env: dict[str, str] | None = None) -> "subpro
 
 
 def entries(tree: Tree) -> dict[str, tuple[int, int]]:
-    """The finished stages in a cache: key → what would differ if it had been written again."""
+    """The finished stages in a cache: key → the entry's time and inode, which change if it is written again."""
     return {path.stem: (path.stat().st_ino, path.stat().st_mtime_ns) for path in tree.cache.glob("actions/*/*.json")}
 
 
 def leftovers(tree: Tree) -> list[str]:
-    """Temporary files, wherever a build makes some."""
+    """Temporary files, in every place where a build makes some."""
     places = [tree.cache / "tmp", tree.root.parent / "temporary"]
     found = [path for place in places if place.is_dir() for path in place.rglob("*")]
     found += [path for part in ("dist", "manifests") for path in (tree.root / part).glob(".*")]
@@ -49,13 +49,13 @@ def leftovers(tree: Tree) -> list[str]:
 
 
 def errors(stderr: str) -> list[str]:
-    """The lines that are errors. There is never a traceback, and what is not an error names a stage that ran."""
+    """The lines that are errors. Asserts that there is no traceback."""
     assert "Traceback" not in stderr and "Exception ignored" not in stderr, stderr
     return [line for line in stderr.splitlines() if line.startswith("ERROR")]
 
 
 def flip_a_bit(path: Path, position: int) -> None:
-    """Flips one bit of a file, which keeps its size and its time."""
+    """Flips one bit of a file. The file keeps its size and its time."""
     before = path.stat()
     path.chmod(0o644)
     data = bytearray(path.read_bytes())
@@ -66,7 +66,7 @@ def flip_a_bit(path: Path, position: int) -> None:
 
 
 def forget(tree: Tree, *stages: str) -> None:
-    """Removes some stages from a cache, with what only they made."""
+    """Removes some stages from a cache, with the blobs that only they made."""
     used: set[str] = set()
     for path in tree.cache.glob("actions/*/*.json"):
         entry = json.loads(path.read_bytes())
@@ -80,7 +80,7 @@ def forget(tree: Tree, *stages: str) -> None:
 
 
 class Place:
-    """What commands see that run in a mount namespace of their own."""
+    """A mount namespace. Commands that run in it see its mounts."""
 
     def __init__(self, pid: int) -> None:
         self.enter = ["nsenter", f"--target={pid}", "--mount"]
@@ -98,9 +98,9 @@ class Place:
 
 @contextlib.contextmanager
 def mounted(script: str, *arguments: object) -> Iterator[Place]:
-    """A mount namespace in which a shell script has mounted things; all is as it was when it ends, however it ends.
+    """A mount namespace in which a shell script has mounted file systems. They disappear with it.
 
-    Skips the test where nobody may mount.
+    Skips the test if mounting is not allowed.
     """
     alone = ["unshare", "--mount"] + (["--map-root-user"] if os.geteuid() else [])
     shell = [*alone, "sh", "-ec", f"{script}\necho ready\nexec cat", "sh", *map(str, arguments)]
@@ -122,21 +122,21 @@ def mounted(script: str, *arguments: object) -> Iterator[Place]:
 
 
 def tmpfs(folder: Path, size: str) -> "contextlib.AbstractContextManager[Place]":
-    """A disk of some size in place of a folder."""
+    """Mounts a disk of a given size over a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     return mounted('mount -t tmpfs -o size="$2" tmpfs "$1"', folder, size)
 
 
 def read_only(folder: Path) -> "contextlib.AbstractContextManager[Place]":
-    """A folder that not even root can write to."""
+    """Makes a folder read-only, even for the superuser."""
     return mounted('mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"', folder)
 
 
 def powerless(command: Sequence[str]) -> list[str]:
-    """A command for which permissions count even if root runs it."""
+    """A command that must respect permissions, even if the superuser runs it."""
     return (["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []) + list(command)
 
 
 def with_limit(kibibytes: int, command: Sequence[str]) -> list[str]:
-    """A command whose files cannot become larger than this: write fails as it does on a full disk."""
+    """A command whose files cannot grow larger than this. A write then fails as on a full disk."""
     return ["sh", "-c", f'ulimit -f {2 * kibibytes} && exec "$@"', "sh", *command]

@@ -15,27 +15,27 @@ from g2p_build.models.architecture import Architecture, architecture_of
 from g2p_build.models.programs import Program, nested_arguments, programs
 from g2p_build.models.weights import pack
 
-torch.set_num_threads(1)  # tensors here are tiny, and threads that wait for work by spinning slow everything else
+torch.set_num_threads(1)  # the tensors are tiny, and idle threads that spin would slow everything else
 
 EMBEDDED = Path(__file__).parents[1] / "g2p_build" / "checkpoints" / "embedded"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model of transformers, and what this package makes of its files' contents."""
+    """A model of transformers, and this package's architecture and tensors for it."""
 
     model: T5ForConditionalGeneration
     architecture: Architecture
     state: dict[str, Tensor]
 
     def weights(self, dtype: str) -> dict[str, Tensor]:
-        """The weights as programs take them."""
+        """The weights in the layout that programs take."""
         return pack(self.architecture, self.state, dtype)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs and what transformers computes from them; padded positions hold arbitrary tokens, `hidden` is packed."""
+    """Inputs, and transformers' results for them. Padded positions hold arbitrary tokens. `hidden` is packed."""
 
     ids: Tensor
     length: Tensor
@@ -45,12 +45,12 @@ class Batch:
 
     @property
     def packed_ids(self) -> Tensor:
-        """The ids as programs take them."""
+        """The ids, packed as programs take them."""
         return packed(self.ids, self.length)
 
 
 def packed(rows: Tensor, length: Tensor) -> Tensor:
-    """[B, L, ...] as [B * L, ...]: the rows' used positions one after the other, then what means nothing."""
+    """[B, L, ...] as [B * L, ...]: first the used positions of all rows, then values that mean nothing."""
     used = torch.arange(rows.shape[1])[None] < length[:, None]
     return torch.cat([rows[used], rows[~used]])
 
@@ -67,7 +67,7 @@ def random_checkpoint(seed: int = 0, separate_lm_head: bool = False, **shape: ob
     model = T5ForConditionalGeneration(T5Config(vocab_size=384, dropout_rate=0.0, **shape)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
-            # Norms that are not 1 and weights large enough that attention is far from uniform.
+            # The norms differ from 1, and the weights are large, so that attention is far from uniform.
             parameter.add_(torch.randn_like(parameter) * (0.2 if parameter.ndim == 1 else 0.15))
         if separate_lm_head:
             model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight) * 0.2)
@@ -104,7 +104,7 @@ def batch(checkpoint: Checkpoint, lengths: Sequence[int], input_len: int, output
 
 
 def roles(checkpoint: Checkpoint, example: Batch, dtype: str) -> dict[str, Program]:
-    """The four programs for a batch, by role: of the longest input, and steps of one token."""
+    """The four programs for a batch, by role. They are for its longest input, and for steps of one token."""
     rows, input_len = example.ids.shape
     output_len = example.decoder_ids.shape[1]
     return {
@@ -124,6 +124,6 @@ def run(program: Program, weights: dict[str, Tensor], *others: Tensor) -> tuple[
 
 
 def hidden_error(found: Tensor, example: Batch) -> float:
-    """The largest difference from the reference's hidden states, of packed ones."""
+    """The largest difference of packed hidden states from the reference's."""
     used = int(example.length.sum())
     return float((found - example.hidden)[:used].abs().max())

@@ -1,6 +1,6 @@
-"""The library for 64-bit Arm Linux: its headers, and the golden words under emulation.
+"""The library for 64-bit Arm Linux: its symbols, and the golden words under emulation.
 
-Executables are linked with musl, which is whole in them; the shared library's own C library is glibc.
+Executables are linked statically with musl. The shared library uses glibc.
 """
 
 import io

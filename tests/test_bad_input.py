@@ -1,7 +1,7 @@
-"""Whatever is wrong with what the project is given, it says so in one line and leaves everything as it was.
+"""Wrong input gives one line, and leaves everything as it was.
 
 Each row is a command line, a config, a checkpoint, a manifest or an archive that is wrong in one way, and the words
-that the one line must hold: the offending value, and what to do about it.
+that the line must hold: the offending value, and what to do about it.
 """
 
 import json
@@ -25,7 +25,7 @@ EMBEDDED = ROOT / "g2p_build" / "checkpoints" / "embedded"
 
 
 def one_line(stderr: str) -> str:
-    """The one line that an error is; tracebacks and warnings are none."""
+    """Asserts that the error stream holds one line, so no traceback and no warning. Returns it."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"(ERROR|g2p): ", line)]
     rest = [line for line in lines if line not in errors and not re.match(r"\w+ +\d+\.\d s  ", line)]
@@ -34,7 +34,7 @@ def one_line(stderr: str) -> str:
 
 
 def snapshot(*folders: Path) -> dict[str, bytes]:
-    """Every file that a build could have half written. Locks and logs are not products."""
+    """Every file that a build could have half written, without locks and logs."""
     return {
         str(path): path.read_bytes()
         for folder in folders
@@ -190,7 +190,7 @@ def edit_manifest(edit: Callable[[dict[str, Any]], Any], sealed: bool = True) ->
 
 
 def edit_archive(role: str, edit: Callable[[Path], Any], sealed: bool = False) -> Callable[[Path, Path], None]:
-    """Changes an archive's file; `sealed` makes the manifest agree, as an attacker who can write both would."""
+    """Changes an archive's file. `sealed` makes the manifest agree, as an attacker who can write both would."""
 
     def change(manifest: Path, dist: Path) -> None:
         data = json.loads(manifest.read_text(encoding="utf-8"))

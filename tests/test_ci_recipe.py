@@ -1,4 +1,4 @@
-"""docs/ci.md: a cache that is restored between runs saves the building, wherever and however it is restored."""
+"""docs/ci.md: with a cache restored from an earlier run, nothing is built again, however it was restored."""
 
 import re
 import shutil
@@ -28,12 +28,12 @@ def share(cache: Path, elsewhere: Path) -> Path:
 
 
 def copied(cache: Path, elsewhere: Path) -> Path:
-    """New inodes, new times, another path."""
+    """Restores by copying: new inodes, new times, another path."""
     return Path(shutil.copytree(cache, elsewhere, copy_function=shutil.copy))
 
 
 def packed(cache: Path, elsewhere: Path) -> Path:
-    """Through a tar that knows no times: all files are of 1970 then."""
+    """Restores from a tar without times: all files are from 1970 then."""
 
     def forgotten(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.mtime = 0
@@ -57,7 +57,7 @@ def test_a_second_clone_builds_nothing(built: Tree, tmp_path: Path, restore: Cal
 
 def test_what_gc_leaves_is_enough_for_the_next_run(built: Tree, tmp_path: Path) -> None:
     first = copy_tree(tmp_path / "first", packed(built.cache, tmp_path / "restored"), built.root)
-    shutil.rmtree(first.cache / "trees")  # of an earlier run, whose machine is gone
+    shutil.rmtree(first.cache / "trees")  # the records of an earlier run, whose machine is gone
     first.compiled()
     assert first.doit("gc", "--max-size", "50MB", "--delete").returncode == 0
     blobs = sum(path.stat().st_size for path in (first.cache / "blobs").rglob("*") if path.is_file())
@@ -73,7 +73,7 @@ def test_the_commands_of_the_recipe_work(built: Tree, tmp_path: Path) -> None:
     assert [command[1] for command in commands] == ["compile", "gc"]
     clone = copy_tree(tmp_path / "clone", copied(built.cache, tmp_path / "cache"), built.root)
     for command in commands:
-        # Without the recipe's matrix, which other tests build: what is restored here is the default variant.
+        # Without the recipe's matrix: the restored cache holds only the default variant.
         result = clone.doit(*(word for word in command[1:] if "=" not in word))
         assert result.returncode == 0, result.stderr
     assert clone.compiled().split() == ["current", DEFAULT]

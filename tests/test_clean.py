@@ -1,4 +1,4 @@
-"""`doit clean …`: what was published of a variant leaves the tree, and nothing else does."""
+"""`doit clean …` removes a variant's published files from the tree, and nothing else."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ from g2p_build.runtime import manifest as manifests
 
 @pytest.fixture
 def copy(built: Tree, tmp_path: Path) -> Tree:
-    """A copy of the tree with four published variants; the cache is shared, for cleaning does not touch it."""
+    """A copy of the tree with four published variants. The cache is shared, because cleaning does not touch it."""
     shutil.copytree(built.root, tmp_path / "tree")
     return Tree(tmp_path / "tree", built.cache)
 
@@ -33,7 +33,7 @@ def archive(tree: Tree, name: str, role: str) -> str:
 
 
 def indexed(tree: Tree) -> list[str]:
-    """The names in the index, each with its manifest and its archives there."""
+    """The names in the index. Asserts that the manifest and the archives of each are there."""
     index = manifests.read_index(tree.root / "manifests" / "index.json")
     names = [entry["name"] for entry in index["manifests"]]
     assert all((tree.root / archive(tree, name, role)).is_file() for name in names for role in ("library", "weights"))
@@ -114,6 +114,7 @@ import tasks
 from g2p_build.config import compose
 from g2p_build import graph
 from g2p_build.products import unpublish
+from g2p_build.store.workspace import Workspace
 unlink, calls = Path.unlink, []
 def dying(path, missing_ok=False):
     if path.suffix in (".json", ".tar"):
@@ -123,7 +124,8 @@ def dying(path, missing_ok=False):
     unlink(path, missing_ok)
 Path.unlink = dying
 [variant] = compose.variants()
-unpublish.unpublish(Path({str(copy.cache)!r}), Path({str(copy.root)!r}), graph.nodes(variant), variant.name)
+workspace = Workspace(Path({str(copy.cache)!r}), Path({str(copy.root)!r}))
+unpublish.unpublish(workspace, graph.nodes(variant), variant.name)
 """
     assert copy.run(sys.executable, "-c", code).returncode == -9
     assert indexed(copy) == sorted([CACHED, CACHELESS, HALF])

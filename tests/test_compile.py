@@ -18,7 +18,7 @@ from safetensors.torch import load
 from g2p_build.products import schemas
 from g2p_build.runtime import manifest as manifests
 
-# Nothing else may be asked of an app's linker: libm, libc and TVM's own runtime.
+# The only symbols that an app's linker must provide: from libm, libc and TVM's runtime.
 LIBM_AND_LIBC = {"expf", "logf", "powf", "tanhf", "erff", "sqrtf", "memcpy", "memset", "memmove"}
 
 
@@ -64,7 +64,7 @@ def test_weights_can_be_used_where_they_are_mapped(built: Tree, name: str) -> No
     }
     assert wanted == {tensor for tensor in header if not tensor.startswith("_")}
     assert all(header[tensor]["data_offsets"][0] % 64 == 0 for tensor in wanted)
-    assert wanted <= set(load(data))  # a safetensors file as any other
+    assert wanted <= set(load(data))  # the safetensors library reads it too
 
 
 def test_variants_share_the_weights_archive(built: Tree) -> None:
@@ -112,7 +112,7 @@ def test_another_tree_with_the_same_cache_compiles_nothing(built: Tree, tmp_path
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A small odd shape for every target, and the same shape with other weights."""
+    """A tree with a small odd shape for every target, and the same shape with other weights."""
     folder = tmp_path_factory.mktemp("small")
     tree = copy_tree(folder / "tree", folder / "cache")
     tree.compiled(*SMALL, "target=host,linux_arm64,iphone,android")

@@ -1,4 +1,4 @@
-"""conf/ and the override grammar: what they mean, that Hydra agrees, and what a mistake says."""
+"""conf/ and the override grammar: their meaning, and that Hydra agrees."""
 
 import json
 import shutil
@@ -169,7 +169,7 @@ def test_ranges_and_globs() -> None:
     ]
 
 
-def test_of_two_values_the_later_counts_and_a_variant_comes_once() -> None:
+def test_the_later_of_two_values_counts_and_a_variant_comes_once() -> None:
     assert names("target=iphone", "target=host") == names()
     assert names("batch=1,1,[1]") == names()
 
@@ -214,7 +214,7 @@ def hydra_tree() -> Iterator[None]:
 
 
 def as_hydra_does(overrides: list[str]) -> list[Variant]:
-    """A sweep expanded by Hydra's sweeper, every point composed whole by Hydra."""
+    """The variants of a sweep that Hydra's own sweeper expands and Hydra composes."""
     matrix = [line.partition("=")[2] for line in overrides if line.startswith("matrix=")]
     params = OmegaConf.load(CONF / "matrix" / f"{matrix[-1]}.yaml").hydra.sweeper.params if matrix else {}
     lines = [f"{key}={value}" for key, value in params.items()] + overrides

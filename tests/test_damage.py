@@ -1,4 +1,4 @@
-"""What is damaged is noticed: made again by the build, refused by the runtime; what lies in the way is told or removed.
+"""Damage is noticed: the build makes the file again, the runtime refuses it. Files in the way are removed or reported.
 
 `FAULT_SEED=n` flips other bits; `make test-long` flips more of them.
 """
@@ -35,7 +35,7 @@ def own(undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> T
 
 
 class Flipped:
-    """A file with a flipped bit, for as long as the context lasts."""
+    """Flips a bit of a file as long as the context lasts."""
 
     def __init__(self, path: Path, trial: int) -> None:
         self.path = path
@@ -50,7 +50,7 @@ class Flipped:
 
 
 def made(tree: Tree) -> dict[str, actions.Action]:
-    """The actions of a cache by key, all of them sound."""
+    """The actions of a cache by key. Asserts that none is damaged."""
     found = {path.stem: actions.find(tree.cache, path.stem) for path in tree.cache.glob("actions/*/*.json")}
     sound = {key: action for key, action in found.items() if action is not None}
     assert len(sound) == len(found) == 9
@@ -95,7 +95,7 @@ def test_a_product_with_a_flipped_bit_is_not_current_and_is_refused_by_the_runti
 
 
 def is_published(tree: Tree, graph: dict[str, Node]) -> bool:
-    """What a new process would find."""
+    """Whether a new process would find the variant published."""
     publish._indexed.cache_clear()
     return published(tree.cache, tree.root, graph, DEFAULT)
 
@@ -118,7 +118,7 @@ def test_remembered_digests_that_were_changed_are_not_believed(own: Tree) -> Non
     for trial in range(3):
         flip_a_bit(stats, random.Random(f"{SEED} {trial}").randrange(8 * stats.stat().st_size))
         assert own.compiled(*SMALL).split()[0] == "current"
-    # What is still JSON is not believed either: no digest of an archive begins like this.
+    # A change that is still JSON is not believed either. No archive has a digest that begins like this.
     stats.write_bytes(re.sub(rb'(dist/[^"]+tar":\[\[[0-9,]+\],")[0-9a-f]{8}', rb"\g<1>00000000", stats.read_bytes()))
     assert b'"00000000' in stats.read_bytes()
     assert own.compiled(*SMALL).split()[0] == "current"
@@ -129,7 +129,7 @@ def test_remembered_digests_that_were_changed_are_not_believed(own: Tree) -> Non
 def test_an_unpacked_archive_with_a_flipped_bit_is_unpacked_anew(own: Tree, trial: int) -> None:
     [manifest] = own.root.glob("manifests/random*.json")
     code = "import sys; from g2p_build.runtime import load; load(sys.argv[1])"
-    # In processes of their own: a library with a flipped bit is not to be mapped into this one.
+    # In a process of its own: a library with a flipped bit must not be mapped into this one.
     assert own.run(sys.executable, "-c", code, str(manifest)).returncode == 0
     members = [
         path
@@ -149,7 +149,7 @@ def test_an_unpacked_archive_with_a_flipped_bit_is_unpacked_anew(own: Tree, tria
 
 
 def cached(kind: str) -> Callable[[Tree], Path]:
-    """The blob or the entry of a stage that takes no time to run again."""
+    """The blob or the entry of a stage that runs quickly."""
 
     def find(tree: Tree) -> Path:
         for path in tree.cache.glob("actions/*/*.json"):
@@ -169,8 +169,8 @@ def place(name: str) -> Callable[[Tree], Path]:
     return lambda tree: tree.cache / name
 
 
-# What, whether it is a file that becomes a folder or a folder that becomes a file, and what the build then does: goes
-# on as if nothing were there, or says what to move away. Locks, logs and scratch matter where something is stale only.
+# A place; whether its file becomes a folder or its folder becomes a file; and what the build then does: it goes on as
+# if nothing were there, or says what to move away. Locks, logs and scratch matter only if something is stale.
 IN_THE_WAY = [
     ("a blob", cached("blob"), "folder", "goes on"),
     ("an action entry", cached("entry"), "folder", "goes on"),

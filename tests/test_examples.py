@@ -1,4 +1,4 @@
-"""The examples do what they say, with nothing of this package in the process."""
+"""The examples work, without this package in the process."""
 
 import json
 import subprocess

@@ -1,6 +1,6 @@
-"""Whatever happens to a build, what was finished is kept, nothing is half-written, and the next build ends right.
+"""Whatever happens to a build, finished stages are kept, nothing is half-written, and the next build succeeds.
 
-Every fault is real. What stands here as a few trials is run in full by `make test-long`; `FAULT_SEED=n` chooses others.
+Every fault is real. Only a few trials run here; `make test-long` runs all. `FAULT_SEED=n` chooses others.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ STAGES = ["checkpoint", "tokenizer", "weights", "program", "code", "library", "a
 
 
 def kill_and_build_again(tree: Tree, undisturbed: Undisturbed, moment: float, *words: str) -> None:
-    """Kills a build some seconds after its start; the next must end with the same bytes and run nothing again."""
+    """Kills a build `moment` seconds after its start. The next gives the same bytes and repeats no finished stage."""
     build = start(tree, *words, "compile")
     try:
         build.communicate(timeout=moment)
@@ -61,7 +61,7 @@ def test_a_build_that_is_killed_while_it_archives_and_publishes(
 
 
 def interrupt_after(tree: Tree, stage: str, *words: str) -> None:
-    """Types Ctrl-C a moment after a stage has ended, which must end the build with one line."""
+    """Sends Ctrl-C shortly after a stage has ended. The build must end with one line."""
     build = start(tree, *words, "compile")
     assert build.stderr
     said = ""
@@ -146,7 +146,7 @@ def test_a_stage_whose_output_finds_no_room(undisturbed: Undisturbed, tree: Tree
     undisturbed.cache_for(tree)
     forget(tree, "checkpoint")
     before = entries(tree)
-    for kibibytes in (0, 100):  # not even for the log, then not for the weights
+    for kibibytes in (0, 100):  # no room for the log; then room for the log, but not for the weights
         result = tree.run(*with_limit(kibibytes, [sys.executable, "-m", "doit", "compile", *SMALL]))
         assert result.returncode != 0
         [line] = errors(result.stderr)

@@ -1,4 +1,4 @@
-"""`doit gc`: the cache loses what nobody needs, whatever happens, and never what somebody does."""
+"""`doit gc` removes what nobody needs from the cache, and never removes what somebody needs."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def age(paths: Sequence[Path], days: float) -> None:
 
 
 def act(cache: Path, name: str, days: float, *contents: bytes) -> Path:
-    """Records an action as a build would have so many days ago, and returns its entry."""
+    """Records an action as if a build had made it `days` ago. Returns the path of its entry."""
     outputs = {}
     for number, content in enumerate(contents):
         file = cache / f"{name}-{number}"
@@ -55,7 +55,7 @@ def test_what_was_used_within_keep_stays_with_its_blobs(tmp_path: Path) -> None:
     collect.remove(tmp_path, 7 * DAY)
     assert files(tmp_path / "actions") == {young}
     assert files(tmp_path / "blobs") == set(blobs_of(young))
-    assert not old.parent.exists()  # an empty folder is nothing to keep
+    assert not old.parent.exists()  # empty folders go too
 
 
 def test_looking_removes_nothing(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_finding_an_action_is_a_use_of_it(tmp_path: Path) -> None:
     assert collect.find(tmp_path, DAY).gone == frozenset()
     used = entry.stat().st_mtime_ns
     assert actions.find(tmp_path, entry.stem)
-    assert entry.stat().st_mtime_ns == used  # one more within the hour writes nothing
+    assert entry.stat().st_mtime_ns == used  # another use within the hour writes nothing
 
 
 def test_the_least_recently_used_goes_until_the_cache_fits(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_least_recently_used_goes_until_the_cache_fits(tmp_path: Path) -> No
     assert not files(tmp_path / "actions") and not files(tmp_path / "blobs")
 
 
-def test_what_is_of_no_use_to_any_build_goes_however_young(tmp_path: Path) -> None:
+def test_what_no_build_can_use_goes_however_young(tmp_path: Path) -> None:
     good, damaged, lacking = (act(tmp_path, name, 0, name.encode()) for name in ("good", "damaged", "lacking"))
     damaged.write_bytes(damaged.read_bytes().replace(b"damaged", b"damagec"))
     blobs_of(lacking)[0].unlink()
@@ -137,7 +137,7 @@ collect.remove(Path({str(tmp_path)!r}), 0.0)
 
 @pytest.fixture
 def old(built: Tree, tmp_path: Path) -> Tree:
-    """A tree in which the default variant was published a month ago, from a cache that holds four variants."""
+    """A tree whose default variant was published a month ago, with a cache that holds four variants."""
     shutil.copytree(built.cache, tmp_path / "cache", ignore=shutil.ignore_patterns("trees", "unpacked"))
     tree = copy_tree(tmp_path / "tree", tmp_path / "cache", built.root)
     tree.compiled()
@@ -169,7 +169,7 @@ def test_what_a_published_manifest_needs_stays_and_the_rest_goes(old: Tree) -> N
     assert asked["blobs"] == deleted["blobs"]
     assert actions_left(deleted) == 9  # of one variant
     after = kinds(old, "--delete")
-    assert after["total"]["unneeded"] <= 1  # the lock of this command
+    assert after["total"]["unneeded"] <= 1  # this command's own lock
     assert after["blobs"]["bytes"] == deleted["blobs"]["bytes"] - deleted["blobs"]["unneeded_bytes"]
     on_disk = sum(path.stat().st_size for path in files(old.cache / "blobs"))
     assert after["blobs"]["bytes"] == on_disk

@@ -1,4 +1,4 @@
-"""The golden set: transformers' ids and strings, and every built variant giving the same."""
+"""The golden set holds transformers' ids and strings, and every built variant gives the same."""
 
 import json
 import random

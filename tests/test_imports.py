@@ -1,4 +1,4 @@
-"""The arrows of the design, read out of the imports."""
+"""Which package imports which: the design's arrows, checked against the imports."""
 
 import ast
 import graphlib
@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Who may import whom inside the project, besides itself; anybody but the runtime may raise g2p_build.errors.
+# Package → the packages of the project that it may import, besides itself.
 ALLOWED = {
     "dodo": {"tasks"},
     "tasks": {"bench.pronounce", "products", "reference", "engine", "graph", "config", "runtime", "store", "errors"},
@@ -18,7 +18,7 @@ ALLOWED = {
     "bench.pronounce": {"bench.common", "reference", "engine", "graph", "families", "config"}
     | {"models", "runtime", "store", "errors"},
     "bench.build": {"bench.common", "graph", "config", "checkpoints", "store"},
-    # onnxruntime-web gets the very graphs that pronounce makes for ONNX Runtime, from the same environment.
+    # onnxruntime-web gets the same graphs, from the same environment, as ONNX Runtime in bench.pronounce.
     "bench.web": {"bench.common", "bench.pronounce", "reference", "engine", "config", "store"},
     "bench.common": {"store"},
     "training": {"reference", "checkpoints", "models", "store", "errors"},
@@ -27,7 +27,7 @@ ALLOWED = {
     "engine": {"stages", "store", "errors"},
     "graph": {"config", "native", "stages"},
     "families": {"config", "checkpoints", "native", "runtime", "stages"},
-    "config": {"runtime", "stages", "errors"},  # of stages, the type of a node
+    "config": {"runtime", "stages", "errors"},  # from stages only the type of a node
     "stages": {"checkpoints", "compiler", "models", "native", "runtime", "store", "errors"},
     "checkpoints": {"models", "errors"},
     "compiler": {"models", "errors"},
@@ -52,7 +52,7 @@ def part(module: str) -> str:
 
 
 def imports(path: Path) -> set[str]:
-    """Modules that a file imports, from anywhere in it."""
+    """The modules that a file imports, anywhere in it."""
     found = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
@@ -60,7 +60,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                # An installed package has tasks/ under another name.
+                # In an installed package, tasks/ has another name.
                 folder = path.parent.parts[len(ROOT.parts) :][: None if node.level == 1 else 1 - node.level]
                 assert folder[:1] == ("tasks",), f"{path}: imports are absolute here"
                 base = ".".join([*folder, *filter(None, [node.module])])
@@ -74,7 +74,7 @@ SOURCES = sorted([ROOT / "dodo.py", *(path for name in OURS for path in ROOT.glo
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_arrows_point_one_way(path: Path) -> None:
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    # `from g2p_build import x` names g2p_build.x too, which is the module meant.
+    # `from g2p_build import x` also gives g2p_build.x, which is the module that is meant.
     ours = {name for name in imports(path) - {"bench", "g2p_build"} if name.split(".")[0] in (*OURS, "dodo")}
     wrong = {name for name in ours if part(name) not in ALLOWED.get(part(module), set()) | {part(module)}}
     assert not wrong, f"{module} may not import {sorted(wrong)}"
@@ -107,7 +107,7 @@ FOREIGN = ["torch", "transformers", "hydra", "omegaconf", "doit", "tvm", "safete
 
 
 def modules_after(code: str) -> set[str]:
-    """Top-level modules, and this package's parts, that a fresh interpreter holds after running some code."""
+    """The top-level modules and this package's parts that a new interpreter has loaded after some code."""
     code += "\nimport sys; print(*sorted(sys.modules))"
     return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
 

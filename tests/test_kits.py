@@ -1,4 +1,4 @@
-"""The archives for phones: what is in them, and as far as it can be proved here that an app's tools take it."""
+"""The archives for phones: what they hold, and that an app's tools accept it, as far as tools here can tell."""
 
 import io
 import json
@@ -64,10 +64,10 @@ def test_androids_kernels_are_what_the_manifest_says(ported: Tree, android: Path
 def test_iphones_kernels_are_what_the_manifest_says(ported: Tree, iphone: Path) -> None:
     archive = (iphone / LIBRARY).read_bytes()
     assert archive.startswith(b"!<arch>\n") and archive.count(b"\xcf\xfa\xed\xfe\x0c\0\0\1") == 1  # Mach-O for arm64
-    proof = manifest(ported, "iphone")["inspection"]
-    assert (proof["format"], proof["architecture"], proof["linked"]) == ("mach-o", "aarch64", False)
-    assert set(proof["undefined"]) <= {"bzero", "memcpy", "memset"}
-    assert all(f"_{name}\0".encode() in archive for name in proof["undefined"])
+    inspection = manifest(ported, "iphone")["inspection"]
+    assert (inspection["format"], inspection["architecture"], inspection["linked"]) == ("mach-o", "aarch64", False)
+    assert set(inspection["undefined"]) <= {"bzero", "memcpy", "memset"}
+    assert all(f"_{name}\0".encode() in archive for name in inspection["undefined"])
 
 
 def test_the_swift_package_names_only_what_is_there(iphone: Path) -> None:

@@ -1,4 +1,4 @@
-"""Documents link to what is there: every relative link and anchor in every document of the tree."""
+"""Every relative reference in a document leads to a file and a heading that exist."""
 
 import re
 import unicodedata
@@ -27,7 +27,7 @@ def links(document: Path) -> list[str]:
 
 @cache
 def anchors(document: Path) -> set[str]:
-    """A heading's letters, digits, hyphens and underscores in lower case; what repeats has a number behind it."""
+    """The anchors of a document's headings: letters, digits, - and _ in lower case, with a number if one repeats."""
     found: dict[str, int] = {}
     for before, token in zip(tokens(document), tokens(document)[1:], strict=False):
         if before.type == "heading_open":

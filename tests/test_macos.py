@@ -1,4 +1,4 @@
-"""The library for Macs: linked here, and looked at. Nothing here runs it."""
+"""The library for Macs is linked here. These tests read its headers; they cannot run it."""
 
 import struct
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m g2p_build`: the same variants as the build, as a Hydra application."""
+"""`python -m g2p_build` builds the same variants as `doit compile`, as a Hydra application."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def test_the_hydra_app_refuses_in_one_line(tmp_path: Path, arguments: list[str],
     assert not list(tmp_path.iterdir())
 
 
-# Says what would be built and published instead of doing it, which other tests do.
+# Replaces the build: it only prints what would be published. Other tests really build.
 ASKED = """
 import runpy, sys
 from g2p_build.engine import build

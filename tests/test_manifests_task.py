@@ -1,4 +1,4 @@
-"""`doit manifests`: everything that is built, whoever asked for it, and whether it is current."""
+"""`doit manifests` lists everything that is built, from whatever command, and whether it is current."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ ALL = sorted([DEFAULT, CACHED, CACHELESS, HALF])
 
 @pytest.fixture
 def copy(built: Tree, tmp_path: Path) -> Tree:
-    """A copy of the tree with four published variants, of which the cache knows nothing."""
+    """A copy of the tree with four published variants. The cache has no records of this copy."""
     shutil.copytree(built.root, tmp_path / "tree")
     return Tree(tmp_path / "tree", built.cache)
 
@@ -70,7 +70,7 @@ def test_a_change_of_one_is_a_change_of_one(copy: Tree) -> None:
     stage = copy.root / "g2p_build" / "stages" / "weights.py"
     text = stage.read_text(encoding="utf-8")
     stage.write_text(text + "\n\nUNUSED = 1\n", encoding="utf-8")
-    assert copy.doit("compile").returncode == 0  # the same bytes as before, so the others that share them are current
+    assert copy.doit("compile").returncode == 0  # to the same bytes, so the others stay current
     assert states(copy) == {name: "stale" if name == HALF else "current" for name in ALL}
 
 

@@ -1,4 +1,4 @@
-"""A process that answers requests: what it says, prints, starts and dies of reaches whoever asks."""
+"""A process that answers requests: its answers, its output and its death reach the asking process."""
 
 import os
 import time
@@ -15,7 +15,7 @@ Start = Callable[[str], Process]
 
 @pytest.fixture
 def start(tmp_path: Path, request: pytest.FixtureRequest) -> Start:
-    """Starts a process that answers by a line of code, which has the request in `asked`."""
+    """A function that starts a process. It answers each request by a line of code, which has the request in `asked`."""
 
     def process(answers: str) -> Process:
         text = f"""
@@ -55,7 +55,7 @@ def test_a_death_is_told_with_its_cause(start: Start, does: str, code: int, said
     assert died.value.code == code
 
 
-def test_a_traceback_is_the_last_that_it_prints(start: Start, tmp_path: Path) -> None:
+def test_a_traceback_is_at_the_end_of_its_log(start: Start, tmp_path: Path) -> None:
     with pytest.raises(Died, match="exit status 1"):
         start("1 / 0").ask({}, 60)
     assert (tmp_path / "log").read_text().splitlines()[-1] == "ZeroDivisionError: division by zero"
@@ -66,7 +66,7 @@ def test_a_death_is_noticed_although_what_it_started_lives(start: Start) -> None
         start("subprocess.Popen(['sleep', '600'], close_fds=False); os._exit(4)").ask({}, 60)
 
 
-def test_who_does_not_answer_in_time_is_ended(start: Start) -> None:
+def test_a_process_that_does_not_answer_in_time_is_killed(start: Start) -> None:
     process = start("time.sleep(600)")
     with pytest.raises(TimeoutError, match="no answer within 1 s"):
         process.ask({}, 1)

@@ -1,4 +1,4 @@
-"""Every command that the README and the page of commands show works as shown, and the README's drawing is the graph."""
+"""Every command in the README and in the page of commands works as shown. The README's drawing is the graph."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def tree(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     tree = copy_tree(tmp_path_factory.mktemp("readme") / "tree", built.cache, built.root)
     for part in ("Makefile", "requirements.lock", "pyproject.toml", "examples"):
         subprocess.run(["cp", "-r", ROOT / part, tree.root], check=True)
-    # The environment that the tests run in stands for the one that make would make.
+    # `make` would make an environment. The tests use the one that they run in.
     (tree.root / ".venv").symlink_to(sys.prefix)
     return tree
 
@@ -78,8 +78,6 @@ def drawn() -> set[tuple[str, str]]:
     }
 
 
-# Until the graph has these names.
-@pytest.mark.skipif(not (ROOT / "g2p_build" / "stages" / "code.py").exists(), reason="the stages have their old names")
 def test_the_readmes_drawing_is_the_graph() -> None:
     [variant] = compose.variants()
     nodes = graph.nodes(variant)

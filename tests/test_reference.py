@@ -1,4 +1,4 @@
-"""The reference: what transformers says, with transformers' own tokenizer and loader as the judge."""
+"""The reference gives what transformers gives with its own tokenizer and its own way to load a model."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_bound_counts_the_start_token(made: Path) -> None:
     assert cut == whole[:4]
 
 
-def test_what_is_no_text_is_left_out() -> None:
+def test_ids_that_are_not_text_are_left_out() -> None:
     assert text_of([0, 2, 100, 1, 3 + 0xC3, 383, 3 + 0xC3, 3 + 0xA9, 3 + 0xE2]) == b"a\xc3\xc3\xa9\xe2".decode(
         "utf-8", "ignore"
     )

@@ -1,4 +1,4 @@
-"""Same inputs, same bytes: wherever, whenever, by whomever and under whatever settings a variant is built."""
+"""The same inputs give the same bytes, whatever the folder, the time, the user and the settings of a build."""
 
 import io
 import json
@@ -28,7 +28,7 @@ SETTINGS = [
 
 
 def build_elsewhere(folder: Path, setting: tuple[int, int, str, str, str, str], *overrides: str) -> Tree:
-    """Builds in a folder of another name and length, with a home of another user."""
+    """Builds in a folder with another name and length, as another user with another home."""
     processes, umask, locale, zone, seed, user = setting
     tree = copy_tree(folder / "a longer name, and spaces" / "tree", folder / "another cache")
     home = folder / "home" / user
@@ -67,7 +67,7 @@ def test_reproduce_takes_a_checkpoint_by_a_relative_path(tree: Tree) -> None:
     assert {json.loads(line)["result"] for line in result.stdout.splitlines()} == {"identical"}
 
 
-# A checkpoint whose last tensor is not the same twice.
+# Makes the checkpoint stage give another last tensor each time.
 CHANCE = """
     if params["seed"] == 1:
         import os
@@ -101,7 +101,7 @@ def test_reproduce_says_which_file_differs_in_which_member_and_where(undisturbed
     )
     archive, manifest = [row for row in rows if row["result"] == "differs"]
     assert "weights" in archive["file"] and archive["member"] == "weights.safetensors"
-    # The header of a member takes 512 bytes, and a small file has no other before it.
+    # A member's header takes 512 bytes. The first member has no other before it.
     assert archive["offset"] == archive["member_offset"] + 512 > 1000
     assert manifest["file"].startswith("manifests/") and manifest["offset"] > 0 and manifest["member"] is None
     assert products(tree) == undisturbed.products
@@ -111,7 +111,7 @@ def test_reproduce_says_which_file_differs_in_which_member_and_where(undisturbed
 
 
 def tree_of(folder: Path, name: str, members: dict[str, bytes], **fields: Any) -> Path:
-    """The products of a variant, as far as they are compared."""
+    """Writes those products of a variant that are compared."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for member, content in members.items():

@@ -1,4 +1,4 @@
-"""The crate `rust/`: its own tests, and its command beside Python's, with the library loaded and linked."""
+"""The crate `rust/`: its own tests, and its command compared with Python's, for a loaded and for a linked library."""
 
 import json
 import os
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 @dataclass(frozen=True)
 class Crate:
-    """The crate built in one of its two ways, and a folder with one variant, which an index there lists."""
+    """The crate built in one of its two ways, and a folder with one variant and an index that lists it."""
 
     folder: Path
     linked: bool
@@ -104,7 +104,7 @@ def python(built: Tree, crate: Crate) -> Callable[..., subprocess.CompletedProce
     return run
 
 
-def test_its_own_tests_among_them_the_golden_words_and_its_readme(crate: Crate) -> None:
+def test_its_own_tests_pass(crate: Crate) -> None:
     crate.cargo("test", "--quiet")
 
 
@@ -119,7 +119,7 @@ def test_every_use_of_unsafe_says_why_it_is_safe(crate: Crate) -> None:
     crate.cargo("clippy", "--all-targets", "--", *(f"-D{lint}" for lint in lints))
 
 
-def test_its_format_is_rustfmts() -> None:
+def test_it_is_formatted_by_rustfmt() -> None:
     if shutil.which("cargo-fmt") is None:
         pytest.skip("rustfmt is not installed")
     made = subprocess.run(["cargo", "fmt", "--check"], cwd=CRATE, capture_output=True, text=True)
@@ -168,7 +168,7 @@ def test_the_command_pronounces_the_golden_words(crate: Crate) -> None:
         (["pronounce", "--lang", "xx"], "hola\n"),
     ],
 )
-def test_the_command_says_what_pythons_does(
+def test_the_command_prints_the_same_as_pythons(
     crate: Crate, python: Callable[..., subprocess.CompletedProcess[bytes]], arguments: list[str], stdin: str
 ) -> None:
     ours, theirs = (run(*arguments, stdin=stdin.encode()) for run in (crate.run, python))
@@ -220,7 +220,7 @@ def test_a_line_is_answered_before_the_next_is_written(crate: Crate) -> None:
         assert talk.wait() == 0
 
 
-def test_a_reader_that_is_gone_ends_it_quietly(crate: Crate) -> None:
+def test_it_ends_quietly_when_its_reader_is_gone(crate: Crate) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen([crate.command, "languages"], env=crate.env, stdout=pipe, stderr=pipe) as made:
         assert made.stdout is not None and made.stderr is not None
@@ -260,7 +260,7 @@ def test_it_shares_its_cache_with_python(
 
 @pytest.mark.long
 @pytest.mark.parametrize("linked", [False, True], ids=["loaded", "linked"])
-def test_all_real_words_are_pythons(built: Tree, tmp_path: Path, linked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_words_are_pythons_too(built: Tree, tmp_path: Path, linked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     files = sorted(REAL.glob("*.tsv"))
     if not files:
         pytest.skip(f"there are no words at {REAL}")

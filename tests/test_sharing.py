@@ -1,4 +1,4 @@
-"""A sweep computes each distinct stage once, in however many processes, and what programs are told of it."""
+"""A sweep runs each distinct stage once, in any number of processes. And what it reports to programs and people."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from test_compile import SMALL
 
 
 def events(tree: Tree, *words: str) -> list[dict[str, Any]]:
-    """What `doit compile --json` says, a build in two processes."""
+    """The events of `doit compile --json` with two processes."""
     result = tree.doit("-n", "2", "compile", "--json", *words)
     assert result.returncode == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
@@ -44,7 +44,7 @@ def test_twenty_four_variants_of_six_checkpoints_compile_four_libraries(tree: Tr
     sweep = ["checkpoint.seed=range(0,6)", "target=iphone,android", "dtype=float32,float16"]
     found = events(tree, *SMALL, *sweep)
     assert len({name for event in found for name in event["variants"]}) == 24
-    # A program and a library know an architecture, not a checkpoint; a tokenizer's file is the same for all six.
+    # Programs and libraries depend on the architecture, not on the checkpoint. All six share one tokenizer file.
     once = {"checkpoint": 6, "tokenizer": 1, "weights": 12, "program": 2, "code": 4, "library": 4}
     once |= {"archive": 16, "manifest": 24}
     assert entries(tree) == once
@@ -121,7 +121,7 @@ def test_stages_that_do_not_fit_into_memory_together_run_one_after_the_other(tre
 
 
 def on_terminal(tree: Tree, *words: str) -> str:
-    """What a person sees of a command."""
+    """What a command shows on a terminal."""
     mine, its = pty.openpty()
     environment = tree.env | {"TERM": "xterm", "COLUMNS": "150"}
     with subprocess.Popen(
@@ -132,7 +132,7 @@ def on_terminal(tree: Tree, *words: str) -> str:
         while True:
             try:
                 part = os.read(mine, 65536)
-            except OSError:  # the other side is closed
+            except OSError:  # the other end is closed
                 break
             if not part:
                 break
@@ -151,4 +151,4 @@ def test_a_person_sees_what_runs_how_far_it_is_and_how_long_it_took_last_time(tr
     path = tree.root / "g2p_build" / "stages" / "tokenizer.py"
     path.write_text(path.read_text() + "\nCHANGED = 1\n")
     assert re.search(r"tokenizer .*\d\.\d s last time", on_terminal(tree, "compile", *SMALL))
-    assert "done" not in on_terminal(tree, "compile", *SMALL)  # nothing to look at
+    assert "done" not in on_terminal(tree, "compile", *SMALL)  # nothing runs, so there is no progress

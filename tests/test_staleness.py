@@ -1,8 +1,8 @@
-"""What a build runs after a change, and what it keeps: the table below is the specification.
+"""What a build runs after a change, and what it keeps. The table below is the specification.
 
-Each row makes its change for real, in a copy of a tree in which one variant was just built, asks `doit why` and then
-builds again. R: the stage runs. A dot: what it made before is kept. A stage that runs and writes what it wrote before
-stops the change there: what takes its files has no new key (early cut-off).
+Each row makes its change in a copy of a tree with one built variant. It asks `doit why`, then builds again. R: the
+stage runs. A dot: its outputs are kept. If a stage runs and writes the same bytes as before, the stages after it keep
+their keys and do not run (early cutoff).
 """
 
 import json
@@ -75,7 +75,7 @@ del ROWS[""]
 
 
 def set_times(paths: list[Path], seconds: float) -> None:
-    """Moves the times of files; their bytes stay."""
+    """Changes the times of files. Their bytes stay."""
     for path in paths:
         status = path.stat()
         os.utime(path, (status.st_atime + seconds, status.st_mtime + seconds))
@@ -105,7 +105,7 @@ def moved(checkout: Checkout) -> None:
 
 
 def times_put_back(checkout: Checkout) -> None:
-    """As a clock that was set back could make it: other bytes, as many, of the same time."""
+    """Other bytes, of the same number and with the same time: a clock that was set back could cause this."""
     path = checkout.tree.root / "g2p_build/stages/tokenizer.py"
     before = path.stat()
     checkout.edit("g2p_build/stages/tokenizer.py", 'b"\\n"', 'b"  "')
@@ -157,7 +157,7 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
 
 
 def built(checkout: Checkout) -> tuple[set[str], dict[str, str]]:
-    """Asks why, then builds: the stages that ran, and what had been said of each."""
+    """Asks why, then builds. Returns the stages that ran, and the state that `doit why` gave for each."""
     ran, said = set(), {}
     for line in checkout.json("why", "--json", "compile", "--json"):
         if "state" in line:
@@ -182,7 +182,7 @@ def test_a_build_runs_exactly_what_a_change_makes_stale(checkout: Checkout, name
     expected = {stage for stage, cell in zip(STAGES, ROWS[name], strict=True) if cell == "R"}
     ran, said = built(checkout)
     assert ran == expected
-    # What `doit why` says before the build is what comes to pass: "waits" is all that it leaves open.
+    # What `doit why` said before the build was right. Only "waits" leaves open whether a stage runs.
     assert set(said) == set(STAGES)
     assert {stage for stage, state in said.items() if state not in ("current", "waits")} <= ran
     assert {stage for stage, state in said.items() if state == "current"}.isdisjoint(ran)

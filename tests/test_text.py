@@ -133,5 +133,5 @@ def test_a_pair_that_would_not_be_stable_is_refused(tmp_path: Path) -> None:
     shutil.copytree(CONF, conf)
     path = conf / "checkpoint" / "embedded.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace('"\\u2019": "\'"', '"\\u2019": "E"'), encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"checkpoint\.text\.pairs: the pair '’' to 'E': what it becomes is not"):
+    with pytest.raises(ConfigError, match=r"checkpoint\.text\.pairs: the pair '’' to 'E': its target is not"):
         variants([], conf)

@@ -49,7 +49,7 @@ def test_an_unknown_phase_is_one_line(small: Tree) -> None:
 
 def test_a_profile_accounts_for_the_time_of_a_word(small: Tree, tmp_path: Path) -> None:
     trace = tmp_path / "trace.json"
-    for _ in range(3):  # what else the machine does can spoil one
+    for _ in range(3):  # other work on the machine can spoil a run
         lines = said(small, "profile", "--json", f"--trace={trace}").splitlines()
         *rows, rest, whole = [json.loads(line) for line in lines]
         if abs(rest["share"]) < 0.3:

@@ -33,7 +33,7 @@ SHAPE = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_heads": 2, "num_layers": 1,
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Runs are the same only with the same number of threads, and small ones are slower with more."""
+    """Only runs with the same number of threads are equal, and small runs are faster with one."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -127,7 +127,7 @@ def test_fine_tuning_starts_from_the_other_checkpoint(data: Path, tmp_path: Path
     assert torch.equal(second["lm_head.weight"], second["shared.weight"]) == (not head and not tied)
 
 
-def test_another_run_is_not_gone_on_with(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_state_of_another_run_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train.main(arguments(data, tmp_path / "out", "--steps", "1")) == 0
     before = files(tmp_path / "out")
     assert train.main(arguments(data, tmp_path / "out", "--steps", "1", "--seed", "1")) == 2
@@ -172,7 +172,7 @@ def test_what_cannot_be_trained_on_is_refused_in_one_line(
     (data / name).write_text(content, encoding="utf-8")
     try:
         status = train.main(arguments(data, tmp_path / "out", "--steps", "50", *more))
-    except SystemExit as exit_:  # argparse's way, after its usage
+    except SystemExit as exit_:  # argparse exits after it prints its usage
         status = int(str(exit_.code))
     line = capsys.readouterr().err.splitlines()[-1]
     assert status == 2

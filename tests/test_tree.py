@@ -1,4 +1,4 @@
-"""What commands leave in a tree: ignored by git, and removed by `make clean`."""
+"""The files that commands leave in a tree: git ignores them, and `make clean` removes them."""
 
 import re
 import shutil

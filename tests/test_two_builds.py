@@ -17,9 +17,10 @@ from faults import entries, errors, leftovers, start
 NOTE = """\
     import json
 
+    stage = request["function"].partition(":")[0].rpartition(".")[2]
     with open({path!r}, "a") as file:
         loaded = [name for name in ("torch", "tvm") if name in sys.modules]
-        file.write(json.dumps([request["module"].rpartition(".")[2], Path(request["out"]).name, os.getpid(), loaded]))
+        file.write(json.dumps([stage, Path(request["out"]).name, os.getpid(), loaded]))
         file.write("\\n")
 """
 
@@ -27,9 +28,9 @@ NOTE = """\
 @pytest.fixture
 def noted(tree: Tree) -> Tree:
     """A tree whose workers note what they run. The key of no stage depends on how stages are run."""
-    worker = tree.root / "g2p_build" / "worker.py"
+    worker = tree.root / "g2p_build" / "engine" / "worker.py"
     text = worker.read_text(encoding="utf-8")
-    anchor = "    started = time.monotonic()\n    try:\n        stage = "
+    anchor = "    started = time.monotonic()\n    try:\n        module, _, name = "
     assert text.count(anchor) == 1
     note = NOTE.format(path=str(tree.root.parent / "runs"))
     worker.write_text(text.replace(anchor, note + anchor), encoding="utf-8")
@@ -80,8 +81,8 @@ def test_two_trees_with_one_cache_share_what_their_variants_share(undisturbed: U
         "tokenizer": 1,
         "weights": 1,
         "program": 1,
+        "code": 2,
         "library": 2,
-        "link": 2,
         "archive": 3,
         "manifest": 2,
     }
@@ -117,8 +118,8 @@ def test_a_build_imports_torch_and_tvm_once(undisturbed: Undisturbed, noted: Tre
     finish(start(noted, "compile", "checkpoint.seed=1,2", "target=android"))
     ran = runs(noted)
     assert len({process for _, _, process, _ in ran}) == 1
-    heavy = [stage for stage, _, _, _ in ran if stage in ("checkpoint", "program", "weights", "library")]
-    assert Counter(heavy) == {"checkpoint": 2, "weights": 2, "library": 1}
+    heavy = [stage for stage, _, _, _ in ran if stage in ("checkpoint", "program", "weights", "code")]
+    assert Counter(heavy) == {"checkpoint": 2, "weights": 2, "code": 1}
     # What one stage imported the next ones found, so that in all there was one import of each.
     loaded: list[Any] = [modules for _, _, _, modules in ran]
     assert loaded[0] == []

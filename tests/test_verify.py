@@ -1,4 +1,4 @@
-"""`doit verify …`: built variants against transformers and a dictionary, and what their manifests then say."""
+"""`doit verify …` compares built variants with transformers and a dictionary, and writes it into their manifests."""
 
 import json
 from pathlib import Path
@@ -9,13 +9,13 @@ from conftest import CACHED, DEFAULT, HALF, Tree, copy_tree
 
 from g2p_build.runtime import manifest as manifests
 
-# Real words, with the pronunciations that a dictionary has for them; the second of "knight" is not English.
+# Real words with a dictionary's pronunciations. The second one of "knight" is not English.
 DICTIONARY = {"eng-us": "knight\tˈnaɪt\nthrough\tθɹuː,ˈθɹu\ntough\tˈtʌf\n", "fin": "talo\tˈtɑlo\n"}
 
 
 @pytest.fixture(scope="module")
 def verified(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A tree of its own over the built cache, so that what is verified here is verified here only."""
+    """A tree of its own with the cache of `built`, so that other tests do not see the verification."""
     return copy_tree(tmp_path_factory.mktemp("verified") / "tree", built.cache, built.root)
 
 
@@ -77,7 +77,7 @@ def test_a_dictionary_settles_how_a_checkpoint_is_prompted(verified: Tree, dicti
     found = rows(verified, "--prompts", f"--words={dictionary}")
     per = {(row["space"], row["end_token"]): row["PER"] for row in found if row["language"] == "eng-us"}
     assert len(per) == 4
-    assert min(per, key=lambda way: per[way]) == (True, False)  # how the embedded checkpoint was trained
+    assert min(per, key=lambda way: per[way]) == (True, False)  # the embedded checkpoint was trained so
 
 
 def test_an_odd_shape_is_equal_too(verified: Tree) -> None:

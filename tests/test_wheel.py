@@ -1,4 +1,4 @@
-"""The built wheel, in an environment of its own and a folder that is no checkout."""
+"""The built wheel, in an environment of its own, in folders that are no checkout."""
 
 import os
 import subprocess
@@ -12,10 +12,10 @@ from conftest import ROOT, SMALL
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel, and with this one's packages but not its checkout."""
+    """An environment with the wheel. It also has the packages of this environment, but not the checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    # Of a copy: setuptools leaves a build/ in the source.
+    # Build from a copy: setuptools leaves a build/ in the source.
     source = folder / "source"
     source.mkdir()
     for part in ("conf", "g2p_build", "tasks", "pyproject.toml", "setup.py", "README.md"):

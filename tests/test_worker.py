@@ -1,4 +1,4 @@
-"""The process that stages run in: what a stage says, raises or breaks reaches the build as one error."""
+"""The process that stages run in: whatever goes wrong in a stage reaches the build as one error."""
 
 import signal
 import subprocess
@@ -17,8 +17,8 @@ Stage = Callable[[str], str]
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """Makes a stage of a few lines that the worker can import."""
-    worker._stop(worker._owner())  # one that was started with another path
+    """A function that makes a stage of a few lines, which the worker can import."""
+    worker._stop(worker._owner())  # an earlier worker has another import path
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     def make(body: str) -> str:

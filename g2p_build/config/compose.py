@@ -1,8 +1,8 @@
-"""conf/ and its overrides → variants: the typed schema, composing, and every check that needs no file's contents.
+"""conf/ and overrides → variants.
 
-Hydra's `compose` takes tens of milliseconds for each variant. Here each distinct group of a sweep is composed once, by
-the same library (OmegaConf) from the same files, and the points of the sweep share it. `composed` is the way in for
-what Hydra has composed itself; both give the same variant.
+Hydra's `compose` takes tens of milliseconds for each variant. `variants` composes each distinct group of a sweep once,
+with the same library (OmegaConf) from the same files, and the points of the sweep share it. `composed` takes a config
+that Hydra itself has composed. Both give the same variant.
 """
 
 import hashlib
@@ -39,19 +39,19 @@ __all__ = [
 ]
 
 RENAMED = {"target.link": "target.engine", "target.library": "target.package"}
-"""What keys were called before → what they are called."""
+"""Old name of a key → its name now."""
 
 CONF = next(
     folder for folder in (Path(__file__).parents[2] / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
 )
-"""The checkout's, or where the package is installed its own copy."""
+"""The folder conf/: the checkout's, or the package's own copy where the package is installed."""
 
 
 def register_schema() -> None:
     """Gives Hydra the types that conf/config.yaml's defaults list asks for."""
     from hydra.core.config_store import ConfigStore
 
-    # Hydra has one type for a field, and families have one each: the fields of all of them, here.
+    # Hydra allows a field one type, but each family has its own type of checkpoint. So Hydra gets all families' fields.
     checkpoints: dict[str, tuple[str, Any, Any]] = {}
     for name in names():
         hints = get_type_hints(family(name).conf)
@@ -67,7 +67,7 @@ def register_schema() -> None:
 
 
 def conf_of(tree: Path) -> Path:
-    """The conf/ of a tree, or where it has none the package's own."""
+    """The conf/ of a tree, or the package's own if the tree has none."""
     own = tree / "conf"
     return own if (own / "config.yaml").is_file() else CONF
 
@@ -76,12 +76,12 @@ def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:
     """The distinct variants that overrides ask for, in the order of the sweep.
 
     Args:
-        overrides: in Hydra's grammar; sweeps are crossed, `matrix=NAME` adds conf/matrix/NAME.yaml's, which any
-            other override beats.
+        overrides: in Hydra's grammar. Sweeps are crossed. `matrix=NAME` adds the sweep in conf/matrix/NAME.yaml, which
+            any other override beats.
         conf: the folder of config.yaml and the groups.
 
     Raises:
-        ConfigError: one line, with the closest valid name where a name is wrong.
+        ConfigError: an override or a file is wrong. One line; for a wrong name it gives the closest valid one.
     """
     tree = _Tree(conf)
     given = parse(overrides, tree.options)
@@ -102,7 +102,7 @@ def composed(config: DictConfig, choices: Mapping[str, Any], conf: Path = CONF) 
         conf: the folder that it was composed from.
 
     Raises:
-        ConfigError: one line.
+        ConfigError: a value is wrong, or values do not go together. One line.
     """
     tree = _Tree(conf)
     data: dict[str, Any] = OmegaConf.to_container(config)
@@ -117,9 +117,9 @@ def composed(config: DictConfig, choices: Mapping[str, Any], conf: Path = CONF) 
 
 @dataclass(frozen=True)
 class _Option:
-    """One option of a group, as its files have it."""
+    """One option of a group, as its files say."""
 
-    label: str  # "random", or "random_small" where a choice inside it is not its default
+    label: str  # "random", or "random_small" if a choice inside it is not the default
     config: DictConfig  # typed
 
 
@@ -128,10 +128,10 @@ class _Tree:
 
     def __init__(self, conf: Path) -> None:
         self.conf = conf
-        self.root = self.load("config.yaml")
+        self.top = self.load("config.yaml")
         self.defaults = {
             key: value
-            for entry in self.root.pop("defaults")
+            for entry in self.top.pop("defaults")
             if isinstance(entry, Mapping)
             for key, value in entry.items()
             if key in GROUPS
@@ -173,13 +173,13 @@ class _Tree:
         if key in RENAMED:
             raise ConfigError(f"{key} is called {RENAMED[key]} now: write {RENAMED[key]}={shown(values[0])}")
         if key not in known and not any(key.startswith(f"{opened}.") for opened in _mappings()):
-            # The names at the level that is wrong, and not all fifty.
+            # Offer only the names at the wrong level, not all fifty.
             parent = key.rpartition(".")[0]
             level = [name for name in known if name.rpartition(".")[0] == parent] or [n for n in known if "." not in n]
             raise ConfigError(f"unknown key {key!r}: {nearest(key, level)}")
 
     def matrix(self, names: list[Any]) -> list[tuple[str, list[Any]]]:
-        """The sweep that a matrix file names, where Hydra's sweeper looks for it."""
+        """The sweep in a matrix file, read from where Hydra's sweeper looks for it."""
         if len(names) > 1:
             raise ConfigError(f"matrix={','.join(map(str, names))}: one matrix at a time")
         if names[0] is None:
@@ -211,11 +211,11 @@ class _Tree:
                 option = self.option(group, mine)
                 self.memo[memo] = _build(group, option, _overridden(option.config, group, own))
             built[group] = self.memo[memo]
-        scalars = {key: point.get(key, self.root.get(key)) for key in ("batch", "dtype", "kv_cache")}
+        scalars = {key: point.get(key, self.top.get(key)) for key in ("batch", "dtype", "kv_cache")}
         return resolve.variant(**built, **scalars)
 
     def option(self, group: str, chosen: Mapping[str, Any]) -> _Option:
-        """A group's chosen option, with the options chosen inside it, typed."""
+        """A group's chosen option with the options chosen inside it, typed by the schema."""
         name = chosen[group]
         inside = {key: value for key, value in chosen.items() if key.startswith(f"{group}/")}
         memo = f"{group}={name} {sorted(inside.items())}"
@@ -245,7 +245,7 @@ class _Tree:
 
 
 def _schema(group: str, own: Mapping[str, Any]) -> type:
-    """The type of an option's fields; a checkpoint's depends on the family that its file names."""
+    """The type of an option's fields. For a checkpoint it depends on the family that the file names."""
     if group != "checkpoint":
         return {"target": TargetConf, "max_lens": MaxLensConf}[group]
     name = own.get("family", CheckpointConf.family)
@@ -263,7 +263,7 @@ def _merged(where: str, typed: DictConfig, *values: Any) -> DictConfig:
 
 
 def _meant(kind: Any, field: str, value: Any, where: str) -> Any:
-    """The value of a field for which words may stand, such as "raw"; `where` names it in a message."""
+    """The value of a field. Some fields can be given by a word, such as "raw". `where` names the field in a message."""
     hint = get_type_hints(kind).get(field) if is_dataclass(kind) else None
     for inner in get_args(hint):
         words = getattr(inner, "WORDS", {})
@@ -275,7 +275,7 @@ def _meant(kind: Any, field: str, value: Any, where: str) -> Any:
 
 
 def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> DictConfig:
-    """An option's fields with dotted overrides applied, each of the type that the schema gives it."""
+    """An option's fields with dotted overrides applied. Each value must have the type that the schema gives it."""
     config = config.copy()
     for key, value in values.items():
         if isinstance(value, str) and ("${" in value or value == "???"):
@@ -290,9 +290,9 @@ def _overridden(config: DictConfig, group: str, values: Mapping[str, Any]) -> Di
             typed = OmegaConf.select(config, field)
         except OmegaConfBaseException as error:
             raise ConfigError(f"{key}={shown(value)}: {_first_line(error)}") from None
-        # OmegaConf takes 1 for true, true for "True" and 8.0 for 8.
+        # OmegaConf reads 1 as true, true as "True" and 8.0 as 8. We refuse these.
         if type(typed) is not type(value) and (isinstance(typed, int) or isinstance(value, bool)):
-            wanted = {bool: "true or false", int: "an integer"}.get(type(typed), "text (in quotes, if it must be that)")
+            wanted = {bool: "true or false", int: "an integer"}.get(type(typed), "text (in quotes, if it is a number)")
             raise ConfigError(f"{key}={shown(value)}: give {wanted}")
     return config
 
@@ -313,14 +313,14 @@ def _build(group: str, option: _Option, config: DictConfig) -> Any:
         return resolve.target(**data | {"name": data["name"] or label})
     if data["family"] != original["family"]:
         raise ConfigError(
-            f"checkpoint.family={data['family']}: a checkpoint's family is what its file in conf/checkpoint/ says, "
-            f"{original['family']}"
+            f"checkpoint.family={data['family']}: the family is fixed by the checkpoint's file in conf/checkpoint/, "
+            f"which says {original['family']}"
         )
     return family(data["family"]).checkpoint(data | {"name": data["name"] or label})
 
 
 def _keys() -> set[str]:
-    """Every dotted key that can be overridden, of all families."""
+    """Every dotted key that can be overridden, for all families together."""
     schemas = [
         ("target", TargetConf),
         ("max_lens", MaxLensConf),
@@ -330,12 +330,12 @@ def _keys() -> set[str]:
 
 
 def _mappings() -> set[str]:
-    """The dotted key of every field whose keys the user chooses."""
+    """The dotted key of every field that is a mapping: the user chooses what is in it."""
     return {path for name in names() for path in _paths(family(name).conf, "checkpoint.", only=dict)}
 
 
 def _paths(schema: type, prefix: str = "", only: type = object) -> Iterator[str]:
-    """The dotted key of every field of a schema; of those of one type, where it is named."""
+    """The dotted key of every field of a schema. `only` limits them to fields of one type."""
     hints = get_type_hints(schema)
     for each in fields(schema):
         hint = hints[each.name]

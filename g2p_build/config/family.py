@@ -46,7 +46,7 @@ class Native:
 
     name: str  # of the library: libNAME.so, NAME.h, NAME.wasm
     folders: tuple[Path, ...]  # of C files and headers
-    web: Path  # a folder: what a WebAssembly module has besides, its C library and what loads it
+    web: Path  # a folder with what a WebAssembly module needs besides: a small C library, and its loader
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The names of what is linked for a target: known before anything is built."""
+"""The names of the files that a target's library consists of. They are known before anything is built."""
 
 from functools import cache
 from pathlib import Path
@@ -8,19 +8,19 @@ from g2p_build.native.kit import kit_files
 __all__ = ["CORE", "G2P", "GENERATED", "VARIANT", "WEB", "linked_files", "loaders", "shared_name", "source_files"]
 
 CORE = Path(__file__).with_name("core")
-"""C files and headers that every family's library has."""
+"""The folder of C files and headers that every family's library has."""
 
 G2P = Path(__file__).with_name("g2p")
-"""Those of the family g2p."""
+"""The folder of C files and headers that only the family g2p has."""
 
 WEB = Path(__file__).with_name("web")
-"""What a WebAssembly module of that family has besides: its C library, and what loads it."""
+"""The folder with what a WebAssembly module of that family needs besides: a small C library, and its loader."""
 
 VARIANT = "variant.h"
-"""The header by which a program that links several libraries names one's variant."""
+"""The header with which a program that links several libraries names the variant of one of them."""
 
 GENERATED = ("default.c", "model.inc", "program.inc", "variant.c", VARIANT)
-"""What is written for each library, beside the files that are the same in all."""
+"""The files that are written for each library. All other C files are the same in every library."""
 
 
 @cache
@@ -30,19 +30,19 @@ def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
 
 
 def loaders(web: Path) -> tuple[str, ...]:
-    """The files that lie beside a WebAssembly module: those of its folder that are not compiled."""
+    """The files that lie beside a WebAssembly module: the files of its folder that are not C."""
     return tuple(file for file in source_files((web,)) if not file.endswith(".c"))
 
 
 def linked_files(name: str, folders: tuple[Path, ...], web: Path, triple: str, package: str) -> tuple[str, ...]:
-    """The files of a standalone library, or of what an app's tools make one from, sorted.
+    """The names of a standalone library's files, or of the kit's that an app's tools make one from; sorted.
 
     Args:
-        name: The library's.
-        folders: Of its C files and headers.
-        web: Of what a WebAssembly module has besides.
-        triple: The target's.
-        package: The target's.
+        name: the library's.
+        folders: with its C files and headers.
+        web: the folder with what a WebAssembly module needs besides.
+        triple: the target's.
+        package: the target's.
     """
     if package == "objects":
         return kit_files(name, [*source_files(folders), *GENERATED], triple)
@@ -52,5 +52,5 @@ def linked_files(name: str, folders: tuple[Path, ...], web: Path, triple: str, p
 
 
 def shared_name(name: str, triple: str) -> str:
-    """What a shared library is called on a platform."""
+    """The name of the shared library on a platform."""
     return f"lib{name}.dylib" if "apple" in triple else f"lib{name}.so"

@@ -1,4 +1,4 @@
-"""How a model's languages are written, as C: the form that words are brought into, and the alphabet."""
+"""Writes the form of text and the alphabet of each language as C tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,18 +11,17 @@ CASES = {
     "turkic": "G2P_LOWER_TURKIC",
     "lithuanian": "G2P_LOWER_LITHUANIAN",
 }
-"""What C calls them."""
+"""Case → its name in C."""
 
 
 def writings(languages: Sequence[Mapping[str, Any]]) -> str:
     """C11 that defines ``static const struct g2p_writing writings[]``, for a file that includes ``form.h``.
 
     Args:
-        languages: For each, in the order of the contract: ``nfc``, ``visible``, ``narrow``, ``strip``, ``case``,
-            ``pairs`` (by character, what it becomes) and ``alphabet`` (its characters, or None), as
-            `g2p_build.runtime.form` knows them.
+        languages: for each language, in the order of the model's ``languages``: ``nfc``, ``visible``, ``narrow``,
+            ``strip``, ``case``, ``pairs`` (as in `g2p_build.runtime.form`), and ``alphabet`` (its characters, or None).
     """
-    tables: dict[str, str] = {}  # its C: its name
+    tables: dict[str, str] = {}  # a table's C text → its name
     rows = []
     for language in languages:
         form = [*(str(bool(language[name])).lower() for name in ("nfc", "visible", "narrow", "strip"))]
@@ -34,7 +33,7 @@ def writings(languages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def ranges(alphabet: str) -> list[tuple[int, int]]:
-    """Ranges of code points, first and last, that hold an alphabet's characters and no others."""
+    """Ranges of code points (first, last) that hold exactly the characters of an alphabet."""
     found: list[tuple[int, int]] = []
     for code in sorted(map(ord, alphabet)):
         if found and code <= found[-1][1] + 1:
@@ -45,7 +44,7 @@ def ranges(alphabet: str) -> list[tuple[int, int]]:
 
 
 def _table(tables: dict[str, str], kind: str, pairs: Sequence[tuple[int, int]]) -> list[str]:
-    """The table's name and size; equal tables are there once."""
+    """The name and size of a table, as C. Equal tables are written once."""
     if not pairs:
         return ["0", "0"]
     rows = ", ".join(f"{{0x{first:x}, 0x{second:x}}}" for first, second in pairs)

@@ -1,7 +1,7 @@
-"""The kit: what an app's own tools take whole where nothing here links for its platform.
+"""The kit: everything from which an app's own tools build the library. It is for platforms that we cannot link for.
 
 It holds the kernels as an object file (for Apple's platforms a static library in an XCFramework), the C that calls
-them, the core with its header, and a project for the platform's tools: a Swift package, or a CMake project.
+them, the core with its header, and a project for the platform's tools: a Swift package or a CMake project.
 """
 
 import shutil
@@ -16,9 +16,9 @@ def kit_files(name: str, sources: Sequence[str], triple: str) -> tuple[str, ...]
     """The names of a kit's files, sorted.
 
     Args:
-        name: The library's.
-        sources: Names of the C files and headers.
-        triple: The target's.
+        name: the library's.
+        sources: names of the C files and headers.
+        triple: the target's.
     """
     if "apple" in triple:
         framework = _framework(name)
@@ -33,7 +33,7 @@ def _framework(name: str) -> str:
 
 
 def _static(name: str) -> str:
-    """The library of kernels, in the framework."""
+    """The path of the static library of kernels inside the framework."""
     return f"ios-arm64/lib{name}kernels.a"
 
 
@@ -41,16 +41,16 @@ def kit(name: str, sources: Mapping[str, str | Path], kernels: Path, triple: str
     """Writes a kit.
 
     Args:
-        name: The library's.
-        sources: By file name: its text, or where it is.
-        kernels: The object file.
-        triple: The target's.
-        out: An empty folder.
+        name: the library's.
+        sources: file name → its text, or its path.
+        kernels: the object file.
+        triple: the target's.
+        out: an empty folder.
 
     Raises:
-        BuildError: The archiver refuses the kernels.
+        BuildError: the archiver refuses the kernels.
     """
-    import plistlib  # late: an up-to-date build asks for names only
+    import plistlib  # late: an up-to-date build calls only `kit_files`
 
     from g2p_build.compiler.link import static_library
 

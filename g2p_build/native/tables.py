@@ -1,4 +1,4 @@
-"""What joins a library's parts, as C: the variant, which of them is the default, and how a program names it."""
+"""Writes the C files that join a library's parts: its variant, the default variant, and the header that names it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def variant_sources(
     target: Mapping[str, Any],
     parts: Mapping[str, str],
 ) -> dict[str, str]:
-    """The C files that a library has for its variant, by name.
+    """The C files of a library for its variant: name → text.
 
-    ``variant.c`` defines the variant, and nothing else that others see. Its symbol has a part that is made of all that
-    the variant is, so that different libraries go into one program. ``default.c`` is the variant that opens where a
-    caller names none; it is a file of its own because only one library's goes into a program.
+    ``variant.c`` defines the variant, and exports nothing else. Its symbol contains a digest of the variant, so that
+    one program can link different libraries. ``default.c`` names the variant that is opened if the caller names none.
+    It is a file of its own because a program takes it from only one library.
 
     Args:
-        name: The family's, which public names begin with.
-        model: The manifest's ``model`` object.
-        functions: The manifest's ``functions``.
+        name: the library's, with which public names begin.
+        model: the manifest's ``model`` object.
+        functions: the manifest's ``functions``.
         target: ``triple``, ``cpu``, ``features``.
-        parts: C text by file name, which defines ``program`` and ``model``.
+        parts: file name → C text. Together they define ``program`` and ``model``.
     """
     features = list(target["features"])
     fields = {
@@ -92,7 +92,7 @@ const NAME_variant *NAME_default(void) { return FUNCTION(); }
 
 
 def info(model: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], target: Mapping[str, Any]) -> str:
-    """What ``g2p_info`` gives, as canonical JSON."""
+    """The text that ``g2p_info`` returns: canonical JSON. The arguments are those of `variant_sources`."""
     dtypes = {entry["dtype"] for function in functions for entry in function["inputs"] if entry["kind"] == "weight"}
     described = {
         "batch": max(function["batch"] for function in functions),
@@ -109,7 +109,7 @@ def _digest(value: Any) -> str:
 
 
 def strings(name: str, values: Sequence[str]) -> list[str]:
-    """Lines that define an array of C strings; none where it would be empty."""
+    """Lines of C that define an array of strings. No lines if it would be empty."""
     if not values:
         return []
     return [f"static const char *const {name}[] = {{", *(f"    {string(value)}," for value in values), "};", ""]
@@ -121,6 +121,6 @@ def string(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    # Octal escapes end after three digits, whatever follows.
+    # Octal, because an octal escape ends after three digits whatever follows. A hexadecimal one does not.
     plain = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in text.encode())
     return f'"{"".join(plain)}"'

@@ -1,7 +1,7 @@
-"""Words in the form of text that a checkpoint was trained on: what ``core/form.c`` does, for the virtual machine.
+"""Brings words into a checkpoint's form of text. The virtual machine uses it; the core has ``form.c`` for the same.
 
-Unicode's data is the interpreter's (``unicodedata``) rather than the core's tables: the two agree on every character
-that both know. A character that only one of them knows is of no alphabet, and is refused where there is one.
+It uses the interpreter's Unicode data (``unicodedata``), not the core's tables. The two agree on every character that
+both know. A character that only one of them knows is in no alphabet, so it is refused if there is an alphabet.
 """
 
 import unicodedata
@@ -14,7 +14,7 @@ from g2p_build.runtime.joining import INHERITED, JOINED
 __all__ = ["CASES", "Form", "check_form", "foreign", "in_form", "kind"]
 
 CASES = ("keep", "lower", "turkic", "lithuanian")
-"""In the order of the core's numbers."""
+"""The ways to treat capitals, in the order of the core's numbers."""
 
 _INVISIBLE = frozenset(
     map(chr, (0xAD, 0x61C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF))
@@ -40,16 +40,17 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Form:
-    """How a language's words are written before a model reads them; as it is by default, a word stays as it is.
+    """How a language's words are written before a model reads them. The defaults leave a word as it is.
 
     Attributes:
-        nfc: Characters are composed (Unicode's normalization form C).
-        visible: What is not seen is removed: soft hyphen, zero-width space, word joiner, byte order mark, marks of
-            direction; U+200C and U+200D too, but behind letters of scripts that spell words with them.
-        narrow: Full-width and half-width forms become the usual ones.
-        strip: White space at both ends is removed.
-        case: One of `CASES`.
-        pairs: What a character becomes: one other, or nothing. With ``nfc`` they are parts of composed characters.
+        nfc: whether characters are composed (Unicode's normalization form C).
+        visible: whether invisible characters are removed: soft hyphen, zero-width space, word joiner, byte order mark,
+            marks of direction. U+200C and U+200D stay only after letters of scripts that spell words with them.
+        narrow: whether full-width and half-width forms become the usual ones.
+        strip: whether white space at both ends is removed.
+        case: one of `CASES`.
+        pairs: character → the character that it becomes, or nothing. With ``nfc`` both are parts of composed
+            characters.
     """
 
     nfc: bool = False
@@ -61,10 +62,10 @@ class Form:
 
 
 def check_form(form: Form) -> None:
-    """Sees to it that a word in this form is left as it is by it.
+    """Checks that a form changes a word only once: a word that is in the form must stay as it is.
 
     Raises:
-        ValueError: It would not be, or the form's tables cannot say so; with what to change.
+        ValueError: it would change the word again, or a pair is not possible. The message says what to change.
     """
     if form.case not in CASES:
         raise ValueError(f"the case {form.case!r} is none of {', '.join(CASES)}")
@@ -78,23 +79,23 @@ def check_form(form: Form) -> None:
         if (source.isascii() and source.isalpha()) or source == "ı":
             raise ValueError(f"{shown}: a letter of ASCII, or U+0131, stands for itself")
         if target in form.pairs:
-            raise ValueError(f"{shown}: what it becomes is in a pair itself")
+            raise ValueError(f"{shown}: its target is in a pair itself")
         if len(target.encode()) > len(source.encode()):
-            raise ValueError(f"{shown}: what it becomes must not be longer in UTF-8")
+            raise ValueError(f"{shown}: its target must not be longer in UTF-8")
         if target and bool(unicodedata.combining(source)) != bool(unicodedata.combining(target)):
             raise ValueError(f"{shown}: a mark may become another mark, and nothing else may become one")
         for side in filter(None, (source, target)):
             if form.nfc and unicodedata.normalize("NFD", side) != side:
                 raise ValueError(f"{shown}: {side!r} has parts in NFC, and pairs are of parts")
         if target and in_form(alone, target) != target:
-            raise ValueError(f"{shown}: what it becomes is not in the form itself")
+            raise ValueError(f"{shown}: its target is not in the form itself")
 
 
 def in_form(form: Form, word: str) -> str:
-    """The word in a form."""
+    """A word brought into a form."""
     lower = form.case != "keep"
     if lower and "Σ" in word:
-        # Whether one is at the end of a word depends on what is around it: Python looks, and keeps the length so.
+        # A final sigma depends on its neighbours, and Python's lower() knows that rule. "İ" would change the length.
         lowered = word.replace("İ", "i").lower()
         word = "".join(low if high == "Σ" else high for low, high in zip(lowered, word, strict=True))
     tailored = {"turkic": "I", "lithuanian": "IJ"}.get(form.case, "") if form.nfc else ""
@@ -111,7 +112,7 @@ def in_form(form: Form, word: str) -> str:
             character = _lower(form, character)
         for one in character:
             changed = form.pairs.get(one, one)
-            # Marks are changed once they are in order: what is typed in another order is the same text.
+            # Marks are changed later, when they are in canonical order: typed in another order they are the same text.
             written += one if form.nfc and changed and unicodedata.combining(one) else changed
     if form.nfc:
         parts = _tailored(form.case, unicodedata.normalize("NFD", written))
@@ -126,7 +127,7 @@ def _lower(form: Form, character: str) -> str:
 
 
 def _tailored(case: str, text: str) -> str:
-    """A decomposed text with the lower case of I and J, by the marks above them."""
+    """A decomposed text with I and J in lower case. The marks above them decide which lower case it is."""
     if case not in CASES[2:]:
         return text
     letters = [""]
@@ -148,7 +149,7 @@ def _tailored(case: str, text: str) -> str:
 
 
 def _joined(form: Form, written: str) -> bool:
-    """Whether a joiner behind this text is part of how the word is spelt."""
+    """Whether a joiner after this text belongs to the word's spelling."""
     for character in reversed(unicodedata.normalize("NFD", written) if form.nfc else written):
         if not _among(INHERITED, character):
             return character in _JOINERS or _among(JOINED, character)
@@ -161,9 +162,9 @@ def _among(ranges: Sequence[tuple[int, int]], character: str) -> bool:
 
 
 def foreign(alphabet: Collection[str] | None, text: str) -> int | None:
-    """The place of a text's first character that is not of an alphabet.
+    """The index of the first character that is not in an alphabet; None if there is none.
 
-    None stands for an alphabet that is not known, and for no such character.
+    An alphabet of None is not known, and then every character is accepted.
     """
     if alphabet is None:
         return None
@@ -171,7 +172,7 @@ def foreign(alphabet: Collection[str] | None, text: str) -> int | None:
 
 
 def kind(character: str) -> str:
-    """What a character is, for a message, such as "a digit"."""
+    """The kind of a character, for a message: "a digit"."""
     category = unicodedata.category(character)
     if category[0] == "S" and any(ord(character) in codes for codes in _EMOJI):
         return "an emoji"

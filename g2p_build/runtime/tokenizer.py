@@ -1,6 +1,6 @@
-"""Words to ids and ids to phonemes, as a manifest's ``model`` object says. An id is a UTF-8 byte plus an offset.
+"""Turns words into ids and ids into phonemes, as a manifest's ``model`` object says.
 
-Every byte of the prompt is a byte: a word that happens to spell "</s>" is four letters here, not a special id.
+An id is a UTF-8 byte plus an offset. A word never becomes a special id: a word "</s>" is four bytes here.
 """
 
 import difflib
@@ -21,11 +21,15 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
 
     Args:
         model: the ``model`` object of a manifest.
-        word: the spelling, which is brought into the model's form of text first.
-        lang: a code among ``model["languages"]``, or any code where that is null.
+        word: the spelling. It is first brought into the model's form of text.
+        lang: a code among ``model["languages"]``, or any code if that is null.
 
     Raises:
-        UnknownLanguage, EmptyWord, InvalidWord, ForeignCharacter, WordTooLong: as their names say.
+        UnknownLanguage: the model does not know the language, or ``lang`` is not a code.
+        EmptyWord: the word holds nothing, or nothing that the form of text keeps.
+        InvalidWord: the word holds a control character or half a surrogate pair.
+        ForeignCharacter: the word holds a character that is not in the language's alphabet.
+        WordTooLong: the word does not fit into ``max_input_len`` with its prompt.
     """
     _check_language(model["languages"], lang)
     if not word.strip():
@@ -53,7 +57,7 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
 
 
 def decode(model: Mapping[str, Any], ids: Iterable[int]) -> str:
-    """The text of generated ids: special ids and ids that stand for no byte are dropped, and so is broken UTF-8."""
+    """The text of generated ids. Special ids, ids that are not a byte's, and broken UTF-8 are dropped."""
     offset, special = model["byte_offset"], {model["pad_id"], model["eos_id"], model["unk_id"]}
     return bytes(i - offset for i in ids if 0 <= i - offset < 256 and i not in special).decode("utf-8", "ignore")
 
@@ -75,7 +79,11 @@ def _check_language(languages: list[str] | None, lang: str) -> None:
 
 
 def _in_form(text: Mapping[str, Any] | None, word: str, lang: str) -> str:
-    """The word in the form of text that the model was trained on, if its language's alphabet has all of it."""
+    """The word in the model's form of text.
+
+    Raises:
+        ForeignCharacter: it holds a character that is not in the language's alphabet.
+    """
     if text is None:
         return word
     own = text["languages"].get(lang, {"case": text["case"], "pairs": {}, "alphabet": None})

@@ -20,9 +20,9 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes the object code, and `functions.json` with the workspace in bytes that each function needs.
 
-    For the engine `standalone` the object code is `kernels.o`, and `program.inc` is the C that calls it. Symbols have a
-    part that is made of the kernels, so that different libraries go into one program. For the engine `vm` it is
-    `lib0.o` (kernels) and `devc.o` (the virtual machine's bytecode).
+    For the engine `standalone` the object code is `kernels.o`, and `program.inc` is the C that calls it. The symbols
+    contain a digest of the kernels, so that one program can link different libraries. For the engine `vm` the object
+    code is `lib0.o` (kernels) and `devc.o` (the virtual machine's bytecode).
 
     Args:
         params: the target's `kind`, `triple`, `cpu`, `features`, `engine`.

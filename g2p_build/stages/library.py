@@ -1,4 +1,4 @@
-"""Stage: object code → what an app links, loads or builds: a plain C library, or the makings of one."""
+"""Stage: object code → a plain C library that an app links or loads, or a kit from which the app's tools build it."""
 
 import json
 import re
@@ -20,26 +20,26 @@ __all__ = ["STAGE", "build", "exported", "memory"]
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
-    """Bytes that compiling and linking take at most beyond the worker's own."""
+    """Upper bound in bytes of the memory for compiling and linking, without the worker's own."""
     return 300_000_000
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes a library with its header and a report of sizes, or a kit for an app's own tools.
 
-    A library is a shared and a static one, or a WebAssembly module with an ES module. `inspection.json` says how far
-    the code was looked at.
+    `shared` gives a shared and a static library, `module` a WebAssembly module with an ES module, `objects` a kit.
+    `inspection.json` says what was checked in the kernels' object file.
 
     Args:
-        params: `name` (the library's), `description` (the input that is the manifest's `model`), and the target's
-            `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`); `loaders` (files that go beside a
-            module).
+        params: `name` (the library's), `description` (which input becomes the manifest's `model`), the target's
+            `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`); for a module `loaders` (the files
+            that lie beside it).
         inputs: `kernels.o`, `program.inc`, `functions.json`, `model.inc`, the description, and the core's and the
             family's C files.
         out: an empty folder.
 
     Raises:
-        BuildError: zig refuses what it is given, or the kernels are not what they should be.
+        BuildError: zig cannot compile or link, or the kernels are for another platform or call unknown functions.
     """
     inspected = check(inputs["kernels.o"].read_bytes(), params["triple"])
     inspection = asdict(inspected) | {"linked": params["package"] != "objects", "undefined": list(inspected.undefined)}
@@ -69,7 +69,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
 
 def _sources(params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, str | Path]:
-    """The C files that make a library, by name: where each is, or its text."""
+    """The C files of a library: name → path, or text."""
     files = {file: path for file, path in inputs.items() if file.endswith((".c", ".h", ".inc"))}
     parts = {file: path.read_text(encoding="utf-8") for file, path in inputs.items() if file.endswith(".inc")}
     model = json.loads(inputs[params["description"]].read_bytes())
@@ -79,7 +79,7 @@ def _sources(params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, str |
 
 
 def _whole(header: str, inputs: dict[str, Path]) -> str:
-    """A header's text with those headers in it that it includes: an app has one file to take."""
+    """A header's text with the headers that it includes, so that an app needs one file."""
 
     def included(found: re.Match[str]) -> str:
         return _whole(found[1], inputs).rstrip()
@@ -88,13 +88,13 @@ def _whole(header: str, inputs: dict[str, Path]) -> str:
 
 
 def exported(header: str, name: str) -> list[str]:
-    """The functions that a header's text declares, of the library of a name."""
+    """The functions that a header's text declares for the library `name`."""
     declared = rf"^{name.upper()}_API [^;(]*?({name}_\w+)\("
     return sorted(set(re.findall(declared, header, re.MULTILINE)))
 
 
 def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
-    """Bytes of the stripped object files that the library is linked from, and of itself."""
+    """Sizes in bytes: of the stripped object files, in groups, and of the library linked from them."""
     sizes = {path.stem: path.stat().st_size for path in objects}
     kernels, tables = sizes.pop("kernels"), sizes.pop("variant") + sizes.pop("default")
     return {"core": sum(sizes.values()), "kernels": kernels, "library": library.stat().st_size, "tables": tables}

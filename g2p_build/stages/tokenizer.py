@@ -1,4 +1,4 @@
-"""Stage: checkpoint → what a model takes and gives (prompt, special ids, languages, bounds), as JSON and as C."""
+"""Stage: checkpoint → what describes the model to its callers (prompt, languages, form of text), as JSON and as C."""
 
 import json
 from pathlib import Path
@@ -14,11 +14,12 @@ __all__ = ["STAGE", "build"]
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `tokenizer.json`: what turns a word into ids and ids into a pronunciation; and `model.inc`: the same as C.
+    """Writes `tokenizer.json`: how a word becomes ids and ids become a pronunciation. `model.inc` is the same as C.
 
     Args:
         params: `prompt` (a template with `{lang}` and `{word}`), `append_eos`, `byte_offset`, the special ids,
-            `languages` (a list, or None where nobody knows), `max_lens` (`input`, `output`: tokens).
+            `languages` (a list, or None if they are not known), `text` (the form of text, or None), `max_lens`
+            (`input`, `output`: tokens).
         inputs: `architecture.json`.
         out: an empty folder.
 
@@ -29,7 +30,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     vocabulary = architecture["vocab_size"]
     needed = 256 + params["byte_offset"]
     if vocabulary < needed:
-        raise BuildError(f"a vocabulary of {vocabulary} cannot hold every byte; byte tokens need {needed}")
+        raise BuildError(f"a vocabulary of {vocabulary} cannot hold every byte: byte tokens need {needed}")
     lens = params["max_lens"]
     model = {name: value for name, value in params.items() if name != "max_lens"} | {
         "vocab_size": vocabulary,
@@ -41,7 +42,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
 
 def _traits(model: dict[str, Any], d_model: int) -> str:
-    """C text that defines `model`, as traits.h describes it."""
+    """C text that defines `model`, a structure of traits.h."""
     numbers = ("append_eos", "byte_offset", "pad_id", "eos_id", "unk_id", "decoder_start_id")
     fields = {
         "prompt": string(model["prompt"]),
@@ -63,7 +64,7 @@ def _traits(model: dict[str, Any], d_model: int) -> str:
 
 
 def _writing(text: dict[str, Any], language: str) -> dict[str, Any]:
-    """How one language is written, as `writings` takes it."""
+    """The form of text of one language, in the form that `writings` takes."""
     own = text["languages"].get(language, {"case": text["case"], "pairs": {}, "alphabet": None})
     switches = {name: text[name] for name in ("visible", "narrow", "strip")}
     return {"nfc": text["form"] == "nfc", **switches, **own, "pairs": text["pairs"] | own["pairs"]}

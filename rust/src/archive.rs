@@ -1,7 +1,7 @@
-//! The library archive: found beside its manifest, checked against it, its library unpacked once into a cache.
+//! Finds the library archive beside its manifest, checks it, and unpacks its library once into a cache.
 //!
-//! The cache is that of the Python runtime: a folder for each archive, named by its SHA-256. Whoever comes first unpacks.
-//! What lies there is compared with the archive, byte for byte, every time before it is loaded.
+//! The cache is shared with the Python runtime. It has a folder for each archive, named by the archive's SHA-256.
+//! Whoever comes first unpacks the library. Before each load, it is compared with the archive, byte for byte.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,7 +15,7 @@ use crate::{sha256, tar};
 const LARGEST: u64 = 1 << 30; // bytes of a library archive
 const ATTEMPTS: u32 = 5; // another process may replace the folder meanwhile
 
-/// The shared library of a manifest, checked and unpacked.
+/// The path of a manifest's shared library, which is checked and unpacked.
 pub(crate) fn library(manifest_path: &Path, manifest: &Manifest) -> Result<PathBuf, Error> {
     let place = find(manifest_path, &manifest.archive)?;
     let archive = verified(&place, manifest)?;
@@ -31,7 +31,7 @@ pub(crate) fn library(manifest_path: &Path, manifest: &Manifest) -> Result<PathB
     })
 }
 
-/// An archive: beside the manifest, else in `../dist` from it.
+/// Finds an archive beside the manifest, or in `../dist` from it.
 fn find(manifest: &Path, file: &str) -> Result<PathBuf, Error> {
     let folder = manifest.parent().unwrap_or_else(|| Path::new(""));
     let places = [folder.join(file), folder.join("..").join("dist").join(file)];
@@ -41,7 +41,7 @@ fn find(manifest: &Path, file: &str) -> Result<PathBuf, Error> {
     })
 }
 
-/// The archive's bytes, which are those that the manifest names.
+/// Reads an archive and checks that its size and digest are the manifest's.
 fn verified(place: &Path, manifest: &Manifest) -> Result<Vec<u8>, Error> {
     let wrong = |what: String| Error::in_file(ErrorKind::WrongDigest, place, format!("{what}: copy or build it again"));
     let unreadable = |error| Error::in_file(ErrorKind::NoFile, place, format!("cannot be read: {error}"));
@@ -60,7 +60,7 @@ fn verified(place: &Path, manifest: &Manifest) -> Result<Vec<u8>, Error> {
     Ok(data)
 }
 
-/// Where archives are unpacked: `$G2P_CACHE`, else `g2p` in the user's cache directory.
+/// The folder that archives are unpacked into: `$G2P_CACHE`, else `g2p` in the user's cache directory.
 fn cache_folder() -> Result<PathBuf, Error> {
     let variable = |name| {
         std::env::var_os(name)
@@ -82,7 +82,7 @@ fn cache_folder() -> Result<PathBuf, Error> {
     })
 }
 
-/// The path of a file with these bytes in a folder of the cache, which appears by a rename.
+/// Returns the path of a file with these bytes in a folder of the cache. The folder appears by one rename.
 fn unpacked(cache: &Path, folder: &str, name: &str, data: &[u8]) -> std::io::Result<PathBuf> {
     let path = cache.join(folder).join(name);
     let mut failed = None;
@@ -103,10 +103,10 @@ fn has_bytes(path: &Path, data: &[u8]) -> bool {
 fn write(cache: &Path, path: &Path, data: &[u8]) -> std::io::Result<()> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    // The Python runtime sweeps folders of this name that a killed process left behind.
+    // If this process is killed, the Python runtime removes a folder with such a name later.
     let temporary = cache.join(format!(".unpacking-{}-{number}", std::process::id()));
     fs::create_dir_all(cache)?;
-    let _ = fs::remove_dir_all(&temporary); // of an earlier process with this number
+    let _ = fs::remove_dir_all(&temporary); // left by an earlier process with the same number
     fs::create_dir(&temporary)?;
     let written = temporary.join("library");
     let renamed = fs::write(&written, data)

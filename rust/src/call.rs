@@ -12,10 +12,10 @@ use crate::error::{Error, ErrorKind};
 use crate::ffi;
 use crate::model::Model;
 
-/// How to go about a list of words.
+/// Options of a call.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
-    /// How many threads may work on it, the calling one among them; 0: one for each processor.
+    /// How many threads may work on the words, the calling one included; 0: one for each processor.
     pub threads: u32,
     /// The most ids that a pronunciation may have; 0: the model's bound.
     pub most_ids: usize,
@@ -23,28 +23,28 @@ pub struct Options<'a> {
     pub cancel: Option<&'a CancelToken>,
 }
 
-/// Stops the calls that were given it. Its clones are one token; once cancelled it stays so.
+/// Stops the calls that it was given to. Clones are the same token. A cancelled token stays cancelled.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<AtomicI32>);
 
 impl CancelToken {
-    /// A token that is not cancelled.
+    /// Makes a token that is not cancelled.
     #[must_use]
     pub fn new() -> CancelToken {
         CancelToken::default()
     }
 
-    /// Has the calls that were given this token end soon, with [`ErrorKind::Cancelled`].
+    /// Cancels the token. The calls that have it end soon, with [`ErrorKind::Cancelled`].
     pub fn cancel(&self) {
         self.0.store(1, Ordering::Relaxed); // as g2p_cancel does
     }
 }
 
-/// One finished word, as [`Model::stream`] hands it over.
+/// A finished word. [`Model::stream`] passes it to the callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pronounced<'a> {
-    /// Which of the words it is, from 0.
+    /// The index of the word, from 0.
     pub word: usize,
     /// Its phonemes.
     pub phonemes: &'a str,
@@ -67,11 +67,13 @@ impl Model {
             .ok_or_else(|| Error::new(ErrorKind::LibraryFailed, "the library gave no phonemes for a word"))
     }
 
-    /// Pronounces words, in their order. They depend neither on the number of threads nor on each other.
+    /// Pronounces words. Returns their phonemes in the order of the words.
+    ///
+    /// The phonemes of a word depend neither on the other words nor on the number of threads.
     ///
     /// # Errors
-    /// The first wrong word, which the error names; none is pronounced then. Or the call was cancelled, or there is no
-    /// memory.
+    /// A word or the language is wrong: the error names the first wrong word, and no word is pronounced. Or the call
+    /// was cancelled, or there is no memory.
     pub fn pronounce_all<W>(&self, words: &[W], lang: &str, options: Options<'_>) -> Result<Vec<String>, Error>
     where
         W: AsRef<str>,
@@ -79,18 +81,18 @@ impl Model {
         let mut texts = Results::new(self, self.functions.g2p_free_texts);
         let found = &mut texts.raw;
         self.request(words, lang, options, |request, error| {
-            // SAFETY: `request` gives pointers that are good for the call; the results are freed when dropped.
+            // SAFETY: `request` gives pointers that are valid during the call; the results are freed when dropped.
             unsafe { (self.functions.g2p_pronounce_all)(self.raw.as_ptr(), request, found, error) }
         })?;
         let text = |piece: &[u8]| std::str::from_utf8(piece).expect("text of g2p.h is UTF-8").to_owned();
         Ok(texts.pieces().map(text).collect())
     }
 
-    /// As [`Model::pronounce_all`], but gives the generated ids: those after the start id, with the end id where it was
-    /// produced.
+    /// As [`Model::pronounce_all`], but returns the generated ids. The start id is left out. The end id is included,
+    /// but a pronunciation that reaches the bound has none.
     ///
     /// # Errors
-    /// As of [`Model::pronounce_all`].
+    /// The same as for [`Model::pronounce_all`].
     pub fn tokens<W>(&self, words: &[W], lang: &str, options: Options<'_>) -> Result<Vec<Vec<i32>>, Error>
     where
         W: AsRef<str>,
@@ -104,14 +106,14 @@ impl Model {
         Ok(ids.pieces().map(<[i32]>::to_vec).collect())
     }
 
-    /// Pronounces words and hands over each as soon as it is finished, in any order.
+    /// Pronounces words and passes each to a callback as soon as it is finished, in any order.
     ///
-    /// The callback is called for one word at a time, but from any of the call's threads, so it must be `Send`. Where it
-    /// breaks, the call ends with [`ErrorKind::Cancelled`]; where it panics, the call stops and the panic goes on in the
-    /// calling thread.
+    /// The callback gets one word at a time, but any thread of the call may run it, so it must be `Send`. If it returns
+    /// [`ControlFlow::Break`], the call ends with [`ErrorKind::Cancelled`]. If it panics, the call stops, and the panic
+    /// goes on in the calling thread.
     ///
     /// # Errors
-    /// As of [`Model::pronounce_all`].
+    /// The same as for [`Model::pronounce_all`].
     pub fn stream<W, F>(&self, words: &[W], lang: &str, options: Options<'_>, callback: F) -> Result<(), Error>
     where
         W: AsRef<str>,
@@ -120,8 +122,8 @@ impl Model {
         let mut receiver = Receiver { callback, panic: None };
         let user: *mut Receiver<F> = &mut receiver;
         let called = self.request(words, lang, options, |request, error| {
-            // SAFETY: as in `pronounce_all`; `deliver::<F>` gets the receiver of this F, which nobody else uses during
-            // the call. No thread calls it after the call has returned.
+            // SAFETY: as in `pronounce_all`. `deliver::<F>` gets a `Receiver` of the same F. Nobody else uses it during
+            // the call, and no thread calls `deliver` after the call has returned.
             unsafe { (self.functions.g2p_stream)(self.raw.as_ptr(), request, deliver::<F>, user.cast(), error) }
         });
         match receiver.panic {
@@ -130,7 +132,7 @@ impl Model {
         }
     }
 
-    /// Makes a call with pointers that are good until it returns.
+    /// Makes a call. The pointers in its request are valid until it returns.
     fn request<W, C>(&self, words: &[W], lang: &str, options: Options<'_>, call: C) -> Result<(), Error>
     where
         W: AsRef<str>,
@@ -138,7 +140,7 @@ impl Model {
     {
         let lang = CString::new(lang)
             .map_err(|_| Error::new(ErrorKind::UnknownLanguage, format_args!("{lang:?} is no language code")))?;
-        // The texts live as long as `words` is borrowed, which is until after the call.
+        // The texts live as long as `words` is borrowed, so they outlive the call.
         let texts = words.iter().map(AsRef::as_ref).map(|word| ffi::Text {
             data: word.as_ptr(),
             size: word.len(),
@@ -153,7 +155,7 @@ impl Model {
             threads: options.threads,
             flags: 0,
             most_ids: options.most_ids,
-            // An AtomicI32 is laid out as an i32, and the library only reads it, atomically.
+            // An AtomicI32 has the layout of an i32. The library only reads it, atomically.
             cancel: options
                 .cancel
                 .map_or(std::ptr::null(), |token| Arc::as_ptr(&token.0).cast()),
@@ -164,7 +166,7 @@ impl Model {
     }
 }
 
-/// Results in the library's memory, freed when dropped.
+/// Results in the library's memory. They are freed when dropped.
 struct Results<'m, T> {
     model: &'m Model,
     raw: ffi::Pieces<T>,
@@ -172,7 +174,7 @@ struct Results<'m, T> {
 }
 
 impl<'m, T> Results<'m, T> {
-    /// None yet: the function that fills them gets `raw`, and `free` is its counterpart.
+    /// Makes empty results. A function of the library gets `raw` and fills it; `free` frees what it allocated.
     fn new(model: &'m Model, free: unsafe extern "C" fn(*mut ffi::G2p, *mut ffi::Pieces<T>)) -> Results<'m, T> {
         let raw = ffi::Pieces {
             data: std::ptr::null_mut(),
@@ -182,9 +184,9 @@ impl<'m, T> Results<'m, T> {
         Results { model, raw, free }
     }
 
-    /// What each word got.
+    /// The results of each word, in order.
     fn pieces(&self) -> impl Iterator<Item = &[T]> {
-        // SAFETY: the library filled them: there are count + 1 offsets, and data up to the last of them.
+        // SAFETY: the library filled `raw`: there are count + 1 offsets, and data up to the last of them.
         let (offsets, data) = unsafe {
             let offsets = slice(self.raw.offsets, self.raw.count + 1);
             (offsets, slice(self.raw.data, offsets[self.raw.count]))
@@ -195,12 +197,12 @@ impl<'m, T> Results<'m, T> {
 
 impl<T> Drop for Results<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: they are the library's, or null, which is nothing to free; the model is open.
+        // SAFETY: the pointers are the library's, or null, and then nothing is freed. The model is open.
         unsafe { (self.free)(self.model.raw.as_ptr(), &mut self.raw) };
     }
 }
 
-/// A slice of the library's, whose pointer may be null where it is empty.
+/// A slice of the library's memory. If it is empty, its pointer may be null.
 ///
 /// # Safety
 /// `size` elements at `data` live, unchanged, for `'a`.
@@ -212,30 +214,31 @@ unsafe fn slice<'a, T>(data: *const T, size: usize) -> &'a [T] {
     unsafe { std::slice::from_raw_parts(data, size) }
 }
 
-/// What a stream's callback needs across the calls of it.
+/// The closure of a stream, and the panic that it ended with.
 struct Receiver<F> {
     callback: F,
     panic: Option<Box<dyn Any + Send>>,
 }
 
-/// The callback of g2p.h: hands a word to the closure; a panic stops the call and must not leave this function.
+/// The callback that the library calls: passes a word to the closure. A panic must not leave this function; it stops
+/// the call instead.
 ///
 /// # Safety
-/// `user` is a `Receiver<F>` that nobody else uses meanwhile, `result` is a finished word.
+/// `user` points to a `Receiver<F>` that nobody else uses meanwhile. `result` is a finished word.
 unsafe extern "C" fn deliver<F>(user: *mut c_void, result: *const ffi::Outcome) -> c_int
 where
     F: FnMut(Pronounced<'_>) -> ControlFlow<()> + Send,
 {
-    // SAFETY: the library calls for one word at a time, so this is the only reference. Another thread than the caller's
-    // may have it, which is why F is Send; the library's lock orders the calls.
+    // SAFETY: the library calls for one word at a time, so this is the only reference. It may call from another thread,
+    // so F is Send; the library's lock orders the calls.
     let receiver = unsafe { &mut *user.cast::<Receiver<F>>() };
     if receiver.panic.is_some() {
         return 1;
     }
     let callback = &mut receiver.callback;
-    // After a panic the closure is only dropped.
+    // After a panic the closure is not called again, only dropped.
     let called = catch_unwind(AssertUnwindSafe(move || {
-        // SAFETY: the library's memory lives until this function returns, and the closure cannot keep the references.
+        // SAFETY: the library's memory lives until this function returns. The closure cannot keep references to it.
         let (word, phonemes, ids) = unsafe {
             let text = slice((*result).phonemes.data, (*result).phonemes.size);
             ((*result).word, text, slice((*result).ids, (*result).ids_count))
@@ -262,7 +265,7 @@ impl ffi::Error {
         }
     }
 
-    /// What a status and its error say.
+    /// Turns a status of the library into a result.
     pub(crate) fn check(&self, status: c_int) -> Result<(), Error> {
         if status == ffi::OK {
             return Ok(());

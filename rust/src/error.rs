@@ -1,12 +1,12 @@
-//! What can go wrong.
+//! The errors of the crate.
 
 use std::fmt;
 use std::path::Path;
 
-/// The longest message, in characters; a longer one loses its middle.
+/// The longest message, in characters. A longer one loses its middle.
 const LONGEST: usize = 400;
 
-/// Why a call failed. The first are those of `g2p.h`, where each is explained.
+/// Why a call failed. The first kinds are the statuses of `g2p.h`, which explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -14,42 +14,42 @@ pub enum ErrorKind {
     Cancelled,
     /// The allocator gave none.
     NoMemory,
-    /// A path that holds a zero, or a mistake of this crate.
+    /// A path holds a zero, or this crate made a mistake.
     InvalidArgument,
-    /// A word with nothing in it, or only white space.
+    /// A word is empty, or holds only white space.
     EmptyWord,
-    /// A word with a control character.
+    /// A word holds a control character.
     InvalidWord,
-    /// A word that is longer, with its prompt, than the model's input.
+    /// A word, with its prompt, is longer than the model's input.
     WordTooLong,
-    /// A word with a character that is not in the alphabet of its language.
+    /// A word holds a character that is not in the alphabet of its language.
     ForeignCharacter,
-    /// Not among [`Model::languages`](crate::Model::languages).
+    /// The language is not among [`Model::languages`](crate::Model::languages).
     UnknownLanguage,
-    /// A manifest, index, archive or weights file that is not there or cannot be read.
+    /// A manifest, index, archive or weights file is missing or cannot be read.
     NoFile,
-    /// Not a safetensors file of this model's tensors.
+    /// The weights are not a safetensors file with this model's tensors.
     InvalidWeights,
-    /// Not a manifest or index, changed after it was built, or of another library.
+    /// A file is not a manifest or index, was changed after it was built, or is of another library.
     InvalidManifest,
-    /// The manifest's schema is newer than this crate.
+    /// The manifest has a newer schema version than this crate knows.
     NewerManifest,
-    /// An archive's bytes are not those that its manifest names.
+    /// An archive has another size or digest than its manifest says.
     WrongDigest,
     /// The library uses instructions that this processor lacks.
     UnsupportedCpu,
-    /// This build of the library cannot do it.
+    /// This build of the library has no such function.
     Unsupported,
     /// The manifest is for another architecture or system, or holds no library that can be loaded.
     UnsupportedTarget,
     /// The archive does not hold what its manifest says, or cannot be unpacked.
     InvalidArchive,
-    /// The library does not load, has another interface, or gave a status that this crate does not know.
+    /// The library does not load, has another version of the interface, or gave a status that this crate does not know.
     LibraryFailed,
 }
 
 impl ErrorKind {
-    /// That of a status of `g2p.h`, which is not `G2P_OK`.
+    /// The kind for a status of `g2p.h` other than `G2P_OK`.
     pub(crate) fn of_status(status: i32) -> ErrorKind {
         match status {
             1 => ErrorKind::Cancelled,
@@ -81,7 +81,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error about no word in particular; the message becomes one line.
+    /// Makes an error that is not about a word. The message is joined into one line.
     pub(crate) fn new(kind: ErrorKind, message: impl fmt::Display) -> Error {
         Error {
             kind,
@@ -97,18 +97,18 @@ impl Error {
         }
     }
 
-    /// An error that begins with the name of the file that it is about.
+    /// Makes an error about a file. The message begins with the file's name.
     pub(crate) fn in_file(kind: ErrorKind, path: &Path, message: impl fmt::Display) -> Error {
         Error::new(kind, format_args!("{}: {message}", path.display()))
     }
 
-    /// What kind of failure it is.
+    /// The kind of the failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Which of the words it is about, from 0; None where it is about none of them.
+    /// The index of the wrong word, from 0. None if the error is not about a word.
     #[must_use]
     pub fn word(&self) -> Option<usize> {
         self.word

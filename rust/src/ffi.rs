@@ -1,6 +1,6 @@
 //! `g2p.h`, version 1: its structures, and its functions as a table of pointers.
 //!
-//! A status is an `i32` here, never a Rust enum: the library may give values that this crate does not know.
+//! A status is an `i32` here, not a Rust enum: the library may give values that this crate does not know.
 
 use std::marker::{PhantomData, PhantomPinned};
 use std::os::raw::{c_char, c_int, c_void};
@@ -73,7 +73,7 @@ pub(crate) struct Pieces<T> {
     pub(crate) count: usize,
 }
 
-/// `g2p_result`. It may grow: only pointers to the library's own are used.
+/// `g2p_result`. It may grow in later versions, so the crate uses it only behind the library's pointers.
 #[repr(C)]
 pub(crate) struct Outcome {
     pub(crate) size: usize,
@@ -86,7 +86,7 @@ pub(crate) struct Outcome {
 
 pub(crate) type Callback = unsafe extern "C" fn(user: *mut c_void, result: *const Outcome) -> c_int;
 
-/// Declares functions of the header once, for both ways to have them.
+/// Declares the functions of the header once, for a loaded and for a linked library.
 macro_rules! functions {
     ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
         /// The library's functions. They may be called for as long as the library is loaded.
@@ -96,17 +96,17 @@ macro_rules! functions {
         }
 
         impl Functions {
-            /// Looks each up by its name, which ends with a zero; the error is the name that is not there.
+            /// Looks up each function by its name, which ends with a zero. The error is the name that is missing.
             ///
             /// # Safety
-            /// What `find` gives for a name is the function that `g2p.h` declares by it.
+            /// For each name, `find` gives the function that `g2p.h` declares with this name.
             pub(crate) unsafe fn find(
                 find: impl Fn(&'static str) -> Option<std::ptr::NonNull<c_void>>,
             ) -> Result<Functions, &'static str> {
                 Ok(Functions {
                     $($name: {
                         let found = find(concat!(stringify!($name), "\0")).ok_or(stringify!($name))?;
-                        // SAFETY: as the caller promises; a function's pointer has the size of any other here.
+                        // SAFETY: the caller promises the type. A function pointer has a data pointer's size here.
                         unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($type),*) $(-> $result)?>(
                             found.as_ptr(),
                         ) }
@@ -114,7 +114,7 @@ macro_rules! functions {
                 })
             }
 
-            /// Those of the library that is linked into this program.
+            /// The functions of the library that is linked into this program.
             #[cfg(feature = "static")]
             pub(crate) fn linked() -> Functions {
                 extern "C" {
@@ -148,9 +148,9 @@ functions! {
 }
 
 impl Functions {
-    /// Whether the library has the interface that this file describes; else the error says which.
+    /// Checks that the library has the version of the interface that this file describes.
     pub(crate) fn check_version(&self) -> Result<(), String> {
-        // SAFETY: without arguments, and of this type in every version.
+        // SAFETY: it takes no arguments, and has this type in every version.
         let version = unsafe { (self.g2p_abi_version)() };
         if version == ABI_VERSION {
             return Ok(());

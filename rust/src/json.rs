@@ -1,6 +1,6 @@
-//! JSON as manifests have it: objects, lists, strings, integers, booleans and null. Bounded in depth; strict.
+//! A strict parser for the JSON of manifests: objects, lists, strings, integers, booleans and null, of bounded depth.
 //!
-//! Our own rather than serde_json, which takes a key twice and takes floats: README.md has what each way costs.
+//! We do not use serde_json, because it accepts duplicate keys and floats. README.md compares the costs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,7 +18,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// A member of an object; of anything else there is none.
+    /// A member of an object. None if it has no such member, or is not an object.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         match self {
             Value::Object(members) => members.get(name),
@@ -47,7 +47,7 @@ impl Value {
         }
     }
 
-    /// The one spelling that digests are of: sorted keys, no spaces, no needless escapes.
+    /// The canonical JSON, which digests are taken of: sorted keys, no spaces, no needless escapes.
     pub(crate) fn canonical(&self) -> String {
         let mut line = String::new();
         write_value(&mut line, self);
@@ -82,7 +82,7 @@ fn write_value(line: &mut String, value: &Value) {
     }
 }
 
-/// Adds a string, quoted.
+/// Appends a string in quotes.
 pub(crate) fn write_text(line: &mut String, text: &str) {
     line.push('"');
     for c in text.chars() {
@@ -101,7 +101,7 @@ pub(crate) fn write_text(line: &mut String, text: &str) {
     line.push('"');
 }
 
-/// Reads one value; the error is a phrase about where and what.
+/// Reads one value. The error is a phrase that says what is wrong and where.
 pub(crate) fn parse(data: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(data).map_err(|error| format!("not UTF-8 from byte {}", error.valid_up_to()))?;
     let mut reader = Reader { text, at: 0 };
@@ -118,7 +118,7 @@ pub(crate) fn parse(data: &[u8]) -> Result<Value, String> {
 
 struct Reader<'a> {
     text: &'a str,
-    at: usize, // always at a character's begin
+    at: usize, // always the beginning of a character
 }
 
 impl Reader<'_> {
@@ -132,7 +132,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Skips white space, then takes this text if it is what comes next.
+    /// Skips white space, then reads this text if it comes next.
     fn takes(&mut self, wanted: &str) -> bool {
         self.space();
         let there = self.text[self.at..].starts_with(wanted);
@@ -224,7 +224,7 @@ impl Reader<'_> {
         Ok(Value::Int(number))
     }
 
-    /// The rest of a string whose opening quote is behind.
+    /// Reads the rest of a string, after its opening quote.
     fn string(&mut self) -> Result<String, String> {
         let mut found = String::new();
         loop {

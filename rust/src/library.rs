@@ -7,24 +7,24 @@ use std::ptr::NonNull;
 use crate::error::{Error, ErrorKind};
 use crate::ffi::Functions;
 
-/// A loaded library; unloaded when dropped.
+/// A loaded library. It is unloaded when dropped.
 pub(crate) struct Library {
     handle: NonNull<c_void>,
 }
 
-// SAFETY: the handle is only a key for the system's loader, whose functions may be called from any thread.
+// SAFETY: the handle is only a key for the system's loader, and any thread may call the loader.
 unsafe impl Send for Library {}
 // SAFETY: as above.
 unsafe impl Sync for Library {}
 
 impl Library {
-    /// Loads a library and looks up its functions, which may be called until the library is dropped.
+    /// Loads a library and looks up its functions. They may be called until the library is dropped.
     ///
     /// # Safety
-    /// The file is a library that was built with `g2p.h`, or none at all: what it does when it is loaded is done here.
+    /// The file is a library that was built with `g2p.h`, or not a library: loading one runs its code.
     pub(crate) unsafe fn load(path: &Path) -> Result<(Library, Functions), Error> {
         let failed = |what: String| Error::in_file(ErrorKind::LibraryFailed, path, what);
-        // A bare name would be looked for along the system's search path.
+        // The system would look for a bare name along its search path.
         let absolute = std::env::current_dir().unwrap_or_default().join(path);
         let handle = system::load(&absolute).map_err(|what| failed(format!("does not load: {what}")))?;
         let library = Library { handle };
@@ -35,7 +35,7 @@ impl Library {
         Ok((library, functions))
     }
 
-    /// The address of a symbol, whose name ends with a zero.
+    /// The address of a symbol. The name ends with a zero.
     fn symbol(&self, name: &'static str) -> Option<NonNull<c_void>> {
         debug_assert!(name.ends_with('\0'));
         NonNull::new(system::symbol(self.handle, name))
@@ -76,7 +76,7 @@ mod system {
         // SAFETY: the path ends with a zero. What the library does meanwhile is the caller's promise.
         let handle = unsafe { dlopen(path.as_ptr(), RTLD_NOW | RTLD_LOCAL) };
         NonNull::new(handle).ok_or_else(|| {
-            // SAFETY: without arguments; the text lives until this thread's next call of the loader.
+            // SAFETY: it takes no arguments. The text lives until this thread's next call of the loader.
             let text = unsafe { dlerror() };
             if text.is_null() {
                 return "the system does not say why".to_owned();

@@ -12,8 +12,8 @@ use g2p::{Error, Model, Options};
 #[allow(dead_code)]
 mod json;
 
-const CHUNK: usize = 65_536; // bytes: what one read of standard input takes at most
-const SLICE: usize = 256; // words pronounced between two flushes of the output
+const CHUNK: usize = 65_536; // most bytes in one read of standard input
+const SLICE: usize = 256; // words between two flushes of the output
 
 const HELP: &str = "\
 usage: g2p [OPTIONS] pronounce [WORD ...]   words, or the lines of standard input, to phonemes
@@ -71,7 +71,7 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// The command line; options may stand anywhere before `--`.
+    /// Parses the command line. Options may stand anywhere before `--`.
     fn parse(arguments: Vec<OsString>) -> Result<Chosen, String> {
         let mut chosen = Chosen::default();
         let mut plain = Vec::new();
@@ -193,7 +193,7 @@ fn pronounce(mut chosen: Chosen, model: &Model) -> Result<(), Stop> {
     chosen.print_words(&lang, &words, &phonemes)
 }
 
-/// The lines of standard input, as many at once as are there without waiting: one, where a person types them.
+/// Pronounces the lines of standard input as they arrive, without waiting for more. Typed lines come one by one.
 fn pronounce_input(chosen: &Chosen, model: &Model, lang: &str) -> Result<(), Stop> {
     let mut input = io::stdin().lock();
     let mut chunk = vec![0; CHUNK];
@@ -221,7 +221,7 @@ fn pronounce_input(chosen: &Chosen, model: &Model, lang: &str) -> Result<(), Sto
     }
 }
 
-/// Prints the lines before the first wrong one, then gives its error with its number.
+/// Pronounces and prints the lines up to the first wrong one, then returns that line's error with its number.
 fn pronounce_lines(chosen: &Chosen, model: &Model, lang: &str, lines: &[&[u8]], first: usize) -> Result<(), Stop> {
     let mut wrong = None;
     let mut words = Vec::new();
@@ -280,7 +280,7 @@ fn info(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
     Ok(io::stdout().write_all(lines.as_bytes())?)
 }
 
-/// Nested data as lines of dotted names and values; lists stay on one line.
+/// Nested data as lines of a dotted name and a value. A list stays on one line.
 fn flatten(value: &json::Value, name: &str, lines: &mut String) {
     let plain = |value: &json::Value| match value {
         json::Value::Text(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! Manifests and their index: read, checked, one chosen.
+//! Reads and checks manifests and their index, and chooses a manifest from the index.
 
 use std::fs::File;
 use std::io::{ErrorKind as IoError, Read};
@@ -11,22 +11,22 @@ use crate::{sha256, target};
 const SCHEMA_VERSION: i64 = 2;
 const LARGEST: u64 = 1 << 26; // bytes of a manifest or an index
 
-/// What it takes to have the library that a manifest describes.
+/// The fields of a manifest that are needed to find its library.
 #[derive(Debug)]
 pub(crate) struct Manifest {
-    /// The library archive's file name: a plain name.
+    /// The library archive's file name, without a folder.
     pub(crate) archive: String,
     /// Its digest, 64 hexadecimal digits.
     pub(crate) sha256: String,
     /// Its bytes.
     pub(crate) size: u64,
-    /// The shared library's name in it: a plain name.
+    /// The shared library's name in the archive, without a folder.
     pub(crate) library: String,
 }
 
-/// Reads a manifest of a library that runs on this machine.
+/// Reads a manifest, and checks that its library runs on this machine.
 ///
-/// Its weights are for the library to check, which compares the manifest with itself as well.
+/// The library itself checks the weights, and that the manifest belongs to it.
 pub(crate) fn read(path: &Path) -> Result<Manifest, Error> {
     let invalid = |what: &str| Error::in_file(ErrorKind::InvalidManifest, path, what);
     let data = checked(path)?;
@@ -60,11 +60,11 @@ pub(crate) fn read(path: &Path) -> Result<Manifest, Error> {
     })
 }
 
-/// The manifest to load where none is named: the default of the index in `$G2P_MANIFESTS`, else in `./manifests`, if it
-/// runs on this machine, else the only one there that does.
+/// The manifest to load if none is named. The index is in `$G2P_MANIFESTS`, else in `./manifests`. Its default is
+/// chosen if that runs on this machine, else the only variant that does.
 ///
 /// # Errors
-/// There is no index, it is damaged, no variant in it runs here, or there is no one to prefer.
+/// There is no index, it is damaged, no variant in it runs here, or several do and none is the default.
 pub fn default_manifest() -> Result<PathBuf, Error> {
     let folder = match std::env::var_os("G2P_MANIFESTS") {
         Some(folder) if !folder.is_empty() => PathBuf::from(folder),
@@ -118,7 +118,7 @@ fn choose(path: &Path) -> Result<PathBuf, Error> {
     Ok(manifest)
 }
 
-/// A manifest that has the digest that it names.
+/// Reads a manifest and checks its digest.
 fn checked(path: &Path) -> Result<Value, Error> {
     let mut data = read_json(path)?;
     let named = match &mut data {
@@ -145,7 +145,7 @@ fn checked(path: &Path) -> Result<Value, Error> {
     }
 }
 
-/// A JSON object of a schema version that this crate reads.
+/// Reads a JSON object and checks that this crate knows its schema version.
 fn read_json(path: &Path) -> Result<Value, Error> {
     let invalid = |what: String| Error::in_file(ErrorKind::InvalidManifest, path, what);
     let mut data = Vec::new();
@@ -180,7 +180,7 @@ fn read_json(path: &Path) -> Result<Value, Error> {
     }
 }
 
-/// A file's name without folders, that no system reads otherwise.
+/// Whether a text is a file's name without a folder, on every system.
 fn is_plain(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.+-".contains(c);
     (1..=255).contains(&name.len()) && name.chars().all(allowed) && !name.starts_with(['.', '+', '-'])
@@ -205,14 +205,14 @@ mod tests {
         }
     }
 
-    /// A manifest that is whole, and its digest.
+    /// The text of a valid manifest, and its digest.
     fn manifest(name: &str) -> (String, String) {
         let text = format!("{{\"name\":\"{name}\",\"schema_version\":2}}");
         let digest = sha256::hex(text.as_bytes());
         (format!("{},\"digest\":\"{digest}\"}}", &text[..text.len() - 1]), digest)
     }
 
-    /// Writes an index of variants, given by name and triple, and says what is chosen of it: a file or an error.
+    /// Writes an index of variants, given by name and triple. Returns what is chosen from it: a file or an error.
     fn chosen(default: &str, variants: &[(&str, &str)]) -> Result<String, String> {
         let folder = std::env::temp_dir().join(format!("g2p-index-{:?}", std::thread::current().id()));
         fs::create_dir_all(&folder).unwrap();

@@ -14,54 +14,56 @@ use crate::{archive, manifest};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes that a word may have together with its prompt.
+    /// The most bytes of a word with its prompt.
     pub input: usize,
-    /// Ids that a pronunciation may have, the end id among them.
+    /// The most ids of a pronunciation, the end id included.
     pub ids: usize,
-    /// Ids that there are.
+    /// The number of different ids.
     pub vocabulary: usize,
-    /// Words that one thread decodes at once.
+    /// How many words one thread decodes at once.
     pub rows: usize,
 }
 
-/// An open model, from words to phonemes. Any number of threads may share one; it is closed when dropped.
+/// An open model, which turns words into phonemes. Any number of threads may share one. It is closed when dropped.
 pub struct Model {
     pub(crate) raw: NonNull<ffi::G2p>,
     pub(crate) functions: Functions,
-    /// Holds the code that `functions` point to; dropped, as the last of the fields, after the model is closed.
+    /// Keeps the code loaded that `functions` point to. As the last field it is dropped after the model is closed.
     _library: Option<Library>,
 }
 
 // SAFETY: a model may be used, and closed, by any thread: g2p.h, "Threads".
 unsafe impl Send for Model {}
-// SAFETY: every function that takes a model may be called by any number of threads at once, but for g2p_close, which
-// only `drop` calls: nobody else has a reference then.
+// SAFETY: any number of threads may call the functions that take a model, except g2p_close. Only `drop` calls that one,
+// and nobody else has a reference then.
 unsafe impl Sync for Model {}
 
 impl Model {
     /// Opens the variant that a manifest describes. Its archives lie beside it, or in `../dist` from it.
     ///
-    /// Both archives' sizes and SHA-256 are compared with the manifest's, which reads all of them. The library is then unpacked into a cache
-    /// (`$G2P_CACHE`, else `g2p` in the user's cache directory) and loaded: a manifest is trusted as a program is. The
-    /// weights are mapped where they lie, and must stay as they are until the model is dropped.
+    /// This reads both archives whole, and compares their sizes and SHA-256 with the manifest's. The library is then
+    /// unpacked into a cache (`$G2P_CACHE`, else `g2p` in the user's cache directory) and loaded. So trust a manifest
+    /// only if you would run a program from the same source. The weights are mapped where they lie, and must not change
+    /// until the model is dropped.
     ///
     /// # Errors
-    /// The manifest is missing, damaged, newer or for another machine; so are its archives; the library does not load.
+    /// The manifest is missing, damaged, too new or for another machine; an archive is missing or damaged; or the
+    /// library does not load.
     pub fn load(manifest: impl AsRef<Path>) -> Result<Model, Error> {
         let path = manifest.as_ref();
         let file = archive::library(path, &manifest::read(path)?)?;
-        // SAFETY: the bytes are those that the manifest names, as a library with the interface of g2p.h.
+        // SAFETY: the file has the digest that the manifest gives for a library with the interface of g2p.h.
         let (library, functions) = unsafe { Library::load(&file) }?;
         Model::opened(functions, Some(library), path, functions.g2p_open_manifest, ffi::VERIFY)
     }
 
-    /// Opens weights with a shared library at a path of the caller's. Nothing is verified.
+    /// Opens weights with a shared library that the caller names. No digest is checked.
     ///
     /// # Safety
-    /// The file is a standalone library that this project built, or no library at all: loading one runs its code.
+    /// The file is a standalone library that this project built, or not a library: loading one runs its code.
     ///
     /// # Errors
-    /// The library does not load, or the weights are not those that it takes.
+    /// The library does not load, or the weights are not the ones that it takes.
     pub unsafe fn open_with(library: impl AsRef<Path>, weights: impl AsRef<Path>) -> Result<Model, Error> {
         // SAFETY: as the caller promises.
         let (library, functions) = unsafe { Library::load(library.as_ref()) }?;
@@ -70,20 +72,20 @@ impl Model {
 
     /// Opens weights (a safetensors file, or an archive with one) with the library that is linked into the program.
     ///
-    /// Nothing that is done here grows with the weights: they are mapped, and not verified.
+    /// It takes the same time whatever the size of the weights: they are mapped, and no digest is checked.
     ///
     /// # Errors
-    /// The file cannot be read, or does not hold what the library takes.
+    /// The file cannot be read, or does not hold the weights that the library takes.
     #[cfg(feature = "static")]
     pub fn open(weights: impl AsRef<Path>) -> Result<Model, Error> {
         let functions = linked()?;
         Model::opened(functions, None, weights.as_ref(), functions.g2p_open, 0)
     }
 
-    /// Opens the weights of a manifest with the library that is linked into the program, which must be the manifest's.
+    /// Opens the weights of a manifest with the library that is linked into the program. It must be the manifest's.
     ///
     /// # Errors
-    /// As of [`Model::load`]; besides, the manifest is of another library.
+    /// The same as for [`Model::load`]; also, the manifest is of another library.
     #[cfg(feature = "static")]
     pub fn open_manifest(manifest: impl AsRef<Path>) -> Result<Model, Error> {
         let functions = linked()?;
@@ -112,7 +114,7 @@ impl Model {
         };
         let mut raw = std::ptr::null_mut();
         let mut error = ffi::Error::new();
-        // SAFETY: the path ends with a zero; all pointers are to live values, or null where that is allowed.
+        // SAFETY: the path ends with a zero. All pointers are to live values, or null where g2p.h allows it.
         let status = unsafe { open(path.as_ptr().cast(), &options, &mut raw, &mut error) };
         error.check(status)?;
         let raw = NonNull::new(raw).ok_or_else(|| Error::new(ErrorKind::LibraryFailed, "it opened no model"))?;
@@ -123,11 +125,11 @@ impl Model {
         })
     }
 
-    /// The codes of the languages that the model knows; None where it does not say, and takes any code.
+    /// The language codes that the model knows. None: it does not say, and takes any code.
     #[must_use]
     pub fn languages(&self) -> Option<Vec<&str>> {
         let mut count = 0;
-        // SAFETY: the model is open; it gives `count` texts that end with zeros and live as long as it does.
+        // SAFETY: the model is open. It gives `count` texts that end with zeros and live as long as the model.
         unsafe {
             let codes = (self.functions.g2p_languages)(self.raw.as_ptr(), &mut count);
             if codes.is_null() {
@@ -155,17 +157,17 @@ impl Model {
         }
     }
 
-    /// What the model is, as a JSON object: its batch, dtype, prompt, ids, bounds, languages and target.
+    /// Facts about the model as a JSON object: its batch, dtype, prompt, ids, bounds, languages and target.
     #[must_use]
     pub fn info(&self) -> &str {
-        // SAFETY: the model is open; the text ends with a zero and lives as long as the model does.
+        // SAFETY: the model is open. The text ends with a zero and lives as long as the model.
         unsafe { text((self.functions.g2p_info)(self.raw.as_ptr())) }
     }
 }
 
 impl Drop for Model {
     fn drop(&mut self) {
-        // SAFETY: nobody else has a reference, so no other call is running, and this is the last one.
+        // SAFETY: nobody else has a reference, so no other call is running, and no call follows.
         unsafe { (self.functions.g2p_close)(self.raw.as_ptr()) };
     }
 }
@@ -188,7 +190,7 @@ fn linked() -> Result<Functions, Error> {
     Ok(functions)
 }
 
-/// A text of the library's.
+/// A text in the library's memory.
 ///
 /// # Safety
 /// It ends with a zero and lives for `'a`.
@@ -199,14 +201,14 @@ unsafe fn text<'a>(data: *const c_char) -> &'a str {
         .expect("text of g2p.h is UTF-8")
 }
 
-/// A path as g2p.h takes it: the system's bytes, or UTF-8 on Windows.
+/// A path in the form that g2p.h takes: the system's bytes, or UTF-8 on Windows.
 fn c_path(path: &Path) -> Result<CString, Error> {
     #[cfg(unix)]
     let bytes = Some(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()));
     #[cfg(not(unix))]
     let bytes = path.to_str().map(str::as_bytes);
     bytes.and_then(|bytes| CString::new(bytes).ok()).ok_or_else(|| {
-        let what = format!("{path:?} is no path that can be opened: give one without a zero in it");
+        let what = format!("{path:?} cannot be a path: give one without a zero in it");
         Error::new(ErrorKind::InvalidArgument, what)
     })
 }

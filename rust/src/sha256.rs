@@ -1,6 +1,6 @@
-//! SHA-256, as FIPS 180-4 has it. The library has its own, but lies in an archive that must be checked before.
+//! SHA-256 (FIPS 180-4). The library has one too, but it lies in an archive that must be checked first.
 //!
-//! Our own rather than the crate sha2, for one function of it: README.md has what each way costs.
+//! We do not use the crate sha2, because we need one function of it. README.md compares the costs.
 
 const ROUNDS: [u32; 64] = [
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,

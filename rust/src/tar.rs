@@ -1,16 +1,16 @@
-//! The members of an uncompressed tar archive in memory, one of them at a time.
+//! Finds a member of an uncompressed tar archive in memory.
 //!
-//! Our own rather than the crate tar, for one function of it: README.md has what each way costs.
+//! We do not use the crate tar, because we need one function of it. README.md compares the costs.
 
 const BLOCK: usize = 512;
 
-/// The bytes of the regular file of this name; None where the archive is damaged, or has none.
+/// The bytes of the regular file with this name. None if there is none, or the archive is damaged.
 pub(crate) fn member<'a>(archive: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut rest = archive;
     loop {
         let header = rest.get(..BLOCK)?;
         if header[0] == 0 {
-            return None; // the end is marked by empty blocks
+            return None; // an empty block marks the end
         }
         let size = octal(&header[124..136])?;
         let data = rest.get(BLOCK..BLOCK.checked_add(size)?)?;
@@ -27,7 +27,7 @@ pub(crate) fn member<'a>(archive: &'a [u8], name: &str) -> Option<&'a [u8]> {
     }
 }
 
-/// A field up to its zero.
+/// A field up to its first zero.
 fn text(field: &[u8]) -> &[u8] {
     field.split(|&byte| byte == 0).next().unwrap_or(field)
 }

@@ -1,4 +1,4 @@
-//! Whether this machine runs the code of a manifest's target.
+//! Checks whether this machine runs the code for a manifest's target.
 
 use std::collections::BTreeSet;
 use std::env::consts::{ARCH, OS};
@@ -6,7 +6,7 @@ use std::env::consts::{ARCH, OS};
 use crate::error::{Error, ErrorKind};
 use crate::json::Value;
 
-/// Checks a manifest's `target` object: a shared library with the interface of `g2p.h`, for this machine.
+/// Checks a manifest's `target` object: it must be a shared library with the interface of `g2p.h`, for this machine.
 pub(crate) fn check(target: &Value) -> Result<(), Error> {
     let unsupported = |what: String| Err(Error::new(ErrorKind::UnsupportedTarget, what));
     let field = |name| target.get(name).and_then(Value::text).unwrap_or_default();
@@ -44,7 +44,7 @@ pub(crate) fn check(target: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// This machine as a compiler sees it.
+/// This machine's triple, as a compiler calls it.
 pub(crate) fn host_triple() -> String {
     let libc = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
     match OS {
@@ -56,7 +56,7 @@ pub(crate) fn host_triple() -> String {
     }
 }
 
-/// A triple without what does not count: versions, vendors, and the names that mean the same.
+/// A triple in a form that can be compared: without versions and vendors, and with one of several equal names.
 fn platform(triple: &str) -> Vec<String> {
     let triple = triple.to_lowercase();
     let parts = triple
@@ -67,7 +67,7 @@ fn platform(triple: &str) -> Vec<String> {
         known.push(match (place, part, whole) {
             (0, _, "amd64") => "x86_64".to_owned(),
             (0, _, "arm64") => "aarch64".to_owned(),
-            (0, _, _) => whole.to_owned(), // the digits are the architecture's name
+            (0, _, _) => whole.to_owned(), // digits in an architecture's name are not a version
             (_, "unknown" | "pc", _) => continue,
             (_, "darwin" | "macos", _) => "macosx".to_owned(),
             (_, _, _) => part.to_owned(),
@@ -76,9 +76,9 @@ fn platform(triple: &str) -> Vec<String> {
     known
 }
 
-/// The features that every processor of this machine has, as Linux names them; None where it does not say.
+/// The features that every processor of this machine has, as Linux names them. None on other systems.
 ///
-/// Elsewhere the library itself looks, when it is opened.
+/// There the library itself checks them, when it is opened.
 fn cpu_features() -> Option<BTreeSet<String>> {
     if !cfg!(any(target_os = "linux", target_os = "android")) {
         return None;

@@ -1,4 +1,4 @@
-//! One error of each kind. Wants a built variant: see README.md.
+//! One error of each kind. The tests need a built variant: see README.md.
 
 mod common;
 
@@ -104,7 +104,7 @@ fn archives_that_do_not_hold_the_library() {
     let copy = Copy::new("member");
     copy.set(&["files", "library"], Value::List(vec![text("libother.so")]));
     refused(&copy.manifest, ErrorKind::InvalidArchive, "has no member 'libother.so'");
-    // A member that is no library: the loader says so.
+    // A member that is not a library. The loader says so.
     copy.set(&["files", "library"], Value::List(vec![text("tokenizer.json")]));
     refused(&copy.manifest, ErrorKind::LibraryFailed, "does not load");
 }
@@ -192,7 +192,7 @@ fn manifests_that_are_whole_and_wrong() {
             "an app's own tools",
         ),
         (
-            &["target", "link"],
+            &["target", "engine"],
             text("vm"),
             ErrorKind::UnsupportedTarget,
             "TVM's virtual machine",
@@ -219,7 +219,7 @@ fn manifests_that_are_whole_and_wrong() {
 }
 
 #[test]
-fn libraries_that_are_none() {
+fn files_that_are_not_libraries() {
     let copy = Copy::new("none");
     for path in ["no/such.so", "Cargo.toml"] {
         // SAFETY: neither is a library.
@@ -230,7 +230,7 @@ fn libraries_that_are_none() {
 
 #[cfg(feature = "static")]
 #[test]
-fn weights_that_are_not_the_linked_librarys() {
+fn weights_that_are_not_for_the_linked_library() {
     let copy = Copy::new("linked");
     assert_is(
         &Model::open("no/such.tar").unwrap_err(),

@@ -1,4 +1,4 @@
-//! The golden words through every call, and what calls promise. Wants a built variant: see README.md.
+//! The golden words through every call, and what each call promises. The tests need a built variant: see README.md.
 
 mod common;
 
@@ -83,7 +83,7 @@ fn threads_may_share_a_model() {
                 });
             }
         });
-        // Another thread may be the one that closes it.
+        // Another thread than the one that opened it may close it.
         thread::spawn(move || drop(model)).join().unwrap();
     }
 }
@@ -217,6 +217,6 @@ fn a_shared_library_of_the_callers() {
     let library = copy.unpacked("libg2p.so");
     // SAFETY: it is the library of the variant.
     let model = unsafe { Model::open_with(library, copy.archive("weights")) }.unwrap();
-    drop(copy); // what is loaded and mapped does not need its name any more
+    drop(copy); // removes the files: they are loaded and mapped, so the model does not need them
     assert_eq!(model.pronounce("knight", "eng-us").unwrap(), "ˈnaɪt");
 }

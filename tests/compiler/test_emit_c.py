@@ -1,4 +1,4 @@
-"""Planned functions as C, on functions of a few lines; whole models are compared in test_golden.py."""
+"""Planned functions as C. The functions here have a few lines; test_golden.py compares whole models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def entry(name: str, kind: str, shape: list[int], dtype: str = "float32") -> dic
 
 
 def linear(rows: relax.Expr, weight: relax.Expr, columns: int) -> relax.Expr:
-    """rows [M, K] times weight, relu."""
+    """relu(rows [M, K] times weight)."""
     others = [tirx.const(columns, "int64"), tirx.const(NO_NORM, "float64"), ir.StringImm("relu")]
     out = relax.TensorType((BATCH, columns), "float32")
     return relax.op.call_dps_packed("g2p.linear", relax.Tuple([rows, weight, *others]), out_ty=out)
@@ -112,7 +112,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("rows", [1, 3, 4])
-def test_any_number_of_positions_is_computed_and_no_other(program: Path, rows: int) -> None:
+def test_only_the_given_positions_are_computed(program: Path, rows: int) -> None:
     generator = torch.Generator().manual_seed(rows)
     ids = torch.randint(0, 9, (rows,), generator=generator, dtype=torch.int32)
     table, weight = torch.randn(9, 8, generator=generator), torch.randn(8, WIDTH, generator=generator)
@@ -130,7 +130,7 @@ def test_any_number_of_positions_is_computed_and_no_other(program: Path, rows: i
 def test_a_function_says_how_much_memory_it_works_in() -> None:
     module, functions = two_layers()
     module = planned(module)
-    assert workspace_bytes(module["encode_b4_i1"]) == 4 * BATCH * 8  # what was looked up; the rest is given
+    assert workspace_bytes(module["encode_b4_i1"]) == 4 * BATCH * 8  # the embeddings; everything else is an argument
     assert '{"encode", 0, 128, encode},' in emit(module, functions)
 
 
@@ -139,7 +139,7 @@ def test_the_same_program_is_the_same_c() -> None:
     assert len(texts) == 1
 
 
-def test_an_operation_that_c_has_no_form_for_is_named_with_its_function() -> None:
+def test_an_operation_that_cannot_be_written_in_c_is_named_with_its_function() -> None:
     module, functions = two_layers()
     with pytest.raises(BuildError, match=r"function encode_b4_i1: the operation relax\.call_dps_packed cannot"):
         emit(module, functions)

@@ -1,4 +1,4 @@
-"""Tracing gives what torch.export and TVM's importer give."""
+"""Our tracer gives the same as torch.export followed by TVM's importer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHAPES: list[dict[str, Any]] = [
     ("batch", "buckets", "output_len", "dtype", "kv_cache"),
     [([1], [16, 17], 33, "float32", True), ([3, 2], [5], 16, "float16", True), ([1, 4], [16, 19], 7, "float32", False)],
 )
-def test_a_traced_program_is_the_exported_one(
+def test_a_traced_program_equals_the_exported_one(
     shape: dict[str, Any], batch: list[int], buckets: list[int], output_len: int, dtype: str, kv_cache: bool
 ) -> None:
     found = programs(random_checkpoint(3, **shape).architecture, batch, buckets, output_len, dtype, kv_cache)
@@ -46,7 +46,7 @@ def test_a_traced_program_is_the_exported_one(
 
 
 class Outputs(nn.Module):
-    """A program's module, returning only what its compiled function returns."""
+    """A program's module. It returns only what the compiled function returns."""
 
     def __init__(self, program: Program) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Outputs(nn.Module):
 
 
 def exported(program: Program) -> relax.Function:
-    """A program's function by way of torch.export, with calls of external functions for its operations."""
+    """A program's function, made by torch.export. Its operations become calls of external functions."""
     examples = [torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for _, spec in program.inputs]
     module = from_exported_program(
         torch.export.export(Outputs(program), nested_arguments(program, examples), strict=False),
@@ -70,7 +70,7 @@ def exported(program: Program) -> relax.Function:
 
 
 def operation(name: str, node: fx.Node, importer: Any) -> relax.Var:
-    """The call for an operation; arguments that are None are left out."""
+    """The call for an operation. Arguments that are None are left out."""
     results = node.meta["val"]
     types = [
         relax.TensorType(tuple(result.shape), str(result.dtype).removeprefix("torch."))
@@ -91,7 +91,7 @@ def constant(argument: Any) -> relax.Expr:
 
 
 class Calls(nn.Module):
-    """A module that does one thing with the rows it is given."""
+    """A module that does one thing with its rows."""
 
     def __init__(self, does: Callable[[Tensor], Any]) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Calls(nn.Module):
         (lambda rows: ops.norm(rows, rows, epsilon=1e-6), "norm"),
     ],
 )
-def test_a_program_that_does_anything_else_is_refused(does: Callable[[Tensor], Any], what: str) -> None:
+def test_a_program_with_another_operation_is_refused(does: Callable[[Tensor], Any], what: str) -> None:
     [*_, program] = programs(random_checkpoint(0, **SHAPES[0]).architecture, [2], [8], 6, "float32", kv_cache=True)
     with pytest.raises(AssertionError, match=f"{what}.*may only call g2p_build.models.ops"):
         export([replace(program, module=Calls(does))])

@@ -1,4 +1,4 @@
-"""What can be seen between the compiler's phases."""
+"""The module and the code between the compiler's phases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled programs compute what transformers computes."""
+"""Compiled programs compute the same as transformers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Build = Callable[..., Library]
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Compiles a checkpoint's programs, once for each set of arguments."""
+    """A function that compiles a checkpoint's programs, once for each set of arguments."""
     built: dict[Any, Library] = {}
 
     def build(
@@ -151,7 +151,7 @@ def test_rows_at_different_positions_do_not_disturb_each_other(
         assert torch.equal(ids, logits.argmax(-1).to(torch.int32))
 
 
-def test_a_words_numbers_do_not_depend_on_batch_place_bucket_or_tokens_a_step(
+def test_a_words_results_do_not_depend_on_batch_place_bucket_or_tokens_a_step(
     build: Build, checkpoint: Checkpoint
 ) -> None:
     compiled, weights = build(checkpoint, (1, 3), INPUT, OUTPUT, "float32", True), checkpoint.weights("float32")
@@ -192,7 +192,7 @@ def test_functions_are_described_as_they_are(build: Build, checkpoint: Checkpoin
 
 
 def errors(compiled: Library, weights: dict[str, Tensor], example: Batch, kv_cache: bool) -> list[float]:
-    """The largest differences from transformers of the encoder and the decoder."""
+    """The largest differences from transformers, of the encoder and of the decoder."""
     rows, bucket = example.ids.shape
     (hidden,) = compiled(f"encode_b{rows}_i{bucket}", weights, example.packed_ids, example.length)
     if kv_cache:

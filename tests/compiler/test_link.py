@@ -67,7 +67,7 @@ def test_objects_of_another_architecture_are_refused(tmp_path: Path, objects: li
     assert not (tmp_path / "out.so").exists()
 
 
-def test_what_is_not_meant_to_be_exported_is_not(tmp_path: Path, objects: list[Path]) -> None:
+def test_only_the_named_functions_are_exported(tmp_path: Path, objects: list[Path]) -> None:
     link_shared(objects, TRIPLE, tmp_path / "out.so", exports=["two"])
     with (tmp_path / "out.so").open("rb") as stream:
         symbols = ELFFile(stream).get_section_by_name(".dynsym").iter_symbols()
@@ -94,7 +94,7 @@ def test_c_is_compiled_to_the_same_bytes_wherever_it_lies(tmp_path: Path, triple
     assert str(tmp_path).encode() not in (tmp_path / "one/lib.a").read_bytes()
 
 
-def test_a_static_library_is_one(tmp_path: Path) -> None:
+def test_a_static_library_can_be_linked(tmp_path: Path) -> None:
     static_library(compile_c(SOURCES, TRIPLE, tmp_path), tmp_path / "libuse.a")
     main = "double quarter(double); int main(void) { return quarter(8) == 2 ? 0 : 1; }"
     (tmp_path / "main.c").write_text(main)

@@ -1,4 +1,4 @@
-"""What object files of four formats say of themselves."""
+"""What the build reads from object files of four formats."""
 
 import os
 import subprocess
@@ -62,7 +62,7 @@ def test_an_object_for_another_platform_is_refused(compiled: tuple[str, bytes]) 
             check(data, other)
 
 
-def test_what_is_cut_off_is_an_error_or_says_less(compiled: tuple[str, bytes]) -> None:
+def test_a_truncated_object_is_refused_or_names_fewer_symbols(compiled: tuple[str, bytes]) -> None:
     _, data = compiled
     whole = read_object(data)
     for size in range(len(data)):
@@ -72,7 +72,7 @@ def test_what_is_cut_off_is_an_error_or_says_less(compiled: tuple[str, bytes]) -
             assert "are no object file" in str(error)
 
 
-def test_kernels_may_take_from_libc(tmp_path: Path) -> None:
+def test_kernels_may_call_functions_of_libc(tmp_path: Path) -> None:
     source = "void *memset(void *, int, unsigned long);\nvoid *kernel(void *x) { return memset(x, 0, 4096); }\n"
     [path] = compile_c({"a.c": source}, "aarch64-linux-gnu", tmp_path)
     assert check(path.read_bytes(), "aarch64-linux-android").undefined == ("memset",)

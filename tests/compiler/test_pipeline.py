@@ -1,4 +1,4 @@
-"""What comes out of the compiler: formats, symbols, bytes."""
+"""The compiler's outputs: formats, symbols, bytes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_elf_objects_need_the_c_library_and_one_error_hook(
                 symbol.name for symbol in symbols.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name
             }
             assert undefined <= LIBC | {"TVMFFIErrorSetRaisedFromCStrParts"}
-            # The runtime's hooks are declared in every object; no code may use one.
+            # Every object declares the runtime's hooks, but no code may use one.
             used = {
                 symbols.get_symbol(relocation["r_info_sym"]).name
                 for section in elf.iter_sections()

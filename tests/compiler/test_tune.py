@@ -26,12 +26,12 @@ def here() -> Cpu:
 
 
 def poor() -> Cpu:
-    """This machine's vector unit with the smallest tiles that there can be."""
+    """This machine's vector unit, with the smallest possible tiles."""
     cpu = here()
     return Cpu(cpu.name, cpu.lanes, cpu.accumulators, 32, ((2, max(1, 32 // cpu.lanes)), (1, max(1, 32 // cpu.lanes))))
 
 
-def test_the_committed_table_is_what_would_be_written() -> None:
+def test_the_committed_table_is_in_the_form_that_tuning_writes() -> None:
     source = tiles.__file__
     assert source is not None
     assert render(tiles.TILES) == Path(source).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Counting what a kernel does."""
+"""Counts of a kernel's operations and bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from g2p_build.compiler.work import work_of
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 8, 64, 65])
 @pytest.mark.parametrize("cpu", ["avx512", "avx2", "neon"])
-def test_a_matmul_does_two_flops_a_product_and_moves_each_operand_once(rows: int, cpu: str) -> None:
+def test_a_matmul_does_two_flops_for_each_product_and_moves_each_operand_once(rows: int, cpu: str) -> None:
     kernel = matmul(Matmul(48, 96), cpu_named(cpu))
     shapes = [(rows, 48), (3, 48, 32), (rows, 96)]
     found = work_of(kernel, [np.empty(shape, "float32") for shape in shapes])
@@ -78,7 +78,7 @@ def test_packed_inputs_are_counted_as_long_as_they_are() -> None:
     assert flops(32, 32, 32) == 2 * flops(32)  # there are 64 positions
 
 
-def test_the_search_for_the_greatest_is_no_obstacle() -> None:
+def test_a_matmul_with_an_argmax_is_counted() -> None:
     kernel = matmul(Matmul(48, 96, argmax=True), cpu_named("avx512"))
     floats = [np.empty(shape, "float32") for shape in ((2, 48), (3, 48, 32), (2, 96))]
     found = work_of(kernel, [*floats, np.empty((2,), "int32")])

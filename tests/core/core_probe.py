@@ -34,13 +34,13 @@ def compile_with_sanitizers(out: Path, own: Sequence[str], parts: Sequence[str])
 
 
 class Probe:
-    """A running ``probe.c``: what it answers, by its letters."""
+    """A running ``probe.c``. A letter names each of its requests."""
 
     def __init__(self, path: Path) -> None:
         self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def ask(self, command: str, *fields: bytes) -> tuple[int, bytes]:
-        """The status of one request, and its result or the error's message."""
+        """Sends a request. Returns its status, and its result or the error's message."""
         assert self.process.stdin and self.process.stdout and self.process.stderr
         data = b"".join(struct.pack("=I", len(field)) + field for field in fields)
         self.process.stdin.write(command.encode() + struct.pack("=I", len(fields)) + data)
@@ -52,14 +52,14 @@ class Probe:
         return status, self.process.stdout.read(size)
 
     def refusal(self, command: str, *fields: bytes) -> tuple[int, str]:
-        """The status of a request that fails, and its message, which is one line."""
+        """Sends a request that must fail. Returns its status and its message of one line."""
         status, message = self.ask(command, *fields)
         text = message.decode()
         assert status and text and not any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in text)
         return status, text
 
     def close(self) -> None:
-        """Ends it; raises where a sanitizer found something, a leak among it."""
+        """Ends it. Raises if a sanitizer found something, such as a leak."""
         _, errors = self.process.communicate()
         assert self.process.returncode == 0, errors.decode(errors="replace")
 

@@ -1,4 +1,4 @@
-"""A short round of each fuzz target; fuzz_main.c says how to run a long one."""
+"""A short run of each fuzz target. fuzz_main.c says how to do a long one."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A manifest in C: unchanged, of this library, its archive found; and files that cannot be mapped."""
+"""Manifests in C: the core checks that one is unchanged and of this library, finds its archive and maps files."""
 
 import copy
 import hashlib
@@ -27,7 +27,7 @@ NAME = "weights-ab.tar"
 
 
 def manifest() -> dict[str, Any]:
-    """A manifest that the Python runtime takes, but for its digest."""
+    """A manifest that is valid for the Python runtime, except for its digest."""
     tensor = {"name": "input_ids", "kind": "argument", "shape": [1, 8], "dtype": "int32"}
     out = {"name": "hidden", "shape": [1, 8, 4], "dtype": "float32"}
     function = {"batch": 1, "input_len": 8, "inputs": [tensor], "outputs": [out], "tokens": None, "workspace_bytes": 0}
@@ -116,7 +116,7 @@ def test_white_space_does_not_change_a_manifest(probe: Probe, folder: Path, inde
         max_size=2,
     )
 )
-def test_no_damage_is_taken_that_python_refuses(
+def test_damage_that_python_refuses_is_refused(
     probe: Probe, tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int, str]]
 ) -> None:
     text = written(sealed(manifest())).decode()
@@ -205,7 +205,7 @@ def test_each_refusal_names_what_is_wrong(probe: Probe, folder: Path, what: str)
         (b'{"archives":{},"functions":[],"model":{},"schema_version":2,"digest":"x"}', "it was changed"),
     ],
 )
-def test_what_is_no_manifest_is_refused(probe: Probe, folder: Path, data: bytes, expected: str) -> None:
+def test_a_file_that_is_not_a_manifest_is_refused(probe: Probe, folder: Path, data: bytes, expected: str) -> None:
     (folder / "m.json").write_bytes(data)
     status, message = probe.refusal("M", os.fsencode(folder / "m.json"))
     assert status == INVALID_MANIFEST and message.startswith("m.json: ") and expected in message

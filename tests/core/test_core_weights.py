@@ -1,4 +1,4 @@
-"""The weights' header in C: taken or refused as in the Python runtime, whatever it says."""
+"""The weights' header in C: the core accepts and refuses the same headers as the Python runtime."""
 
 import io
 import json
@@ -44,12 +44,12 @@ def build(header: Any, body: bytes = bytes(320), length: int | None = None) -> b
 
 
 def python(path: Path, data: bytes) -> tuple[int, list[int]]:
-    """The verdict of the Python runtime, and where each tensor of the program begins."""
+    """The verdict of the Python runtime, and the first byte of each tensor of the program."""
     path.write_bytes(data)
     try:
         arrays = map_weights(path)
     except InvalidWeights as error:
-        # Names that nothing takes may be there twice or overlap, for all that C says.
+        # Tensors that no function takes may come twice or overlap: C does not check them.
         assume("overlap" not in str(error) and "there twice" not in str(error))
         return INVALID_WEIGHTS, []
     if any((name not in arrays or (arrays[name].dtype.name, arrays[name].shape) != PROGRAM[name]) for name in PROGRAM):
@@ -209,7 +209,7 @@ def test_weights_are_found_in_a_tar(probe: Probe, form: int) -> None:
 
 
 def sealed(data: bytes) -> bytes:
-    """A tar whose first header has its checksum again."""
+    """A tar with the right checksum in its first header."""
     block = data[:148] + b" " * 8 + data[156:512]
     return data[:148] + b"%06o\0 " % sum(block) + data[156:]
 
@@ -228,7 +228,7 @@ def test_a_damaged_tar_is_refused(probe: Probe) -> None:
         tar(("weights.bin", weights)): "no member whose name ends in .safetensors",
         tar(("x.safetensors/", b"")): "no member whose name ends in .safetensors",
         tar(("w.safetensors", b"")): "0 bytes are too few",
-        b"x" + whole[1:]: "its header's length",  # the checksum is wrong: no tar at all
+        b"x" + whole[1:]: "its header's length",  # the checksum is wrong, so it is not a tar
     }
     for data, expected in cases.items():
         status, message = probe.refusal("W", data)

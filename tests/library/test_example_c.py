@@ -1,4 +1,4 @@
-"""The C example: built with what an app unpacks, by cmake or by hand, it pronounces the golden words."""
+"""The C example pronounces the golden words. It is built from an unpacked library archive, by cmake or by hand."""
 
 import json
 import shutil
@@ -18,14 +18,14 @@ WORDS = {row["word"]: row["ipa"] for row in GOLDEN if row["lang"] == "vie-n"}
 
 
 def by_hand(library: Path, static: bool, out: Path) -> Path:
-    """Compiles and links it as the readme of any C library would say."""
+    """Compiles and links it with plain commands."""
     linked = [library / "libg2p.a", "-lm"] if static else [f"-L{library}", "-lg2p", f"-Wl,-rpath,{library}"]
     gcc("-Wpedantic", f"-I{library}", SOURCE / "pronounce.c", *linked, "-o", out / "pronounce")
     return out / "pronounce"
 
 
 def by_cmake(library: Path, static: bool, out: Path) -> Path:
-    """Configures and builds its project."""
+    """Builds its CMake project."""
     if not shutil.which("cmake"):
         pytest.skip("no cmake here")
     run("cmake", "-S", SOURCE, "-B", out, f"-DG2P_DIR={library}", f"-DG2P_STATIC={'ON' if static else 'OFF'}")

@@ -1,4 +1,4 @@
-"""What the library is for a linker and for an app's size."""
+"""The library's symbols and its size."""
 
 import re
 
@@ -7,7 +7,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from kits import HEADER, archives
 
-# Of libc, libm and the system's threads. Nothing that prints, ends the process, or knows a locale or an environment.
+# Functions of libc, libm and the system's threads. None prints, ends the process, or reads a locale or the environment.
 ALLOWED = {
     *("malloc", "free", "memchr", "memcmp", "bcmp", "memcpy", "memmove", "memset"),
     *("strchr", "strcmp", "strlen", "strncmp"),
@@ -19,7 +19,7 @@ ALLOWED = {
 }
 
 
-def test_it_shows_its_functions_and_asks_for_little(built: Tree) -> None:
+def test_it_exports_its_functions_and_imports_few(built: Tree) -> None:
     with (archives(built, CACHED, "shared").folder / "libg2p.so").open("rb") as file:
         library = ELFFile(file)
         table = library.get_section_by_name(".dynsym")
@@ -35,7 +35,7 @@ def test_it_shows_its_functions_and_asks_for_little(built: Tree) -> None:
 
 
 def test_it_is_small(built: Tree) -> None:
-    """With every bucket, stripped; the weights are a file of their own."""
+    """The stripped library without the weights."""
     for variant in (DEFAULT, CACHED):
         library = archives(built, variant, "shared").folder / "libg2p.so"
         assert library.stat().st_size <= 600_000

@@ -1,4 +1,4 @@
-"""A short round of the fuzz target that makes calls; ../core/fuzz_main.c says how to run a long one."""
+"""A short run of the fuzz target that makes calls. ../core/fuzz_main.c says how to do a long one."""
 
 from pathlib import Path
 

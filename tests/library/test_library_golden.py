@@ -1,4 +1,4 @@
-"""The golden words through the C library, built with sanitizers: the same text and the same bits, however called."""
+"""The golden words through the C library, built with sanitizers. Every way to call gives the same text and bits."""
 
 import json
 import struct
@@ -15,7 +15,7 @@ GOLDEN = json.loads((ROOT / "g2p_build" / "reference" / "golden" / "embedded.jso
 
 
 def texts(data: bytes) -> list[tuple[list[int], str]]:
-    """Ids and phonemes of what golden.c writes."""
+    """Ids and phonemes from the output of golden.c."""
     found, at = [], 0
     while at < len(data):
         ids, size = struct.unpack_from("=2I", data, at)
@@ -28,7 +28,7 @@ def texts(data: bytes) -> list[tuple[list[int], str]]:
 
 @pytest.fixture(scope="module")
 def reference(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results of the library of one row, a word a call, without a sanitizer."""
+    """Results of the library with one row, one word a call, without a sanitizer."""
     out = tmp_path_factory.mktemp("golden") / DEFAULT
     bytes_used = int(
         run(driver(built, "golden.c", DEFAULT, "none"), archives(built, DEFAULT).weights, WORDS, out, 1, 0)
@@ -45,13 +45,13 @@ def test_golden_words(reference: Path) -> None:
 def test_bits_depend_on_nothing_but_the_word(
     built: Tree, reference: Path, tmp_path: Path, threads: int, seed: int
 ) -> None:
-    """Eight rows, any number of threads, any order (seed 0: a word a call); no byte is touched that is not theirs."""
+    """Eight rows, any number of threads, any order (seed 0: one word a call). The sanitizers check every access."""
     run(driver(built, "golden.c"), archives(built, CACHED).weights, WORDS, tmp_path / "out", threads, seed)
     assert (tmp_path / "out").read_bytes() == reference.read_bytes()
 
 
 def test_words_without_caches(built: Tree, tmp_path: Path) -> None:
-    """Words of a group end at different steps, and those that have ended stay as they are."""
+    """The words of a group end at different steps. A word that has ended stays as it is."""
     some = WORDS.read_text(encoding="utf-8").splitlines()[::5]
     (tmp_path / "words").write_text("\n".join(some), encoding="utf-8")
     run(

@@ -1,4 +1,4 @@
-"""Memory, files and threads that a model takes: given back, and done without."""
+"""A model gives back its memory, files and threads, and copes without them."""
 
 import pytest
 from conftest import CACHED, Tree
@@ -9,11 +9,13 @@ SYSTEM = ("malloc", "mmap", "pthread_mutex_init", "pthread_cond_init", "pthread_
 
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("source", ["allocator", "system"])
-def test_whatever_there_is_none_of_a_call_is_refused_or_right(built: Tree, threads: int, source: str) -> None:
+def test_without_memory_files_or_threads_a_call_fails_cleanly_or_is_right(
+    built: Tree, threads: int, source: str
+) -> None:
     scarce = driver(built, "scarce.c", CACHED, "address", " ".join(f"-Wl,--wrap={name}" for name in SYSTEM))
     said = run(scarce, archives(built, CACHED).weights, WORDS, threads, source).split()
     assert int(said[0]) > 10 and int(said[2]) > 10, said
-    assert threads == 1 or int(said[4]) > 0, said  # what a helping thread lacks, the others do without
+    assert threads == 1 or int(said[4]) > 0, said  # if a helping thread gets no memory, the others do its work
 
 
 def test_a_thousand_models_are_opened_and_closed_without_a_leak(built: Tree) -> None:

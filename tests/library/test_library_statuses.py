@@ -1,4 +1,4 @@
-"""Every status of g2p.h, reached through the library as it is shipped, with a message that says why."""
+"""Every status of g2p.h can be reached through the shipped library, and its message says why."""
 
 import ctypes
 import json
@@ -58,7 +58,7 @@ class Request(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Place:
-    """The library, a model of it, and files that may be damaged."""
+    """The library, an open model, and files that a test may damage."""
 
     library: ctypes.CDLL
     model: ctypes.c_void_p
@@ -84,7 +84,7 @@ class Place:
         return self.open(changed, options, "g2p_open_manifest")
 
     def stream(self, *words: str, lang: str = "fin", stop: int = 0, **fields: Any) -> Error:
-        """Pronounces words; the callback answers `stop`."""
+        """Pronounces words as a stream. The callback returns `stop`."""
         texts = (Text * len(words))(*(Text(word.encode("utf-8", "surrogateescape"), len(word)) for word in words))
         request = Request(ctypes.sizeof(Request), texts, len(words), lang.encode())
         for name, value in fields.items():
@@ -96,7 +96,7 @@ class Place:
         return error
 
     def pronounce(self, capacity: int) -> Error:
-        """Pronounces a word into a buffer of so many bytes, which stays as it is where the word does not fit."""
+        """Pronounces a word into a buffer of `capacity` bytes, which is too small. The buffer must stay as it is."""
         error, text = Error(), ctypes.create_string_buffer(b"#" * capacity)
         arguments = (self.model, b"talo", b"fin", text, ctypes.c_size_t(capacity), ctypes.byref(error))
         assert self.library.g2p_pronounce(*arguments) == error.status
@@ -113,7 +113,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A model that is open, and a copy of its files."""
+    """An open model, and a copy of its files."""
     folder = tmp_path_factory.mktemp("statuses")
     found = archives(built, CACHED, "shared")
     manifest = Path(shutil.copy(found.manifest, folder))
@@ -157,7 +157,7 @@ def invalid_words(place: Place) -> Error:
 
 
 def wrong_digest(place: Place) -> Error:
-    """Of a byte in the middle only where all are looked at; of another size always."""
+    """A wrong size is always noticed. A wrong byte in the middle is noticed only if the options ask to verify."""
     verify = Options(ctypes.sizeof(Options), 1, 1, None)
     whole = place.weights.read_bytes()
     assert place.open_manifest(lambda manifest: None, verify).status == 0
@@ -184,7 +184,7 @@ def invalid_manifest(place: Place) -> Error:
     return place.open_manifest(lambda manifest: manifest["model"].update(eos_id=2))
 
 
-# Each reached; what its message says; which word it names.
+# Status → how to reach it, a part of its message, the word that it names.
 REACH: dict[str, tuple[Callable[[Place], Error], str, int | None]] = {
     "G2P_OK": (lambda place: place.stream("talo", "kissa"), "", None),
     "G2P_CANCELLED": (cancelled, "the call was cancelled", None),

@@ -22,7 +22,7 @@ def test_memory_stays_flat(built: Tree, words: int) -> None:
 
 
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
-def test_callbacks_hold_nobody_up(tmp_path: Path, sanitizer: str) -> None:
+def test_a_slow_callback_does_not_stop_other_threads(tmp_path: Path, sanitizer: str) -> None:
     sources = [*(HERE / name for name in ("callbacks.c", "drivers.c", "toy.c")), *SOURCES]
     gcc(*SANITIZERS[sanitizer], *INCLUDES, *sources, "-o", tmp_path / "callbacks")
     run(tmp_path / "callbacks")

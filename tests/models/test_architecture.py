@@ -1,4 +1,4 @@
-"""What is taken for a T5 checkpoint, and what is refused by name."""
+"""Which checkpoints are accepted as T5, and which are refused with a reason."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_bias_that_old_checkpoints_have_and_nothing_reads_is_ignored() -> None
     assert architecture_of(CONFIG, checkpoint_tensors(ARCHITECTURE) | unread) == ARCHITECTURE
 
 
-def test_the_embedded_checkpoint_is_one() -> None:
+def test_the_embedded_checkpoint_is_accepted() -> None:
     config = json.loads((EMBEDDED / "config.json").read_text())
     assert config["tie_word_embeddings"] is False
     arch = Architecture(384, 192, 64, 512, 4, 4, 2, 32, 128, 1e-6, "gated-gelu", True, False)

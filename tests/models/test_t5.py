@@ -1,4 +1,4 @@
-"""The torch modules compute what transformers computes."""
+"""The torch modules compute the same as transformers."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_half_precision_weights_are_computed_with_in_float32(checkpoint: Checkpo
 def test_rows_step_at_their_own_positions(checkpoint: Checkpoint, example: Batch) -> None:
     programs, weights = roles(checkpoint, example, "float32"), checkpoint.weights("float32")
     mine, cross = prefilled(programs, weights, example.hidden, example.length)
-    # Row 0 takes a token every time, row 1 every second time, row 2 every third; who waits repeats its last step.
+    # Row 0 takes a token every time, row 1 every second time, row 2 every third. Who waits repeats the last step.
     for time in range(12):
         position = torch.tensor([time, time // 2, time // 3], dtype=torch.int32)
         token = example.decoder_ids[torch.arange(3), position.long()].view(3, 1)
@@ -94,7 +94,7 @@ def test_rows_step_at_their_own_positions(checkpoint: Checkpoint, example: Batch
         assert torch.equal(ids, logits.argmax(-1).to(torch.int32))
 
 
-def test_several_tokens_a_step_are_what_single_steps_are(checkpoint: Checkpoint, example: Batch) -> None:
+def test_several_tokens_a_step_give_the_same_as_single_steps(checkpoint: Checkpoint, example: Batch) -> None:
     programs, weights, rows = roles(checkpoint, example, "float32"), checkpoint.weights("float32"), len(example.ids)
     mine, cross = prefilled(programs, weights, example.hidden, example.length)
     step = t5.Step(checkpoint.architecture, rows, 24, tokens=4)
@@ -162,7 +162,7 @@ def test_buckets_are_exactly_transformers(buckets: int, further: int, bidirectio
     assert torch.equal(layers.position_buckets(distance, bidirectional, buckets, furthest), expected.to(torch.int32))
 
 
-def test_writing_a_cache_outside_of_it_is_dropped() -> None:
+def test_a_write_outside_the_cache_is_dropped() -> None:
     packed, position = torch.ones(6, 3 * 2), torch.tensor([1, 3, -1], dtype=torch.int32)
     buckets, table = torch.zeros(4, dtype=torch.int32), torch.zeros(1, 1)
     key, value = torch.zeros(3, 1, 1, 2, 16), torch.zeros(3, 1, 4, 2)

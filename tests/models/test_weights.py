@@ -1,4 +1,4 @@
-"""The layout of the weights, and what every program takes of them."""
+"""The layout of the weights, and which of them each program takes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_matrices_with_one_input_are_side_by_side_in_panels(checkpoint: Checkpoi
     assert panel[0, :, 30:].eq(0).all()
 
 
-def test_gates_and_what_they_multiply_take_turns(checkpoint: Checkpoint) -> None:
+def test_gates_and_the_columns_that_they_multiply_alternate(checkpoint: Checkpoint) -> None:
     packed, state = checkpoint.weights("float32"), checkpoint.state
     layer = "decoder.block.0.layer.2"
     norm = state[f"{layer}.layer_norm.weight"]

@@ -46,7 +46,7 @@ def test_unpacked_once_by_digest(made: tuple[Path, str, int]) -> None:
     folder = archive.unpack(*made, MEMBERS)
     assert folder.name == made[1] and held(folder) == MEMBERS
     before = (folder / "model.so").stat().st_ino
-    made[0].unlink()  # an intact copy does not need the archive
+    made[0].unlink()  # with an intact copy, the archive is not needed
     assert archive.unpack(*made, MEMBERS) == folder
     assert (folder / "model.so").stat().st_ino == before
 
@@ -124,7 +124,7 @@ def test_unsafe_members_leave_nothing(
     assert not (tmp_path / "escaped").exists() and not (tmp_path.parent / "escaped").exists()
 
 
-def test_what_is_no_tar_and_what_lacks_a_member(made: tuple[Path, str, int], tmp_path: Path) -> None:
+def test_a_file_that_is_no_tar_and_a_tar_that_lacks_a_member(made: tuple[Path, str, int], tmp_path: Path) -> None:
     text = tmp_path / "text.tar"
     text.write_bytes(b"no tar")
     with pytest.raises(InvalidArchive, match=r"text\.tar"):
@@ -201,7 +201,7 @@ def test_a_kill_leaves_nothing_that_counts(made: tuple[Path, str, int]) -> None:
     [left] = archive.cache_folder().iterdir()
     assert left.name != made[1]
     assert held(archive.unpack(*made, MEMBERS)) == MEMBERS
-    # What it left is removed by the first that unpacks a day later.
+    # A day later, the first process that unpacks removes what the killed one left.
     yesterday = time.time() - 2 * 86_400
     os.utime(left, (yesterday, yesterday))
     (archive.cache_folder() / made[1] / "model.so").unlink()

@@ -17,7 +17,7 @@ Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 def start(*arguments: str, **streams: int) -> subprocess.Popen[bytes]:
-    """The command, running."""
+    """Starts the command."""
     return subprocess.Popen(
         [sys.executable, "-m", "g2p_build.runtime.cli", *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"},
@@ -152,7 +152,7 @@ def test_a_terminal_gets_a_table(toy: Path, arguments: list[str], cells: list[st
     try:
         while part := os.read(ours, 4096):
             shown += part
-    except OSError:  # how Linux says that the other end is closed
+    except OSError:  # on Linux: the other end is closed
         pass
     os.close(ours)
     assert process.wait() == 0

@@ -18,7 +18,7 @@ flags\t\t: fpu sse sse2 pni ssse3 cx16 avx
 ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp\nCPU part\t: 0xd0c\n"
 
 
-def test_features_are_those_that_every_processor_has() -> None:
+def test_only_features_of_every_processor_count() -> None:
     assert cpu.parse_cpuinfo(X86) == {"fpu", "sse", "sse2", "pni", "ssse3", "cx16", "avx"}
     assert cpu.parse_cpuinfo(ARM) == {"fp", "asimd", "asimddp"}
     assert cpu.parse_cpuinfo("") == frozenset()
@@ -37,7 +37,7 @@ def test_this_machine_has_what_its_level_needs() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="not Linux")
-def test_the_features_of_this_machine_are_linuxes() -> None:
+def test_the_features_of_this_machine_are_named_as_in_linux() -> None:
     words = set(re.split(r"\s+", Path("/proc/cpuinfo").read_text(encoding="utf-8")))
     assert cpu.cpu_features() <= words and len(cpu.cpu_features()) >= 3
 

@@ -1,4 +1,4 @@
-"""A whole toy variant: it echoes its prompt, so that what every word must give is known."""
+"""A whole toy variant. It echoes its prompt, so the right result for every word is known."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def test_a_word_does_not_depend_on_what_came_before_or_beside_it(toy: Path) -> N
     assert g2p.tokens(WORDS[::-1])[::-1] == alone == g2p.tokens(WORDS)
 
 
-def test_threads_may_share_one(toy: Path) -> None:
+def test_threads_may_share_a_variant(toy: Path) -> None:
     g2p, wrong = load(toy), []
 
     def work(seed: int) -> None:
@@ -133,7 +133,7 @@ def test_the_default_of_the_index(toy: Path, tmp_path: Path, monkeypatch: pytest
     assert load().manifest["name"] == "toy-host-kv"
 
 
-def test_a_manifest_that_is_not_the_indexs(
+def test_a_manifest_with_another_digest_than_in_the_index(
     toy: Path, monkeypatch: pytest.MonkeyPatch, edit: Callable[..., None]
 ) -> None:
     edit(toy, lambda data: data["toolchain"].update(other="1"))
@@ -198,7 +198,7 @@ def test_both_archives_are_checked_before_either_is_opened(toy: Path, tmp_path: 
 
 
 def reseal(toy: Path, edit: Callable[..., None], part: str, change: Callable[[Path], None]) -> None:
-    """Changes members of an archive and makes the manifest agree with it, as a broken build would."""
+    """Changes members of an archive and makes the manifest agree, as a broken build would."""
     import hashlib
 
     def update(data: dict[str, Any]) -> None:
@@ -345,7 +345,7 @@ def test_importing_it_loads_little() -> None:
         "LOAD; import torch, tvm; tvm.runtime.from_dlpack(torch.ones(1)); ",
     ],
 )
-def test_it_lives_with_torch_and_tvm_in_one_process(toy: Path, code: str) -> None:
+def test_it_works_beside_torch_and_tvm_in_one_process(toy: Path, code: str) -> None:
     code = code.replace("LOAD", "import sys; from g2p_build.runtime import load; g2p = load(sys.argv[1])")
     assert run(code + "print(g2p(['knight'])[0])", str(toy)).strip() == echo("knight")
 

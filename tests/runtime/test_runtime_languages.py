@@ -1,4 +1,4 @@
-"""Words of several languages in one call, with both ways to link."""
+"""Words of several languages in one call, with both engines."""
 
 import json
 import random
@@ -17,7 +17,7 @@ GOLDEN = json.loads((FOLDER / "embedded.json").read_text(encoding="utf-8"))["wor
 
 @pytest.fixture
 def standalone(built: Tree, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of manifests of the embedded checkpoint."""
+    """The folder with the manifests of the embedded checkpoint."""
     monkeypatch.setenv("G2P_CACHE", built.env["G2P_CACHE"])
     return built.root / "manifests"
 
@@ -38,7 +38,7 @@ def test_each_word_may_have_its_language(g2p: G2P) -> None:
     assert g2p([], []) == []
 
 
-def test_a_languages_word_is_what_is_wrong(g2p: G2P) -> None:
+def test_the_first_wrong_word_or_language_is_named(g2p: G2P) -> None:
     with pytest.raises(errors.UnknownLanguage, match="unknown language 'eng'"):
         g2p(["knight", "knight"], ["eng-us", "eng"])
     with pytest.raises(errors.EmptyWord):

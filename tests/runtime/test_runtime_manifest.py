@@ -35,7 +35,7 @@ def test_the_schemas_are_schemas_and_describe_themselves() -> None:
         assert schema["description"] and schema["$schema"].endswith("2020-12/schema")
 
 
-def test_every_field_of_the_contract_is_described() -> None:
+def test_every_field_of_the_schemas_is_described() -> None:
     schema = json.loads(manifest.MANIFEST_SCHEMA.read_text(encoding="utf-8"))
     g2p = json.loads(manifest.FAMILY_SCHEMAS["g2p"].read_text(encoding="utf-8"))
     for part in (schema, g2p["properties"]["model"], schema["properties"]["files"]):
@@ -150,7 +150,7 @@ def test_a_file_that_is_no_manifest(tmp_path: Path, text: bytes) -> None:
     assert str(path) in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
-def test_no_file_and_a_folder(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(NoManifest, match="no manifest at"):
         manifest.read(tmp_path / "m.json")
     with pytest.raises(InvalidManifest):

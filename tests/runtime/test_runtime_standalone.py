@@ -1,4 +1,4 @@
-"""Standalone libraries through the runtime: golden words, threads, processes, sharing, no more than is needed."""
+"""Standalone libraries through the runtime: golden words, threads, processes, shared models, few imports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def cache(built: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def machine(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The manifest of the same model for the virtual machine."""
+    """The manifest of the same model, built for the virtual machine."""
     tree = copy_tree(tmp_path_factory.mktemp("machine") / "tree", built.cache)
     tree.compiled("target.engine=vm", "target.name=machine", "batch=[1,8]")
     return manifest(tree, "embedded-machine-b1.8-i64-o128-float32-kv")
@@ -69,7 +69,7 @@ def test_threads_of_an_app_share_a_model(built: Tree) -> None:
     assert list(found.values()) == [IDS] * 6
 
 
-def test_what_loads_the_same_files_shares_one_mapping(built: Tree) -> None:
+def test_models_of_the_same_files_share_one_mapping(built: Tree) -> None:
     one, two = load(manifest(built, DEFAULT)), load(manifest(built, DEFAULT))
     assert one._engine is two._engine
     lines = Path("/proc/self/maps").read_text().splitlines()
@@ -94,7 +94,7 @@ def test_a_forked_child_goes_on_with_its_parents_model(built: Tree) -> None:
     child.join()
 
 
-def test_a_forked_child_ends_though_it_has_none_of_its_parents_threads(built: Tree) -> None:
+def test_a_forked_child_can_end_without_its_parents_threads(built: Tree) -> None:
     code = (
         "import os, sys; from g2p_build.runtime import load; g2p = load(sys.argv[1], threads=2); g2p(['knight'] * 9)\n"
         "child = os.fork()\n"
@@ -126,13 +126,13 @@ def test_a_wrong_word_is_refused_in_the_runtimes_own_words(
     assert g2p.tokens(WORDS[:1]) == IDS[:1]
 
 
-def test_a_library_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_library_is_refused(tmp_path: Path) -> None:
     (tmp_path / "libg2p.so").write_bytes(b"\x7fELF and no more")
     with pytest.raises(errors.LibraryFailed, match=r"libg2p.so: does not load: "):
         standalone.open_model(tmp_path / "libg2p.so", tmp_path / "weights.safetensors")
 
 
-def test_another_interface_is_refused(tmp_path: Path) -> None:
+def test_another_version_of_the_interface_is_refused(tmp_path: Path) -> None:
     (tmp_path / "new.c").write_text("unsigned g2p_abi_version(void) { return 99; }\n")
     subprocess.run(["gcc", "-shared", "-fPIC", "new.c", "-o", "new.so"], cwd=tmp_path, check=True)
     with pytest.raises(errors.LibraryFailed, match="its interface is version 99, this runtime's is 1"):
@@ -161,7 +161,7 @@ def test_an_app_needs_neither_numpy_nor_tvm(built: Tree, machine: Path, tmp_path
 
 
 def test_a_manifest_that_was_valid_is_not_validated_again(built: Tree) -> None:
-    """The schema's library takes longer to import, and to run, than everything else that loading does."""
+    """Importing and running the schema validator takes longer than everything else that loading does."""
     code = "import sys; from g2p_build.runtime import load; load(sys.argv[1]); print('jsonschema' in sys.modules)"
     command = [sys.executable, "-c", code, str(manifest(built, DEFAULT))]
     said = [subprocess.run(command, env=built.env, capture_output=True, text=True).stdout for _ in range(2)]

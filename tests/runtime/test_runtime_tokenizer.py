@@ -65,7 +65,7 @@ def test_a_word_is_never_read_as_a_template_or_a_special_token() -> None:
 
 
 @pytest.mark.parametrize("word", ["don't", "l’eau", "naïve", "ไก่", "người", "क्‍ष", "a b", "-", "1"])
-def test_words_that_are_fine(word: str) -> None:
+def test_words_that_are_accepted(word: str) -> None:
     assert tokenizer.decode(MODEL, tokenizer.encode(MODEL, word, "fin")) == f"<fin>: {word}"
 
 
@@ -82,7 +82,7 @@ def test_words_with_control_characters_or_half_characters(word: str) -> None:
     assert str(caught.value).isprintable()
 
 
-def test_the_bound_is_in_bytes_with_the_prompt() -> None:
+def test_the_bound_counts_bytes_including_the_prompt() -> None:
     room = 64 - len("<fin>: ")
     assert len(tokenizer.encode(MODEL, "a" * room, "fin")) == 64
     with pytest.raises(

@@ -1,9 +1,9 @@
 """Builds a variant that echoes its prompt, from hand-made Relax functions: archives, manifest, index.
 
-Run as ``python toy.py FOLDER kv|nokv BATCH...``: compiling happens in this process and no test's. Its functions have
-the names, roles, shapes and in-place state of a real variant's, and what they compute is known without a reference:
-output id t is input id t (from ``value - key`` of the cross-attention tensors), the end id follows the last one. Every
-id is off by the first token the state holds, so that a state that is lost, or starts wrong, shows. Two input buckets.
+Run as ``python toy.py FOLDER kv|nokv BATCH...``. It compiles in a process of its own, not in a test's. The functions
+have the names, roles, shapes and in-place state of a real variant's. Their results are known without a reference:
+output id t is input id t (``value - key`` of the cross-attention tensors), and the end id follows the last one. Every
+id is off by the first token in the state, so a state that is lost, or starts wrong, shows. There are two input buckets.
 """
 
 import hashlib

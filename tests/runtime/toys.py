@@ -1,4 +1,4 @@
-"""Toy variants, compiled once in processes of their own; each test that changes one gets a copy."""
+"""Toy variants. Each is compiled once, in a process of its own. A test that changes one gets a copy."""
 
 import json
 import os
@@ -28,19 +28,19 @@ def _toy(factory: pytest.TempPathFactory, kind: str, *sizes: str) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_kv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with manifests/ and dist/ of a cached toy variant for batches of 1, 4 and 8."""
+    """A folder with manifests/ and dist/ of a toy variant with a cache, for batches of 1, 4 and 8."""
     return _toy(tmp_path_factory, "kv", "1", "4", "8")
 
 
 @pytest.fixture(scope="session")
 def toy_nokv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same without a cache, for batches of 4 alone."""
+    """The same without a cache, only for batches of 4."""
     return _toy(tmp_path_factory, "nokv", "4")
 
 
 @pytest.fixture
 def toy(toy_kv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cached toy variant's manifest in a copy of its own, with an unpacking cache of its own."""
+    """The manifest of a copy of the toy variant with a cache. The runtime's cache of archives is the test's own."""
     for part in ("manifests", "dist"):
         shutil.copytree(toy_kv / part, tmp_path / part)
     monkeypatch.setenv("G2P_CACHE", str(tmp_path / "unpacked"))

@@ -1,4 +1,4 @@
-"""A stand-in for the hub: the endpoints that a download asks for, served from a table of files."""
+"""A stand-in for the hub. It serves the endpoints that a download needs from a table of files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from threading import Thread
 
 @dataclass
 class Hub:
-    """What the server holds, and what it was asked for."""
+    """The files that the server holds, and the requests that it got."""
 
     files: dict[tuple[str, str], Mapping[str, bytes]]  # (repository, commit) → name → bytes
     gated: frozenset[str] = frozenset()
     url: str = ""
-    status: int = 0  # answer everything with this status, if not 0
+    status: int = 0  # if not 0, every answer has this status
     asked: list[str] = field(default_factory=list)  # "METHOD name" of every request for a file
 
 

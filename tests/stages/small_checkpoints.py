@@ -1,4 +1,4 @@
-"""Small checkpoints, written as transformers writes them, and what the stage makes of them."""
+"""Writes small checkpoints in transformers' formats, and runs the stage on them."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def write_pickled(folder: Path, config: dict[str, Any], value: object) -> Path:
 
 
 def built(tmp_path: Path, folder: Path) -> dict[str, bytes]:
-    """What the stage makes of a folder: output's name → bytes."""
+    """Runs the stage on a folder. Returns the output's name → bytes."""
     return run(tmp_path, {"source": "path"}, stage.source_files((folder,)))
 
 
 def run(tmp_path: Path, params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, bytes]:
-    """What the stage writes: output's name → bytes."""
+    """Runs the stage. Returns the output's name → bytes."""
     out = tmp_path / f"out{len(list(tmp_path.glob('out*')))}"
     out.mkdir()
     stage.build(params, inputs, out)

@@ -1,4 +1,4 @@
-"""The checkpoint stage: local folders and random weights. What is refused, and the hub, are beside this."""
+"""The checkpoint stage on local folders and random weights. Refusals and the hub have files of their own."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_embedded_checkpoint_is_passed_through(tmp_path: Path) -> None:
     assert generate(model(tmp_path, outputs), prompts, 64) == generate(loaded, prompts, 64)
 
 
-# A file's own tie_word_embeddings and scale_decoder_outputs, whether it has a projection, and what that means.
+# tie_word_embeddings and scale_decoder_outputs in the config, whether the file has a projection, and what follows.
 @pytest.mark.parametrize(
     ("fields", "head", "separate", "scaled"),
     [
@@ -141,7 +141,7 @@ def test_random_weights_depend_on_seed_and_shape_alone(tmp_path: Path) -> None:
     other = run(tmp_path, params | {"seed": 1}, {})
     assert other["architecture.json"] == outputs["architecture.json"]
     assert other["model.safetensors"] != outputs["model.safetensors"]
-    # The values themselves: a change of them changes every benchmark.
+    # The values must never change: every benchmark depends on them.
     digest = hashlib.sha256(outputs["model.safetensors"]).hexdigest()
     assert digest == "5f7b162fd7fd213aeb854bd5deb830ab1ef5ba8e0b03cf681c7c5689b7c59b3a"
 

@@ -1,4 +1,4 @@
-"""The checkpoint stage on the hub, which is a stand-in on this machine; nothing else is asked for."""
+"""The checkpoint stage on the hub. A stand-in on this machine serves it; the tests need no network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from g2p_build.stages import checkpoint as stage
 REPO = "someone/byt5-g2p"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
-# The hub's library reads its environment when it is imported, so each resolution has a process of its own.
+# The hub's library reads the environment when it is imported, so each resolution runs in a process of its own.
 RESOLVE = """
 import sys
 from pathlib import Path
@@ -43,13 +43,13 @@ class Resolver:
         self.out = folder / "out"
 
     def __call__(self, url: str, revision: str = COMMIT, offline: bool = False) -> str:
-        """Resolves `REPO`; the error, or "" where the stage wrote its outputs."""
+        """Resolves `REPO`. Returns the error, or "" if the stage wrote its outputs."""
         errors = self.errors(url, [f"{REPO}@{revision}"], offline)
         assert bool(errors) != bool(self.digest())
         return "".join(errors)
 
     def errors(self, url: str, sources: Sequence[str], offline: bool = False) -> list[str]:
-        """Resolves each `repository@revision` in one process; the lines that say what was wrong."""
+        """Resolves each `repository@revision`, all in one process. Returns the error of each."""
         for path in self.out.glob("*"):
             path.unlink()
         self.out.mkdir(exist_ok=True)
@@ -67,7 +67,7 @@ class Resolver:
         return done.stdout.splitlines()
 
     def digest(self) -> str | None:
-        """SHA-256 of the weights that the last run wrote, if it did."""
+        """SHA-256 of the weights that the last run wrote; None if it wrote none."""
         weights = self.out / "model.safetensors"
         return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
 
@@ -82,7 +82,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def expected(tmp_path: Path, folder: Path) -> str:
-    """SHA-256 of the weights that a local folder gives."""
+    """SHA-256 of the weights that the stage makes from a local folder."""
     out = tmp_path / "local"
     out.mkdir()
     stage.build({"source": "path"}, stage.source_files((folder,)), out)
@@ -135,7 +135,7 @@ def test_download_then_cache(
         assert {line.removeprefix("GET ") for line in hub.asked if line.startswith("GET ")} == fetched
         hub.asked.clear()
         assert resolve(hub.url) == ""
-        assert hub.asked == []  # a cached commit asks for nothing
+        assert hub.asked == []  # a cached commit needs no request
     assert resolve(hub.url) == ""  # the hub is gone
     assert resolve.digest() == local
     assert resolve(hub.url, offline=True) == ""
@@ -152,7 +152,7 @@ def test_what_the_cache_lacks_is_an_error_offline(resolve: Resolver) -> None:
 
 
 def test_a_pickle_cached_by_another_program_serves_offline(tmp_path: Path, resolve: Resolver) -> None:
-    # Nothing in this cache says that the repository has no safetensors; without the hub it has to do.
+    # This cache does not say whether the repository has safetensors. Without the hub, the pickle must do.
     folder = pickled(tmp_path / "folder")
     snapshot = tmp_path / "hf" / "hub" / f"models--{REPO.replace('/', '--')}" / "snapshots" / COMMIT
     snapshot.parent.mkdir(parents=True)
@@ -171,7 +171,7 @@ def test_safetensors_that_arrive_later_are_found(tmp_path: Path, resolve: Resolv
         assert "GET model.safetensors" in hub.asked
 
 
-def test_what_the_hub_lacks_is_one_line_each(tmp_path: Path, resolve: Resolver) -> None:
+def test_each_thing_that_the_hub_lacks_is_one_line(tmp_path: Path, resolve: Resolver) -> None:
     files = contents(write(tmp_path / "folder", *checkpoint()))
     hub = Hub(
         {

@@ -1,4 +1,4 @@
-"""Checkpoints that are wrong in one way, and the one line that each must give before anything is compiled."""
+"""Checkpoints that are wrong in one way. Each must give one line before anything is compiled."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_what_is_not_a_checkpoint_is_refused_by_name(
     assert not any(path.is_file() for path in tmp_path.glob("out*/*"))
 
 
-def test_folders_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_and_a_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     for name, message in (("absent", "does not exist"), ("file", "is a file, not a folder")):
         with pytest.raises(BuildError, match=message):

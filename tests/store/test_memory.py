@@ -1,4 +1,4 @@
-"""Memory is promised to stages before they start, over all builds that share a cache."""
+"""Stages reserve memory before they start. All builds that share a cache share the limit."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def test_unless_named_the_limit_is_less_than_the_machine_has(monkeypatch: pytest
     assert 0 < limit() < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def test_what_can_never_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_memory_than_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("G2P_BUILD_MEMORY", "1GB")
     with (
         pytest.raises(BuildError, match=r"needs 3\.0 GB of memory, but may take only 1\.0: set G2P_BUILD_MEMORY"),

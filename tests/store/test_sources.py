@@ -1,4 +1,4 @@
-"""A stage's source digest: its syntax trees and those it imports from the package, no more and no less."""
+"""A stage's source digest covers its own syntax tree and those of its imports from the package, and nothing else."""
 
 from pathlib import Path
 

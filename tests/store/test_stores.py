@@ -1,4 +1,4 @@
-"""Blobs and actions: what was put comes back whole, or is a miss."""
+"""Blobs and actions: what was stored comes back whole, or is a miss."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,10 @@ from g2p_build.store.files import canonical_json
 from g2p_build.store.scratch import scratch, sweep
 
 
-def put(root: Path, data: bytes) -> str:
-    file = scratch(root) / "file"
+def put(cache: Path, data: bytes) -> str:
+    file = scratch(cache) / "file"
     file.write_bytes(data)
-    return blobs.put(root, file)
+    return blobs.put(cache, file)
 
 
 def flip_a_bit(path: Path, position: int = -1) -> None:
@@ -38,8 +38,8 @@ def test_a_blob_that_no_longer_matches_its_digest_is_a_miss_and_is_replaced(tmp_
     assert blobs.find(tmp_path, digest) is not None
 
 
-def action(root: Path) -> actions.Action:
-    return actions.Action({"stage": "library", "params": {"cpu": "x86-64-v3"}}, {"model.so": put(root, b"code")}, 1.5)
+def action(cache: Path) -> actions.Action:
+    return actions.Action({"stage": "library", "params": {"cpu": "x86-64-v3"}}, {"model.so": put(cache, b"code")}, 1.5)
 
 
 def test_an_action_is_found_by_all_it_depends_on(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def package(request: pytest.FixtureRequest, ported: Tree, tmp_path_factory: pyte
 
 
 def sections(module: bytes) -> Iterator[tuple[int, bytes]]:
-    """The sections of a WebAssembly module (core specification, 5.5), by number."""
+    """The sections of a WebAssembly module (core specification, 5.5): number and bytes."""
     assert module[:8] == b"\0asm\1\0\0\0"
     at = 8
     while at < len(module):
@@ -66,7 +66,7 @@ def exports(module: bytes) -> set[str]:
 
 
 def name_after(declaration: str) -> str:
-    """The name of the function that some of a header declares."""
+    """The name of the function in a declaration of the header."""
     return declaration.partition("G2P_API")[2].partition("(")[0].split()[-1].lstrip("*")
 
 
@@ -88,7 +88,7 @@ def test_the_package_is_small(package: Path) -> None:
 
 
 def node(script: str, *arguments: Path, stdin: Any = None) -> Any:
-    """What a script beside this file prints."""
+    """Runs a script beside this file, and returns what it prints."""
     command = [NODE, HERE / script, *arguments]
     ran = subprocess.run(command, input=json.dumps(stdin), capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
@@ -156,7 +156,7 @@ def test_memory_that_is_given_back_is_used_again(package: Path) -> None:
 
 @pytest.fixture(scope="module")
 def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what of npm's these tests want."""
+    """A folder with the npm packages that these tests use."""
     if shutil.which("npm") is None:
         pytest.skip("there is no npm")
     folder = tmp_path_factory.mktemp("npm")
@@ -167,7 +167,7 @@ def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("package", ["float32"], indirect=True)
-def test_the_types_are_what_they_say(package: Path, npm: Path) -> None:
+def test_the_types_describe_the_module(package: Path, npm: Path) -> None:
     shutil.copyfile(HERE / "types.ts", package / "types.ts")
     options = ["--noEmit", "--strict", "--noUncheckedIndexedAccess", "--target", "es2022", "--module", "nodenext"]
     ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""What conf/ says of a G2P checkpoint: where it comes from, and how it is prompted."""
+"""The fields of a G2P checkpoint in conf/: where it comes from, and how it is prompted."""
 
 import re
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class ShapeConf:
 
 @dataclass
 class G2PCheckpointConf(CheckpointConf):
-    """conf/checkpoint/, of this family."""
+    """conf/checkpoint/, for this family."""
 
     shape: ShapeConf | None = None
     prompt: str = MISSING
@@ -50,12 +50,12 @@ class G2PCheckpointConf(CheckpointConf):
     unk_id: int = 2
     decoder_start_id: int = 0
     languages: list[str] | None = None
-    text: TextConf | None = None  # None: words are taken as they are
+    text: TextConf | None = None  # the form of text; None: words are taken as they are
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of a T5 with random weights; the fields are transformers' T5Config's, sizes in elements."""
+    """The shape of a T5 with random weights. The fields are those of transformers' T5Config; sizes are in elements."""
 
     d_model: int
     d_kv: int
@@ -75,7 +75,7 @@ class Shape:
 class G2PCheckpoint(Checkpoint):
     """A checkpoint, and how it is prompted."""
 
-    shape: Shape | None  # random
+    shape: Shape | None  # for random weights
     prompt: str  # a template with {lang}, {space} and {word}
     space_after_colon: bool
     append_eos: bool
@@ -84,20 +84,20 @@ class G2PCheckpoint(Checkpoint):
     eos_id: int = 1
     unk_id: int = 2
     decoder_start_id: int = 0
-    languages: tuple[str, ...] | None = None  # None: not known, so no language is refused
+    languages: tuple[str, ...] | None = None  # None: they are not known, so every language is accepted
     text: Text | None = None  # None: words are taken as they are
 
     @property
     def resolved_prompt(self) -> str:
-        """The template with the space decided: "<{lang}>: {word}"."""
+        """The template with `{space}` filled in: "<{lang}>: {word}"."""
         return self.prompt.replace("{space}", " " if self.space_after_colon else "")
 
 
 def checkpoint(fields: dict[str, Any]) -> G2PCheckpoint:
-    """A checkpoint's fields, typed by the schema and named, of which each source wants its own.
+    """A checkpoint from its fields, which the schema has typed.
 
     Raises:
-        ConfigError: one line.
+        ConfigError: a field is missing or wrong, or belongs to another source. One line.
     """
     source_fields(fields, {"shape": "random"})
     shape, languages = fields["shape"], fields["languages"]
@@ -121,16 +121,16 @@ def checkpoint(fields: dict[str, Any]) -> G2PCheckpoint:
 
 
 def g2p_checkpoint(variant: Variant) -> G2PCheckpoint:
-    """A variant's checkpoint, where it is of this family."""
+    """The checkpoint of a variant of this family."""
     assert isinstance(variant.checkpoint, G2PCheckpoint)
     return variant.checkpoint
 
 
 def check(variant: Variant) -> None:
-    """Refuses bounds that no word fits into.
+    """Checks that a one-byte word fits into the variant's input bound.
 
     Raises:
-        ConfigError: one line.
+        ConfigError: it does not. One line.
     """
     checkpoint = g2p_checkpoint(variant)
     longest = max(checkpoint.languages or ("",), key=lambda language: len(language.encode()))

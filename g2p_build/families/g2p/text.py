@@ -1,4 +1,4 @@
-"""What conf/ says of the form of text that a checkpoint was trained on."""
+"""The fields in conf/ for the form of text that a checkpoint was trained on."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -16,16 +16,16 @@ FORMS = ("nfc", "none")
 class LanguageTextConf:
     """conf/checkpoint/*.yaml, below `text.languages`."""
 
-    case: str | None = None  # else that of the checkpoint
-    pairs: dict[str, str] = field(default_factory=dict)  # besides those of the checkpoint
-    alphabet: str | None = None  # characters of its words, in the form; None: not known, so none is refused
+    case: str | None = None  # default: the checkpoint's
+    pairs: dict[str, str] = field(default_factory=dict)  # added to the checkpoint's
+    alphabet: str | None = None  # the characters of its words, in the form; None: not known, so all are accepted
 
 
 @dataclass
 class TextConf:
     """conf/checkpoint/*.yaml, below `text`."""
 
-    WORDS: ClassVar[dict[str, Any]] = {"raw": None}  # what may stand in place of the fields
+    WORDS: ClassVar[dict[str, Any]] = {"raw": None}  # text: raw may stand in place of the fields
 
     form: str = "nfc"
     case: str = "lower"
@@ -38,20 +38,20 @@ class TextConf:
 
 @dataclass(frozen=True)
 class LanguageText:
-    """What is particular to one language."""
+    """The form of text of one language, where it differs from the checkpoint's."""
 
     case: str
-    pairs: tuple[tuple[str, str], ...]  # sorted; besides those of the checkpoint
+    pairs: tuple[tuple[str, str], ...]  # sorted; added to the checkpoint's
     alphabet: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """One language's part of the object `text` of a manifest's `model`."""
+        """The language's entry in `model.text.languages` of a manifest."""
         return {"case": self.case, "pairs": dict(self.pairs), "alphabet": self.alphabet}
 
 
 @dataclass(frozen=True)
 class Text:
-    """The form that words are brought into before they become ids; docs/text.md says what each field does."""
+    """The form that words are brought into before they become ids. docs/text.md explains each field."""
 
     form: str
     case: str
@@ -59,10 +59,10 @@ class Text:
     narrow: bool
     strip: bool
     pairs: tuple[tuple[str, str], ...]  # sorted
-    languages: tuple[tuple[str, LanguageText], ...]  # sorted; those that differ from the rest
+    languages: tuple[tuple[str, LanguageText], ...]  # sorted; only languages that differ from the fields above
 
     def as_json(self) -> dict[str, Any]:
-        """The object `text` of a manifest's `model`."""
+        """The object `model.text` of a manifest."""
         return {
             "form": self.form,
             "case": self.case,
@@ -75,14 +75,14 @@ class Text:
 
 
 def text(fields: dict[str, Any] | None, languages: list[str] | None) -> Text | None:
-    """The form of text, from fields typed by the schema; None where words are taken as they are.
+    """The form of text from its fields, which the schema has typed. None: words are taken as they are.
 
     Args:
-        fields: those of `TextConf`.
-        languages: that the checkpoint knows.
+        fields: the fields of `TextConf`.
+        languages: the languages that the checkpoint knows; None: not known.
 
     Raises:
-        ConfigError: one line.
+        ConfigError: a field is wrong, or fields do not go together. One line.
     """
     if fields is None:
         return None

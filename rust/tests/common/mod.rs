@@ -50,7 +50,7 @@ pub(crate) fn golden() -> Vec<(String, Vec<Word>)> {
     found
 }
 
-/// Where a manifest's archive was built to: "library" or "weights".
+/// The path of a manifest's archive, "library" or "weights", where the build put it.
 pub(crate) fn archive(manifest: &Path, part: &str) -> PathBuf {
     let data = json::parse(&fs::read(manifest).unwrap()).unwrap();
     let entry = data.get("archives").and_then(|archives| archives.get(part)).unwrap();
@@ -58,7 +58,7 @@ pub(crate) fn archive(manifest: &Path, part: &str) -> PathBuf {
     manifest.parent().unwrap().join("../dist").join(file)
 }
 
-/// A copy of the default variant that a test may damage, laid out as it was built; removed when dropped.
+/// A copy of the default variant, in the same folders, that a test may damage. It is removed when dropped.
 pub(crate) struct Copy {
     pub(crate) folder: PathBuf,
     pub(crate) manifest: PathBuf,
@@ -88,7 +88,7 @@ impl Copy {
         archive(&self.manifest, part)
     }
 
-    /// Changes a member of the manifest, by the names on the way to it, and gives the manifest its right digest.
+    /// Changes a field of the manifest, given by the names on the way to it, and corrects the manifest's digest.
     pub(crate) fn set(&self, names: &[&str], value: Value) {
         let mut data = self.data();
         *member(&mut data, names) = value;
@@ -98,7 +98,7 @@ impl Copy {
         fs::write(&self.manifest, data.canonical()).unwrap();
     }
 
-    /// Unpacks the library archive and gives the path of a member of it.
+    /// Unpacks the library archive and returns the path of one of its members.
     pub(crate) fn unpacked(&self, name: &str) -> PathBuf {
         let unpacked = Command::new("tar")
             .arg("-xf")
@@ -130,7 +130,7 @@ fn member<'a>(value: &'a mut Value, names: &[&str]) -> &'a mut Value {
     })
 }
 
-/// The default variant, opened in every way; with each what way it is.
+/// The default variant, opened in every way. Each model has the name of its way.
 pub(crate) fn models() -> Vec<(&'static str, Model)> {
     let manifest = default_manifest().unwrap();
     vec![

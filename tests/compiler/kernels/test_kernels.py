@@ -38,7 +38,7 @@ def compiled(kernel: tirx.PrimFunc) -> Any:
 
 
 def run(kernel: tirx.PrimFunc, *tensors: Tensor) -> None:
-    """Runs a kernel on tensors, the ones it writes to included; floats that nobody wrote are NaN."""
+    """Runs a kernel on tensors, including those that it writes. Floats that it does not write stay NaN."""
     compiled(kernel)(*[tvm_ffi.from_dlpack(tensor) for tensor in tensors])
 
 
@@ -112,7 +112,7 @@ def test_matmul(cpu: Cpu, inner: int, columns: int, half: bool, others: tuple[fl
     run(kernel, many, weight, *([added] if residual else []), whole)
     expected = ops.linear(many, weight, columns, epsilon, activation, added if residual else None)
     assert_close(whole, expected)
-    # Bit for bit the same, whichever rows are with it.
+    # A row has the same bits, whichever other rows there are.
     for start, count in ((0, 1), (1, 2), (3, 3), (2, 7), (5, 13)):
         part = empty(count, columns)
         rows, more = (tensor[start : start + count].clone() for tensor in (many, added))
@@ -195,17 +195,17 @@ def test_encoder_attention(cpu: Cpu, heads: int, width: int, lengths: list[int],
 
     together = attended(packed, bias, length)
     assert_close(together[:used], ops.attend_encoder(packed, bias, length)[:used])
-    # Bit for bit the same alone, where no input is longer.
+    # A row has the same bits alone, without a longer input beside it.
     for row, place in enumerate(ops.unpacked(length, used)):
         mine = place.stop - place.start
         nearer = bias[:, positions - mine : positions + mine + 15].clone()
         assert torch.equal(attended(packed[place].clone(), nearer, length[row : row + 1].clone()), together[place])
 
 
-def test_what_lengths_promise_and_is_not_there_is_not_attended_to() -> None:
+def test_lengths_beyond_the_input_are_cut() -> None:
     cpu = cpu_of(target_of(host()))
     packed, bias = random(7, 3 * 4), random(1, 2 * 5 + 15)
-    length = torch.tensor([3, 2**31 - 1, -5, 2], dtype=torch.int32)  # the second is cut to the longest that there is
+    length = torch.tensor([3, 2**31 - 1, -5, 2], dtype=torch.int32)  # the second is cut to the longest possible
     result = torch.full((7, 4), -1.0)
     run(encoder_attention(1, 4, cpu), packed, bias, length, result, empty(4, 16), empty(queries(4, cpu), 16))
     assert_close(result, ops.attend_encoder(packed, bias, torch.tensor([3, 4], dtype=torch.int32)))

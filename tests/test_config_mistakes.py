@@ -1,4 +1,4 @@
-"""Mistakes in overrides and in conf/: each is one line that says what is wrong and what to do."""
+"""Each mistake in overrides or in conf/ gives one line that says what is wrong and what to do."""
 
 import shutil
 from pathlib import Path
