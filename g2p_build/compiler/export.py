@@ -1,4 +1,4 @@
-"""Torch programs to one Relax module."""
+"""Torch programs become one Relax module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from tvm import ir, relax, tirx
 
 from g2p_build.compiler.emit_c import PACKED
-from g2p_build.compiler.passes.lowering import PREFIX
+from g2p_build.compiler.rewrites.calls import PREFIX
 from g2p_build.models import ops
 from g2p_build.models.programs import Program, nested_arguments
 from g2p_build.models.weights import TensorSpec
@@ -20,23 +20,26 @@ from g2p_build.models.weights import TensorSpec
 __all__ = ["export"]
 
 OPERATIONS = {getattr(torch.ops.g2p, name).default: name for name in ops.__all__}
-"""The names of operations by what torch calls for them."""
+"""What torch calls for an operation, to the operation's name."""
 
 
 def export(programs: Sequence[Program]) -> tuple[tvm.IRModule, list[dict[str, Any]]]:
     """Traces programs into one module.
 
-    It is the module that torch.export and TVM's importer would make of them. Those take any program; to import and to
-    run they take longer than the compiler. These programs are calls of `ops`, with views between them.
+    torch.export and TVM's importer would make the same module. They take any program, but loading and running them
+    takes longer than compiling. The programs here only call `ops`, with views between the calls.
 
-    No weight has a value here, so nothing that follows can depend on one.
+    Weights have no values here. So no later stage can depend on one.
 
     Args:
         programs: Programs with distinct names.
 
     Returns:
-        A module with a Relax function for each program, and the description of each as manifests give it: name, role,
+        A module with a Relax function for each program, and a description of each as manifests give it: name, role,
         batch, lengths, tokens of a step, inputs in the order of the function's parameters, outputs.
+
+    Raises:
+        AssertionError: A program does something else than call `ops`, by position, and view.
     """
     builder = relax.BlockBuilder()
     for program in programs:
@@ -45,7 +48,7 @@ def export(programs: Sequence[Program]) -> tuple[tvm.IRModule, list[dict[str, An
 
 
 def _trace(builder: relax.BlockBuilder, program: Program) -> None:
-    """Adds a program's function to a module."""
+    """Adds a program's function to the module that is being built."""
     # Tensors on this device have shapes and no memory.
     tensors = [torch.empty(spec.shape, dtype=getattr(torch, spec.dtype), device="meta") for _, spec in program.inputs]
     params = [relax.Var(spec.name.replace(".", "_"), _type(spec.shape, spec.dtype)) for _, spec in program.inputs]
@@ -70,7 +73,8 @@ class _Tracer(TorchFunctionMode):
     def __init__(self, builder: relax.BlockBuilder) -> None:
         super().__init__()
         self.builder = builder
-        self._values: dict[int, tuple[Tensor, relax.Expr]] = {}  # by id, a tensor's own for as long as it is kept
+        # By the tensor's id. The tensor is kept too, because an id is free for others when its tensor is gone.
+        self._values: dict[int, tuple[Tensor, relax.Expr]] = {}
 
     def __torch_function__(
         self,
@@ -89,17 +93,17 @@ class _Tracer(TorchFunctionMode):
         return result
 
     def note(self, tensor: Tensor, value: relax.Expr) -> None:
-        """Notes what stands for a tensor."""
+        """Remembers the expression that stands for a tensor."""
         self._values[id(tensor)] = tensor, value
 
     def value(self, tensor: Tensor) -> relax.Expr:
-        """What stands for a tensor: a constant if it is no input and no operation's result."""
+        """The expression that stands for a tensor. It is a constant if the tensor is neither an input nor a result."""
         if id(tensor) not in self._values:
             self.note(tensor, relax.const(tensor.numpy()))
         return self._values[id(tensor)][1]
 
     def _emit(self, name: str, arguments: Sequence[Any], result: Tensor | tuple[Tensor, ...]) -> None:
-        """A call of an external function that stands for an operation, until the compiler puts kernels in its place."""
+        """Emits an operation as a call of an external function. The compiler will put kernels in its place."""
         types = [_type(part.shape, _dtype(part)) for part in (result if isinstance(result, tuple) else [result])]
         taken = relax.Tuple([self.value(each) if isinstance(each, Tensor) else _constant(each) for each in arguments])
         call = relax.op.call_dps_packed(PREFIX + name, taken, out_ty=types if len(types) > 1 else types[0])

@@ -11,10 +11,11 @@ from typing import Any
 
 import tvm
 from tvm import relax
+from tvm.target import Target
 
 from g2p_build.compiler.emit_c import emit
 from g2p_build.compiler.passes.plain_calls import SYMBOLS
-from g2p_build.compiler.pipeline import KERNELS, lowered, phases, plain_kernels, target_of
+from g2p_build.compiler.pipeline import code, executable, lowered, phases, target_of
 from g2p_build.errors import BuildError
 
 __all__ = ["build", "names", "text"]
@@ -25,10 +26,10 @@ _DEBUG = re.compile(r"^\s*(\.loc\s|[#;/@]+DEBUG_VALUE|\.?Ltmp\d+:|#dbg_)")
 
 
 def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Writes `text` (what was asked for) and `suffix` (of a file that holds it).
+    """Writes two files: `text`, what was asked for, and `suffix`, how the name of a file with such text ends.
 
     Args:
-        params: ``target`` (as `compile` takes it), ``phase`` (one of `names`), ``function`` (a name, or empty for all).
+        params: ``target``, as `text` takes it; ``phase``, one of `names`; ``function``, a name, or empty for all.
         inputs: `program.json`, `functions.json`.
         out: A folder.
 
@@ -42,13 +43,14 @@ def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> N
     (out / "suffix").write_text({"c": "c", "llvm": "ll", "asm": "s"}.get(params["phase"], "py"), encoding="utf-8")
 
 
-def names(link: str) -> list[str]:
-    """What there is to see: the program as it was imported, the module after each phase, the code.
+def names(target: Target, engine: str) -> list[str]:
+    """What there is to see: the imported program, the module after each phase, and the code.
 
     Args:
-        link: ``"standalone"`` or ``"vm"``; a standalone library has C ("c") that calls its kernels.
+        target: As `target_of` gives it.
+        engine: ``"standalone"`` or ``"vm"``. A standalone library has C ("c") that calls its kernels.
     """
-    return ["program", *phases(link), *(["c"] if link == "standalone" else []), *_CODE]
+    return ["program", *phases(target, engine), *(["c"] if engine == "standalone" else []), *_CODE]
 
 
 def text(
@@ -63,19 +65,20 @@ def text(
     Args:
         module: Relax functions, as `export` gives them.
         functions: Their descriptions, as `export` gives them.
-        target: ``kind``, ``triple``, ``cpu``, ``link``.
+        target: As `target_of` takes it, and its ``engine``.
         phase: One of `names`.
         function: A function or kernel; empty for all of them.
 
     Raises:
-        BuildError: There is no such phase or function, or the target is not one that is compiled for.
+        BuildError: There is no such phase or function, or the target cannot be compiled for.
     """
-    link = target["engine"]
-    if phase not in names(link):
-        raise BuildError(f"no phase is named {phase!r}; {_near(phase, names(link))}")
-    llvm, after = target_of(target), {"c": "plan"}.get(phase, list(phases(link))[-1] if phase in _CODE else phase)
+    llvm, engine = target_of(target), target["engine"]
+    if phase not in names(llvm, engine):
+        raise BuildError(f"no phase is named {phase!r}; {_near(phase, names(llvm, engine))}")
     if phase != "program":
-        module = lowered(module, llvm, link, after)
+        # C is written from the planned module, and code from the last one.
+        last = "plan" if phase == "c" else "" if phase in _CODE else phase
+        module = lowered(module, llvm, engine, last)
     known = sorted(
         variable.name_hint.removeprefix(SYMBOLS)
         for variable, found in module.functions_items()
@@ -86,13 +89,11 @@ def text(
     if phase == "c":
         return emit(module, functions)
     if phase in _CODE:
-        if link == "standalone":
+        if engine == "standalone":
             symbol = SYMBOLS + function if function else ""
-            return _code(plain_kernels(module, llvm), phase, [symbol] if function else [])
-        with llvm:
-            executable = relax.build(module, llvm, relax_pipeline=None, tir_pipeline=KERNELS)
-        [kernels] = [imported for imported in executable.mod.imports if imported.kind == "llvm"]
-        # The arithmetic is in a function of its own, behind the one that checks what it is called with.
+            return _code(code(module, llvm), phase, [symbol] if function else [])
+        [kernels] = [imported for imported in executable(module, llvm).mod.imports if imported.kind == "llvm"]
+        # One function checks what it is called with. It calls another, which does the arithmetic.
         return _code(kernels, phase, [f"{function}_compute_", f"__tvm_ffi_{function}"] if function else [])
     names_of = {variable.name_hint.removeprefix(SYMBOLS): variable for variable in module.get_global_vars()}
     shown: str = (module[names_of[function]] if function else module).script()
@@ -100,7 +101,7 @@ def text(
 
 
 def _code(kernels: Any, form: str, symbols: Sequence[str]) -> str:
-    """The code of the first of the symbols that there is; without any, all code."""
+    """The code of the first of some symbols that has any; all code if none has."""
     lines = kernels.inspect_source(_CODE[form]).splitlines()
     found = (_body(lines, form, symbol) for symbol in symbols)
     return "\n".join(next(filter(None, found), lines)) + "\n"

@@ -1,4 +1,4 @@
-"""C and object files to libraries, by zig: the same lines for every platform, with no compiler of the machine's own."""
+"""Compiles C and links libraries, by zig. The same code serves every platform, and the machine needs no compiler."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ LINKABLE = {
     "arm64-apple-macosx": "aarch64-macos",
     "wasm32-unknown-wasi": "wasm32-wasi",
 }
-"""Triples that can be linked here, and zig's names for them: with the oldest C library that the result runs on."""
+"""The triples that can be linked here, and zig's names for them. A version is that of the oldest glibc to run on."""
 
-_WASM_STACK = 256 * 1024  # bytes; below everything else in memory, so that what overflows it is a trap
+_WASM_STACK = 256 * 1024  # bytes; it lies below everything else in memory, so that an overflow traps
 
 
 def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list[Path]:
-    """Compiles C11 files, whose names are unique and include each other by them.
+    """Compiles C11 files, which include each other by name.
 
     Args:
-        sources: By file name: its text, or where it is. Headers are among them.
+        sources: File names, headers included, each with the file's text or where the file is.
         triple: A key of `LINKABLE`.
-        out: A folder for the objects. Their bytes depend on the sources, not on any path.
+        out: A folder for the objects. Their bytes depend on the sources and not on any path.
 
     Returns:
         The objects, ``NAME.o`` for each ``NAME.c``, sorted by name.
@@ -51,7 +51,7 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
             else:
                 (scratch / file).write_text(source, encoding="utf-8")
         defines = ["-DG2P_NO_FILES", "-DG2P_NO_THREADS"] if triple.startswith("wasm") else []
-        # One command compiles all files at once. Undefined behaviour is looked for in tests, not in apps.
+        # One command compiles all files at once. Only tests check for undefined behaviour, not apps.
         command = ["build-lib", "-static", "-target", platform, "-O", "ReleaseFast", "-fstrip"]
         command += ["-fno-compiler-rt", "-fno-sanitize-c", "--name", "all", "-femit-bin=all.a", "-lc"]
         command += ["-mcpu=generic+simd128+bulk_memory"] if triple.startswith("wasm") else ["-fPIC"]
@@ -66,13 +66,13 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
 
 
 def link_shared(objects: Sequence[Path], triple: str, output: Path, exports: Sequence[str] = ()) -> None:
-    """Links objects into a shared library that needs libc and libm only, and leaves other symbols to its loader.
+    """Links objects into a shared library. It needs libc and libm only; its loader must have all other symbols.
 
     Args:
         objects: Relocatable object files for `triple`, with different names.
         triple: A key of `LINKABLE`.
-        output: Where the library goes. Its bytes depend on those of the objects and their order, not on any path.
-        exports: The symbols that it has, where not all of the objects' are meant (on Linux; elsewhere they are all).
+        output: Where the library goes. Its bytes depend on the objects and their order, and not on any path.
+        exports: On Linux, the symbols that the library has. If it is empty, and elsewhere, it has all of the objects'.
 
     Raises:
         BuildError: No library can be linked for the triple here, or the linker refuses the objects.
@@ -82,7 +82,7 @@ def link_shared(objects: Sequence[Path], triple: str, output: Path, exports: Seq
         options += ["-lpthread", "-Wl,--build-id=none", "-Wl,--gc-sections"]
     if "apple" in triple:
         options = ["-s", "-Wl,-undefined,dynamic_lookup", f"-Wl,-install_name,@rpath/{output.name}"]
-    # Without -nostdlib zig would first compile a runtime of its own, which nothing here needs, for 20 seconds.
+    # Without -nostdlib zig would first compile a runtime of its own for 20 seconds. Nothing here needs it.
     names = "".join(f" {name};" for name in exports)
     script = f"{{ global:{names} local: *; }};" if exports and "linux" in triple else None
     _link(["-shared", "-nostdlib"], objects, options, triple, output, script)
@@ -93,12 +93,12 @@ def link_wasm(objects: Sequence[Path], exports: Sequence[str], triple: str, outp
 
     Args:
         objects: Relocatable object files for `triple`, with different names.
-        exports: Functions that it has, besides its memory.
+        exports: The functions that the module exports, besides its memory.
         triple: A key of `LINKABLE`.
         output: Where the module goes.
 
     Raises:
-        BuildError: The linker refuses the objects.
+        BuildError: The linker refuses the objects or lacks an exported function.
     """
     options = ["--no-entry", "--stack-first", "-z", f"stack-size={_WASM_STACK}", "--strip-all", "--gc-sections"]
     with _copies(objects) as scratch:
@@ -139,7 +139,7 @@ def _link(
 
 @contextmanager
 def _copies(objects: Sequence[Path]) -> Iterator[Path]:
-    """A folder with copies of objects, in which commands name no other folder."""
+    """A folder with copies of objects. Commands that run in it need no other path."""
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         for path in objects:

@@ -1,4 +1,4 @@
-"""What the header and the symbol table of an object file say: enough to know that an app's own linker will take it."""
+"""Reads headers and symbol tables of object files, to know that an app's own linker will take them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ALLOWED", "ObjectFile", "check", "read_object"]
 ALLOWED = frozenset(
     {"bzero", "memcpy", "memmove", "memset", "expf", "floorf", "fmaf", "logf", "powf", "sqrtf", "tanhf"}
 )
-"""What kernels may take from libc and libm; ``bzero`` is how Apple's platforms spell some of ``memset``."""
+"""The functions of libc and libm that kernels may call. Apple's compilers turn some ``memset`` into ``bzero``."""
 
 _ELF_MACHINES = {62: "x86_64", 183: "aarch64"}
 _MACH_O_MACHINES = {0x01000007: "x86_64", 0x0100000C: "aarch64"}
@@ -28,8 +28,8 @@ class ObjectFile:
     Attributes:
         format: ``"elf"``, ``"mach-o"``, ``"coff"`` or ``"wasm"``.
         architecture: ``"x86_64"``, ``"aarch64"`` or ``"wasm32"``.
-        undefined: Symbols that it takes from elsewhere, as C spells them, sorted; those that it can do without are not
-            among them.
+        undefined: The symbols that another file must define, as C spells them, sorted. Weak ones are left out: the file
+            can do without them.
     """
 
     format: str
@@ -38,14 +38,17 @@ class ObjectFile:
 
 
 def check(data: bytes, triple: str) -> ObjectFile:
-    """Reads the kernels' object file and checks that it is the target's and needs only what every platform has.
+    """Reads the kernels' object file, and checks that it is for the target and needs only `ALLOWED` symbols.
 
     Args:
         data: The file.
         triple: The target's.
 
+    Returns:
+        What the file is.
+
     Raises:
-        BuildError: It is for another platform, or takes a symbol that is not among `ALLOWED`.
+        BuildError: The file is for another platform, needs another symbol, or is no object file.
     """
     found = read_object(data)
     architecture = {"arm64": "aarch64"}.get(triple.split("-")[0], triple.split("-")[0])
@@ -64,10 +67,10 @@ def check(data: bytes, triple: str) -> ObjectFile:
 
 
 def read_object(data: bytes) -> ObjectFile:
-    """Reads an object file of 64 bits, or a WebAssembly one.
+    """Reads an object file: 64-bit ELF, Mach-O or COFF, or WebAssembly.
 
     Raises:
-        BuildError: It is none, or cut off.
+        BuildError: The bytes are no such file, or they are cut off.
     """
     try:
         if data[:8] == _WASM:
@@ -134,7 +137,7 @@ def _undefined_in_coff(data: bytes) -> Iterator[str]:
 
 
 def _undefined_in_wasm(data: bytes) -> Iterator[str]:
-    """Functions that a module imports (WebAssembly core specification, 5.5.5); an object's undefined ones are that."""
+    """Functions that a module imports (WebAssembly core specification, 5.5.5). An object imports its undefined ones."""
     at = len(_WASM)
     while at < len(data):
         section = data[at]

@@ -1,4 +1,4 @@
-"""What this machine can do at most, one thread: float32 multiply-adds, and reads from each level of memory."""
+"""The most that one thread of this machine can do: float32 multiply-adds, and reads from each level of memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tvm.target import Target
 
 from g2p_build.compiler.kernels.code import Code, constant, load, ramp, tensor
 from g2p_build.compiler.kernels.cpu import cpu_of
-from g2p_build.compiler.pipeline import KERNELS
+from g2p_build.compiler.pipeline import packed_kernels
 
-__all__ = ["Peaks", "kernels_of", "measure"]
+__all__ = ["Peaks", "measure"]
 
 _SIZES = (1 << 20, 8 << 20, 32 << 20)
-_SUMS = 8  # vectors of a read that do not wait for each other
+_SUMS = 8  # vectors of sums; a read adds to them in turn, so that no addition waits for the one before
 _ROUNDS, _FACTORS = 64, 128
 
 
@@ -28,9 +28,9 @@ class Peaks:
     """Measured peaks.
 
     Attributes:
-        gflops: Of multiply-adds that stay in registers.
-        sgemm: GFLOP/s of the fastest large sgemm of PyTorch's, to compare with.
-        reads: GB/s by the bytes that are read over and over.
+        gflops: GFLOP/s of multiply-adds that stay in registers.
+        sgemm: GFLOP/s of PyTorch's fastest large sgemm, to compare with.
+        reads: Bytes that are read over and over, ascending, to GB/s.
     """
 
     gflops: float
@@ -38,7 +38,7 @@ class Peaks:
     reads: dict[int, float]
 
     def read(self, working_set: int) -> float:
-        """GB/s where so many bytes are read over and over."""
+        """GB/s of reading some bytes over and over: as measured for the next larger number of bytes, or the largest."""
         return self.reads[next((size for size in self.reads if size >= working_set), max(self.reads))]
 
 
@@ -46,7 +46,7 @@ def measure(target: Target) -> Peaks:
     """Measures this machine, in about a second.
 
     Args:
-        target: What the kernels are compiled for; it runs here.
+        target: What the kernels are compiled for. It must run here.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -54,8 +54,8 @@ def measure(target: Target) -> Peaks:
         sgemm = max(_sgemm(size) for size in (256, 512, 1024))  # a smaller one is less often interrupted
     finally:
         torch.set_num_threads(threads)
-    call, reads = kernels_of({"read": _read(target), "multiply": _multiply(target)}, target), {}
-    read, multiply, cpu = call("read"), call("multiply"), cpu_of(target)
+    kernels, reads = packed_kernels({"read": _read(target), "multiply": _multiply(target)}, target), {}
+    read, multiply, cpu = kernels["read"], kernels["multiply"], cpu_of(target)
     result = tvm.runtime.tensor(torch.zeros(_SUMS * cpu.lanes).numpy())
     for size in _SIZES:
         memory = tvm.runtime.tensor(torch.zeros(size // 4).numpy())
@@ -72,16 +72,8 @@ def _sgemm(size: int) -> float:
     return 2 * size**3 / 1e9 / _fastest(lambda: torch.mm(matrix, matrix), 0.3)
 
 
-def kernels_of(kernels: dict[str, Any], target: Target) -> Callable[[str], Any]:
-    """Compiles kernels and loads them into this process; returns a function from names to what to call."""
-    module = tvm.IRModule({name: kernel.with_attr("global_symbol", name) for name, kernel in kernels.items()})
-    with target:
-        compiled = tvm.tirx.build(module, target, pipeline=KERNELS)
-    return lambda name: compiled[name]
-
-
 def _read(target: Target) -> Any:
-    """The kernel (memory [N], result [sums]): adds up vectors of the memory, a few in turn."""
+    """The kernel (memory [N], result [8 * lanes]), float32: adds up the vectors of the memory, to 8 sums in turn."""
     lanes, code = cpu_of(target).lanes, Code()
     count, step = tvm.tirx.Var("count", "int32"), _SUMS * lanes
     memory, result = tensor("memory", (count,)), tensor("result", (step,))
@@ -99,7 +91,10 @@ def _read(target: Target) -> Any:
 
 
 def _multiply(target: Target) -> Any:
-    """The kernel (factors [129, lanes], result [sums]): a multiply-add a factor for each sum that has a register."""
+    """The kernel (factors [129, lanes], result [sums * lanes]), float32: for each factor, a multiply-add to every sum.
+
+    There are as many sums as registers can hold.
+    """
     cpu, code = cpu_of(target), Code()
     lanes = cpu.lanes
     factors, result = tensor("factors", (_FACTORS + 1, lanes)), tensor("result", (cpu.accumulators * lanes,))

@@ -1,178 +1,287 @@
-"""The compiler: a Relax module in, object files out."""
+"""The compiler: a Relax module in, object files out.
+
+`phases` is the whole of it as a list of named phases. A build runs that list from beginning to end, and ``doit ir``
+shows the module after any of them.
+"""
 
 from __future__ import annotations
 
-import difflib
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import tvm
-from tvm import relax, s_tir, tirx
-from tvm.target import Target, codegen
+from tvm import relax, tirx
+from tvm.target import Target
 from tvm.tirx.build import codegen_build
 
-from g2p_build.compiler.passes.lower_attention import LowerAttention
-from g2p_build.compiler.passes.lower_embeddings import LowerEmbeddings
-from g2p_build.compiler.passes.lower_linears import LowerLinears
-from g2p_build.compiler.passes.lower_norms import LowerNorms
+from g2p_build.compiler.passes.lower_operations import LowerOperations
 from g2p_build.compiler.passes.plain_calls import SYMBOLS, PlainCalls
+from g2p_build.compiler.rewrites.calls import Rewrite
+from g2p_build.compiler.rewrites.cpu import CPU
+from g2p_build.compiler.targets import llvm_target
 from g2p_build.errors import BuildError
 
 __all__ = [
-    "ARCHITECTURES",
-    "KERNELS",
+    "ENGINES",
+    "KINDS",
     "OBJECTS",
+    "Kind",
+    "Phases",
+    "code",
     "compile",
+    "cpu_phases",
+    "executable",
     "kernels_object",
     "lowered",
+    "packed_kernels",
     "phases",
-    "plain_kernels",
     "target_of",
+    "vm_objects",
 ]
 
-ARCHITECTURES = ("x86_64", "aarch64", "arm64", "wasm32")
-"""What triples may begin with."""
+ENGINES = ("standalone", "vm")
+"""What calls the kernels: C that is written from the module after the phase "plan", or TVM's virtual machine."""
 
 OBJECTS = ("lib0.o", "devc.o")
-"""What `compile` writes: the kernels, and the virtual machine's bytecode with the constants."""
+"""What `vm_objects` writes: the kernels, and the virtual machine's bytecode with the constants."""
+
+Phases: TypeAlias = Mapping[str, Sequence[tvm.transform.Pass]]
+"""The passes of each phase by the phase's name, in order."""
 
 
-def phases(link: str) -> dict[str, list[tvm.transform.Pass]]:
-    """The compiler as a list of named phases, in order.
+@dataclass(frozen=True)
+class Kind:
+    """How programs are compiled for targets of one kind.
+
+    Another kind of target is another value, with kernels and phases of its own: no kernel asks what it is made for.
+
+    Attributes:
+        target: Checks a config's target and gives TVM's. It raises `BuildError` for one that cannot be compiled for.
+        rewrites: An operation's name to what puts kernels in the place of its calls.
+        phases: Gives the phases for such a table, a target, an engine, and what C symbols begin with.
+    """
+
+    target: Callable[[Mapping[str, Any]], Target]
+    rewrites: Mapping[str, Rewrite]
+    phases: Callable[[Mapping[str, Rewrite], Target, str, str], Phases]
+
+
+def cpu_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str, symbols: str) -> Phases:
+    """The phases for a CPU.
 
     Args:
-        link: What calls the kernels: ``"standalone"`` (C, written from the module after "plan") or ``"vm"``.
+        rewrites: The table for the first phase.
+        target: TVM's target, of kind "llvm".
+        engine: One of `ENGINES`.
+        symbols: What the symbols of C functions begin with.
     """
-    transform = relax.transform
-    last: dict[str, dict[str, list[tvm.transform.Pass]]] = {
-        # C's calling convention.
-        "standalone": {"plain_calls": [PlainCalls()]},
-        # The virtual machine's.
+    first: Phases = {
+        # Operations become calls of kernels. All functions share the kernels.
+        "lower": [LowerOperations(rewrites), relax.transform.DeadCodeElimination()],
+        # Every call gets buffers, and every buffer its place in memory.
+        "plan": [
+            relax.transform.ToNonDataflow(),
+            relax.transform.RemovePurityChecking(),
+            relax.transform.CallTIRRewrite(),
+            relax.transform.StaticPlanBlockMemory(),
+        ],
+    }
+    # Kernels become what LLVM takes. TVM's own list is longer: plain loops over vectors do not need the rest of it.
+    flatten: Phases = {
+        "flatten": [
+            tirx.transform.BindTarget(target.with_host(target)),
+            tirx.transform.FlattenBuffer(),
+            tirx.transform.StmtSimplify(),
+            tirx.transform.VerifyMemory(),
+        ]
+    }
+    last: Phases = {"lower_intrinsics": [tirx.transform.LowerTVMBuiltin(), tirx.transform.LowerIntrin()]}
+    engines: dict[str, Phases] = {
+        "standalone": {
+            **first,
+            # Kernels become functions of C. They are all that is left of the module.
+            "plain_calls": [PlainCalls(symbols)],
+            **flatten,
+            **last,
+        },
         "vm": {
+            **first,
+            # Functions become what the virtual machine's bytecode can say.
             "lower_vm": [
-                transform.LowerAllocTensor(),
-                transform.KillAfterLastUse(),
-                transform.LowerRuntimeBuiltin(),
-                transform.ComputePrimValue(),
-                transform.VMShapeLower(),
-                transform.AttachGlobalSymbol(),
-            ]
+                relax.transform.LowerAllocTensor(),
+                relax.transform.KillAfterLastUse(),
+                relax.transform.LowerRuntimeBuiltin(),
+                relax.transform.ComputePrimValue(),
+                relax.transform.VMShapeLower(),
+                relax.transform.AttachGlobalSymbol(),
+            ],
+            **flatten,
+            # Kernels take their arguments as TVM's runtime passes them.
+            "packed_calls": [
+                tirx.transform.AnnotateEntryFunc(),
+                tirx.transform.SplitHostDevice(),
+                tirx.transform.MakePackedAPI(),
+            ],
+            **last,
         },
     }
-    return {
-        # The programs' operations as kernels for the target, each kernel made once and shared by all functions.
-        "lower": [LowerEmbeddings(), LowerLinears(), LowerAttention(), LowerNorms(), transform.DeadCodeElimination()],
-        # Calls, with every buffer's place decided.
-        "plan": [
-            transform.ToNonDataflow(),
-            transform.RemovePurityChecking(),
-            transform.CallTIRRewrite(),
-            transform.StaticPlanBlockMemory(),
-        ],
-        **last[link],
-    }
+    return engines[engine]
 
 
-def lowered(mod: tvm.IRModule, target: Target, link: str, phase: str) -> tvm.IRModule:
-    """The module after a phase, which is one of `phases`."""
+KINDS = {"llvm": Kind(llvm_target, CPU, cpu_phases)}
+"""The kinds of targets that there are, by the name that configs and TVM have for each."""
+
+
+def target_of(target: Mapping[str, Any]) -> Target:
+    """TVM's target for a config's.
+
+    Args:
+        target: ``kind``, a key of `KINDS`, and what targets of this kind need: see `llvm_target`.
+
+    Raises:
+        BuildError: There is no such kind, or it cannot be compiled for this target.
+    """
+    if target["kind"] not in KINDS:
+        raise BuildError(f"target kind {target['kind']!r} is not supported: only {' and '.join(map(repr, KINDS))} is")
+    return KINDS[target["kind"]].target(target)
+
+
+def phases(target: Target, engine: str, symbols: str = SYMBOLS) -> Phases:
+    """The compiler as named phases, in order.
+
+    Args:
+        target: As `target_of` gives it.
+        engine: One of `ENGINES`.
+        symbols: What the symbols of C functions begin with.
+    """
+    kind = KINDS[target.kind.name]
+    return kind.phases(kind.rewrites, target, engine, symbols)
+
+
+def lowered(
+    module: tvm.IRModule, target: Target, engine: str, last: str = "", after: str = "", symbols: str = SYMBOLS
+) -> tvm.IRModule:
+    """Runs phases.
+
+    Args:
+        module: Relax functions, as `export` gives them; with `after`, what that phase left.
+        target: As `target_of` gives it.
+        engine: One of `ENGINES`.
+        last: The name of the last phase to run; empty for the last that there is.
+        after: The name of the phase that ran last; empty if none did.
+        symbols: What the symbols of C functions begin with.
+
+    Raises:
+        ValueError: There is no phase of such a name.
+    """
+    found = phases(target, engine, symbols)
+    names = list(found)
+    start = names.index(after) + 1 if after else 0
+    end = names.index(last) + 1 if last else len(names)
     with target:
-        for name, passes in phases(link).items():
-            mod = tvm.transform.Sequential(passes)(mod)
-            if name == phase:
-                break
-    return mod
+        for name in names[start:end]:
+            module = tvm.transform.Sequential(list(found[name]))(module)
+    return module
+
+
+def code(module: tvm.IRModule, target: Target) -> Any:
+    """The machine code of kernels, as a `tvm.runtime.Module` that is not loaded.
+
+    Args:
+        module: Kernels after the last phase; for the engine "standalone" the whole module.
+        target: What the phases were run for.
+    """
+    return codegen_build(module, target)
 
 
 def kernels_object(planned: tvm.IRModule, target: Target, output: Path, symbols: str = SYMBOLS) -> None:
-    """Writes the object file of the kernels of a module after the phase "plan", as plain C functions.
+    """Compiles kernels for the engine "standalone".
 
     Args:
-        planned: The module.
-        target: What it was lowered for.
-        output: The file.
+        planned: The module after the phase "plan".
+        target: What the phases were run for.
+        output: Where the object file goes. It has a plain C function for each kernel.
         symbols: What the functions' symbols begin with.
     """
-    module = tvm.transform.Sequential([PlainCalls(symbols)])(planned)
-    plain_kernels(module, target).write_to_file(str(output), "o")
+    module = lowered(planned, target, "standalone", after="plan", symbols=symbols)
+    code(module, target).write_to_file(str(output), "o")
 
 
-def plain_kernels(mod: tvm.IRModule, target: Target) -> Any:
-    """The code of kernels, as the phase "plain_calls" leaves them: a module of TVM's, not loaded."""
-    mod = tirx.transform.BindTarget(target.with_host(target))(mod)
-    return codegen_build(_finish()(tvm.transform.Sequential(_flatten())(mod)), target)
-
-
-def compile(mod: tvm.IRModule, target: Mapping[str, Any], directory: Path) -> list[Path]:
-    """Compiles a module for a CPU and the virtual machine.
-
-    The same module and target give the same bytes, in any process and directory.
+def vm_objects(planned: tvm.IRModule, target: Target, directory: Path) -> list[Path]:
+    """Compiles functions and their kernels for the engine "vm".
 
     Args:
-        mod: Relax functions, as `export` gives them.
-        target: ``kind`` ("llvm"), LLVM's ``triple`` and ``cpu``.
+        planned: The module after the phase "plan".
+        target: What the phases were run for.
         directory: Where the objects go; it exists.
 
     Returns:
-        Paths of `OBJECTS`.
-
-    Raises:
-        BuildError: The architecture is not one that is compiled for, or LLVM does not know the CPU.
+        The paths of `OBJECTS`.
     """
-    llvm = target_of(target)
-    mod = lowered(mod, llvm, "vm", "lower_vm")
-    with llvm:
-        executable = relax.build(mod, llvm, relax_pipeline=None, tir_pipeline=KERNELS)
+    built = executable(lowered(planned, target, "vm", after="plan"), target)
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "library.tar"
-        executable.export_library(str(archive))
+        built.export_library(str(archive))
         with tarfile.open(archive) as members:
             for name in OBJECTS:
                 members.extract(name, directory, filter="data")
     return [directory / name for name in OBJECTS]
 
 
-def _flatten() -> list[tvm.transform.Pass]:
-    """TVM's lowering of kernels to what LLVM takes, without passes that plain loops over vectors have no use for."""
-    return [tirx.transform.FlattenBuffer(), tirx.transform.StmtSimplify(), tirx.transform.VerifyMemory()]
+def compile(module: tvm.IRModule, target: Mapping[str, Any], directory: Path) -> list[Path]:
+    """Compiles a module for a CPU and the engine "vm".
 
+    The same module and target give the same bytes, in any process and directory.
 
-def _finish() -> tvm.transform.Pass:
-    return s_tir.pipeline.default_s_tir_pipeline()[1]()
+    Args:
+        module: Relax functions, as `export` gives them.
+        target: As `target_of` takes it.
+        directory: Where the objects go; it exists.
 
-
-def _lower_packed() -> tuple[tvm.transform.Pass, Callable[[], tvm.transform.Pass], Callable[[], tvm.transform.Pass]]:
-    transform = tirx.transform
-    lower = [*_flatten(), transform.AnnotateEntryFunc(), transform.SplitHostDevice(), transform.MakePackedAPI()]
-    return tvm.transform.Sequential(lower), _finish, _finish
-
-
-KERNELS = "g2p"
-"""The name by which TVM knows how kernels are lowered; it takes no other description."""
-
-tirx.compilation_pipeline.register_tir_pipeline(KERNELS, _lower_packed)
-
-
-def target_of(target: Mapping[str, Any]) -> Target:
-    """TVM's target for a mapping with ``kind``, ``triple`` and ``cpu``.
+    Returns:
+        The paths of `OBJECTS`.
 
     Raises:
-        BuildError: The architecture is not one that is compiled for, or LLVM does not know the CPU.
+        BuildError: The target is not one that is compiled for.
     """
-    kind, triple, cpu = target["kind"], target["triple"], target["cpu"]
-    if kind != "llvm":
-        raise BuildError(f"target kind {kind!r} is not supported: only 'llvm' is")
-    # TVM crashes when asked about a triple of an architecture that LLVM does not know.
-    if triple.split("-")[0] not in ARCHITECTURES:
-        raise BuildError(f"target triple {triple!r} is not supported: it must begin with {' or '.join(ARCHITECTURES)}")
-    known = sorted(codegen.llvm_get_cpu_archlist(Target({"kind": "llvm", "mtriple": triple})))
-    if cpu not in known:
-        near = difflib.get_close_matches(cpu, known, 3)
-        raise BuildError(
-            f"LLVM knows no CPU {cpu!r} for {triple}" + (f"; did you mean {' or '.join(near)}?" if near else "")
-        )
-    # Elsewhere the CPU's name says what it has, in words that are not LLVM's.
-    attributes = {"mattr": [f"+{name}" for name in target["features"]]} if triple.startswith("wasm") else {}
-    return Target({"kind": "llvm", "mtriple": triple, "mcpu": cpu} | attributes)
+    llvm = target_of(target)
+    return vm_objects(lowered(module, llvm, "vm", "plan"), llvm, directory)
+
+
+def executable(module: tvm.IRModule, target: Target) -> relax.VMExecutable:
+    """What the virtual machine runs: bytecode of the functions and code of the kernels.
+
+    Args:
+        module: The module after the last phase of the engine "vm".
+        target: What the phases were run for.
+    """
+    with target:
+        return relax.build(module, target, relax_pipeline=None, tir_pipeline=_NO_MORE)
+
+
+def packed_kernels(kernels: Mapping[str, tirx.PrimFunc], target: Target) -> Any:
+    """Compiles kernels by themselves and loads them into this process, where TVM's runtime calls them.
+
+    Args:
+        kernels: By name.
+        target: What they are compiled for; it runs here.
+
+    Returns:
+        What gives each kernel by its name, to be called with tensors.
+    """
+    module = tvm.IRModule({name: kernel.with_attr("global_symbol", name) for name, kernel in kernels.items()})
+    return code(lowered(module, target, "vm", after="lower_vm"), target)
+
+
+def _nothing() -> tvm.transform.Pass:
+    return tvm.transform.Sequential([])
+
+
+_NO_MORE = "g2p"
+"""The name of a pipeline that does nothing. `relax.build` wants one for kernels, and theirs has run by then."""
+
+tirx.compilation_pipeline.register_tir_pipeline(_NO_MORE, lambda: (_nothing(), _nothing, _nothing))

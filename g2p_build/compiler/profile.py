@@ -1,4 +1,4 @@
-"""Where a word's time goes: every kernel's call timed alone, in the order and with the memory of the real run."""
+"""Where a word's time goes. Every call of a kernel is timed alone, in the order and with the memory of the real run."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from safetensors.numpy import load_file
 from tvm import relax, tirx
 
 from g2p_build.compiler.link import link_shared
-from g2p_build.compiler.peaks import Peaks, kernels_of, measure
-from g2p_build.compiler.pipeline import KERNELS, compile, lowered, target_of
+from g2p_build.compiler.peaks import Peaks, measure
+from g2p_build.compiler.pipeline import executable, lowered, packed_kernels, target_of, vm_objects
 from g2p_build.compiler.work import Work, work_of
 
 __all__ = ["INPUT", "OUTPUT", "build"]
 
 INPUT, OUTPUT = 20, 16
-"""Bytes of the profiled word's prompt, and tokens of its pronunciation, where the variant has room for them."""
+"""Bytes of the profiled word's prompt, and tokens of its pronunciation. A variant with less room gets fewer."""
 
 _SECONDS = 3.0  # to spend on a batch size
 _VM = "vm.builtin."
-_RUN = 0  # an instrument's answer: go on
+_RUN = 0  # what an instrument returns to let the call go on
 
 
 @dataclass
@@ -39,7 +39,7 @@ class _Site:
     name: str
     call: Any
     arguments: tuple[Any, ...]
-    seconds: list[float] = field(default_factory=list)  # one for each time
+    seconds: list[float] = field(default_factory=list)  # one for each time that it was called
     work: Work | None = None
 
 
@@ -48,14 +48,15 @@ class _Pass:
     """One call of one of the library's functions for the word.
 
     Attributes:
-        role: As in the manifest.
-        position: Of a step's token.
-        call, arguments: The whole function.
-        idle: The function with kernels that do nothing.
+        role: The function's, as in the manifest.
+        position: The position of a step's token; 0 for other roles.
+        call: The function.
+        arguments: What it is called with.
+        idle: The same function with kernels that do nothing.
         sites: Its calls of kernels.
-        working_set: Bytes that they touch.
-        seconds: Of the whole, one for each time.
-        between: Of `idle`.
+        working_set: Bytes that the kernels touch.
+        seconds: How long `call` took, one for each time.
+        between: How long `idle` took, one for each time.
     """
 
     role: str
@@ -73,16 +74,17 @@ def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> N
     """Writes `profile.json`: the machine's peaks, and for each batch size the rows of a table and the calls in order.
 
     Args:
-        params: ``target``, as `compile` takes it; it runs here.
+        params: ``target``, as `target_of` takes it. It must run here.
         inputs: `program.json`, `functions.json`, `weights.safetensors`.
         out: A folder.
     """
     target, program = target_of(params["target"]), tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
-    link_shared(compile(program, params["target"], out), params["target"]["triple"], out / "profiled.so")
+    planned = lowered(program, target, "vm", "plan")
+    link_shared(vm_objects(planned, target, out), params["target"]["triple"], out / "profiled.so")
     machines = _machine(out / "profiled.so"), _machine(out / "profiled.so")
     functions = json.loads(inputs["functions.json"].read_bytes())
     weights = {name: tvm.runtime.tensor(array) for name, array in load_file(inputs["weights.safetensors"]).items()}
-    module, kernels = _compiled(program, target)
+    module, kernels = _callable(planned, target)
     idle = _idle(module, target)
     peaks, empty = measure(target), _Empty(target)
     found = []
@@ -101,22 +103,21 @@ def _machine(library: Path) -> Any:
     return machine
 
 
-def _compiled(module: tvm.IRModule, target: Any) -> tuple[tvm.IRModule, dict[str, tirx.PrimFunc]]:
-    """The module after all phases, and the kernels in it."""
-    module = lowered(module, target, "vm", "lower_vm")
+def _callable(planned: tvm.IRModule, target: Any) -> tuple[tvm.IRModule, dict[str, tirx.PrimFunc]]:
+    """The module after the phase "lower_vm", and the kernels in it, which are still loops."""
+    module = lowered(planned, target, "vm", "lower_vm", after="plan")
     found = {variable.name_hint: function for variable, function in module.functions_items()}
     return module, {name: function for name, function in found.items() if not isinstance(function, relax.Function)}
 
 
 def _idle(module: tvm.IRModule, target: Any) -> Any:
-    """A machine whose kernels do nothing: what is left is the time between kernels."""
+    """A virtual machine whose kernels do nothing. What a function takes then is the time between kernels."""
     for variable, function in module.functions_items():
         if not isinstance(function, relax.Function):
             nothing = tirx.PrimFunc(function.params, tirx.Evaluate(tirx.const(0, "int32")), attrs=function.attrs)
             module.update_func(variable, nothing)
-    with target:
-        executable = relax.build(module, target, relax_pipeline=None, tir_pipeline=KERNELS)
-    return relax.VirtualMachine(executable, tvm.cpu())
+    finished = lowered(module, target, "vm", after="lower_vm")
+    return relax.VirtualMachine(executable(finished, target), tvm.cpu())
 
 
 def _passes(
@@ -127,7 +128,10 @@ def _passes(
     weights: Mapping[str, Any],
     batch: int,
 ) -> list[_Pass]:
-    """The word's passes at one batch size; every row is the same word. Kernels are noted on a machine of their own."""
+    """The word's passes at one batch size, with the same word in every row.
+
+    Kernels are noted on a virtual machine of their own, so that noting does not slow down the one that is timed.
+    """
     own = [function for function in functions if function["batch"] == batch]
     encoders = [function["input_len"] for function in own if function["role"] == "encode"]
     bucket = min((length for length in encoders if length >= INPUT), default=max(encoders))
@@ -157,7 +161,7 @@ def _passes(
 
 
 def _at(arguments: list[Any], function: Mapping[str, Any], batch: int, position: int) -> list[Any]:
-    """A step's arguments with a position of their own."""
+    """A function's arguments, with another position if it takes one."""
     return [
         _tensor((batch,), "int32", position) if entry["name"] == "position" else argument
         for entry, argument in zip(function["inputs"], arguments, strict=True)
@@ -165,12 +169,12 @@ def _at(arguments: list[Any], function: Mapping[str, Any], batch: int, position:
 
 
 def _tensor(shape: Sequence[int], dtype: str, value: int) -> Any:
-    """TVM's own tensors begin at multiples of 64 bytes."""
+    """A tensor in TVM's own memory, which begins at a multiple of 64 bytes as kernels want it."""
     return tvm.runtime.tensor(np.full(tuple(shape), value if dtype == "int32" else 0, dtype))
 
 
 def _sites(machine: Any, name: str, arguments: Sequence[Any]) -> tuple[list[_Site], Any]:
-    """Runs a function once, and notes the kernels that it calls with what."""
+    """Runs a function once, and notes which kernels it calls, and with what."""
     sites: list[_Site] = []
 
     def note(function: Any, name: str, before: bool, _: Any, *passed: Any) -> int:
@@ -190,7 +194,7 @@ def _count(one: _Pass, kernels: Mapping[str, tirx.PrimFunc]) -> None:
 
 
 class _Empty:
-    """Kernels that do nothing: what a call costs by itself, by the number of arguments."""
+    """Kernels that do nothing. They tell what a call costs by itself, for each number of arguments."""
 
     def __init__(self, target: Any) -> None:
         self.target = target
@@ -198,11 +202,11 @@ class _Empty:
         self.scrap = _tensor((16,), "float32", 0)
 
     def seconds(self, arguments: int) -> float:
-        """Median of one call, its timing included."""
+        """The median time of one call, the cost of timing included."""
         if arguments not in self.calls:
             buffers = [tirx.decl_buffer((16,), "float32", f"b{number}") for number in range(arguments)]
             kernel = tirx.PrimFunc(buffers, tirx.Evaluate(tirx.const(0, "int32")))
-            self.calls[arguments] = kernels_of({"empty": kernel}, self.target)("empty")
+            self.calls[arguments] = packed_kernels({"empty": kernel}, self.target)["empty"]
         call, passed = self.calls[arguments], [self.scrap] * arguments
         return statistics.median(_timed(call, passed) for _ in range(100))
 
@@ -214,7 +218,7 @@ def _timed(call: Any, arguments: Sequence[Any]) -> float:
 
 
 def _time(passes: Sequence[_Pass], empty: _Empty) -> None:
-    """Times the whole functions and their calls in turn, so that what disturbs one disturbs the other."""
+    """Times the whole functions and their calls of kernels in turn, so that a disturbance meets both."""
     ends, rounds = time.perf_counter() + _SECONDS, 0
     while time.perf_counter() < ends or rounds < 5:
         rounds += 1
@@ -231,7 +235,7 @@ def _time(passes: Sequence[_Pass], empty: _Empty) -> None:
 
 
 def _rows(passes: Sequence[_Pass], peaks: Peaks) -> list[dict[str, Any]]:
-    """The table: a row for each kernel of each role, one for what is between them, the rest, the whole."""
+    """The table's rows: each kernel of each role, the time between kernels, what is not accounted for, the whole."""
     groups: dict[tuple[str, str], list[tuple[_Pass, _Site]]] = defaultdict(list)
     for one in passes:
         for site in one.sites:
@@ -252,7 +256,7 @@ def _row(role: str, name: str, found: Sequence[tuple[_Pass, _Site]], peaks: Peak
     works = [(one.working_set, site.work) for one, site in found if site.work is not None]
     if works and seconds > 0:
         flops, moved = (sum(getattr(work, kind) for _, work in works) for kind in ("flops", "bytes"))
-        # What the machine would need at least: for the arithmetic or for the memory, whichever is more.
+        # The least that the machine could take: the time for the arithmetic or for the memory, whichever is longer.
         least = sum(
             max(work.flops / peaks.gflops, work.bytes / peaks.read(working_set)) / 1e9 for working_set, work in works
         )

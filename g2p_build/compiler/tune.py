@@ -1,4 +1,4 @@
-"""Searches the parameters of matmuls' tiles on this machine, over the shapes of a program."""
+"""Searches for the fastest tiles of matmuls on this machine, for the shapes of a program."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ from tvm.target import Target
 from g2p_build.compiler.kernels.cpu import Cpu, cpu_of
 from g2p_build.compiler.kernels.matmul import Matmul, matmul
 from g2p_build.compiler.kernels.tiles import TILES
-from g2p_build.compiler.passes.lower_linears import matmul_of
-from g2p_build.compiler.passes.lowering import extents, operation
-from g2p_build.compiler.peaks import kernels_of
-from g2p_build.compiler.pipeline import target_of
+from g2p_build.compiler.pipeline import packed_kernels, target_of
+from g2p_build.compiler.rewrites.calls import extents, operation
+from g2p_build.compiler.rewrites.linears import matmul_of
 from g2p_build.models.layout import PANEL, panels
 
 __all__ = ["build", "render", "shapes", "tune"]
 
-Shape = tuple[Matmul, int]  # and rows
-Tiles = dict[int, int]  # rows to vectors
+Shape = tuple[Matmul, int]  # a matmul, and how many rows it is called with
+Tiles = dict[int, int]  # a tile's rows to its vectors
 
-_STEPS = 16  # calls of a word's step program; the others are called once
-_BETTER = 0.98  # of the time that there was: less is noise
-_SECONDS = 0.004  # to time a shape each time round
+_STEPS = 16  # how often a word calls its step; it calls other functions once
+_BETTER = 0.98  # a change must bring the time to this share of the old one, or it may be noise
+_SECONDS = 0.004  # that timing a shape takes in each of the rounds
 _ROUNDS = 9
 _CHUNKS = (32, 48, 64, 96, 128)
 
 
 def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> None:
-    """Writes `tiles.py` (the table with this machine's row anew) and `tuned.json` (``name``, rows of a comparison).
+    """Writes `tiles.py`, the table with a new row for this machine, and `tuned.json`.
+
+    `tuned.json` has ``name``, that of the row, and ``rows``, a comparison of the old and the new one.
 
     Args:
-        params: ``target``, as `compile` takes it; it runs here.
+        params: ``target``, as `target_of` takes it. It must run here.
         inputs: `program.json`.
         out: A folder.
     """
@@ -56,7 +57,7 @@ def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> N
 
 
 def render(table: Mapping[str, Mapping[str, Any]]) -> str:
-    """The table's file: the one in place, with other numbers."""
+    """The text of the table's file: that of `tiles.py` as it is, with other numbers."""
     source = (Path(__file__).parent / "kernels" / "tiles.py").read_text(encoding="utf-8")
     head = source[: source.index("TILES:")]
     rows = [f"    {json.dumps(name)}: {_row(entry)},\n" for name, entry in table.items()]
@@ -69,7 +70,7 @@ def _row(entry: Mapping[str, Any]) -> str:
 
 
 def shapes(module: tvm.IRModule) -> Counter[Shape]:
-    """The matmuls that a word's programs call, and how often: a step's as often as a word has tokens."""
+    """The matmuls that a word calls, and how often. It calls those of a step for every token, and others once."""
     found: Counter[Shape] = Counter()
 
     @visitor
@@ -89,14 +90,17 @@ def shapes(module: tvm.IRModule) -> Counter[Shape]:
 
 
 def tune(found: Mapping[Shape, int], start: Cpu, target: Target) -> Cpu:
-    """Changes one parameter after the other as long as the shapes' weighted time gets less.
+    """Changes one parameter after the other, and keeps each change that makes a word's matmuls faster.
 
-    The order of a sum is that of k for all parameters, so results stay the same to the bit.
+    Results stay the same to the bit, because every sum adds up in the order of k whatever the parameters are.
 
     Args:
-        found: Shapes and how often each is called.
+        found: Shapes, and how often a word calls each.
         start: The row of the table to begin with.
-        target: What to compile for; it runs here.
+        target: What to compile for. It must run here.
+
+    Returns:
+        The best row that was found; `start` if none was better.
     """
     best = start
     for candidates in (_tops, _smaller, _chunks):
@@ -106,7 +110,7 @@ def tune(found: Mapping[Shape, int], start: Cpu, target: Target) -> Cpu:
             times = _times(found, tried, target)
             fastest = min(range(len(tried)), key=lambda number: times[number])
             if times[fastest] < _BETTER * times[0]:
-                # The luckiest of many is often no better when it is asked again.
+                # The fastest of many was often lucky, so it must be faster a second time.
                 before, after = _times(found, [best, tried[fastest]], target)
                 best = tried[fastest] if after < _BETTER * before else best
     return best
@@ -118,7 +122,7 @@ def _with(cpu: Cpu, tiles: Tiles | None = None, chunk: int | None = None) -> Cpu
 
 
 def _tops(cpu: Cpu) -> Iterator[list[dict[str, Any]]]:
-    """Other tiles for most rows; those for the rows that are left stay, or are as wide as fits."""
+    """Other tiles of most rows. Tiles of fewer rows stay as they are; new ones are as wide as fits."""
     known = dict(cpu.tiles)
     found = []
     for rows in range(4, 15):
@@ -141,7 +145,7 @@ def _chunks(cpu: Cpu) -> Iterator[list[dict[str, Any]]]:
 
 
 def _widths(cpu: Cpu, rows: int) -> list[int]:
-    """How many vectors a tile of so many rows can have: halves or multiples of a panel whose sums fit the registers."""
+    """How many vectors a tile of some rows can have: parts or multiples of a panel, with sums that fit registers."""
     per_panel = PANEL // cpu.lanes
     widths = [1 << bit for bit in range(5)]
     fitting = [width for width in widths if width * rows <= cpu.accumulators and width <= 4 * per_panel]
@@ -149,7 +153,7 @@ def _widths(cpu: Cpu, rows: int) -> list[int]:
 
 
 def _times(found: Mapping[Shape, int], cpus: Sequence[Cpu], target: Target) -> list[float]:
-    """Weighted seconds of all shapes with each of some parameters, timed in turn."""
+    """The seconds that a word's matmuls take with each of some parameters. These are timed in turn."""
     timers = [_Timer(found, cpu, target) for cpu in cpus]
     best = [dict.fromkeys(found, math.inf) for _ in cpus]
     for _ in range(_ROUNDS):
@@ -160,12 +164,12 @@ def _times(found: Mapping[Shape, int], cpus: Sequence[Cpu], target: Target) -> l
 
 
 class _Timer:
-    """The shapes' kernels with some parameters, and arguments for them."""
+    """Times shapes with one choice of parameters: holds the compiled kernels, and arguments for them."""
 
     def __init__(self, found: Mapping[Shape, int], cpu: Cpu, target: Target) -> None:
         specs = list(dict.fromkeys(spec for spec, _ in found))
-        load = kernels_of({f"k{number}": matmul(spec, cpu) for number, spec in enumerate(specs)}, target)
-        self.calls = {spec: load(f"k{number}") for number, spec in enumerate(specs)}
+        kernels = packed_kernels({f"k{number}": matmul(spec, cpu) for number, spec in enumerate(specs)}, target)
+        self.calls = {spec: kernels[f"k{number}"] for number, spec in enumerate(specs)}
         self.arguments = {shape: _arguments(*shape) for shape in found}
         self.rounds: dict[Shape, int] = {}
 
@@ -193,7 +197,7 @@ def _arguments(spec: Matmul, rows: int) -> list[Any]:
 
 
 def _comparison(found: Mapping[Shape, int], old: Cpu, new: Cpu, target: Target) -> Iterator[dict[str, Any]]:
-    """Both rows of the table, and what the new one gains."""
+    """The old and the new row of the table, and how much faster the new one is."""
     times = _times(found, [old, new], target) if new != old else [1.0, 1.0]
     for name, cpu, seconds in (("old", old, times[0]), ("new", new, times[1])):
         tiles = ", ".join(f"{rows}x{vectors}" for rows, vectors in cpu.tiles)

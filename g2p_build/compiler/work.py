@@ -1,4 +1,4 @@
-"""How much a kernel computes and moves, counted in its own loops."""
+"""Counts how much a kernel computes and moves, by reading its loops."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _INTEGER: dict[type, Callable[[Any, Any], Any]] = {
     prim.BitwiseAnd: lambda a, b: a & b,
     tirx.Or: lambda a, b: a or b,
 }
-_COUNTS = object()  # among a loop's steering: it writes to an integer register
+_COUNTS = object()  # stands among a loop's steering variables if the loop writes to an integer register
 _FIELDS = ("a", "b", "value", "condition", "true_value", "false_value")  # where expressions keep other expressions
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one call does.
+    """What one call of a kernel does.
 
     Attributes:
-        flops: Additions, subtractions, multiplications and divisions of floats that it executes.
-        bytes: Of its parameters, those that it reads or writes, each counted once: what has to come from memory and go
-            there if nothing is in a cache before and everything fits one meanwhile.
+        flops: The float additions, subtractions, multiplications and divisions that it executes.
+        bytes: The bytes of its parameters that it reads or writes, each counted once. So much memory is moved if caches
+            are empty before the call, and everything fits a cache during it.
     """
 
     flops: int
@@ -54,15 +54,16 @@ class Work:
 def work_of(kernel: tirx.PrimFunc, arguments: Sequence[np.ndarray]) -> Work | None:
     """Counts what a kernel does with some arguments.
 
-    Loops are not run but multiplied out, save those that loops or conditions inside depend on, and those that count in
-    an integer register; so a kernel that ends at a row's position or length is counted as far as it goes.
+    Most loops are not run: what is in them is counted once and multiplied. Two sorts of loops are run, those that inner
+    loops or conditions depend on, and those that count in an integer register. So a kernel that ends at a row's
+    position or length is counted as far as it goes.
 
     Args:
-        kernel: Made of loops, conditions and stores, as those of `g2p_build.compiler.kernels` are.
-        arguments: Its arguments in order; of floats only the shapes are looked at.
+        kernel: Made of loops, conditions and stores, like those of `g2p_build.compiler.kernels`.
+        arguments: Its arguments in order. The values of integers count, and the shapes of all.
 
     Returns:
-        The work; None where the kernel has something in it that is not understood.
+        The work; None if the kernel has something in it that is not understood.
     """
     try:
         counter = _Counter(kernel, arguments)
@@ -78,7 +79,7 @@ class _Unknown(Exception):
 
 
 class _Counter:
-    """Flops (under None) and bytes (under the parameter) of statements, for given values of the loops around them."""
+    """Counts statements, for given values of the loops around them: flops under None, bytes under their parameter."""
 
     def __init__(self, kernel: tirx.PrimFunc, arguments: Sequence[np.ndarray]) -> None:
         self.arrays = dict(zip(kernel.params, arguments, strict=True))
@@ -120,7 +121,7 @@ class _Counter:
         if isinstance(expression, tirx.IntImm):
             return int(expression.value)
         if isinstance(expression, tirx.Var):
-            if expression in self.bound:  # loops around it may have moved on
+            if expression in self.bound:  # computed anew, because loops around it may have moved on
                 return self.value(self.bound[expression])
             return self.values[expression]
         if isinstance(expression, ir.TensorLoad) and expression.source in self.arrays:
@@ -137,7 +138,7 @@ class _Counter:
         raise _Unknown(type(expression))
 
     def _collect(self, statement: tir.Stmt) -> set[Any]:
-        """Fills `bound`, `steering` and `own`; returns the variables that a statement's course depends on."""
+        """Fills `bound`, `steering` and `own`. Returns the variables on which it depends what a statement executes."""
         if isinstance(statement, tir.SeqStmt):
             return set().union(*(self._collect(inner) for inner in statement.seq))
         if isinstance(statement, tir.For):
@@ -163,7 +164,7 @@ class _Counter:
     def _count(self, statement: tir.BufferStore) -> None:
         try:
             self.registers[statement.buffer] = self.value(statement.value)
-        except _Unknown:  # which matters only where something depends on it
+        except _Unknown:  # an error only if something depends on this register: then it is missing
             self.registers.pop(statement.buffer, None)
 
     def _counts(self, statement: tir.Stmt) -> bool:
@@ -191,7 +192,7 @@ class _Counter:
 
 
 def _parts(expression: Any) -> Iterator[Any]:
-    """An expression and all that it is made of."""
+    """An expression and all expressions inside it."""
     yield expression
     if isinstance(expression, ir.TensorLoad):
         inner = list(expression.indices)

@@ -37,7 +37,12 @@ class Model:
 
 @dataclass(frozen=True)
 class Native:
-    """A family's C interface, without what all families share."""
+    """A family's C interface, without what all families share.
+
+    The folders hold ``NAME.h``, which includes ``base.h``, marks what is exported with ``NAME_API`` (in capitals) and
+    declares ``NAME_variant`` as ``struct g2p_variant``. What the family's C needs of a checkpoint is a table,
+    ``model``, which the stage of the description writes as ``model.inc``. The function ``NAME_default()`` is generated.
+    """
 
     name: str  # of the library: libNAME.so, NAME.h, NAME.wasm
     folders: tuple[Path, ...]  # of C files and headers

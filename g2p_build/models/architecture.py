@@ -24,18 +24,18 @@ __all__ = [
 ]
 
 FEED_FORWARDS = {"relu": "relu", "gated-gelu": "gelu_new"}
-"""The feed-forward blocks that are built, and the activation that transformers uses for each."""
+"""The supported feed-forward blocks, and the activation that transformers uses for each."""
 
 VOCABULARY = range(259, 1025)
-"""Vocabulary sizes taken for ByT5's: 256 bytes and three special ids are used, 384 is usual, the rest is padding."""
+"""Vocabulary sizes that count as ByT5's. The usual one is 384; 256 bytes and 3 special ids are used, the rest pads."""
 
 EMBEDDINGS = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
-"""Names of the one token embedding; a checkpoint stores it under one or more of them."""
+"""Names of the token embedding. A checkpoint has only one embedding, under one or more of these names."""
 
 IGNORED_TENSORS = ("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",)
-"""Tensors of old checkpoints that no forward pass reads (transformers drops them too)."""
+"""Tensors of old checkpoints that no forward pass reads. transformers drops them too."""
 
-# transformers' T5Config defaults, for files that leave a field out.
+# The defaults of transformers' T5Config, for files that leave a field out.
 _DEFAULTS: dict[str, Any] = {
     "vocab_size": 32128,
     "d_model": 512,
@@ -57,7 +57,7 @@ class Architecture:
     Attributes:
         vocab_size: Rows of the embedding and of the output projection.
         d_model: Width of the residual stream.
-        d_kv: Width of one attention head; ``num_heads * d_kv`` need not equal `d_model`.
+        d_kv: Width of one attention head. ``num_heads * d_kv`` need not equal `d_model`.
         d_ff: Width inside the feed-forward block.
         num_heads: Attention heads, in both stacks.
         num_encoder_layers: Depth of the encoder.
@@ -66,8 +66,8 @@ class Architecture:
         relative_attention_max_distance: Distance from which all positions share a bucket.
         layer_norm_epsilon: Added to the mean square in RMSNorm.
         feed_forward: ``"relu"`` or ``"gated-gelu"``.
-        separate_lm_head: The output projection is a tensor of its own, not the embedding.
-        scale_decoder_outputs: The decoder's output is scaled by ``d_model ** -0.5`` before the projection.
+        separate_lm_head: Whether the output projection is a tensor of its own, rather than the embedding.
+        scale_decoder_outputs: Whether the decoder's output is scaled by ``d_model ** -0.5`` before the projection.
     """
 
     vocab_size: int
@@ -93,17 +93,17 @@ class Architecture:
 def architecture_of(config: Mapping[str, Any], tensor_shapes: Mapping[str, tuple[int, ...]]) -> Architecture:
     """Reads the architecture out of a transformers checkpoint, and checks that the checkpoint is whole.
 
-    Whether the projection is separate is decided by the tensors, and whether the output is scaled by
-    ``scale_decoder_outputs`` where the file has it, else by its own ``tie_word_embeddings``: transformers 5 gives
-    those fields another meaning in memory than they have in files.
+    The tensors decide whether the output projection is separate. The file decides whether the decoder's output is
+    scaled: by its ``scale_decoder_outputs``, or without that by its ``tie_word_embeddings``. transformers 5 cannot be
+    asked, because it gives these fields another meaning in memory than they have in files.
 
     Args:
         config: The contents of ``config.json``.
         tensor_shapes: Shape of each tensor in the checkpoint, by name.
 
     Raises:
-        BuildError: The checkpoint is not a T5 encoder-decoder with ByT5's vocabulary, or lacks tensors, has tensors
-            that no such model has, or tensors of other shapes than the config says.
+        BuildError: The checkpoint is not a T5 encoder-decoder with ByT5's vocabulary. Or its tensors are not those that
+            the config describes: some are missing, unknown or of another shape.
     """
     model_type = config.get("model_type")
     if model_type != "t5":
@@ -140,7 +140,7 @@ def architecture_of(config: Mapping[str, Any], tensor_shapes: Mapping[str, tuple
 
 
 def checkpoint_tensors(arch: Architecture) -> dict[str, tuple[int, ...]]:
-    """The tensors a checkpoint of this architecture has: name (as in transformers) to shape."""
+    """The tensors of a checkpoint of this architecture: names as in transformers, and shapes."""
     narrow, wide, inner, biases = arch.d_model, arch.d_ff, arch.inner, arch.relative_attention_num_buckets
     gated = arch.feed_forward == "gated-gelu"
     tensors: dict[str, tuple[int, ...]] = {EMBEDDINGS[0]: (arch.vocab_size, narrow)}
@@ -207,8 +207,8 @@ def _feed_forward(config: Mapping[str, Any]) -> str:
 
 
 def _check_buckets(arch: Architecture) -> None:
-    # Fewer buckets leave the encoder no exact distance, a shorter maximum no room for the logarithmic ones: in both
-    # cases the formula divides by zero.
+    # The formula divides by zero in two cases: with fewer buckets the encoder has no exact distance, and with a shorter
+    # maximum there is no room for logarithmic ones.
     buckets, furthest = arch.relative_attention_num_buckets, arch.relative_attention_max_distance
     if buckets < 4:
         raise BuildError(f"relative_attention_num_buckets {buckets} is too small: it must be at least 4")

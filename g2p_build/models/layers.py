@@ -1,9 +1,13 @@
-"""What T5's programs are made of."""
+"""The layers that T5's programs are made of.
+
+M counts rows of a stream, K columns; D is d_model, V the vocabulary, I the width of all heads. Streams are float32.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,6 +17,7 @@ from g2p_build.models.architecture import Architecture
 from g2p_build.models.layout import NO_NORM, POSITIONS
 
 __all__ = [
+    "Decoding",
     "Weights",
     "add",
     "add_feed_forward",
@@ -32,13 +37,15 @@ Weights = Mapping[str, Tensor]
 def position_buckets(distance: Tensor, bidirectional: bool, buckets: int, furthest: int) -> Tensor:
     """The row of the position bias table for each relative position.
 
-    Near positions have a bucket each, further ones share logarithmically growing ones. It is evaluated while building,
-    with the operations and precision of the reference: one rounding apart, a logarithm near a whole number would pick
-    the neighbouring bucket.
+    A near position has a bucket of its own. Further positions share buckets, which grow with the logarithm of the
+    distance. (T5's ``_relative_position_bucket`` in transformers.)
+
+    This runs while building, with the operations and precision of the reference. With another rounding, a logarithm
+    near a whole number would pick the neighbouring bucket.
 
     Args:
         distance: Key position minus query position, integers of any shape.
-        bidirectional: Half of the buckets are for keys after the query; otherwise those count as distance 0.
+        bidirectional: True: half of the buckets are for keys after the query. False: such keys count as distance 0.
         buckets: Rows of the table.
         furthest: Distance from which all positions share the last bucket.
 
@@ -54,37 +61,41 @@ def position_buckets(distance: Tensor, bidirectional: bool, buckets: int, furthe
         distance = (-distance).clamp(min=0)
     exact = buckets // 2
     growth = torch.log(distance.float() / exact) / math.log(furthest / exact) * (buckets - exact)
-    # The logarithm of 0 is replaced below; it must only not be converted to an integer.
+    # The logarithm of 0 is replaced in the end. Until then, clamping keeps it convertible to an integer.
     far = (exact + growth.clamp(min=0).long()).clamp(max=buckets - 1)
     return (offset + torch.where(distance < exact, distance, far)).to(torch.int32)
 
 
 def encoder_buckets(arch: Architecture, length: int) -> Tensor:
-    """The bucket of every distance in an input, int32: from 1 - `length` on, and `POSITIONS` more than there are."""
+    """The bucket of every distance in an input, int32 [2 * length - 1 + POSITIONS].
+
+    The first is that of distance 1 - `length`. The last `POSITIONS` are of distances that no input has, because kernels
+    read whole vectors.
+    """
     distance = torch.arange(1 - length, length + POSITIONS)
     return position_buckets(distance, True, arch.relative_attention_num_buckets, arch.relative_attention_max_distance)
 
 
 def decoder_buckets(arch: Architecture, length: int) -> Tensor:
-    """The bucket of every distance backwards in an output, int32 [length]; 0 is the query's own position."""
+    """The bucket of every distance backwards in an output, int32 [length]. Distance 0 is the query's own position."""
     return position_buckets(
         -torch.arange(length), False, arch.relative_attention_num_buckets, arch.relative_attention_max_distance
     )
 
 
 def add(stream: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
-    """The stream [M, D] plus rows [M, K] times a weight."""
+    """A stream [M, D] plus rows [M, K] times a weight, in panels."""
     return ops.linear(rows, weight, stream.shape[1], NO_NORM, "", stream)
 
 
 def query_key_value(arch: Architecture, stream: Tensor, weights: Weights, block: str) -> Tensor:
-    """A stream [M, D] to the self-attention's queries, keys and values in a block, side by side: [M, 3 * I]."""
+    """The queries, keys and values of a block's self-attention, side by side [M, 3 * I], from a stream [M, D]."""
     weight = weights[f"{block}.self.query_key_value"]
     return ops.linear(stream, weight, 3 * arch.inner, arch.layer_norm_epsilon, "")
 
 
 def add_feed_forward(arch: Architecture, stream: Tensor, weights: Weights, block: str) -> Tensor:
-    """A stream [M, D] after the feed-forward layer of a block, named such as ``"encoder.0"``."""
+    """A stream [M, D] after a block's feed-forward layer. Blocks have names like ``"encoder.0"``."""
     name = f"{block}.feed_forward"
     inside = ops.linear(stream, weights[f"{name}.up"], arch.d_ff, arch.layer_norm_epsilon, arch.feed_forward)
     return add(stream, inside, weights[f"{name}.down"])
@@ -93,34 +104,68 @@ def add_feed_forward(arch: Architecture, stream: Tensor, weights: Weights, block
 def cross_key_value(
     arch: Architecture, hidden: Tensor, length: Tensor, weights: Weights, block: int, *cache: Tensor
 ) -> list[Tensor]:
-    """One layer's cache of cross-attention's keys and values after the encoder's packed output [M, D] went into it."""
+    """Projects the encoder's output to one layer's keys and values, and writes them into that layer's cache.
+
+    Args:
+        arch: The model's architecture.
+        hidden: float32 [M, D], packed.
+        length: int32 [B].
+        weights: The programs' weights.
+        block: The layer's number.
+        cache: Its key and value, as `ops.write_cross` takes them; nothing where there is no cache yet.
+
+    Returns:
+        The updated key and value.
+    """
     weight = weights[f"decoder.{block}.cross.key_value"]
     key_value = ops.linear(hidden, weight, 2 * arch.inner, NO_NORM, "")
     return list(ops.write_cross(key_value, length, arch.num_heads, *cache))
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """What all blocks of the decoder share.
+
+    Attributes:
+        arch: The model's architecture.
+        weights: The program's weights.
+        position: int32 [B], the position of each row's first new token.
+        length: int32 [B], how many input positions each row has.
+        buckets: As `decoder_buckets` gives them, int32 [T].
+    """
+
+    arch: Architecture
+    weights: Weights
+    position: Tensor
+    length: Tensor
+    buckets: Tensor
+
+
 def decoder_block(
-    arch: Architecture,
-    stream: Tensor,
-    weights: Weights,
-    block: int,
-    position: Tensor,
-    length: Tensor,
-    buckets: Tensor,
-    self_cache: Sequence[Tensor],
-    cross_cache: Sequence[Tensor],
+    shared: Decoding, stream: Tensor, block: int, self_cache: Sequence[Tensor], cross_cache: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The decoder's stream [B * Q, D] after a block, and that block's updated cache of keys and values."""
-    name = f"decoder.{block}"
-    new = query_key_value(arch, stream, weights, name)
-    attended, key, value = ops.attend_self(new, position, buckets, weights["decoder.position_bias"], *self_cache)
+    """Runs one block of the decoder.
+
+    Args:
+        shared: What all blocks share.
+        stream: float32 [B * Q, D].
+        block: The block's number.
+        self_cache: Its key and value, as `ops.attend_self` takes them; empty where nothing is cached.
+        cross_cache: Its key and value, as `ops.attend_cross` takes them.
+
+    Returns:
+        The stream after the block, and the updated key and value of `self_cache`.
+    """
+    arch, weights, name = shared.arch, shared.weights, f"decoder.{block}"
+    new, table = query_key_value(arch, stream, weights, name), weights["decoder.position_bias"]
+    attended, key, value = ops.attend_self(new, shared.position, shared.buckets, table, *self_cache)
     stream = add(stream, attended, weights[f"{name}.self.output"])
     query = ops.linear(stream, weights[f"{name}.cross.query"], arch.inner, arch.layer_norm_epsilon, "")
-    attended = ops.attend_cross(query, length, *cross_cache)
+    attended = ops.attend_cross(query, shared.length, *cross_cache)
     stream = add(stream, attended, weights[f"{name}.cross.output"])
     return add_feed_forward(arch, stream, weights, name), key, value
 
 
 def project(arch: Architecture, stream: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
-    """The decoder's stream [M, D] to logits [M, V] and the ids of the greatest [M]."""
+    """The decoder's stream [M, D] to logits, float32 [M, V], and the ids of the greatest logits, int32 [M]."""
     return ops.project(stream, weights["lm_head"], arch.vocab_size, arch.layer_norm_epsilon)

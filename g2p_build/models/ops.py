@@ -1,13 +1,16 @@
-"""The operations that T5's programs are made of, each of which the compiler has a kernel for.
+"""The operations that T5's programs are made of. The compiler has kernels for each.
 
-Their implementations here are plain torch and say what the kernels compute; nothing but tests runs them. An operation
-takes weights in the layout of `weights`, in half precision or not, and computes in float32.
+The implementations here are plain torch. They say what the kernels compute, and only tests run them. An operation takes
+weights in the layout of `weights`, float32 or float16, and computes in float32.
 
-Tensors: B rows of a batch, L input positions at most, Q new tokens a row, T output positions, H heads of width dk,
-I = H * dk. A batch's inputs are packed: M positions, of which the first are row 0's, as many as its length says, then
-those of row 1, and so on; whatever follows the last row's means nothing.
-Keys are cached in blocks of 16 positions, [B, H, positions / 16, dk, 16], so that a query's scores are vectors over
-positions, and the keys of the positions so far lie together; the last block is padded.
+Sizes: B rows of a batch, L input positions at most, Q new tokens a row, T output positions, H heads of width dk,
+I = H * dk.
+
+A batch's inputs are packed into M positions: first the positions of row 0, as many as its length says, then those of
+row 1, and so on. What follows the last row means nothing.
+
+Keys are cached in blocks of 16 positions, [B, H, positions / 16, dk, 16], and the last block is padded. So a query's
+scores are vectors over positions, and the keys of all earlier positions lie together.
 """
 
 from __future__ import annotations
@@ -34,14 +37,19 @@ __all__ = [
 
 
 def unpacked(length: Tensor, count: int) -> list[slice]:
-    """Where each row's positions are among so many packed ones."""
+    """Where each row's positions are among packed ones.
+
+    Args:
+        length: Integers [B]; one below 1 counts as 1.
+        count: M. No slice ends behind it.
+    """
     ends = length.clamp(min=1).cumsum(0).clamp(max=count).tolist()
     return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 @torch.library.custom_op("g2p::embed", mutates_args=())
 def embed(ids: Tensor, table: Tensor) -> Tensor:
-    """int32 [M] ids to float32 [M, D] rows of a table [V, D]; an id outside of it gives the nearest row."""
+    """int32 [M] ids to float32 [M, D] rows of a table [V, D]. An id outside of the table gives the nearest row."""
     return functional.embedding(ids.clamp(0, table.shape[0] - 1), table).to(torch.float32)
 
 
@@ -52,7 +60,7 @@ def _(ids: Tensor, table: Tensor) -> Tensor:
 
 @torch.library.custom_op("g2p::norm", mutates_args=())
 def norm(rows: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-    """RMSNorm of float32 [M, D] with a weight [D]."""
+    """RMSNorm of float32 [M, D] with a weight [D], as float32 [M, D]."""
     return functional.rms_norm(rows, rows.shape[1:], weight.to(torch.float32), epsilon)
 
 
@@ -69,10 +77,11 @@ def linear(
 
     Args:
         rows: float32 [M, K].
-        weight: Panels [P, K, 32]. With the activation ``"gated-gelu"`` a panel is 16 columns of the gate, then 16 of
-            what it is multiplied with.
-        columns: N, those of the result; the last panel's others are padding.
-        epsilon: Rows are first divided by the root of their mean square plus this; `NO_NORM`: they are not.
+        weight: Panels [P, K, 32]. With the activation ``"gated-gelu"`` a panel has 16 columns of the gate, then 16 of
+            the matrix that the gate is multiplied with.
+        columns: N, the columns of the result. What else the last panel has is padding.
+        epsilon: Rows are first divided by the root of their mean square plus this. `NO_NORM`: they are taken as they
+            are.
         activation: ``""``, ``"relu"`` or ``"gated-gelu"``.
         residual: float32 [M, N], or None. Kernels add none after a norm or an activation.
 
@@ -102,7 +111,7 @@ def _(
 
 @torch.library.custom_op("g2p::project", mutates_args=())
 def project(rows: Tensor, weight: Tensor, columns: int, epsilon: float) -> tuple[Tensor, Tensor]:
-    """`linear` to logits, float32 [M, V], and the first greatest of each row, int32 [M]."""
+    """`linear` to logits, float32 [M, V], and the id of each row's first greatest logit, int32 [M]."""
     logits = linear(rows, weight, columns, epsilon, "")
     return logits, logits.argmax(-1).to(torch.int32)
 
@@ -114,7 +123,7 @@ def _(rows: Tensor, weight: Tensor, columns: int, epsilon: float) -> tuple[Tenso
 
 @torch.library.custom_op("g2p::spread_bias", mutates_args=())
 def spread_bias(buckets: Tensor, table: Tensor) -> Tensor:
-    """The bias of each of some distances, float32 [H, n], from their buckets, int32 [n], and a table [buckets, H]."""
+    """The biases of n distances, float32 [H, n]: their buckets, int32 [n], looked up in a table [buckets, H]."""
     return functional.embedding(buckets, table).to(torch.float32).T.contiguous()
 
 
@@ -125,11 +134,12 @@ def _(buckets: Tensor, table: Tensor) -> Tensor:
 
 @torch.library.custom_op("g2p::attend_encoder", mutates_args=())
 def attend_encoder(query_key_value: Tensor, bias: Tensor, length: Tensor) -> Tensor:
-    """Self-attention of each row's positions over all of its own.
+    """Self-attention in the encoder: every position of a row attends to all positions of that row.
 
     Args:
         query_key_value: float32 [M, 3 * I], packed.
-        bias: float32 [H, 2 * L - 1 + 16], by key position minus query position, plus L - 1.
+        bias: float32 [H, 2 * L - 1 + 16]. The index is the key's position minus the query's, plus L - 1. The last 16
+            are of no distance: kernels read whole vectors.
         length: int32 [B], at most L; one below 1 counts as 1.
 
     Returns:
@@ -162,18 +172,19 @@ def attend_self(
     key: Tensor | None = None,
     value: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Self-attention of new tokens over those before them, theirs and their own keys and values being cached first.
+    """Self-attention in the decoder: the new tokens' keys and values are cached, then each token attends to all so far.
 
     Args:
         query_key_value: float32 [B * Q, 3 * I], of Q consecutive tokens a row.
-        position: int32 [B], that of each row's first token. Keys and values outside the cache are dropped.
+        position: int32 [B], the position of each row's first new token. Keys and values outside the cache are dropped.
         buckets: int32 [T], the row of the table for each distance backwards.
-        table: [buckets, H].
+        table: Biases, [buckets, H].
         key: float32 [B, H, at least T / 16, dk, 16]; None where nothing is cached yet.
         value: float32 [B, H, T, dk]; None where `key` is.
 
     Returns:
-        float32 [B * Q, I], and the caches: here new tensors, in the compiled program the caller's own, if any.
+        float32 [B * Q, I], and the key and value caches. Here these are new tensors; in the compiled program they are
+        the caller's own, if it gave any.
     """
     batch, heads, length = position.shape[0], table.shape[1], buckets.shape[0]
     query, new_key, new_value = query_key_value.view(batch, -1, 3, heads, _width(query_key_value, 3 * heads)).permute(
@@ -217,7 +228,7 @@ def _(
 def write_cross(
     key_value: Tensor, length: Tensor, heads: int, key: Tensor | None = None, value: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Puts each row's keys and values of the encoder's output at the first positions of its caches.
+    """Writes the keys and values of the encoder's output into the caches: each row's at its first positions.
 
     Args:
         key_value: float32 [M, 2 * I], packed.
@@ -227,7 +238,8 @@ def write_cross(
         value: float32 [B, H, L, dk]; None where `key` is.
 
     Returns:
-        The caches, as `attend_cross` takes them: here new tensors, in the compiled program the caller's own, if any.
+        The key and value caches, as `attend_cross` takes them. Here these are new tensors; in the compiled program they
+        are the caller's own, if it gave any.
     """
     batch, width = length.shape[0], _width(key_value, 2 * heads)
     if key is None or value is None:
@@ -254,7 +266,7 @@ def _width(packed: Tensor, parts: int) -> int:
 
 
 def _caches(like: Tensor, batch: int, heads: int, width: int, length: int) -> tuple[Tensor, Tensor]:
-    """Caches of nothing yet, on the device of a float32 tensor: those of its keys and values."""
+    """Empty caches for keys and values, with the device and dtype of another tensor."""
     keys = like.new_zeros(batch, heads, padded(length) // POSITIONS, width, POSITIONS)
     return keys, like.new_zeros(batch, heads, length, width)
 
@@ -266,7 +278,7 @@ def _in_line(key: Tensor) -> Tensor:
 
 @torch.library.custom_op("g2p::attend_cross", mutates_args=())
 def attend_cross(query: Tensor, length: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attention of tokens over the `length` first positions of their row.
+    """Cross-attention: each token attends to the first `length` positions of its row.
 
     Args:
         query: float32 [B * Q, I].

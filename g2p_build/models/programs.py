@@ -1,4 +1,4 @@
-"""The programs of a variant: torch modules with names for everything that goes in and out."""
+"""The programs of a variant: torch modules, with a name for every tensor that goes in or comes out."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from g2p_build.models.weights import TensorSpec, tensor_specs
 __all__ = ["TOKENS", "Program", "nested_arguments", "programs"]
 
 TOKENS = (1, 4, 8, 16)
-"""How many new tokens a row steps take; greedy decoding takes one."""
+"""There is a step for each of these numbers of new tokens a row. Greedy decoding takes one token at a time."""
 
 
 @dataclass(frozen=True)
 class Program:
     """One function of the library, before it is exported.
 
-    The torch module returns the outputs, then the updated state; the compiled function returns the outputs only, and
+    The torch module returns the outputs, then the updated state. The compiled function returns the outputs only, and
     updates the state in the caller's buffers.
 
     Attributes:
         name: The function's name in the library, such as ``"encode_b8_i32"``.
         role: ``"encode"``, ``"decode"``, ``"prefill"`` or ``"step"``.
         batch: Rows.
-        input_len: The most positions of an input.
-        output_len: Output positions; None where the program does not depend on them.
-        tokens: New tokens a row; None for anything but a step.
+        input_len: The longest input, in positions.
+        output_len: Output positions; None if the program does not depend on them.
+        tokens: New tokens a row, of a step; None for other programs.
         module: Takes its inputs nested as `nested_arguments` gives them.
-        inputs: Parameters of the compiled function, in order, each with its kind: ``"argument"`` (the program reads
-            it), ``"state"`` (the caller owns it; this program or an earlier one writes into it) or ``"weight"``.
-        outputs: What the compiled function returns: one tensor, or a tuple of several.
-        packed: Names of arguments that have a row for each position of the inputs, one input's after the other.
+        inputs: The compiled function's parameters, in order, each with its kind. The program reads an ``"argument"``
+            and a ``"weight"``. The caller owns a ``"state"``, and this program or an earlier one writes into it.
+        outputs: What the compiled function returns: one tensor, or several as a tuple.
+        packed: Names of the arguments that have a row for each position of the inputs, one input after the other.
     """
 
     name: str
@@ -59,11 +59,11 @@ def programs(
 
     Args:
         arch: The model's architecture.
-        batch: Batch sizes, each of which gets functions of its own.
-        buckets: Input lengths, in tokens, ascending, each of which gets an encoder; the last is the longest.
-        output_len: Longest output, in tokens, the start token included.
-        dtype: What the weights are stored in, ``"float32"`` or ``"float16"``.
-        kv_cache: Decode by `t5.Prefill` and `t5.Step`, else by `t5.Decode`.
+        batch: Batch sizes. Each gets functions of its own.
+        buckets: Input lengths, in tokens, ascending. Each gets an encoder.
+        output_len: The longest output, in tokens, the start token included.
+        dtype: The weights', ``"float32"`` or ``"float16"``.
+        kv_cache: True: decode by `t5.Prefill` and `t5.Step`. False: by `t5.Decode`.
     """
     found = []
     for rows in batch:
@@ -74,13 +74,21 @@ def programs(
             else:
                 found.append(_decode(arch, rows, bucket, output_len, dtype))
         if kv_cache:
-            # Steps of several tokens are for checking a drafted pronunciation, of one word or of a batch's.
+            # A step of several tokens checks a drafted pronunciation.
             found += [_step(arch, rows, buckets[-1], output_len, dtype, tokens) for tokens in TOKENS]
     return found
 
 
 def nested_arguments(program: Program, tensors: Sequence[Any]) -> tuple[Any, ...]:
-    """Arranges tensors, one for each of the program's inputs in order, as its module's arguments."""
+    """Arranges tensors as a program's module takes them.
+
+    Args:
+        program: Whose inputs they are.
+        tensors: One for each of the inputs, in order.
+
+    Returns:
+        The arguments, with the caches as lists, and last the weights by name.
+    """
     found: list[Any] = []
     weights: dict[str, Any] = {}
     caches: dict[str, list[Any]] = {}
@@ -100,13 +108,13 @@ def nested_arguments(program: Program, tensors: Sequence[Any]) -> tuple[Any, ...
 def _encode(arch: Architecture, rows: int, input_len: int, dtype: str) -> Program:
     arguments = (TensorSpec("input_ids", (rows * input_len,), "int32"), _length(rows))
     return Program(
-        f"encode_b{rows}_i{input_len}",
-        "encode",
-        rows,
-        input_len,
-        None,
-        None,
-        t5.Encode(arch, input_len),
+        name=f"encode_b{rows}_i{input_len}",
+        role="encode",
+        batch=rows,
+        input_len=input_len,
+        output_len=None,
+        tokens=None,
+        module=t5.Encode(arch, input_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "encode"),
         outputs=(_hidden(arch, rows, input_len),),
         packed=("input_ids",),
@@ -120,13 +128,13 @@ def _decode(arch: Architecture, rows: int, input_len: int, output_len: int, dtyp
         _length(rows),
     )
     return Program(
-        f"decode_b{rows}_i{input_len}",
-        "decode",
-        rows,
-        input_len,
-        output_len,
-        None,
-        t5.Decode(arch, rows, output_len),
+        name=f"decode_b{rows}_i{input_len}",
+        role="decode",
+        batch=rows,
+        input_len=input_len,
+        output_len=output_len,
+        tokens=None,
+        module=t5.Decode(arch, rows, output_len),
         inputs=_as("argument", *arguments) + _weights(arch, dtype, "decode"),
         outputs=_results(arch, rows, output_len),
         packed=("hidden",),
@@ -136,13 +144,13 @@ def _decode(arch: Architecture, rows: int, input_len: int, output_len: int, dtyp
 def _prefill(arch: Architecture, rows: int, bucket: int, input_len: int, dtype: str) -> Program:
     cache, arguments = _cache(arch, "cross", rows, input_len), (_hidden(arch, rows, bucket), _length(rows))
     return Program(
-        f"prefill_b{rows}_i{bucket}",
-        "prefill",
-        rows,
-        bucket,
-        None,
-        None,
-        t5.Prefill(arch),
+        name=f"prefill_b{rows}_i{bucket}",
+        role="prefill",
+        batch=rows,
+        input_len=bucket,
+        output_len=None,
+        tokens=None,
+        module=t5.Prefill(arch),
         inputs=_as("argument", *arguments) + _as("state", *cache) + _weights(arch, dtype, "prefill"),
         outputs=cache,
         packed=("hidden",),
@@ -156,13 +164,13 @@ def _step(arch: Architecture, rows: int, input_len: int, output_len: int, dtype:
         _length(rows),
     )
     return Program(
-        f"step_b{rows}_k{tokens}",
-        "step",
-        rows,
-        input_len,
-        output_len,
-        tokens,
-        t5.Step(arch, rows, output_len, tokens),
+        name=f"step_b{rows}_k{tokens}",
+        role="step",
+        batch=rows,
+        input_len=input_len,
+        output_len=output_len,
+        tokens=tokens,
+        module=t5.Step(arch, rows, output_len, tokens),
         inputs=(
             _as("argument", *arguments)
             + _as("state", *_cache(arch, "self", rows, output_len), *_cache(arch, "cross", rows, input_len))

@@ -1,12 +1,13 @@
-"""T5 as static-shape torch modules that torch.export takes whole.
+"""T5 as torch modules with static shapes, which torch.export takes whole.
 
-Four programs: `Encode`; `Decode`, which reruns the whole output; and, with a cache, `Prefill` and `Step`. Each takes
-its weights as an argument, in the layout of `weights`, and computes in float32 whatever they are stored in. They are
-written in the operations of `ops`, and keep the residual stream as [rows, d_model]: one row for each position.
+There are four programs. `Encode` is the encoder. `Decode` is the decoder without a cache: it reruns the whole output
+for every token. `Prefill` and `Step` are the decoder with a cache. Each program takes its weights as an argument, in
+the layout of `weights`, and computes in float32 whatever dtype they have. Programs call the operations of `ops`. The
+residual stream is [rows, d_model], with one row for each position.
 
-What T5 does that other transformers do not: attention scores are not scaled; each stack has one table of relative
-position biases, shared by its layers, and cross-attention has none; RMSNorm has neither mean nor bias; a tied output
-projection scales its input by ``d_model ** -0.5``; and ``num_heads * d_kv`` need not be ``d_model``.
+T5 differs from other transformers. Attention scores are not scaled. Each stack has one table of relative position
+biases, which its layers share, and cross-attention has none. RMSNorm has neither mean nor bias. A tied output
+projection scales its input by ``d_model ** -0.5``. ``num_heads * d_kv`` need not be ``d_model``.
 (Raffel et al., "Exploring the Limits of Transfer Learning", 2020, as implemented by transformers' T5.)
 """
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from g2p_build.models import layers, ops
 from g2p_build.models.architecture import Architecture
-from g2p_build.models.layers import Weights
+from g2p_build.models.layers import Decoding, Weights
 
 __all__ = ["Decode", "Encode", "Prefill", "Step"]
 
@@ -37,7 +38,7 @@ class Encode(nn.Module):
 
         Args:
             input_ids: int32 [M], packed: the first row's tokens, then the second's, and so on.
-            length: int32 [B], how many each row has, at most L.
+            length: int32 [B], how many tokens each row has; at most L.
             weights: The weights named ``embedding`` and ``encoder.*``.
 
         Returns:
@@ -56,7 +57,7 @@ class Encode(nn.Module):
 
 
 class Prefill(nn.Module):
-    """What the decoder needs of the encoder's output, computed once a batch: cross-attention's keys and values."""
+    """Computes what the decoder needs of the encoder's output, once a batch: the keys and values of cross-attention."""
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class Prefill(nn.Module):
             weights: The weights named ``decoder.*.cross.key_value``.
 
         Returns:
-            The updated `cross_cache`: in the compiled program the caller's own tensors.
+            The updated `cross_cache`. In the compiled program these are the caller's own tensors.
         """
         updated: list[Tensor] = []
         for block in range(self.arch.num_decoder_layers):
@@ -84,7 +85,7 @@ class Prefill(nn.Module):
 
 
 class Step(nn.Module):
-    """The decoder with a cache: Q new tokens a row."""
+    """The decoder with a cache. It takes Q new tokens a row."""
 
     buckets: Tensor
 
@@ -102,29 +103,28 @@ class Step(nn.Module):
         cross_cache: list[Tensor],
         weights: Weights,
     ) -> tuple[Tensor, ...]:
-        """Scores of the tokens after the given ones.
+        """Scores what may follow each of the given tokens.
 
         Args:
             token: int32 [B, Q].
-            position: int32 [B], the position of each row's first token; rows need not be at the same one.
+            position: int32 [B], the position of each row's first token. Rows may be at different positions.
             length: int32 [B], as given to the encoder.
-            self_cache: Key and value of each layer, as `ops.attend_self` takes them, of finite numbers.
+            self_cache: Key and value of each layer, as `ops.attend_self` takes them. All numbers in them are finite.
             cross_cache: What `Prefill` gave.
-            weights: The weights named ``embedding``, ``decoder.*`` but for those of `Prefill`, and ``lm_head``.
+            weights: The weights named ``embedding``, ``lm_head`` and ``decoder.*``, without those of `Prefill`.
 
         Returns:
-            The ids of the greatest logits (the first where several are equal), int32 [B, Q]; the logits, float32
-            [B, Q, V]; and the updated `self_cache` (in the compiled program the caches are written in place and not
-            returned).
+            Three things: the ids of the greatest logits, int32 [B, Q], the first one if several are equal; the logits,
+            float32 [B, Q, V]; and the updated `self_cache`. The compiled program does not return the caches: it writes
+            them in place.
         """
         arch = self.arch
         stream = ops.embed(token.view(-1), weights["embedding"])
+        shared = Decoding(arch, weights, position, length, self.buckets)
         updated: list[Tensor] = []
         for block in range(arch.num_decoder_layers):
             mine, cross = self_cache[2 * block : 2 * block + 2], cross_cache[2 * block : 2 * block + 2]
-            stream, *written = layers.decoder_block(
-                arch, stream, weights, block, position, length, self.buckets, mine, cross
-            )
+            stream, *written = layers.decoder_block(shared, stream, block, mine, cross)
             updated += written
         logits, ids = layers.project(arch, stream, weights)
         shape = self.batch, self.tokens
@@ -132,7 +132,7 @@ class Step(nn.Module):
 
 
 class Decode(nn.Module):
-    """The decoder without a cache: every output position at once."""
+    """The decoder without a cache. It computes every output position at once."""
 
     buckets: Tensor
     position: Tensor
@@ -144,11 +144,11 @@ class Decode(nn.Module):
         self.register_buffer("position", torch.zeros(batch, dtype=torch.int32), persistent=False)
 
     def forward(self, decoder_ids: Tensor, hidden: Tensor, length: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
-        """Scores of every next token; position t depends on ``decoder_ids[:, :t + 1]`` alone.
+        """Scores every next token. Position t depends on ``decoder_ids[:, :t + 1]`` alone.
 
         Args:
-            decoder_ids: int32 [B, T], starting with the decoder's start token; what follows the known tokens is
-                ignored as far as the known positions go.
+            decoder_ids: int32 [B, T], the decoder's start token first. What follows the known tokens has no influence
+                on their positions.
             hidden: float32 [M, D], the encoder's output; M is B * L.
             length: int32 [B], as given to the encoder.
             weights: The weights named ``embedding``, ``decoder.*`` and ``lm_head``.
@@ -158,10 +158,9 @@ class Decode(nn.Module):
         """
         arch = self.arch
         stream = ops.embed(decoder_ids.view(-1), weights["embedding"])
+        shared = Decoding(arch, weights, self.position, length, self.buckets)
         for block in range(arch.num_decoder_layers):
             cross = layers.cross_key_value(arch, hidden, length, weights, block)
-            stream, *_ = layers.decoder_block(
-                arch, stream, weights, block, self.position, length, self.buckets, (), cross
-            )
+            stream, *_ = layers.decoder_block(shared, stream, block, (), cross)
         logits, ids = layers.project(arch, stream, weights)
         return ids.view(self.batch, self.length), logits.view(self.batch, self.length, arch.vocab_size)

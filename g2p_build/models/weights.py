@@ -1,4 +1,4 @@
-"""The weights as the programs take them: names, layout, order."""
+"""The weights as programs take them: their names, layout and order."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["DTYPES", "LAYOUT", "TensorSpec", "pack", "tensor_specs"]
 
 LAYOUT = "panels-1"
-"""Version of the layout: what `layout` says of linear weights, and what `pack` does to them."""
+"""Names the layout. It changes when `pack` would make other tensors of the same checkpoint."""
 
 DTYPES = ("float32", "float16")
-"""Data types that weights can be stored in; programs compute in float32 either way."""
+"""The dtypes that weights can be stored in. Programs compute in float32 with either."""
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One tensor that a program takes or gives.
+    """A tensor that a program takes or returns.
 
     Attributes:
         name: Unique within the program.
-        shape: Extents, all static.
+        shape: Its extents, all static.
         dtype: ``"float32"``, ``"float16"`` or ``"int32"``.
     """
 
@@ -38,10 +38,10 @@ class TensorSpec:
 
 
 def tensor_specs(arch: Architecture, dtype: str) -> list[TensorSpec]:
-    """Every weight of all programs, in the one order used everywhere.
+    """The weights of all programs together, in the order that is used everywhere.
 
-    The embedding is [vocab_size, d_model], linear weights are panels (see `layout`). ``lm_head`` is there even where
-    the checkpoint ties it to the embedding, so that tied and untied checkpoints share their programs.
+    The embedding is [vocab_size, d_model], and linear weights are panels: see `layout`. ``lm_head`` is always among
+    them, so that checkpoints whose projection is tied to the embedding share programs with those where it is not.
 
     Args:
         arch: The model's architecture.
@@ -53,8 +53,8 @@ def tensor_specs(arch: Architecture, dtype: str) -> list[TensorSpec]:
 def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
     """Converts a checkpoint's tensors to the programs' layout.
 
-    Matrices with the same input become one. A norm's weight is multiplied into the matrix that follows it, and the
-    output's scale into the last one, in float32, before anything is rounded to `dtype`.
+    Matrices with the same input become one. A norm's weight is multiplied into the matrix behind the norm, and the
+    output's scale into the last matrix. All this is done in float32; then the result is rounded to `dtype`.
 
     Args:
         arch: The model's architecture.
@@ -62,11 +62,11 @@ def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> d
         dtype: One of `DTYPES`.
 
     Returns:
-        A contiguous tensor for each of `tensor_specs`, in that order; none shares memory with `state`.
+        A contiguous tensor for each of `tensor_specs`, in that order. None shares memory with `state`.
 
     Raises:
-        BuildError: A weight is NaN or infinite, or becomes so in `dtype`; or the checkpoint's copies of the embedding
-            differ.
+        BuildError: A weight is NaN or infinite, or becomes infinite in `dtype`. Or the checkpoint's copies of the
+            embedding differ.
     """
     import torch
 
@@ -104,14 +104,15 @@ def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> d
 
 @dataclass(frozen=True)
 class _Weight:
-    """What one of the programs' weights is made of.
+    """What a weight of the programs is made of.
 
     Attributes:
-        sources: Tensors of the checkpoint: one, or matrices [out, in] that share their input.
-        shape: Of each of them, as stored there: the first's columns may be fewer.
-        kind: ``"plain"`` (stored as it is), ``"linear"`` (side by side, in panels) or ``"gated"``.
-        norm: The tensor whose values multiply the matrices' inputs, if any.
-        scale: Multiplies them too.
+        sources: Names of the checkpoint's tensors: one, or several matrices with the same input.
+        shape: The shape of each of these tensors; [out, in] of a matrix.
+        kind: ``"plain"``: the tensor as it is. ``"linear"``: the matrices side by side, in panels. ``"gated"``: two
+            matrices in shared panels.
+        norm: The name of the norm's weight that is multiplied into the matrices; empty if there is none.
+        scale: A number that is multiplied into them too.
     """
 
     sources: tuple[str, ...]

@@ -36,7 +36,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
     from g2p_build.compiler.emit_c import emit
     from g2p_build.compiler.passes.plain_calls import SYMBOLS
-    from g2p_build.compiler.pipeline import compile, kernels_object, lowered, target_of
+    from g2p_build.compiler.pipeline import kernels_object, lowered, target_of, vm_objects
     from g2p_build.compiler.workspace import workspace_bytes
 
     module = tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         (out / "program.inc").write_text(emit(planned, functions, symbols), encoding="utf-8")
         kernels_object(planned, target, out / "kernels.o", symbols)
     else:
-        compile(module, params, out)
+        vm_objects(planned, target, out)
 
 
 STAGE = Stage(build, tools=("apache-tvm", "apache-tvm-ffi"), memory=memory)

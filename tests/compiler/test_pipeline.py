@@ -7,19 +7,27 @@ import os
 import struct
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import pytest
 import tvm
+from compiled_library import host
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from t5_reference import random_checkpoint
+from tvm import relax, tirx
+from tvm.target import Target
 
 from g2p_build.compiler.export import export
+from g2p_build.compiler.kernels.code import Code, load, tensor
 from g2p_build.compiler.link import link_shared
-from g2p_build.compiler.pipeline import OBJECTS, compile, phases, target_of
+from g2p_build.compiler.pipeline import KINDS, OBJECTS, Kind, Phases, compile, cpu_phases, lowered, phases, target_of
+from g2p_build.compiler.rewrites.calls import Kernels, Rewrite
+from g2p_build.compiler.rewrites.cpu import CPU
 from g2p_build.errors import BuildError
+from g2p_build.models import ops
 from g2p_build.models.programs import programs
 
 SHAPE = {"d_model": 48, "d_kv": 8, "d_ff": 80, "num_heads": 3, "num_layers": 1, "feed_forward_proj": "gated-gelu"}
@@ -128,5 +136,40 @@ def test_unknown_targets_are_refused(target: tuple[str, str, str], message: str)
 
 
 def test_the_pipeline_is_a_list_of_named_phases() -> None:
-    assert list(phases("standalone")) == ["lower", "plan", "plain_calls"]
-    assert list(phases("vm")) == ["lower", "plan", "lower_vm"]
+    here = target_of(host())
+    assert list(phases(here, "standalone")) == ["lower", "plan", "plain_calls", "flatten", "lower_intrinsics"]
+    assert list(phases(here, "vm")) == ["lower", "plan", "lower_vm", "flatten", "packed_calls", "lower_intrinsics"]
+
+
+def test_the_table_of_cpus_has_every_operation() -> None:
+    assert sorted(CPU) == sorted(ops.__all__)
+
+
+def other_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    """A kernel that gives the rows as they are, which no CPU's does."""
+    rows, weight, _ = call.args[1]
+    code, count = Code(), tirx.Var("rows", "int32")
+    given, factor, result = tensor("given", (count, 48)), tensor("factor", (48,)), tensor("result", (count, 48))
+    with code.loop(count, "i") as i, code.loop(48, "j") as j:
+        code.store(result, load(given, i, j), i, j)
+    return kernels.call(lambda: code.kernel("other_norm", [given, factor, result]), "norm", [rows, weight], [call.ty])
+
+
+def other_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str, symbols: str) -> Phases:
+    """No more than the first two of a CPU's."""
+    cpu = cpu_phases(rewrites, target, engine, symbols)
+    return {"other_lower": cpu["lower"], "plan": cpu["plan"]}
+
+
+def test_another_kind_of_target_has_kernels_and_phases_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Kind(lambda target: Target({"kind": target["kind"]}), {**CPU, "norm": other_norm}, other_phases)
+    monkeypatch.setitem(KINDS, "c", other)
+
+    def kernels(target: Target) -> set[str]:
+        planned = lowered(module("float32", 0), target, "standalone", "plan")
+        return {name.name_hint for name, found in planned.functions_items() if isinstance(found, tirx.PrimFunc)}
+
+    cpus, others = target_of(host()), target_of({"kind": "c"})
+    assert kernels(cpus) - kernels(others) == {"norm_48"}
+    assert kernels(others) - kernels(cpus) == {"other_norm"}
+    assert list(phases(others, "standalone")) == ["other_lower", "plan"]

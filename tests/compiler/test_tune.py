@@ -16,8 +16,7 @@ from g2p_build.compiler.export import export
 from g2p_build.compiler.kernels import tiles
 from g2p_build.compiler.kernels.cpu import Cpu, cpu_of
 from g2p_build.compiler.kernels.matmul import Matmul, matmul
-from g2p_build.compiler.peaks import kernels_of
-from g2p_build.compiler.pipeline import target_of
+from g2p_build.compiler.pipeline import packed_kernels, target_of
 from g2p_build.compiler.tune import render, shapes, tune
 from g2p_build.models.programs import programs
 
@@ -84,11 +83,11 @@ def test_no_table_changes_a_bit_of_a_result(spec: Matmul) -> None:
     every = [tuning._with(start, **change) for group in groups for change in group]
     tried = {cpu.tiles[0]: cpu for cpu in every} | {cpu.tiles[-1]: cpu for cpu in every} | {0: every[-1], 1: poor()}
     kernels = {f"k{number}": matmul(spec, cpu) for number, cpu in enumerate([start, *tried.values()])}
-    load = kernels_of(kernels, target)
+    built = packed_kernels(kernels, target)
 
     def result(name: str, rows: int) -> list[bytes]:
         arguments = [tvm.runtime.tensor(argument.numpy().copy()) for argument in tuning._arguments(spec, rows)]
-        load(name)(*arguments)
+        built[name](*arguments)
         outputs = arguments[2 + spec.residual :]
         assert np.any(outputs[0].numpy() != 0)
         return [output.numpy().tobytes() for output in outputs]

@@ -1,4 +1,4 @@
-"""Attention of one head: scores, softmax and values of a few queries, while they are in the first cache."""
+"""Attention of one head, for a few queries: scores, softmax and values, while all is in the first cache."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from g2p_build.compiler.kernels.functions import exp, fold
 
 __all__ = ["Head", "attend"]
 
-_PARTS = 4  # sums of a score that do not wait for each other
-_LOWEST = -3.4028234663852886e38
+_PARTS = 4  # vectors of sums for the same scores; no addition waits for the one before
+_LOWEST = -3.4028234663852886e38  # of float32
 
 
 @dataclass(frozen=True)
 class Head:
-    """Where one head's keys, values and queries are: each function gives a buffer and indices.
+    """Where one head's queries, keys, values and results are.
+
+    Each function gives a buffer and indices. Those that give a third value leave the last index to it: the column where
+    dk numbers, or the biases, start.
 
     Attributes:
         width: dk.
-        query: (query, d) to the place of one number.
-        key: The first of a vector of positions and d, to the place of their keys' first number.
-        value: position to the row of its value, and the column where it starts.
-        bias: Query to a row to be added to its scores and the column where it starts; None: nothing is added.
-        output: Query to the row of its result, and the column where it starts.
+        query: From a query and d, the place of one number.
+        key: From a first position and d, the place of a vector: the keys' number d, for one position after the other.
+        value: From a position, the place of its value.
+        bias: From a query, the place of the numbers that are added to its scores, one for each position. None if
+            nothing is added.
+        output: From a query, the place of its result.
     """
 
     width: int
@@ -40,7 +44,7 @@ class Head:
 
 
 def attend(code: Code, cpu: Cpu, head: Head, queries: Sequence[Value], seen: tirx.Expr, scores: tirx.Buffer) -> None:
-    """Writes down the attention of some queries over the first `seen` positions (at least 1).
+    """Writes the attention of some queries over the first `seen` positions.
 
     The loop nest::
 
@@ -53,15 +57,15 @@ def attend(code: Code, cpu: Cpu, head: Head, queries: Sequence[Value], seen: tir
           sums[query, :] += scores[query, position] * value[position, :]
         output[query, :] = sums[query, :] / total[query]
 
-    A query's result is the same whichever others are with it, and whatever the buffers hold from `seen` on.
+    A query's result depends neither on the other queries nor on what the buffers hold from `seen` on.
 
     Args:
         code: The kernel.
         cpu: The vector unit.
         head: Where everything is.
-        queries: Those of one tile.
-        seen: How many positions there are to attend to.
-        scores: Scratch, float32 [at least as many queries, positions padded to whole vectors].
+        queries: The queries of one tile.
+        seen: How many positions there are to attend to; at least 1.
+        scores: Scratch memory, float32: a row for each query, with the positions padded to whole vectors.
     """
     lanes = cpu.lanes
     vectors = code.let(tirx.floordiv(seen + (lanes - 1), lanes), "vectors")
@@ -114,7 +118,7 @@ def _scores(
 
 
 def _softmax(code: Code, scores: tirx.Buffer, number: int, vectors: tirx.Expr, lanes: int) -> tirx.Expr:
-    """Makes a row of scores the powers of e that they stand for, and returns one over their sum."""
+    """Replaces a row of scores by e to their power, the highest subtracted first. Returns 1 / the sum of the row."""
     vector = code.registers(lanes)
     code.store(vector, load(scores, number, ramp(0, lanes)), ramp(0, lanes))
     with code.loop(vectors - 1, "j") as j:

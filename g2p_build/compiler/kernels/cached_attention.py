@@ -1,4 +1,4 @@
-"""The decoder's attention, over cached keys and values."""
+"""The decoder's attention, over cached keys and values. Tensors are float32 if nothing else is said."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def _keys(batch: Value, heads: int, blocks: Value, width: int) -> tirx.Buffer:
 
 
 def _place(position: Value, d: Value) -> list[Value]:
-    """Where a head's key of a position is: in blocks of positions, so that all that is read lies together."""
+    """The last indices of a head's key. Positions are in blocks, so that all earlier keys lie together."""
     return [tirx.floordiv(position, POSITIONS), d, tirx.floormod(position, POSITIONS)]
 
 
 def self_attention(heads: int, width: int, length: int, buckets: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel of self-attention over a cache, and of writing into it.
+    """The kernel that writes new tokens' keys and values into a cache, and attends to the cache.
 
-    It takes query_key_value [B * Q, 3 * I], position [B], bucket [T], table [buckets, H], key [B, H, T / 16, dk, 16],
-    value [B, H, T, dk], result [B * Q, I] and scratch memory [2, padded].
+    It takes query_key_value [B * Q, 3 * I]; position int32 [B]; bucket int32 [T]; table [buckets, H] of `dtype`;
+    key [B, H, T / 16, dk, 16]; value [B, H, T, dk]; result [B * Q, I]; and scratch memory [2, padded].
 
     The loop nest::
 
@@ -37,7 +37,7 @@ def self_attention(heads: int, width: int, length: int, buckets: int, dtype: str
             bias[j] = table[bucket[seen - 1 - j], head] for j < seen
             `attend` over the first `seen` positions
 
-    Caches are written in place, and read no further than the row's position.
+    The caches are written in place. They are read up to the token's own position and no further.
     """
     code, inner = Code(), heads * width
     count, batch, blocks, padded = (tirx.Var(name, "int32") for name in ("rows", "batch", "blocks", "padded"))
@@ -76,7 +76,10 @@ def self_attention(heads: int, width: int, length: int, buckets: int, dtype: str
 
 
 def cross_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (query [B * Q, I], length [B], key [B, H, L / 16, dk, 16], value [B, H, L, dk], result, scratch).
+    """The kernel of cross-attention.
+
+    It takes query [B * Q, I]; length int32 [B]; key [B, H, L / 16, dk, 16]; value [B, H, L, dk]; result [B * Q, I]; and
+    scratch memory [1, padded].
 
     The loop nest::
 
@@ -109,7 +112,9 @@ def cross_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
 
 
 def write_cross(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (key_value [M, 2 * I], packed, length [B], key [B, H, at least L / 16, dk, 16], value [B, H, L, dk]).
+    """The kernel that writes the encoder's keys and values into a cache.
+
+    It takes key_value [M, 2 * I], packed; length int32 [B]; key [B, H, at least L / 16, dk, 16]; value [B, H, L, dk].
 
     The loop nest::
 

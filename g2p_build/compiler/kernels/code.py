@@ -1,7 +1,7 @@
-"""Loop nests, written down statement by statement.
+"""Writes loop nests, statement by statement.
 
-Kernels are TIR, made by plain Python functions: what Python loops over is unrolled, what `Code.loop` loops over is a
-loop. Vectors are values with lanes, so that nothing is left to a vectoriser's judgement.
+Kernels are TIR, and plain Python functions make them. A loop of Python is unrolled, and `Code.loop` writes a loop of
+the kernel. Vectors are values with lanes, so that no vectoriser decides anything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tvm.tirx import stmt as tir
 __all__ = ["Code", "Value", "broadcast", "constant", "inputs", "load", "ramp", "segments", "stored", "tensor"]
 
 Value: TypeAlias = Any
-"""An index or an extent: an int, or an expression (`tvm.ir.Expr`) that is one."""
+"""An index or an extent: an int, or an integer expression (`tvm.ir.Expr`)."""
 
 
 class Code:
@@ -26,17 +26,17 @@ class Code:
         self._blocks: list[list[tir.Stmt]] = [[]]
 
     def let(self, value: tirx.Expr, name: str = "x") -> tirx.Var:
-        """Names a value, which is then computed once."""
+        """Names a value, so that it is computed once."""
         variable = tirx.Var(name, value.ty)
         self._blocks[-1].append(tir.Bind(variable, value))
         return variable
 
     def store(self, buffer: tirx.Buffer, value: tirx.Expr, *indices: Value) -> None:
-        """Writes to a buffer; with a `ramp` as the last index, a vector."""
+        """Writes a number to a buffer; with a `ramp` as the last index, a vector."""
         self._blocks[-1].append(tir.BufferStore(buffer, value, [_index(index) for index in indices]))
 
     def prefetch(self, buffer: tirx.Buffer, *indices: Value) -> None:
-        """Has what is at a place, inside of the buffer, brought into the second cache."""
+        """Asks for a place of a buffer to be brought into the second cache. The place must be inside of the buffer."""
         address = tirx.address_of(tirx.BufferLoad(buffer, [_index(index) for index in indices]))
         # llvm.prefetch's arguments: for reading, of moderate locality, data.
         hints = [constant(0), constant(2), constant(1)]
@@ -44,15 +44,15 @@ class Code:
         self._blocks[-1].append(tir.Evaluate(call))
 
     def registers(self, extent: int, dtype: str = "float32") -> tirx.Buffer:
-        """Scratch memory of the kernel's stack, which is registers where only constants index it."""
+        """Scratch memory on the kernel's stack. LLVM keeps it in registers if all its indices are constants."""
         buffer = tirx.decl_buffer((extent,), dtype, "registers")
-        # The note by which TVM leaves an allocation to LLVM, rather than asking its runtime for memory.
+        # With this note TVM leaves the allocation to LLVM. Otherwise it would ask its runtime for memory.
         self._blocks[-1].append(tir.AllocBuffer(buffer, {"disable_lower_builtin": tirx.const(True, "bool")}))
         return buffer
 
     @contextmanager
     def loop(self, extent: Value, name: str = "i") -> Iterator[tirx.Var]:
-        """A loop from 0 to an extent."""
+        """Loops over the statements written inside, from 0 to an extent."""
         variable = tirx.Var(name, "int32")
         self._blocks.append([])
         yield variable
@@ -61,14 +61,14 @@ class Code:
 
     @contextmanager
     def when(self, condition: tirx.Expr) -> Iterator[None]:
-        """Statements under a condition."""
+        """Runs the statements written inside only if a condition holds."""
         self._blocks.append([])
         yield
         body = _sequence(self._blocks.pop())
         self._blocks[-1].append(tir.IfThenElse(condition, body, None))
 
     def kernel(self, name: str, params: Sequence[tirx.Buffer]) -> tirx.PrimFunc:
-        """The finished kernel; no two of its parameters share memory."""
+        """The finished kernel. Callers must not let two of its parameters share memory."""
         function = tirx.PrimFunc(list(params), _sequence(self._blocks[0]))
         return function.with_attrs({"tirx.noalias": True, "global_symbol": name, "tirx.is_scheduled": True})
 
@@ -77,17 +77,17 @@ class Code:
 def inputs(
     code: Code, length: tirx.Buffer, batch: Value, count: Value, most: Value
 ) -> Iterator[tuple[tirx.Var, tirx.Expr, tirx.Expr]]:
-    """A loop over a batch's inputs, which lie one after the other.
+    """Loops over a batch's packed inputs, which lie one after the other.
 
     Args:
         code: The kernel.
-        length: int32 [B], of each; one below 1 counts as 1.
+        length: int32 [B], the positions of each input; one below 1 counts as 1.
         batch: B.
-        count: How many positions there are of all together.
-        most: How many an input can have.
+        count: M, the positions of all inputs together.
+        most: The positions that an input can have at most.
 
     Yields:
-        The row, its first position, and how many it has: none outside of the positions that there are.
+        The row, its first position, and how many positions it has. A row never reaches beyond `count`.
     """
     place = code.registers(1, "int32")
     code.store(place, constant(0), 0)
@@ -100,17 +100,17 @@ def inputs(
 
 
 def tensor(name: str, shape: Sequence[Value], dtype: str = "float32") -> tirx.Buffer:
-    """A parameter of a kernel. An extent that is a variable takes its value from what is passed."""
+    """A parameter of a kernel. If an extent is a variable, the tensor that a call passes gives it its value."""
     return tirx.decl_buffer(list(shape), dtype, name)
 
 
 def stored(buffer: tirx.Buffer, *indices: Value) -> tirx.Expr:
-    """Reads from a buffer, what it holds; with a `ramp` as the last index, a vector."""
+    """Reads a number from a buffer, in the buffer's dtype; with a `ramp` as the last index, a vector."""
     return tirx.BufferLoad(buffer, [_index(index) for index in indices])
 
 
 def load(buffer: tirx.Buffer, *indices: Value) -> tirx.Expr:
-    """Reads from a buffer, as float32 if it holds floats; with a `ramp` as the last index, a vector."""
+    """Reads a number from a buffer, float16 as float32; with a `ramp` as the last index, a vector."""
     value = stored(buffer, *indices)
     return value.astype(value.ty.dtype.replace("float16", "float32")) if "float16" in str(value.ty.dtype) else value
 
@@ -126,12 +126,12 @@ def broadcast(value: tirx.Expr, lanes: int) -> tirx.Expr:
 
 
 def constant(value: float, dtype: str | None = None, lanes: int = 1) -> tirx.Expr:
-    """A number, or a vector of it; int32 or float32 by its type."""
+    """A number, or a vector of equal numbers. Without a dtype an int is int32, and a float is float32."""
     return broadcast(tirx.const(value, dtype or ("int32" if isinstance(value, int) else "float32")), lanes)
 
 
 def segments(extent: int, lanes: int) -> list[tuple[int, int]]:
-    """An extent as vectors (start, lanes): as many of the full width as fit, then ever smaller powers of two."""
+    """Cuts an extent into vectors (start, lanes): full ones while they fit, then ever smaller powers of two."""
     found, start = [], 0
     while start < extent:
         while lanes > extent - start:

@@ -1,4 +1,4 @@
-"""What kernels need to know of a CPU: the table in `tiles`, by kinds of vector unit."""
+"""What kernels need to know of a CPU: its kind of vector unit, with the numbers of the table in `tiles`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ class Cpu:
 
     Attributes:
         name: Its name in the table.
-        lanes: float32 numbers in a vector register: a power of two, at most 16.
-        accumulators: Vector registers that hold sums; the rest hold operands.
-        chunk: Rows of a matmul that pass over all columns before the next rows do, so that they stay in cache.
-        tiles: (rows, vectors) of a matmul's tiles, the one with most rows first; the others' rows are the powers of two
-            below it, for the rows that are left.
+        lanes: How many float32 numbers a vector register holds: a power of two, at most 16.
+        accumulators: How many vector registers hold sums. The rest hold operands.
+        chunk: How many rows of a matmul pass over all columns before the next rows do. So they stay in the cache.
+        tiles: The (rows, vectors) of a matmul's tiles, the one with most rows first. The others are for the rows that
+            it leaves: they have all smaller powers of two as rows.
+
+    Raises:
+        AssertionError: The tiles leave rows out, or are no whole parts or multiples of a panel.
     """
 
     name: str
@@ -36,7 +39,7 @@ class Cpu:
 
     @property
     def converts(self) -> bool:
-        """Whether it has instructions that make float32 vectors of float16 ones."""
+        """Whether it has instructions that convert float16 vectors to float32."""
         return self.name != "other"
 
     def __post_init__(self) -> None:
@@ -49,13 +52,13 @@ class Cpu:
 
 @cache
 def cpu_named(name: str) -> Cpu:
-    """An entry of the table."""
+    """The vector unit of a name in the table."""
     entry = TILES[name]
     return Cpu(name, entry["lanes"], entry["accumulators"], entry["chunk"], tuple(sorted(entry["tiles"].items())[::-1]))
 
 
 def cpu_of(target: Target) -> Cpu:
-    """The vector unit that LLVM may use for a target; WebAssembly's is as good as the least of others."""
+    """The vector unit that LLVM may use for a target. WebAssembly's counts as "other", the least."""
     for feature, name in _FEATURES.items():
         if codegen.target_has_features(feature, target):
             return cpu_named(name)

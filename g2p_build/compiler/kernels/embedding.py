@@ -1,4 +1,4 @@
-"""Rows of tables."""
+"""Kernels that read rows of tables."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ __all__ = ["embed", "spread_bias"]
 
 
 def embed(vocabulary: int, width: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (ids [M], table [V, D], result [M, D]): ``result[i, :] = table[ids[i], :]``."""
+    """The kernel (ids int32 [M], table [V, D] of `dtype`, result float32 [M, D]).
+
+    It does ``result[i, :] = table[ids[i], :]``.
+    """
     code, count = Code(), tirx.Var("rows", "int32")
     ids, table = tensor("ids", (count,), "int32"), tensor("table", (vocabulary, width), dtype)
     result = tensor("result", (count, width))
     with code.loop(count, "i") as i:
-        # An id that is out of range must not read outside of the table.
+        # No id may read outside of the table, so those out of range get the nearest row.
         row = code.let(tirx.min(tirx.max(load(ids, i), constant(0)), constant(vocabulary - 1)), "row")
 
         def vector(column: Value, lanes: int) -> None:
@@ -31,7 +34,10 @@ def embed(vocabulary: int, width: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
 
 
 def spread_bias(buckets: int, heads: int, dtype: str) -> tirx.PrimFunc:
-    """The kernel (bucket [n], table [buckets, H], result [H, n]): ``result[h, i] = table[bucket[i], h]``."""
+    """The kernel (bucket int32 [n], table [buckets, H] of `dtype`, result float32 [H, n]).
+
+    It does ``result[h, i] = table[bucket[i], h]``.
+    """
     code, count = Code(), tirx.Var("distances", "int32")
     bucket, table = tensor("bucket", (count,), "int32"), tensor("table", (buckets, heads), dtype)
     result = tensor("result", (heads, count))

@@ -13,22 +13,22 @@ __all__ = ["encoder_attention", "queries"]
 
 
 def queries(width: int, cpu: Cpu) -> int:
-    """How many queries are attended to together: their values' sums fill the registers; a power of two, at most 4."""
+    """How many queries a tile has: a power of two, at most 4. Their sums of values fit the registers."""
     vectors = -(-width // cpu.lanes)
     return max(size for size in (1, 2, 4) if size == 1 or size * min(vectors, 4) <= cpu.accumulators)
 
 
 def encoder_attention(heads: int, width: int, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel of all of a batch's attention in a layer.
+    """The kernel of a layer's attention, for a whole batch.
 
-    It takes query_key_value [M, 3 * I], packed, bias [H, distances], length [B], result [M, I], and scratch memory [dk,
-    padded] and [`queries`, padded].
+    It takes query_key_value [M, 3 * I], packed; bias [H, distances]; length int32 [B]; result [M, I]; and scratch
+    memory, keys [dk, padded] and scores [`queries`, padded]. All but length are float32.
 
     The loop nest::
 
         for row of the batch, head:
-          key[d, j] = the head's keys, transposed   # in the scratch memory
-          for four of the row's queries:            # then for those that are left, one by one
+          keys[d, j] = the head's keys, transposed
+          for tile of the row's queries:            # `queries` of them; what is left over one by one
             `attend` over the row's length
     """
     code, inner = Code(), heads * width

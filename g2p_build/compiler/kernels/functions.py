@@ -1,4 +1,7 @@
-"""Functions of vectors, without calls of a library."""
+"""Functions of vectors, without calls of a library.
+
+Values are float32 vectors of `lanes` elements, or numbers if `lanes` is 1.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ __all__ = ["exp", "fold", "gelu", "widened"]
 
 
 def exp(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
-    """e ** x within 2 units in the last place; 0 below e ** -87, and e ** 87 above that.
+    """e ** x, within 2 units in the last place. For x below -87 it is 0, and for x above 87 it is e ** 87.
 
-    e ** x = 2 ** n * e ** r, where n is x / ln 2 rounded, so that abs(r) <= ln(2) / 2 and eight terms of e ** r's
-    series suffice. ln 2 is taken off in two parts: n times the first, which has few bits, is exact.
+    e ** x = 2 ** n * e ** r, where n is x / ln 2, rounded. So abs(r) <= ln(2) / 2, and eight terms of the series of
+    e ** r suffice. r = x - n * ln 2 is computed in two steps. The first part of ln 2 has few bits, so that n times it
+    is exact.
     """
     leading = 0.693359375
 
@@ -37,7 +41,7 @@ def exp(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
 
 
 def gelu(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
-    """GELU by tanh ("gelu_new"), as x / (1 + e ** -2y): 0.5 * (1 + tanh y) is that quotient without x."""
+    """GELU by tanh ("gelu_new"), computed as x / (1 + e ** -2y), because 0.5 * (1 + tanh y) = 1 / (1 + e ** -2y)."""
 
     def number(value: float) -> tirx.Expr:
         return constant(value, "float32", lanes)
@@ -48,17 +52,17 @@ def gelu(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
 
 
 def widened(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
-    """float16 as float32 by its bits, exactly; infinities, which no weight is, become finite."""
+    """float16 to float32 by its bits, exactly. Infinities would become finite, but no weight is infinite."""
     whole = "int16" if lanes == 1 else f"int16x{lanes}"
     bits = tirx.reinterpret(whole, x).astype(whole.replace("16", "32", 1)) << constant(13, lanes=lanes)
-    # The sign's copies, which the shift made, are taken for exponent bits if they stay.
+    # Widening copied the sign into the bits above. The copies are cleared, or they would count as exponent bits.
     placed = tirx.bitwise_and(bits, constant(0x8FFFE000 - 2**32, lanes=lanes))
     number = tirx.reinterpret("float32" if lanes == 1 else f"float32x{lanes}", placed)
-    return code.let(number * constant(2.0**112, lanes=lanes))  # the exponents' biases are 127 and 15
+    return code.let(number * constant(2.0**112, lanes=lanes))  # 127 - 15, the difference of the exponents' biases
 
 
 def fold(code: Code, vector: tirx.Expr, lanes: int, combine: Callable[[tirx.Expr, tirx.Expr], tirx.Expr]) -> tirx.Expr:
-    """A vector's elements combined: halves with each other, until one is left."""
+    """Combines a vector's elements to a number: its halves with each other, until one element is left."""
     if lanes == 1:
         return code.let(vector)
     memory = code.registers(lanes)

@@ -1,9 +1,10 @@
-"""Matmuls with packed weights, and what comes with them: the norm before; activation, residual or argmax behind."""
+"""Matmuls with packed weights, with a norm before them, or an activation, a residual or an argmax behind them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,19 +23,19 @@ _LINE = 64  # bytes that a cache reads together; where it reads more, some are a
 
 @dataclass(frozen=True)
 class Matmul:
-    """What a matmul's kernel is made for: any number of rows.
+    """What a matmul's kernel is made for. It takes any number of rows.
 
-    A residual goes with neither a norm nor an activation: they end in a product, which a compiler may contract with the
-    sum in some tiles and not in others, so that a row's result would depend on its place.
+    A residual goes with neither a norm nor an activation. Those end in a product, and a compiler may contract a product
+    and a sum in some tiles and not in others: a row's result would then depend on where the row is.
 
     Attributes:
-        inner: K, columns of the rows.
-        columns: N, those of the result.
-        dtype: Of the weights.
-        epsilon: Of the norm; `NO_NORM` without one.
+        inner: K, the columns of the rows.
+        columns: N, the columns of the result.
+        dtype: The weights', ``"float32"`` or ``"float16"``.
+        epsilon: The norm's; `NO_NORM` if there is no norm.
         activation: ``""``, ``"relu"`` or ``"gated-gelu"``.
-        residual: Something is added to the result.
-        argmax: The first greatest column of every row is found too.
+        residual: Whether a tensor is added to the result.
+        argmax: Whether the kernel also finds the first greatest column of every row.
 
     Raises:
         ValueError: A residual with a norm or an activation.
@@ -65,13 +66,13 @@ class Matmul:
 def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
     """The kernel (rows [M, K], weight [P, K, 32][, residual [M, N]], result [M, N][, ids [M]]).
 
-    The loop nest, whose tiles are those of the table::
+    Weights are float32 or float16, ids int32, and all others float32. The loop nest, with the tiles of the table::
 
         for chunk of rows:                            # stays in the second cache
           scale[:] = 1 / root mean square             # with a norm
           for group of panels:                        # stays there too while the chunk's rows pass over it
-            for rows' tile, for panels' tile:         # the rows that are left have smaller and wider tiles
-              sums[rows, vectors] = 0                 # in registers
+            for tile of rows and vectors of columns:  # `_tiles`
+              sums[rows, vectors] = 0                 # `_Nest.write`: in registers
               for k:
                 prefetch(weight[panel + 1, k])        # in tiles of most rows, which leave memory idle
                 for v in vectors, i in rows:          # unrolled; weights are loaded once for all rows
@@ -79,8 +80,8 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
               result[i, v] = activation(sums[i, v] * scale[i]), or sums[i, v] + residual[i, v]
           ids[:] = argmax of the chunk's results
 
-    Every sum adds its products one by one in the order of k, whatever the number of rows and wherever a row is, so that
-    no row's result depends on others.
+    Every sum adds its products one by one in the order of k, however many rows there are and wherever a row is. So a
+    row's result does not depend on other rows.
     """
     code, count = Code(), tirx.Var("rows", "int32")
     rows = tensor("rows", (count, spec.inner))
@@ -95,15 +96,12 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
         if scale is not None:
             with code.loop(here, "i") as i:
                 code.store(scale, row_scale(code, rows, first + i, spec.inner, spec.epsilon, cpu), i)
-        tile = _Tile(code, spec, cpu, rows, weight, residual, result, scale, first)
-        for start, groups, panels in _groups(spec, cpu):
-            with code.loop(groups, "group") as group:
-                _sweep(
-                    code, cpu, here, panels, lambda r, v, i, p, h, at=start + group * panels: tile(r, v, i, at + p, h)
-                )
-        if spec.columns % spec.width:
-            last = spec.columns // spec.width
-            _sweep(code, cpu, here, 1, lambda r, v, i, p, h: tile(r, v, i, last + p, h, partial=True))
+        nest = _Nest(code, spec, cpu, rows, weight, residual, result, scale, first)
+        for group in _groups(spec, cpu):
+            # The partial panel is alone and needs no loop.
+            with nullcontext(0) if group.partial else code.loop(group.count, "group") as number:
+                for tile in _tiles(code, cpu, here, group, number):
+                    nest.write(tile)
         if ids is not None:
             with code.loop(here, "i") as i:
                 code.store(ids, _argmax(code, result, first + i, spec.columns, cpu), first + i)
@@ -118,48 +116,103 @@ def _name(spec: Matmul) -> str:
     return "_".join([*parts, str(spec.inner), str(spec.columns)])
 
 
-def _groups(spec: Matmul, cpu: Cpu) -> list[tuple[int, int, int]]:
-    """The whole panels as (first, groups, panels a group): all in one size of group, else the last ones one by one."""
+@dataclass(frozen=True)
+class _Group:
+    """Groups of panels of one size. A chunk's rows pass over one group before they pass over the next.
+
+    Attributes:
+        first: The first panel of the first group.
+        count: How many groups there are.
+        panels: The panels of each.
+        partial: Whether this is the one panel whose last columns are padding.
+    """
+
+    first: int
+    count: int
+    panels: int
+    partial: bool = False
+
+
+def _groups(spec: Matmul, cpu: Cpu) -> list[_Group]:
+    """All panels, in order: in groups of one size if any size fits, else the last ones one by one."""
     whole = spec.columns // spec.width
     most = max(1, max(vectors for _, vectors in cpu.tiles) * cpu.lanes // PANEL)
     size = math.gcd(whole, most)
     if size > 1 or most == 1:
-        return [(0, whole // size, size)]
-    grouped = whole // most * most
-    return [group for group in ((0, grouped // most, most), (grouped, whole - grouped, 1)) if group[1]]
-
-
-def _sweep(code: Code, cpu: Cpu, here: tirx.Expr, panels: int, tile: Callable[..., None]) -> None:
-    """All of a chunk's rows over a group of panels: `tile(rows, vectors, first row, panel in the group, part)`."""
-    per_panel = PANEL // cpu.lanes
-    top = cpu.tiles[0][0]
-    for size, most in cpu.tiles:
-        vectors = min(most, panels * per_panel)
-        parts = max(1, per_panel // vectors)  # of a panel that takes several tiles
-
-        def over_panels(first: tirx.Expr, size: int = size, vectors: int = vectors, parts: int = parts) -> None:
-            step = max(1, vectors // per_panel)
-            with code.loop(panels // step, "panel") as panel, code.loop(parts, "part") as part:
-                tile(size, vectors, first, panel * step, part)
-
-        if size == top:
-            # The panel outside, so that it is in the first cache for all but the first rows.
-            step = max(1, vectors // per_panel)
-            with (
-                code.loop(panels // step, "panel") as panel,
-                code.loop(parts, "part") as part,
-                code.loop(tirx.floordiv(here, top), "tile") as i,
-            ):
-                tile(size, vectors, i * top, panel * step, part)
-        else:
-            left = tirx.floormod(here, top)
-            with code.when(tirx.bitwise_and(left, size) != 0):
-                over_panels(here - tirx.bitwise_and(left, 2 * size - 1))
+        found = [_Group(0, whole // size, size)]
+    else:
+        grouped = whole // most * most
+        both = (_Group(0, grouped // most, most), _Group(grouped, whole - grouped, 1))
+        found = [group for group in both if group.count]
+    if spec.columns % spec.width:
+        found.append(_Group(whole, 1, 1, partial=True))
+    return found
 
 
 @dataclass(frozen=True)
 class _Tile:
-    """Writes down one tile."""
+    """Sums that are in registers at the same time.
+
+    Attributes:
+        rows: How many rows it has.
+        vectors: How many vectors of columns: parts of a panel, or whole panels beside each other.
+        row: Its first row, counted in the chunk.
+        panel: Its first panel.
+        part: Which part of the panel it is, for a tile narrower than a panel.
+        prefetches: Whether it asks for the next panel's weights.
+        partial: Whether its last columns may be padding.
+    """
+
+    rows: int
+    vectors: int
+    row: tirx.Expr
+    panel: tirx.Expr
+    part: tirx.Expr
+    prefetches: bool
+    partial: bool
+
+
+def _tiles(code: Code, cpu: Cpu, here: tirx.Expr, group: _Group, number: Value) -> Iterator[_Tile]:
+    """The tiles of a chunk over a group of panels. Each is written inside of its loops, before the next is asked for.
+
+    The loops, for every (rows, vectors) of the table::
+
+        if this size is needed:              # the most rows: always; fewer: for the rows that those leave
+          for panel, part of a panel:
+            for tile of rows:                # the most rows: as often as they fit; fewer: once
+              the tile
+
+    The rows are innermost, so that a panel is in the first cache for all but the first of them.
+
+    Args:
+        code: The kernel.
+        cpu: The vector unit.
+        here: The chunk's rows.
+        group: The groups of panels.
+        number: Which of them.
+    """
+    per_panel, top = PANEL // cpu.lanes, cpu.tiles[0][0]
+    left = tirx.floormod(here, top)
+    start = group.first + number * group.panels
+    for rows, most in cpu.tiles:
+        vectors = min(most, group.panels * per_panel)
+        step, parts = max(1, vectors // per_panel), max(1, per_panel // vectors)
+        with ExitStack() as loops:
+            if rows < top:
+                loops.enter_context(code.when(tirx.bitwise_and(left, rows) != 0))
+            panel = loops.enter_context(code.loop(group.panels // step, "panel"))
+            part = loops.enter_context(code.loop(parts, "part"))
+            if rows == top:
+                row = loops.enter_context(code.loop(tirx.floordiv(here, top), "tile")) * top
+            else:
+                row = here - tirx.bitwise_and(left, 2 * rows - 1)
+            prefetches = rows == top and not group.partial
+            yield _Tile(rows, vectors, row, start + panel * step, part, prefetches, group.partial)
+
+
+@dataclass(frozen=True)
+class _Nest:
+    """Writes tiles: all that is inside of the loops over chunks, groups and tiles."""
 
     code: Code
     spec: Matmul
@@ -169,30 +222,40 @@ class _Tile:
     residual: tirx.Buffer | None
     result: tirx.Buffer
     scale: tirx.Buffer | None
-    first: tirx.Expr  # of the chunk
+    first: tirx.Expr  # row of the chunk
 
-    def __call__(
-        self, size: int, vectors: int, row: tirx.Expr, panel: tirx.Expr, part: tirx.Expr, partial: bool = False
-    ) -> None:
+    def write(self, tile: _Tile) -> None:
+        """Writes one tile."""
         code, lanes = self.code, self.cpu.lanes
-        places = self._places(vectors, panel, part)
-        sums = code.registers(size * vectors * lanes)
-        for number in range(size * vectors):
+        places = self._places(tile)
+        sums = code.registers(tile.rows * tile.vectors * lanes)
+        for number in range(tile.rows * tile.vectors):
             code.store(sums, constant(0.0, lanes=lanes), ramp(number * lanes, lanes))
-        row = code.let(row, "row")
+        row = code.let(tile.row, "row")
         with code.loop(self.spec.inner, "k") as k:
-            weights = [self._weights(at, k, ramp(column, lanes)) for at, column in places]
-            if size == self.cpu.tiles[0][0] and not partial:
+            weights = [self._weights(panel, k, ramp(column, lanes)) for panel, column in places]
+            if tile.prefetches:
                 self._prefetch(places, k)
-            for i in range(size):
+            for i in range(tile.rows):
                 x = code.let(broadcast(load(self.rows, self.first + row + i, k), lanes))
                 for v, w in enumerate(weights):
-                    place = ramp((i * vectors + v) * lanes, lanes)
+                    place = ramp((i * tile.vectors + v) * lanes, lanes)
                     code.store(sums, load(sums, place) + x * w, place)
-        finished = vectors // 2 if self.spec.gated else vectors
-        for i in range(size):
-            for v in range(finished):
-                self._finish(sums, i, v, vectors, row + i, *places[v], partial)
+        for i in range(tile.rows):
+            for v in range(tile.vectors // 2 if self.spec.gated else tile.vectors):
+                value = self._finished(sums, i * tile.vectors + v, tile.vectors, row + i)
+                panel, column = places[v]
+                self._store(value, row + i, panel * self.spec.width + column, tile.partial)
+
+    def _places(self, tile: _Tile) -> list[tuple[tirx.Expr, tirx.Expr]]:
+        """The panel of each of the tile's vectors, and its column there; the gates' vectors first in a gated layer."""
+        lanes, per_panel = self.cpu.lanes, PANEL // self.cpu.lanes
+        within = min(tile.vectors, per_panel)
+        count = tile.vectors
+        if self.spec.gated:
+            within, count = within // 2, count // 2
+        found = [(tile.panel + v // within, tile.part * (within * lanes) + v % within * lanes) for v in range(count)]
+        return found + [(panel, column + GATED) for panel, column in found] if self.spec.gated else found
 
     def _weights(self, panel: tirx.Expr, k: Value, columns: Value) -> tirx.Expr:
         if self.spec.dtype == "float16" and not self.cpu.converts:
@@ -209,50 +272,40 @@ class _Tile:
                 following = tirx.min(panel + 1, constant(spec.columns // spec.width - 1))
                 self.code.prefetch(self.weight, following, k, column)
 
-    def _places(self, vectors: int, panel: tirx.Expr, part: tirx.Expr) -> list[tuple[tirx.Expr, tirx.Expr]]:
-        """The panel and the column in it of each of the tile's vectors; of a gated layer, the gates' first."""
-        lanes, per_panel = self.cpu.lanes, PANEL // self.cpu.lanes
-        within = min(vectors, per_panel)
-        if not self.spec.gated:
-            return [(panel + v // within, part * (within * lanes) + v % within * lanes) for v in range(vectors)]
-        half = within // 2
-        gates = [(panel + v // half, part * (half * lanes) + v % half * lanes) for v in range(vectors // 2)]
-        return gates + [(at, column + GATED) for at, column in gates]
+    def _finished(self, sums: tirx.Buffer, vector: int, vectors: int, row: tirx.Expr) -> tirx.Expr:
+        """A vector of results: its sums, scaled and activated.
 
-    def _finish(
-        self,
-        sums: tirx.Buffer,
-        i: int,
-        v: int,
-        vectors: int,
-        row: tirx.Expr,
-        panel: tirx.Expr,
-        column: tirx.Expr,
-        partial: bool,
-    ) -> None:
-        code, spec, lanes = self.code, self.spec, self.cpu.lanes
+        Args:
+            sums: The tile's.
+            vector: Which of them.
+            vectors: How many a row has; in a gated layer the second half is multiplied with the first.
+            row: The row, counted in the chunk.
+        """
+        code, lanes = self.code, self.cpu.lanes
 
-        def scaled(vector: int) -> tirx.Expr:
-            total = load(sums, ramp((i * vectors + vector) * lanes, lanes))
+        def scaled(number: int) -> tirx.Expr:
+            total = load(sums, ramp(number * lanes, lanes))
             return total if self.scale is None else code.let(total * broadcast(load(self.scale, row), lanes))
 
-        value = scaled(v)
-        if spec.gated:
-            value = gelu(code, value, lanes) * scaled(vectors // 2 + v)
-        elif spec.activation == "relu":
-            value = tirx.max(value, constant(0.0, lanes=lanes))
-        at, column = self.first + row, panel * spec.width + column
+        value = scaled(vector)
+        if self.spec.gated:
+            return gelu(code, value, lanes) * scaled(vector + vectors // 2)
+        return tirx.max(value, constant(0.0, lanes=lanes)) if self.spec.activation == "relu" else value
+
+    def _store(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, partial: bool) -> None:
+        """Writes a vector of results; of a partial tile only the columns that the result has."""
+        code, lanes = self.code, self.cpu.lanes
+        row = self.first + row
         if not partial:
-            self._write(value, at, column, lanes)
+            self._store_sum(value, row, column, lanes)
             return
-        # The last panel's other columns are not there.
         memory = code.registers(lanes)
         code.store(memory, value, ramp(0, lanes))
-        end = tirx.max(tirx.min(constant(spec.columns) - column, constant(lanes)), constant(0))
+        end = tirx.max(tirx.min(constant(self.spec.columns) - column, constant(lanes)), constant(0))
         with code.loop(end, "lane") as lane:
-            self._write(load(memory, lane), at, column + lane, 1)
+            self._store_sum(load(memory, lane), row, column + lane, 1)
 
-    def _write(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, lanes: int) -> None:
+    def _store_sum(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, lanes: int) -> None:
         if self.residual is not None:
             value = value + load(self.residual, row, ramp(column, lanes))
         self.code.store(self.result, value, row, ramp(column, lanes))

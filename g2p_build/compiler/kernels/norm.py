@@ -12,17 +12,18 @@ from g2p_build.compiler.kernels.functions import fold
 
 __all__ = ["norm", "row_scale"]
 
-_PARTS = 4  # sums that do not wait for each other
+_PARTS = 4  # vectors of sums; no addition waits for the one before
 
 
 def row_scale(code: Code, rows: tirx.Buffer, row: Value, width: int, epsilon: float, cpu: Cpu) -> tirx.Expr:
-    """One over the root of a row's mean square plus epsilon.
+    """1 / sqrt(mean square of a row + epsilon), a float32 number.
 
     The loop nest::
 
         for j in vectors of the row, four at a time:
           parts[0..3] += x[j] * x[j]
-        parts[0] += the other vectors, then the lanes are added up
+        parts[0] += the vectors that are left
+        the sum of all lanes of all parts, and of the elements that are left
     """
     lanes = cpu.lanes
     while lanes > width:
@@ -55,7 +56,7 @@ def row_scale(code: Code, rows: tirx.Buffer, row: Value, width: int, epsilon: fl
 
 
 def norm(width: int, dtype: str, epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (rows [M, D], weight [D], result [M, D]).
+    """The kernel (rows [M, D], weight [D] of `dtype`, result [M, D]); all others float32.
 
     The loop nest::
 

@@ -1,4 +1,4 @@
-"""The parameters of kernels' tiles for each kind of vector unit: data and nothing else. `cpu` says what they mean."""
+"""The parameters of tiles for each kind of vector unit. `cpu.Cpu` says what they mean, and `doit tune` writes them."""
 
 from __future__ import annotations
 

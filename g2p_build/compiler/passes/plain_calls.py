@@ -1,4 +1,4 @@
-"""Kernels as plain C functions."""
+"""Kernels become plain C functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tvm.tirx import stmt as tir
 __all__ = ["SYMBOLS", "PlainCalls", "extents"]
 
 SYMBOLS = "g2p_kernel_"
-"""What the symbols of kernels begin with, where a library's own part does not follow."""
+"""The symbols of kernels begin with this. A library adds a part of its own."""
 
 
 @tvm.transform.module_pass(opt_level=0, name="PlainCalls")
@@ -17,8 +17,11 @@ class PlainCalls:
     """Gives every kernel the calling convention of C: a pointer for each tensor, then the extents that vary.
 
     A kernel ``matmul(rows: [M, 256], weight: [8, 256, 32], result: [M, 256])`` becomes
-    ``void g2p_kernel_matmul(const float *rows, const float *weight, float *result, int32_t M)``: nothing is checked
-    when it is called, and nothing of TVM is needed to call it.
+    ``void g2p_kernel_matmul(const float *rows, const float *weight, float *result, int32_t M)``. Calling it needs
+    nothing of TVM. The call checks nothing. Everything but kernels is dropped from the module.
+
+    Args:
+        symbols: What the functions' symbols begin with.
     """
 
     def __init__(self, symbols: str = SYMBOLS) -> None:

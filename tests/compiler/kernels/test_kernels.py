@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-import tvm
 import tvm_ffi
 from compiled_library import host
 from hypothesis import given, settings
@@ -25,7 +24,7 @@ from g2p_build.compiler.kernels.functions import widened
 from g2p_build.compiler.kernels.matmul import Matmul, matmul
 from g2p_build.compiler.kernels.norm import norm
 from g2p_build.compiler.kernels.tiles import TILES
-from g2p_build.compiler.pipeline import KERNELS, target_of
+from g2p_build.compiler.pipeline import packed_kernels, target_of
 from g2p_build.models import ops
 from g2p_build.models.layout import NO_NORM, POSITIONS, pack_columns, pack_gated, padded
 
@@ -35,9 +34,7 @@ some = settings(max_examples=15, deadline=None)
 
 @cache
 def compiled(kernel: tirx.PrimFunc) -> Any:
-    target = target_of(host())
-    module = tvm.IRModule({"main": kernel.with_attr("global_symbol", "main")})
-    return tvm.compile(module, target=target, tir_pipeline=KERNELS)["main"]
+    return packed_kernels({"main": kernel}, target_of(host()))["main"]
 
 
 def run(kernel: tirx.PrimFunc, *tensors: Tensor) -> None:
@@ -251,8 +248,8 @@ def test_cross_attention(cpu: Cpu, heads: int, width: int, lengths: list[int], t
 
 
 def test_half_precision_weights_are_converted_by_vector_instructions() -> None:
-    kernel = matmul(Matmul(64, 64, "float16"), cpu_named("avx512")).with_attr("global_symbol", "main")
+    kernel = matmul(Matmul(64, 64, "float16"), cpu_named("avx512"))
     target = target_of({"kind": "llvm", "triple": "x86_64-linux-gnu", "cpu": "x86-64-v4"})
-    text = tvm.compile(tvm.IRModule({"main": kernel}), target=target, tir_pipeline=KERNELS).mod.inspect_source("asm")
+    text = packed_kernels({"main": kernel}, target).inspect_source("asm")
     assert "vcvtph2ps\t(" in text and "%zmm" in text
     assert "callq\t__extendhfsf2" not in text

@@ -1,4 +1,4 @@
-"""Each pass by itself, on a module of a few lines."""
+"""Each pass and each rewrite by itself, on modules of a few lines."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from compiled_library import host
 from torch import Tensor
 from tvm import ir, relax, tirx
 
-from g2p_build.compiler.passes.lower_attention import LowerAttention
-from g2p_build.compiler.passes.lower_embeddings import LowerEmbeddings
-from g2p_build.compiler.passes.lower_linears import LowerLinears
-from g2p_build.compiler.passes.lower_norms import LowerNorms
+from g2p_build.compiler.passes.lower_operations import LowerOperations
 from g2p_build.compiler.passes.plain_calls import PlainCalls
-from g2p_build.compiler.pipeline import KERNELS, phases, target_of
+from g2p_build.compiler.pipeline import executable, target_of
+from g2p_build.compiler.pipeline import lowered as after_phases
+from g2p_build.compiler.rewrites.cpu import CPU
 from g2p_build.models import ops
 from g2p_build.models.layout import NO_NORM, pack_columns
 
@@ -41,10 +40,10 @@ def type_of(tensor: Tensor) -> relax.TensorType:
     return relax.TensorType(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
 
 
-def lowered(lowering: tvm.transform.Pass, before: tvm.IRModule) -> tuple[tvm.IRModule, list[str]]:
-    """The module after a pass, and the names of its kernels."""
+def lowered(before: tvm.IRModule) -> tuple[tvm.IRModule, list[str]]:
+    """The module with kernels in the place of its operations, and the names of the kernels."""
     with target_of(host()):
-        after = lowering(before)
+        after = LowerOperations(CPU)(before)
     assert "g2p." not in after["main"].script()
     return after, [name.name_hint for name, found in after.functions_items() if isinstance(found, tirx.PrimFunc)]
 
@@ -52,9 +51,7 @@ def lowered(lowering: tvm.transform.Pass, before: tvm.IRModule) -> tuple[tvm.IRM
 def run(after: tvm.IRModule, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Runs `main`. Returns its results, then its arguments, because it may have written to them."""
     target = target_of(host())
-    with target:
-        after = tvm.transform.Sequential([*phases("vm")["plan"], *phases("vm")["lower_vm"]])(after)
-    built = relax.build(after, target, relax_pipeline=None, tir_pipeline=KERNELS)
+    built = executable(after_phases(after, target, "vm", after="lower"), target)
     arguments = [tvm.runtime.tensor(tensor.numpy()) for tensor in tensors]
     results = relax.VirtualMachine(built, tvm.cpu())["main"](*arguments)
     results = [results] if hasattr(results, "numpy") else list(results)
@@ -73,7 +70,7 @@ def test_a_linear_layer_is_one_kernel_with_its_norm_residual_and_activation() ->
     ):
         expected = ops.linear(rows, weight, 40, epsilon, activation, *tensors[2:])
         others = [number(40), number(epsilon), ir.StringImm(activation)]
-        after, names = lowered(LowerLinears(), module("linear", tensors, others, [expected]))
+        after, names = lowered(module("linear", tensors, others, [expected]))
         assert names == [name]
         torch.testing.assert_close(run(after, tensors)[0], expected)
 
@@ -82,7 +79,7 @@ def test_half_precision_weights_are_read_as_they_are() -> None:
     rows, weight = torch.randn(3, 8), pack_columns(torch.randn(8, 5)).half()
     expected = ops.linear(rows, weight, 5, NO_NORM, "")
     others = [number(5), number(NO_NORM), ir.StringImm("")]
-    after, names = lowered(LowerLinears(), module("linear", [rows, weight], others, [expected]))
+    after, names = lowered(module("linear", [rows, weight], others, [expected]))
     assert names == ["matmul_8_5"]
     torch.testing.assert_close(run(after, [rows, weight])[0], expected)
 
@@ -90,7 +87,7 @@ def test_half_precision_weights_are_read_as_they_are() -> None:
 def test_the_last_projection_and_its_argmax_are_one_kernel() -> None:
     rows, weight = torch.randn(3, 8), pack_columns(torch.randn(8, 40))
     expected = ops.project(rows, weight, 40, 1e-6)
-    after, names = lowered(LowerLinears(), module("project", [rows, weight], [number(40), number(1e-6)], expected))
+    after, names = lowered(module("project", [rows, weight], [number(40), number(1e-6)], expected))
     assert names == ["norm_matmul_argmax_8_40"]
     logits, ids, *_ = run(after, [rows, weight])
     torch.testing.assert_close(logits, expected[0])
@@ -101,7 +98,7 @@ def test_the_last_projection_and_its_argmax_are_one_kernel() -> None:
 def test_norms(dtype: torch.dtype) -> None:
     rows, weight = torch.randn(3, 8), torch.randn(8).to(dtype)
     expected = ops.norm(rows, weight, 0.5)
-    after, names = lowered(LowerNorms(), module("norm", [rows, weight], [number(0.5)], [expected]))
+    after, names = lowered(module("norm", [rows, weight], [number(0.5)], [expected]))
     assert names == ["norm_8"]
     torch.testing.assert_close(run(after, [rows, weight])[0], expected)
 
@@ -110,7 +107,7 @@ def test_norms(dtype: torch.dtype) -> None:
 def test_embeddings(name: str) -> None:
     tensors = [torch.tensor([3, 1], dtype=torch.int32), torch.randn(4, 6)]
     expected = getattr(ops, name)(*tensors)
-    after, names = lowered(LowerEmbeddings(), module(name, tensors, [], [expected]))
+    after, names = lowered(module(name, tensors, [], [expected]))
     assert names == ["embed_6" if name == "embed" else "spread_bias"]
     assert torch.equal(run(after, tensors)[0], expected)
 
@@ -118,7 +115,7 @@ def test_embeddings(name: str) -> None:
 def test_the_encoders_attention() -> None:
     tensors = [torch.randn(2 * 5, 3 * 2 * 7), torch.randn(2, 2 * 5 + 15), torch.tensor([5, 2], dtype=torch.int32)]
     expected = ops.attend_encoder(*tensors)
-    after, names = lowered(LowerAttention(), module("attend_encoder", tensors, [], [expected]))
+    after, names = lowered(module("attend_encoder", tensors, [], [expected]))
     assert names == ["encoder_attention_2_7"]
     torch.testing.assert_close(run(after, tensors)[0][: 5 + 2], expected[: 5 + 2])
 
@@ -128,7 +125,7 @@ def test_self_attention_writes_into_the_callers_cache() -> None:
     tensors = [torch.randn(2, 3 * 4), position, buckets, torch.randn(2, 1)]
     tensors += [torch.zeros(2, 1, 1, 4, 16), torch.zeros(2, 1, 3, 4)]
     expected = ops.attend_self(*tensors)
-    after, names = lowered(LowerAttention(), module("attend_self", tensors, [], expected))
+    after, names = lowered(module("attend_self", tensors, [], expected))
     assert names == ["self_attention_1_4"]
     attended, *_, key, value = run(after, tensors)
     torch.testing.assert_close(attended, expected[0])
@@ -140,7 +137,7 @@ def test_without_a_cache_self_attention_makes_one() -> None:
     tensors = [torch.randn(2 * 3, 3 * 4), torch.zeros(2, dtype=torch.int32)]
     tensors += [torch.tensor([0, 1, 1], dtype=torch.int32), torch.randn(2, 1)]
     expected = ops.attend_self(*tensors)
-    after, _ = lowered(LowerAttention(), module("attend_self", tensors, [], expected))
+    after, _ = lowered(module("attend_self", tensors, [], expected))
     torch.testing.assert_close(run(after, tensors)[0], expected[0])
 
 
@@ -148,22 +145,29 @@ def test_cross_attention_and_its_cache() -> None:
     packed, length = torch.randn(2 * 3, 2 * 4), torch.tensor([3, 1], dtype=torch.int32)
     tensors = [packed, length, torch.zeros(2, 1, 1, 4, 16), torch.zeros(2, 1, 5, 4)]
     expected = ops.write_cross(packed, length, 1, *tensors[2:])
-    after, names = lowered(LowerAttention(), module("write_cross", tensors, [number(1)], expected))
+    after, names = lowered(module("write_cross", tensors, [number(1)], expected))
     assert names == ["write_cross_1_4"]
     *_, key, value = run(after, tensors)
     assert torch.equal(key, expected[0]) and torch.equal(value, expected[1])
     tensors = [torch.randn(2, 4), length, key, value]
     attended = ops.attend_cross(*tensors)
-    after, names = lowered(LowerAttention(), module("attend_cross", tensors, [], [attended]))
+    after, names = lowered(module("attend_cross", tensors, [], [attended]))
     assert names == ["cross_attention_1_4"]
     torch.testing.assert_close(run(after, tensors)[0], attended)
 
 
 def test_kernels_take_pointers_and_then_the_extents_that_vary() -> None:
     rows, weight = torch.randn(3, 8), torch.randn(8)
-    after, _ = lowered(LowerNorms(), module("norm", [rows, weight], [number(0.5)], [rows]))
+    after, _ = lowered(module("norm", [rows, weight], [number(0.5)], [rows]))
     plain = tvm.transform.Sequential([PlainCalls()])(after)
     [(symbol, kernel)] = [(variable.name_hint, function) for variable, function in plain.functions_items()]
     assert symbol == str(kernel.attrs["global_symbol"]) == "g2p_kernel_norm_8"
     assert [str(param.ty) for param in kernel.params[:3]] == ['T.handle("float32", "global")'] * 3
     assert [(param.name, str(param.ty)) for param in kernel.params[3:]] == [("rows", "int32")]
+
+
+def test_an_operation_that_the_table_lacks_stays() -> None:
+    before = module("norm", [torch.randn(3, 8), torch.randn(8)], [number(0.5)], [torch.randn(3, 8)])
+    with target_of(host()):
+        after = LowerOperations({"embed": CPU["embed"]})(before)
+    assert after["main"].script().count("g2p.norm") == 2

@@ -1,0 +1,89 @@
+"""What rewrites have in common: how an operation's call is read, and how a kernel's call is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeAlias
+
+import tvm
+from tvm import relax, tirx
+from tvm.target import Target
+
+__all__ = ["PREFIX", "Kernels", "Rewrite", "extents", "float32", "operation", "type_extents"]
+
+PREFIX = "g2p."
+"""Operations' names in a module begin with this. The exporter writes operations as calls of external functions."""
+
+
+class Kernels:
+    """The kernels of the module that is being lowered. Each is made once, and all calls that it fits share it.
+
+    Attributes:
+        target: What the kernels are made for.
+        builder: Builds the lowered module.
+    """
+
+    def __init__(self, target: Target, builder: relax.BlockBuilder) -> None:
+        self.target = target
+        self.builder = builder
+        self._made: dict[Hashable, relax.GlobalVar] = {}
+
+    def call(
+        self,
+        make: Callable[[], tirx.PrimFunc],
+        key: Hashable,
+        arguments: Sequence[relax.Expr],
+        outputs: Sequence[relax.TensorType],
+        in_place: Sequence[int] = (),
+    ) -> relax.Call:
+        """Calls a kernel.
+
+        The kernel's parameters are the arguments, then a tensor for each result that is not written in place.
+
+        Args:
+            make: Makes the kernel. It runs only for a new key.
+            key: All that the kernel depends on, and the operation's name where other operations may have equal keys.
+            arguments: Tensors.
+            outputs: The types of the call's results: first of those in memory of their own, then of those in place.
+            in_place: The positions of the arguments that the kernel writes results to.
+
+        Returns:
+            A call that gives one tensor for one output, and a tuple for several. It is not emitted yet.
+        """
+        if key not in self._made:
+            kernel = make()
+            name = str(kernel.attrs["global_symbol"])
+            self._made[key] = self.builder.add_func(kernel.without_attr("global_symbol"), name)
+        kernel, types = self._made[key], list(outputs)
+        out_type = types if len(types) > 1 else types[0]
+        if not in_place:
+            return relax.op.call_tir(kernel, list(arguments), out_ty=out_type)
+        indices = [-1] * (len(types) - len(in_place)) + list(in_place)
+        return relax.op.call_tir_inplace(kernel, relax.Tuple(arguments), indices, out_ty=out_type)
+
+
+Rewrite: TypeAlias = Callable[[Kernels, relax.Call], relax.Expr]
+"""Turns an operation's call into calls of kernels with the same result."""
+
+
+def operation(call: relax.Call) -> str | None:
+    """The name of the called operation, without `PREFIX`; None if the call is of something else."""
+    if call.op != tvm.ir.Op.get("relax.call_dps_packed"):
+        return None
+    symbol = str(call.args[0].global_symbol)
+    return symbol.removeprefix(PREFIX) if symbol.startswith(PREFIX) else None
+
+
+def extents(tensor: relax.Expr) -> tuple[int, ...]:
+    """A tensor's shape."""
+    return type_extents(tensor.ty)
+
+
+def type_extents(found: relax.TensorType) -> tuple[int, ...]:
+    """The shape of a tensor's type."""
+    return tuple(int(extent) for extent in found.shape)
+
+
+def float32(*shape: int) -> relax.TensorType:
+    """The type of a float32 tensor."""
+    return relax.TensorType(shape, "float32")
