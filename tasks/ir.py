@@ -46,7 +46,7 @@ def _show(plan: Plan, phase: str, function: str, out: str) -> TaskFailed | None:
             params = {"target": asdict(variant.target), "phase": phase, "function": function}
             program = graph.nodes(variant)["program"]
             inputs = {name: (program, name) for name in program.outputs}
-            made = run_tool(plan, "g2p_build.compiler.intermediate:build", params, inputs)
+            made = run_tool(plan, "g2p_build.compiler.ir:build", params, inputs)
             text = (made / "text").read_text(encoding="utf-8")
             if not out:
                 print(text, end="", flush=True)

@@ -32,7 +32,7 @@ ALLOWED = {
     "checkpoints": {"models", "errors"},
     "compiler": {"models", "errors"},
     "models": {"errors"},
-    "native": {"compiler", "store", "errors"},
+    "native": {"store", "errors"},
     "store": {"errors"},
     "runtime": set(),
     "errors": set(),

@@ -43,16 +43,11 @@ def kit(name: str, sources: Mapping[str, str | Path], kernels: Path, triple: str
     Args:
         name: the library's.
         sources: file name → its text, or its path.
-        kernels: the object file.
+        kernels: the object file; for Apple's platforms a static library with it.
         triple: the target's.
         out: an empty folder.
-
-    Raises:
-        BuildError: the archiver refuses the kernels.
     """
     import plistlib  # late: an up-to-date build calls only `kit_files`
-
-    from g2p_build.compiler.link import static_library
 
     for file, source in sources.items():
         if isinstance(source, Path):
@@ -63,7 +58,7 @@ def kit(name: str, sources: Mapping[str, str | Path], kernels: Path, triple: str
     if "apple" in triple:
         framework, title = out / _framework(name), name.upper()
         (framework / _static(name)).parent.mkdir(parents=True)
-        static_library([kernels], framework / _static(name))
+        shutil.copyfile(kernels, framework / _static(name))
         (framework / "Info.plist").write_bytes(plistlib.dumps(_info(name)))
         (out / "module.modulemap").write_text(f'module C{title} {{\n  header "{name}.h"\n  export *\n}}\n')
         listed = ", ".join(f'"{unit}"' for unit in units)

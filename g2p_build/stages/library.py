@@ -50,7 +50,11 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     objects.mkdir()
     shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
     if params["package"] == "objects":
-        kit(name, sources, objects / "kernels.o", params["triple"], out)
+        kernels = objects / "kernels.o"
+        if "apple" in params["triple"]:
+            kernels = objects / "kernels.a"
+            static_library([objects / "kernels.o"], kernels)
+        kit(name, sources, kernels, params["triple"], out)
         return
     compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
     exports = exported(str(sources[header]), name)

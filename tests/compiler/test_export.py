@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from tvm import ir, relax, tirx
 from tvm.relax.frontend.torch import from_exported_program
 
+from g2p_build.compiler.emit_c import PACKED
 from g2p_build.compiler.export import export
 from g2p_build.models import ops
 from g2p_build.models.programs import Program, nested_arguments, programs
@@ -37,7 +38,9 @@ def test_a_traced_program_equals_the_exported_one(
     module, _ = export(found)
     assert {var.name_hint for var in module.get_global_vars()} == {program.name for program in found}
     for program in found:
-        ir.assert_structural_equal(module[program.name], exported(program))
+        packed = [str(name) for name in (module[program.name].attrs or {}).get(PACKED, ())]
+        assert tuple(packed) == program.packed
+        ir.assert_structural_equal(module[program.name].without_attr(PACKED), exported(program))
         names = [param.name for param in module[program.name].params]
         assert names == [spec.name.replace(".", "_") for _, spec in program.inputs]
 

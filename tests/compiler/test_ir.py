@@ -10,7 +10,7 @@ from compiled_library import host
 from t5_reference import random_checkpoint
 
 from g2p_build.compiler.export import export
-from g2p_build.compiler.intermediate import names, text
+from g2p_build.compiler.ir import names, text
 from g2p_build.compiler.pipeline import phases, target_of
 from g2p_build.errors import BuildError
 from g2p_build.models.programs import programs
