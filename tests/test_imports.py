@@ -80,12 +80,12 @@ def test_arrows_point_one_way(path: Path) -> None:
     assert not wrong, f"{module} may not import {sorted(wrong)}"
 
 
-def test_every_folder_has_a_row_and_no_row_is_of_nothing() -> None:
+def test_every_folder_has_a_row_and_every_row_a_folder() -> None:
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in SOURCES}
     assert {part(module) for module in modules - {"bench.__init__"}} == set(ALLOWED)
 
 
-def test_the_arrows_make_no_circle() -> None:
+def test_the_arrows_make_no_cycle() -> None:
     graphlib.TopologicalSorter(ALLOWED).prepare()
 
 
@@ -136,7 +136,7 @@ export(programs(read_checkpoint(local_files(EMBEDDED))[0], [1], [16], 16, "float
 """
 
 
-def test_tracing_a_model_loads_no_compiler_of_torchs() -> None:
+def test_tracing_a_model_does_not_load_torchs_compilers() -> None:
     loaded = modules_after(TRACES)
     assert {"torch", "tvm"} <= loaded
     assert not loaded & {"torch._dynamo", "torch._inductor", "sympy"}

@@ -21,12 +21,12 @@ def test_sizes(text: str, value: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "7", "d", "-7d", "7 d", "7D", "7days", "1e3d", "٧d", "infd"])
-def test_what_is_no_age(text: str) -> None:
+def test_a_text_that_is_not_an_age_is_refused(text: str) -> None:
     with pytest.raises(BuildError, match=r"^'.*' is not an age: .*7d$"):
         age(text)
 
 
 @pytest.mark.parametrize("text", ["", "2", "GB", "-2GB", "2 GB", "2gb", "2Gb", "kiB", "1_0B", "٢GB"])
-def test_what_is_no_size(text: str) -> None:
+def test_a_text_that_is_not_a_size_is_refused(text: str) -> None:
     with pytest.raises(BuildError, match=r"^'.*' is not a size: "):
         size(text)

@@ -1,4 +1,4 @@
-"""Words as people type them: the form of text that a checkpoint was trained on, from config to every answer."""
+"""Words as people type them: a checkpoint's form of text, from the config to the pronunciations of both engines."""
 
 import json
 import unicodedata
@@ -16,7 +16,7 @@ WORDS = {lang: [row["word"] for row in GOLDEN if row["lang"] == lang] for lang i
 
 
 def typed(word: str) -> Iterator[str]:
-    """A word as people and their keyboards write it."""
+    """The ways in which people and their keyboards may write a word."""
     yield word.title() if "'" not in word else word.capitalize()
     yield word.upper()
     yield unicodedata.normalize("NFD", word)
@@ -65,7 +65,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("engine", ["standalone", "vm"])
 @pytest.mark.parametrize(("word", "lang", "character", "advice"), REFUSED)
-def test_what_is_no_word_of_the_language_is_said(
+def test_a_word_that_is_not_of_the_language_is_refused_with_a_reason(
     engines: dict[str, G2P], engine: str, word: str, lang: str, character: str, advice: str
 ) -> None:
     with pytest.raises(errors.ForeignCharacter) as caught:
@@ -75,13 +75,13 @@ def test_what_is_no_word_of_the_language_is_said(
 
 
 @pytest.mark.parametrize("engine", ["standalone", "vm"])
-def test_a_word_of_nothing_that_is_seen_is_empty(engines: dict[str, G2P], engine: str) -> None:
+def test_a_word_of_invisible_characters_is_empty(engines: dict[str, G2P], engine: str) -> None:
     for word in ("\u200b", " \ufeff ", "\u00ad"):
         with pytest.raises(errors.EmptyWord):
             engines[engine]([word], "eng-us")
 
 
-def test_the_manifest_says_the_form(built: Tree) -> None:
+def test_the_manifest_holds_the_form(built: Tree) -> None:
     model = json.loads((built.root / "manifests" / f"{DEFAULT}.json").read_bytes())["model"]
     assert (model["text"]["form"], model["text"]["case"], model["text"]["strip"]) == ("nfc", "lower", True)
     assert model["text"]["languages"]["fin"]["alphabet"].endswith("äèéöšž")

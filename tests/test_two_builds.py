@@ -1,4 +1,4 @@
-"""Builds that share a tree or a cache: each stage is run once in all, and whoever comes second waits or takes over."""
+"""Builds that share a tree or a cache run each stage only once. The second build waits, and takes over if needed."""
 
 import json
 import re
@@ -13,7 +13,7 @@ import pytest
 from conftest import Tree, Undisturbed, copy_tree, products
 from faults import entries, errors, leftovers, start
 
-# Notes each run of a stage, and what its process had imported before.
+# Code for the worker: it notes each run of a stage, and whether its process had imported torch and TVM before.
 NOTE = """\
     import json
 
@@ -38,13 +38,13 @@ def noted(tree: Tree) -> Tree:
 
 
 def runs(tree: Tree) -> list[tuple[str, str, int, list[str]]]:
-    """Every run of a stage so far: its name, key and process, and what that had imported."""
+    """Every run of a stage so far: its name, its key, its process, and what the process had imported before."""
     path = tree.root.parent / "runs"
     return [tuple(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def finish(*builds: "subprocess.Popen[str]") -> list[str]:
-    """What builds say on their error streams until they end, which must be well."""
+    """Waits until some builds end, which must succeed. Returns their error streams."""
     said = [build.communicate()[1] for build in builds]
     for build, text in zip(builds, said, strict=True):
         assert build.returncode == 0 and errors(text) == [], text
@@ -120,7 +120,7 @@ def test_a_build_imports_torch_and_tvm_once(undisturbed: Undisturbed, noted: Tre
     assert len({process for _, _, process, _ in ran}) == 1
     heavy = [stage for stage, _, _, _ in ran if stage in ("checkpoint", "program", "weights", "code")]
     assert Counter(heavy) == {"checkpoint": 2, "weights": 2, "code": 1}
-    # What one stage imported the next ones found, so that in all there was one import of each.
+    # A stage finds what earlier stages imported. So each was imported once.
     loaded: list[Any] = [modules for _, _, _, modules in ran]
     assert loaded[0] == []
     assert all(set(before) <= set(after) for before, after in pairwise(loaded))

@@ -1,4 +1,4 @@
-"""`doit why …`: what would run, and which input changed, by the names that people know."""
+"""`doit why …` says what would run, and which input changed, by names that people know."""
 
 import sys
 from collections.abc import Callable
@@ -21,7 +21,7 @@ CODE = "code:small-android-b1-i32-o64-float32-kv"
 
 @pytest.fixture
 def mine(checkout: Checkout, tmp_path: Path) -> Checkout:
-    """A copy of a tree with one variant built. The cache knows the tree by its path, so it is told of the new one."""
+    """A copy of a tree with one variant built. The cache knows trees by their path, so it gets a record of the copy."""
     copy = checkout.copy(tmp_path)
     theirs, mine = (Workspace(each.tree.cache, each.tree.root) for each in (checkout, copy))
     trees.note_keys(mine, trees.keys(theirs))
@@ -29,7 +29,7 @@ def mine(checkout: Checkout, tmp_path: Path) -> Checkout:
 
 
 def why(checkout: Checkout, *words: str) -> dict[str, dict[str, Any]]:
-    """What `doit why --json` says of each stage, by the stage's name; of two archives, by what they hold."""
+    """The lines of `doit why --json` by the stage's name. The two archives are named by what they hold."""
     found = {}
     for line in checkout.json("why", "--json", *words):
         stage, _, label = line["name"].partition(":")
@@ -42,7 +42,7 @@ def reasons(line: dict[str, Any]) -> list[tuple[str, Any, Any]]:
 
 
 def table(checkout: Checkout, *words: str) -> str:
-    """What `doit why` prints for people, a space where the table has several."""
+    """What `doit why` prints for people, with single spaces."""
     result = checkout.doit("why", *words)
     assert result.returncode == 0 and not result.stderr, result.stderr
     return " ".join(result.stdout.split())
@@ -263,5 +263,5 @@ def test_every_parameter_of_every_stage_has_a_name_that_the_command_line_knows()
     for variant in (embedded, random):
         for node in graph.nodes(variant).values():
             names = {_field(node.stage, name) for name in _flat(node.params)}
-            # The variant's own name, its weights' and those of its files follow from the other fields.
+            # The names of the variant, of its weights and of its files follow from the other fields.
             assert {name for name in names if not name.startswith("files.")} - {"name", "weights_name"} <= known

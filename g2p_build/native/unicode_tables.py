@@ -1,10 +1,12 @@
-"""What the core knows of Unicode: C tables from Unicode's own files, and the ranges that the Python runtime lacks.
+"""Writes the core's Unicode tables from Unicode's own files, and the ranges that Python's ``unicodedata`` lacks.
+
+These commands write ``core/unicode_tables.c`` and ``runtime/joining.py`` again:
 
     apt-get install unicode-data
     python -m g2p_build.native.unicode_tables [/usr/share/unicode]
 
-writes ``core/unicode_tables.c`` and ``runtime/joining.py`` anew. They are committed: nobody needs Unicode's files to
-build. Tables are small rather than plain, since every app carries them; ``core/unicode.c`` reads them, and says how.
+Both are committed, so a build does not need Unicode's files. The tables are compressed, because every app carries them.
+``core/unicode.c`` reads them and explains how.
 """
 
 from __future__ import annotations
@@ -21,24 +23,24 @@ from g2p_build.errors import BuildError, os_errors_explained
 __all__ = ["FOLDER", "Unicode", "c_tables", "joining", "main", "read"]
 
 FOLDER = Path("/usr/share/unicode")
-"""Where Debian's and Ubuntu's package ``unicode-data`` puts Unicode's files."""
+"""The folder of Unicode's files in Debian's and Ubuntu's package ``unicode-data``."""
 
 CODES = range(0x110000)
 HANGUL = range(0xAC00, 0xD7A4)
 INVISIBLE = {0xAD, 0x61C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF}
-"""Removed where a form says so: soft hyphen, zero-width space, word joiner, byte order mark, marks of direction."""
+"""Characters that a form can remove: soft hyphen, zero-width space, word joiner, byte order mark, direction marks."""
 
 EMOJI = (range(0x2600, 0x27C0), range(0x1F1E6, 0x1F200), range(0x1F300, 0x1FB00))
-"""Where symbols are called so: near enough for a message, and known without Unicode's files."""
+"""Code points whose symbols are called emoji: exact enough for a message, and known without Unicode's files."""
 
 FLAGS = ("CASED", "IGNORABLE", "LOWERS", "DECOMPOSES", "NOT_NFC", "SECOND", "INVISIBLE", "WIDE")
-"""What is noted of a character beside its combining class; unicode.h says what each means."""
+"""The flags of a character, stored with its combining class. unicode.h explains each."""
 
 KINDS = (
     *("OTHER", "LETTER", "MARK", "DIGIT", "NUMBER", "PUNCTUATION", "SYMBOL", "EMOJI", "SPACE", "FORMAT"),
     *("JOINING_LETTER", "JOINING_MARK", "INHERITED_MARK"),
 )
-"""What a character is, for messages and for joiners; unicode.h says what each means."""
+"""The kinds of characters, for messages and for joiners. unicode.h explains each."""
 
 NOTICE = (
     "Derived from data files of the Unicode Character Database: Copyright (c) 1991-2022 Unicode, Inc. All rights "
@@ -48,13 +50,13 @@ NOTICE = (
 
 @dataclass(frozen=True)
 class Unicode:
-    """The properties that tables are made of; a code point that is not there has the property's usual value."""
+    """The properties that the tables are made from. A code point that is missing has the property's default value."""
 
     version: str
     category: dict[int, str]
     combining: dict[int, int]
-    decomposed: dict[int, tuple[int, ...]]  # one step; Hangul syllables, which are computed, are not there
-    excluded: frozenset[int]  # of those of two parts: never composed again
+    decomposed: dict[int, tuple[int, ...]]  # by one step; without Hangul syllables, which are computed
+    excluded: frozenset[int]  # characters with two parts that are never composed from them
     lower: dict[int, int]
     wide: dict[int, int]  # full-width and half-width forms
     cased: frozenset[int]
@@ -63,7 +65,7 @@ class Unicode:
     joined: frozenset[str]  # scripts that spell words with joiners
 
     def composed(self) -> dict[int, tuple[int, int]]:
-        """The characters that composition makes of two, Hangul apart."""
+        """The characters that composition makes from two others, without Hangul."""
         pairs = {code: (parts[0], parts[-1]) for code, parts in self.decomposed.items() if len(parts) == 2}
         return {
             code: (first, second)
@@ -73,7 +75,7 @@ class Unicode:
 
     @cached_property
     def kinds(self) -> list[str]:
-        """For each code point one of `KINDS`."""
+        """The kind of each code point, one of `KINDS`."""
         return [self._kind(code) if code in self.category else "OTHER" for code in CODES]
 
     def _kind(self, code: int) -> str:
@@ -93,7 +95,7 @@ def read(folder: Path) -> Unicode:
     """Reads Unicode's files.
 
     Raises:
-        BuildError: One is missing, or says what the core does not know how to do.
+        BuildError: a file is missing, or has something that the core cannot do.
     """
     with os_errors_explained():
         category, combining, lower, wide = {}, {}, {}, {}
@@ -152,7 +154,7 @@ def _character_rows(folder: Path) -> Iterator[tuple[str, str, str, str, str, str
 
 
 def _property(path: Path, wanted: str | None = None) -> dict[int, str]:
-    """The value of each code point that a file names; only those of one value where it is asked for."""
+    """The value of each code point that a file names. `wanted` limits them to one value."""
     found = {}
     for codes, *values in _rows(path):
         if wanted is None or wanted in values[:1]:
@@ -172,10 +174,10 @@ def _version(folder: Path) -> str:
 
 
 def _check(unicode: Unicode, folder: Path) -> None:
-    """What `core/form.c` takes for granted.
+    """Checks what `core/form.c` assumes about Unicode.
 
     Raises:
-        BuildError: It is no longer so.
+        BuildError: an assumption is wrong for these files.
     """
     special = {
         row[0]
@@ -184,7 +186,7 @@ def _check(unicode: Unicode, folder: Path) -> None:
     }
     parts = {part for parts in unicode.decomposed.values() for part in parts}
     reasons = {
-        # U+0130 for everybody; the others are tailored, and U+03A3 at the end of words.
+        # U+0130 is the only unconditional rule. The others are for languages, and for U+03A3 at the end of a word.
         "another special lower case": special
         != {"0130", "03A3", "0049", "004A", "012E", "00CC", "00CD", "0128", "0307"},
         "a lower case that decomposes": any(
@@ -266,7 +268,7 @@ def c_tables(unicode: Unicode) -> str:
 
 
 def _records(unicode: Unicode, composed: dict[int, tuple[int, int]]) -> list[int]:
-    """For each code point its combining class and, above it, the bits of `FLAGS`."""
+    """The record of each code point: its combining class and, in higher bits, the `FLAGS`."""
     seconds = {second for _, second in composed.values()} | set(range(0x1161, 0x1176)) | set(range(0x11A8, 0x11C3))
     sets: dict[str, Callable[[int], bool]] = {
         "CASED": unicode.cased.__contains__,
@@ -306,7 +308,7 @@ def _blocks(values: Sequence[int], size: int) -> tuple[list[int], list[int]]:
 
 
 def _lower_runs(lower: dict[int, int]) -> list[tuple[int, int]]:
-    """Runs of characters, each next one or each second one, that are as far from their lower case.
+    """Runs of characters with the same distance to their lower case. A run takes every character, or every second one.
 
     A run is its first code point (21 bits), whether it goes by two (1 bit), and how many more there are (10 bits).
     """
@@ -326,9 +328,9 @@ def _lower_runs(lower: dict[int, int]) -> list[tuple[int, int]]:
 
 
 def _kinds(unicode: Unicode) -> list[int]:
-    """Runs of a kind from U+0000 on: 4 bits of kind, 4 of length less 1.
+    """Runs of characters of one kind, from U+0000 on. A byte holds the kind (4 bits) and the length minus 1 (4 bits).
 
-    There 12, 13 and 14 stand for 12 more than the next 1, 2 and 3 bytes say.
+    A length field of 12, 13 or 14 means: 12 plus the number in the next 1, 2 or 3 bytes.
     """
     runs: list[list[int]] = []
     for name in unicode.kinds:
@@ -364,7 +366,7 @@ def _wrapped(text: str, margin: str) -> list[str]:
 
 
 def joining(unicode: Unicode) -> str:
-    """The text of ``runtime/joining.py``: what Python's ``unicodedata`` does not know of scripts."""
+    """The text of ``runtime/joining.py``: facts about scripts that Python's ``unicodedata`` lacks."""
     letters = _ranges(lambda code: unicode.kinds[code].startswith("JOINING"))
     marks = _ranges(lambda code: unicode.kinds[code] == "INHERITED_MARK")
     return "\n".join(
@@ -402,7 +404,7 @@ def _python(name: str, what: str, ranges: Sequence[tuple[int, int]]) -> list[str
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Writes the tables; returns the exit code."""
+    """Writes the tables. Returns the exit code."""
     here = Path(__file__)
     try:
         unicode = read(Path(arguments[0]) if arguments else FOLDER)

@@ -146,7 +146,7 @@ def test_the_table_of_cpus_has_every_operation() -> None:
 
 
 def other_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:
-    """A kernel that gives the rows as they are, which no CPU's does."""
+    """A kernel that only copies its rows. No kernel for a CPU does that."""
     rows, weight, _ = call.args[1]
     code, count = Code(), tirx.Var("rows", "int32")
     given, factor, result = tensor("given", (count, 48)), tensor("factor", (48,)), tensor("result", (count, 48))
@@ -156,7 +156,7 @@ def other_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:
 
 
 def other_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str, symbols: str) -> Phases:
-    """No more than the first two of a CPU's."""
+    """Only the first two phases of a CPU's."""
     cpu = cpu_phases(rewrites, target, engine, symbols)
     return {"other_lower": cpu["lower"], "plan": cpu["plan"]}
 

@@ -48,7 +48,7 @@ def test_only_one_row_of_the_table_changes() -> None:
     assert scope["TILES"] == {**tiles.TILES, "neon": entry}
 
 
-def test_the_shapes_are_those_of_the_programs() -> None:
+def test_tuning_uses_the_shapes_of_the_programs() -> None:
     arch = random_checkpoint(0, d_model=24, d_kv=7, d_ff=40, num_heads=3, num_layers=1, num_decoder_layers=1)
     found = shapes(export(programs(arch.architecture, [2], [16], 8, "float32", True))[0])
     by_rows = {(spec.inner, spec.columns, rows): count for (spec, rows), count in found.items()}

@@ -1,4 +1,4 @@
-"""The core's forms of words, compiled with sanitizers and called through a process of their own."""
+"""Calls the core's code for forms of text. It is compiled with sanitizers and runs in a process of its own."""
 
 import struct
 import subprocess
@@ -17,7 +17,7 @@ TOO_LONG = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Formed:
-    """A word in a form, None where it is too long; the first character of no alphabet: its letter's byte, its code."""
+    """A word in a form (None: it is too long), and its first foreign character, if any: its byte, its code."""
 
     text: str | None
     foreign: tuple[int, int] | None = None
@@ -32,7 +32,7 @@ class FormProbe:
     def __call__(
         self, form: Form, words: Sequence[str], alphabet: Sequence[tuple[int, int]] = (), capacity: int = 4096
     ) -> list[Formed]:
-        """What becomes of some words; they may hold halves of surrogate pairs, which are no UTF-8."""
+        """Brings words into a form. They may hold halves of surrogate pairs, which are not UTF-8."""
         found = []
         for _ in self._ask(b"F", form, [word.encode("utf-8", "surrogatepass") for word in words], alphabet, capacity):
             size = self._number()
@@ -49,7 +49,7 @@ class FormProbe:
         return [formed.text for formed in self(form, words)]
 
     def kinds(self, texts: Sequence[str]) -> list[tuple[bytes, str]]:
-        """The numbers of the kinds of each text's characters, and the name of the last one's code point."""
+        """For each text, the kinds of its characters, and the name of its last character's code point."""
         asked = self._ask(b"K", Form(), [text.encode() for text in texts], (), 0)
         return [(self._read(self._number()), self._read(self._number()).decode()) for _ in asked]
 
@@ -78,7 +78,7 @@ class FormProbe:
         return int.from_bytes(self._read(4), "little")
 
     def close(self) -> None:
-        """Ends it; raises where a sanitizer found something, a leak among it."""
+        """Ends it. Raises if a sanitizer found something, such as a leak."""
         _, errors = self.process.communicate()
         assert self.process.returncode == 0, errors.decode(errors="replace")
 

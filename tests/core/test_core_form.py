@@ -1,4 +1,4 @@
-"""Words brought into a form: in C as in Python, once and for all, in little room, and what is of no alphabet found."""
+"""The core brings words into a form as Python does, in one step, in bounded memory, and finds foreign characters."""
 
 import shutil
 import subprocess
@@ -21,14 +21,14 @@ APOSTROPHES = dict.fromkeys("’‘ʼ‛`´′", "'")
 TYPED = Form(nfc=True, visible=True, narrow=True, strip=True, case="lower", pairs=APOSTROPHES)
 GROWTH, SLACK = 3, 8  # form.h's
 
-# Characters that something is done to, or that stand between those: see fuzz_form.c, which has the same.
+# Characters that forms change, and some that stand between these. fuzz_form.c has the same.
 nasty = st.sampled_from(
     "\xad\u200b\u200c\u200d\ufeff \t\xa0\u2000\u3000'’`.:·\u0300\u0301\u0307\u0308\u0315\u031b\u0323\u0327\u0328\u0338"
     "\u0342\u0345\u0344\u0653\u064b\u0e38\u0e48\u3099ﾞ\u093c\u094dIJiljaAoOsSİıĮÌÍĨΣσςΑιΐὠᾨ\u1fedΩKÅǅ\u1112\u1161\u11ab가각ｶＩａ＇ﾡاآـ"
     "क\u0958\u0dd9\u0dcf\u0dca\u0bc6\u0bbeệậ𝅗𝅥\U0001d160\U0001d158\U0001d165𐐀𞤀\U0002f800\U00011099\U000110ba"
 )
 cased = st.characters(categories=["Lu", "Lt"])
-# No characters that are not assigned: a later Unicode may know them, and so may this Python.
+# No unassigned characters: this Python may have a later Unicode that knows them.
 words = st.text(nasty, max_size=12) | st.text(
     nasty | cased | st.characters(exclude_categories=["Cn", "Cs", "Co"]), max_size=8
 )
@@ -63,7 +63,7 @@ def test_normalization_and_lower_case_are_pythons(formed: FormProbe, words: list
     assert formed.texts(Form(nfc=True), words) == [unicodedata.normalize("NFC", word) for word in words]
     lowered = [unicodedata.normalize("NFC", word.lower()) for word in words]
     assert formed.texts(Form(nfc=True, case="lower"), words) == lowered
-    # The same text, typed in parts or whole, gives the same.
+    # Composed or decomposed, the same text gives the same result.
     parts = [unicodedata.normalize("NFD", word) for word in words]
     assert formed.texts(TYPED, parts) == formed.texts(TYPED, words)
 
@@ -80,7 +80,7 @@ def test_a_word_is_whole_or_too_long(formed: FormProbe, form: Form, word: str, c
 
 @pytest.mark.parametrize("word", ["aa\u2003b", "aa\u2003\u0301", "aa\u2003 b", "é\u2003\u2003", "\u2003é\u2003ß", "Ìa"])
 @pytest.mark.parametrize("nfc", [True, False])
-def test_any_room_is_enough_or_not(formed: FormProbe, nfc: bool, word: str) -> None:
+def test_in_any_room_a_word_is_whole_or_refused(formed: FormProbe, nfc: bool, word: str) -> None:
     form = Form(nfc=nfc, strip=True, case="lithuanian" if nfc else "lower")
     text = in_form(form, word)
     found = [formed(form, [word], capacity=capacity)[0].text for capacity in range(20)]
@@ -136,7 +136,7 @@ def test_what_people_type(formed: FormProbe, case: str, typed: str, expected: st
     assert in_form(form, typed) == expected
 
 
-def test_a_pair_is_of_parts(formed: FormProbe) -> None:
+def test_a_pair_applies_to_parts_of_characters(formed: FormProbe) -> None:
     romanian = replace(TYPED, pairs={"\u0327": "\u0326"})
     assert formed.texts(romanian, ["şcoală", "s\u0327coală", "ŢARĂ"]) == ["școală", "școală", "țară"]
 
@@ -163,7 +163,7 @@ LATIN = "'abcdefghijklmnopqrstuvwxyzé"
         ("", None),
     ],
 )
-def test_what_is_of_no_alphabet_is_found_where_it_was_typed(
+def test_a_foreign_character_is_found_where_it_was_typed(
     formed: FormProbe, word: str, expected: tuple[int, int] | None
 ) -> None:
     [found] = formed(TYPED, [word], ranges(LATIN))
@@ -241,7 +241,7 @@ def test_a_models_writings_are_a_table_in_c(tmp_path: Path) -> None:
     english = plain | {"case": "lower", "pairs": {"’": "'", "\u0301": ""}, "alphabet": "-'zabcé"}
     languages = [english, plain | {"alphabet": None}, english]
     text = writings(languages)
-    assert text.count("struct g2p_pair ") == text.count("struct g2p_range ") == 1  # equal tables are there once
+    assert text.count("struct g2p_pair ") == text.count("struct g2p_range ") == 1  # equal tables are written once
     (tmp_path / "table.c").write_text(PRINTED.replace("WRITINGS", text), encoding="utf-8")
     if not shutil.which("gcc"):
         pytest.skip("no gcc here")

@@ -5,7 +5,7 @@ import re
 
 from core_probe import CORE, FAMILY
 
-# G2P_LAYOUT, and what the structures are that have it. Only the newest is kept.
+# G2P_LAYOUT, and a digest of the structures that it stands for. Only the newest is kept.
 LAYOUT, STRUCTURES = 1, "31b2f2e6935fa409"
 
 

@@ -236,7 +236,7 @@ def test_a_file_that_may_not_be_read_is_refused(probe: Probe, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="reads /proc/cpuinfo of x86-64")
-def test_features_are_those_of_cpuinfo(probe: Probe) -> None:
+def test_features_are_named_as_in_cpuinfo(probe: Probe) -> None:
     for name in sorted(
         {name for names in cpu.CPU_FEATURES.values() for name in names if not name.startswith(("asimd", "fphp"))}
     ):

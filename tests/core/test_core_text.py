@@ -36,7 +36,7 @@ MODEL: dict[str, Any] = {
 
 
 def take(probe: Probe, **changes: Any) -> dict[str, Any]:
-    """Makes the core's contract that of a manifest's ``model`` object, which it returns."""
+    """Makes the core's model that of a manifest's ``model`` object, and returns the object."""
     model = MODEL | changes
     names = ("byte_offset", "pad_id", "eos_id", "unk_id", "append_eos", "max_input_len")
     numbers = struct.pack("=6i", *(model[name] for name in names))

@@ -1,4 +1,4 @@
-"""The core's tables of Unicode: from Unicode's files, small, and right for every character."""
+"""The core's Unicode tables come from Unicode's files, are small, and are right for every character."""
 
 import bz2
 import subprocess
@@ -28,7 +28,7 @@ NFC_LOWER = Form(nfc=True, case="lower")
 
 @pytest.fixture(scope="module")
 def kinds(formed: FormProbe) -> dict[str, str]:
-    """What the core's tables say that each character is."""
+    """The kind of each character, from the core's tables."""
     found = {}
     for at in range(0, len(CHARACTERS), 1 << 16):
         text = "".join(CHARACTERS[at : at + (1 << 16)])
@@ -40,13 +40,13 @@ def kinds(formed: FormProbe) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def known(kinds: dict[str, str]) -> list[str]:
-    """The characters that this Python and the tables both know, and those that neither does."""
+    """The characters that this Python and the tables agree about: both know them, or neither does."""
     none = ("Cn", "Co", "Cs")
     return [one for one in CHARACTERS if (kinds[one] == "OTHER") == (unicodedata.category(one) in none)]
 
 
 def groups(characters: Sequence[str], size: int = 2048) -> Iterator[list[str]]:
-    """So many that asking for each alone would take minutes: as lines of a text, which do not touch each other."""
+    """The characters in groups, each sent as lines of a text. A request for each character would take minutes."""
     for at in range(0, len(characters), size):
         yield [one for one in characters[at : at + size] if one != "\n"]
 
@@ -109,7 +109,7 @@ def test_every_character_is_of_the_kind_that_python_says(known: list[str], kinds
 
 
 def test_unicodes_own_normalization_test(formed: FormProbe) -> None:
-    """NormalizationTest.txt, which says what each column's normalization is, and that no other character has one."""
+    """NormalizationTest.txt gives the normalization of each column. A character that it does not name stays."""
     path = next((path for path in FOLDER.glob("NormalizationTest.txt*")), None)
     if path is None:
         pytest.skip("no Unicode files here: apt-get install unicode-data")

@@ -1,4 +1,4 @@
-"""Kits unpacked, and C programs compiled with them by the machine's own compiler."""
+"""Unpacks kits, and compiles C programs with them by the machine's own compiler."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from conftest import CACHED, ROOT, Tree, copy_tree
 
 HERE = Path(__file__).parent
 FOLDERS = tuple(ROOT / "g2p_build" / "native" / name for name in ("core", "g2p"))
-HEADER = FOLDERS[1] / "g2p.h"  # the functions; statuses are in BASE
+HEADER = FOLDERS[1] / "g2p.h"  # declares the functions; BASE declares the statuses
 BASE = FOLDERS[0] / "base.h"
 SOURCES = [path for folder in FOLDERS for path in sorted(folder.glob("*.c"))]
 INCLUDES = [f"-I{folder}" for folder in FOLDERS]
@@ -37,7 +37,7 @@ class Archives:
 
 @cache
 def archives(built: Tree, variant: str, library: str = "objects") -> Archives:
-    """A variant that `built` holds, as an app gets it."""
+    """Unpacks a variant from `built`, as an app gets it."""
     tree = _published(built) if library == "objects" else built
     pattern = variant.replace("host", "host+*") if library == "objects" else variant
     [manifest] = (tree.root / "manifests").glob(f"{pattern}.json")
@@ -57,7 +57,7 @@ def _folder(built: Tree) -> Path:
 
 @cache
 def _published(built: Tree) -> Tree:
-    """The kits of its variants, in a tree of their own: what others find in `built` stays as it is."""
+    """Builds the kits of the variants, in a tree of their own, so that `built` stays as it is for other tests."""
     tree = copy_tree(_folder(built) / "tree", built.cache)
     tree.compiled("batch=[1,8]", "kv_cache=true,false", "target.package=objects")
     tree.compiled("target.package=objects")
@@ -65,7 +65,7 @@ def _published(built: Tree) -> Tree:
 
 
 def gcc(*arguments: str | Path) -> None:
-    """Compiles; skips the test where there is no compiler, or none with sanitizers."""
+    """Compiles. Skips the test if there is no compiler, or it has no sanitizers."""
     if not shutil.which("gcc"):
         pytest.skip("no gcc here")
     command = ["gcc", "-std=c11", "-D_GNU_SOURCE", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", *arguments]
@@ -77,7 +77,7 @@ def gcc(*arguments: str | Path) -> None:
 
 @cache
 def driver(built: Tree, source: str, variant: str = CACHED, sanitizer: str = "address", options: str = "") -> Path:
-    """A program of this folder, compiled with a variant's kit."""
+    """Compiles a program of this folder with a variant's kit."""
     kit = archives(built, variant).folder
     units = [path for path in sorted(kit.iterdir()) if path.suffix in (".c", ".o")]
     core, out = _folder(built) / f"{variant}-{sanitizer}.o", _folder(built) / f"{source}-{variant}-{sanitizer}"
@@ -88,7 +88,7 @@ def driver(built: Tree, source: str, variant: str = CACHED, sanitizer: str = "ad
 
 
 def run(*command: str | Path | int) -> str:
-    """Runs a program, which must succeed, and returns what it said."""
+    """Runs a program, which must succeed. Returns its output."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     if "unexpected memory mapping" in done.stderr:
         pytest.skip("the thread sanitizer cannot run on this kernel")

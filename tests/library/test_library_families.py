@@ -1,4 +1,4 @@
-"""A library of another family: the same stage makes it, and it goes into one program with G2P's."""
+"""A library of another family. The same stage makes it, and one program can link it together with G2P's."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ OTHER = HERE / "other"
 
 @pytest.fixture(scope="module")
 def other(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a library of the other family, whose program is that of a G2P variant."""
+    """The folder of a library of another family. Its program is a G2P variant's."""
     made, out = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("other")
     kit = archives(built, DEFAULT)
     manifest = json.loads(kit.manifest.read_bytes())
@@ -35,7 +35,7 @@ def other(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def said(built: Tree, out: Path, *arguments: str | Path) -> list[str]:
-    """The lines of a program that is linked with some libraries."""
+    """Runs a program that is linked with some libraries. Returns its lines."""
     folder = archives(built, DEFAULT, "shared").folder
     gcc("-O2", f"-I{folder}", HERE / "families.c", HERE / "drivers.c", *arguments, "-lm", "-o", out / "families")
     return run(out / "families", archives(built, DEFAULT).weights).splitlines()
@@ -47,7 +47,7 @@ def test_it_has_names_of_its_own(other: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["static", "shared"])
-def test_each_says_what_it_says_alone(built: Tree, other: Path, tmp_path: Path, kind: str) -> None:
+def test_each_says_the_same_as_alone(built: Tree, other: Path, tmp_path: Path, kind: str) -> None:
     g2p, include = archives(built, DEFAULT, "shared").folder, f"-I{other}"
     linked: dict[str, list[str | Path]] = {
         "g2p": [g2p / "libg2p.a"] if kind == "static" else [f"-L{g2p}", f"-Wl,-rpath,{g2p}", "-lg2p"],

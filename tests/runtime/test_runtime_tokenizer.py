@@ -34,7 +34,7 @@ def test_an_id_is_a_byte_plus_three() -> None:
 
 @settings(deadline=None)  # the first imports transformers
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=10))
-def test_ids_and_text_are_those_of_transformers(word: str) -> None:
+def test_ids_and_text_are_as_in_transformers(word: str) -> None:
     from transformers import ByT5Tokenizer
 
     if not word.strip():
@@ -54,7 +54,7 @@ def test_any_ids_are_text_as_in_transformers(ids: list[int]) -> None:
     assert tokenizer.decode(MODEL, ids) == reference.decode(ids, skip_special_tokens=True)
 
 
-def test_broken_utf8_and_what_stands_for_no_byte_are_dropped() -> None:
+def test_broken_utf8_and_ids_of_no_byte_are_dropped() -> None:
     ids = [0, 100, 1, 2, 383, 259, 0xC3 + 3, 101, 3 + 0xC3, 3 + 0xB1]
     assert tokenizer.decode(MODEL, ids) == "abñ"
 

@@ -25,7 +25,7 @@ class LanguageTextConf:
 class TextConf:
     """conf/checkpoint/*.yaml, below `text`."""
 
-    WORDS: ClassVar[dict[str, Any]] = {"raw": None}  # text: raw may stand in place of the fields
+    WORDS: ClassVar[dict[str, Any]] = {"raw": None}  # a word in place of the fields → its meaning
 
     form: str = "nfc"
     case: str = "lower"

@@ -1,4 +1,4 @@
-"""Environments for what is compared with: each is made once, and sees the build's packages only if it should."""
+"""Environments for contenders. Each is made once, and sees the build's packages only if it should."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ def empty(tmp_path: Path) -> Path:
 
 
 def prints(python: Path, code: str) -> str:
-    # Python's own path is what is asked about.
+    # Python prints its own path.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run([python, "-c", code], env=env, check=True, capture_output=True, text=True).stdout.strip()
 

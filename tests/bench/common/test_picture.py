@@ -1,4 +1,4 @@
-"""Pictures: the same bytes whoever draws them, and nothing where there is nothing to draw with."""
+"""The same drawing always gives the same bytes. Without matplotlib there is no picture."""
 
 import os
 import subprocess

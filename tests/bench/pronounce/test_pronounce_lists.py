@@ -19,7 +19,7 @@ WORDS = [Word("fin", letter, (5,)) for letter in "abcd"]
 
 
 class Scripted:
-    """Takes as many milliseconds for the list as a table says; the last turns come out slower."""
+    """A contender that takes as many milliseconds for the list as a table says. Its last turns are slower."""
 
     def __init__(self, contender: Contender, threads: int) -> None:
         self.contender, self.threads, self.turns = contender, threads, 0

@@ -1,4 +1,4 @@
-"""T5 in torch's own operations, as other libraries get it, against transformers."""
+"""T5 in torch's own operations, as other libraries get it, compared with transformers."""
 
 from __future__ import annotations
 

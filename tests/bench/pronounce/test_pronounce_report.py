@@ -1,4 +1,4 @@
-"""From what contenders did to rows, tables, the document and the picture."""
+"""The results of contenders become rows, tables, the document and the picture."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ SPREAD = {"median": 0.5, "low": 0.4, "high": 0.6}
 
 
 def running(contender: Contender, ms: list[float], ids: list[list[int]]) -> results.Running:
-    """A contender that has had its rounds; its process is not looked at any more."""
+    """A contender after its rounds. Its process is not needed any more."""
     process: Any = None
     return results.Running(contender, 1, (1,), process, dict(OPENED), [0.5, 0.5], 9_000_000, {"1": ms}, {"1": ids})
 

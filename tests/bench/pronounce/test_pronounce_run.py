@@ -1,4 +1,4 @@
-"""`doit bench …`, whole: contenders in processes of their own, and what keeps one from taking part."""
+"""`doit bench …` as a whole: contenders run in processes of their own, and one that cannot run says why."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def test_the_result_is_kept_in_files_that_say_how_it_was_made(rows: list[dict[st
 
 
 def test_words_of_a_dictionary_are_all_pronounced_but_not_all_timed(tree: Tree, tmp_path: Path) -> None:
-    # Words that end soon, more than are timed.
+    # Words that end soon. There are more of them than are timed.
     (tmp_path / "fin.tsv").write_text("".join(f"{'abcdefghijklmnop'[n]}\tx\n" for n in range(16)), encoding="utf-8")
     result = bench(tree, "--json", "--contenders=ours", f"--words={tmp_path}", f"--out={tmp_path}", "dtype=float16")
     assert result.returncode == 0, result.stderr

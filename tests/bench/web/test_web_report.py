@@ -1,4 +1,4 @@
-"""What was measured in Node, as a page."""
+"""The page with the measurements in Node."""
 
 from typing import Any
 

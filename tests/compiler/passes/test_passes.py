@@ -1,4 +1,4 @@
-"""Passes and rewrites alone, on modules of a few lines."""
+"""Each pass and each rewrite by itself, on modules of a few lines."""
 
 from __future__ import annotations
 
