@@ -92,10 +92,12 @@ def test_text_whose_spaces_matter_is_in_quotes(mine: Checkout) -> None:
         ),
         (
             lambda c: c.edit(
-                "g2p_build/stages/tokenizer.py", "from g2p_build.store.files import", "from json import dumps as"
+                "g2p_build/stages/tokenizer.py",
+                "from g2p_build.native.tables import string, strings",
+                "from json import dumps as string, loads as strings",
             ),
             "tokenizer",
-            ["stages/tokenizer.py changed", "store/__init__.py removed", "store/files.py removed"],
+            ["native/__init__.py removed", "native/tables.py removed", "stages/tokenizer.py changed"],
         ),
         (lambda c: c.append("../small/config.json", "\n"), "checkpoint", ["config.json changed"]),
     ],
