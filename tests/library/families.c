@@ -1,5 +1,5 @@
-/* families WEIGHTS: what the libraries of two families say that are both in this program; with ONLY_G2P or ONLY_OTHER one
- * of them. */
+/* families WEIGHTS: what the libraries of two families say that are both in this program; with ONLY_G2P or ONLY_OTHER
+ * one of them. */
 #include <stdio.h>
 
 #include "drivers.h"

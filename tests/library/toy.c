@@ -86,11 +86,10 @@ static void decode(const struct g2p_run *run) {
 #else
 
 static const struct g2p_tensor states[] = {
-    {"cross_key",
-     "F32",
-     5,
-     {BATCH, HEADS, INPUT / BLOCK, 1, BLOCK}},       /* the input ids; the second head's are one greater */
-    {"self_value", "F32", 4, {BATCH, 1, OUTPUT, 1}}, /* the generated ids */
+    /* The input ids; the second head's are one greater. */
+    {"cross_key", "F32", 5, {BATCH, HEADS, INPUT / BLOCK, 1, BLOCK}},
+    /* The generated ids. */
+    {"self_value", "F32", 4, {BATCH, 1, OUTPUT, 1}},
 };
 
 static void prefill(const struct g2p_run *run) {

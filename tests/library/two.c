@@ -1,5 +1,5 @@
-/* two FIRST SECOND WORDS: pronounces words with two variants, whose libraries are both in this program, then prints each
- * one's phonemes and logits. alone FIRST WORDS, compiled with ALONE: with the one library that there is. */
+/* two FIRST SECOND WORDS: pronounces words with two variants, whose libraries are both in this program, then prints
+ * each one's phonemes and logits. alone FIRST WORDS, compiled with ALONE: with the one library that there is. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* Statuses, errors, text and memory: what the interfaces of all families have in common. A library's header is given out
- * with this file in it. */
+/* Statuses, errors, text and memory: what the interfaces of all families have in common. A library's header is given
+ * out with this file in it. */
 #ifndef G2P_BASE_H
 #define G2P_BASE_H
 

@@ -79,6 +79,12 @@ struct g2p_mapping {
 g2p_status g2p_map(const char *path, struct g2p_mapping *mapping, g2p_error *error);
 void g2p_unmap(struct g2p_mapping *mapping);
 
+/* layout.c */
+
+/* Refuses a variant whose structures are not those of the core, or not those of the files that call this: `layout` is
+ * their G2P_LAYOUT. Before this nothing else of a variant is read. */
+g2p_status g2p_check_variant(const struct g2p_variant *variant, uint32_t layout, g2p_error *error);
+
 /* weights.c */
 
 /* Finds a program's tensors in a safetensors file, or in the first member of a tar whose name ends in .safetensors.

@@ -1,5 +1,6 @@
-/* What is generated for a variant, and what the core knows of it: program.inc holds its Relax functions as C, model.inc
- * its family's own table, and variant.c, which includes both, joins them. Nothing of them is visible but the variant. */
+/* What is generated for a variant, and what the core knows of it: program.inc holds its Relax functions as C,
+ * model.inc its family's own table, and variant.c, which includes both, joins them. Nothing of them is visible but the
+ * variant. */
 #ifndef G2P_PROGRAM_H
 #define G2P_PROGRAM_H
 
@@ -9,8 +10,8 @@
 /* Everything is aligned to this: the arena, tensors of the weights, states, arguments. */
 #define G2P_ALIGNMENT 64
 
-/* Which form the structures of this file and of the families' tables have. A program that links several libraries has
- * the core of one and the variants of all, so whoever changes a structure raises it. */
+/* Which form the structures of this file and of the families' tables have, and the functions of core.h. A program that
+ * links several libraries has the core of one and the variants of all, so whoever changes one of these raises it. */
 enum { G2P_LAYOUT = 1 };
 
 /* One call of a function. Arguments are what it takes and gives besides weights and states, each in memory of its own;

@@ -28,7 +28,7 @@ const char *g2p_status_name(g2p_status status) {
   return (unsigned)status < sizeof names / sizeof *names ? names[status] : NULL;
 }
 
-/* Takes a caller's options, which may be older than the last field and may be NULL, and fills in what they leave out. */
+/* Takes a caller's options, which may be older than the last field or NULL, and fills in what they leave out. */
 static g2p_status take_options(const g2p_options *given, g2p_options *options, g2p_error *error) {
   const size_t oldest = offsetof(g2p_options, variant);
   *options = (g2p_options){.size = sizeof *options};
@@ -37,11 +37,8 @@ static g2p_status take_options(const g2p_options *given, g2p_options *options, g
                     given->size, sizeof *options);
   if (given) memcpy(options, given, given->size);
   if (!options->variant) options->variant = g2p_default();
-  if (options->variant->layout != G2P_LAYOUT)
-    return g2p_fail(error, G2P_UNSUPPORTED,
-                    "the variant is of another version (%d) than the library linked first (%d): "
-                    "build both again",
-                    (int)options->variant->layout, G2P_LAYOUT);
+  g2p_status status = g2p_check_variant(options->variant, G2P_LAYOUT, error);
+  if (status != G2P_OK) return status;
   if (options->flags & ~(uint32_t)G2P_VERIFY)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the options' flags %z hold one that does not exist",
                     (size_t)options->flags);

@@ -47,11 +47,13 @@ g2p_status other_sum(const char *weights, const other_variant *variant, const in
                      g2p_error *error) {
   g2p_no_error(error);
   if (!variant) variant = other_default();
+  g2p_status status = g2p_check_variant(variant, G2P_LAYOUT, error);
+  if (status != G2P_OK) return status;
   const struct other_model *model = variant->model;
   if (count < 1 || count > model->most_ids)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "%d ids are not between 1 and %d", (int)count, (int)model->most_ids);
   struct g2p_mapping mapping;
-  g2p_status status = g2p_map(weights, &mapping, error);
+  status = g2p_map(weights, &mapping, error);
   if (status != G2P_OK) return status;
   const void *pointers[256];
   status = g2p_find_weights(variant->program, mapping.data, mapping.size, pointers, error);
