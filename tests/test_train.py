@@ -8,8 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -17,8 +21,16 @@ from safetensors.torch import load_file, save_file
 from transformers import T5ForConditionalGeneration
 
 from g2p_build.checkpoints.files import EMBEDDED, local_files
+from g2p_build.checkpoints.random_weights import architecture_from_shape
 from g2p_build.checkpoints.tensors import read_checkpoint
-from g2p_build.training import train
+from g2p_build.errors import BuildError
+from g2p_build.models.architecture import checkpoint_tensors
+from g2p_build.reference.generate import PAD
+from g2p_build.reference.pretrained import as_model
+from g2p_build.training import appraise, train, use
+from g2p_build.training.batches import PIECE, POOL, Source, batches_of
+from g2p_build.training.forward import IGNORED, logits_of, loss_of
+from g2p_build.training.muon import Muon, orthogonal
 
 SAMPLE = {
     "spa-latin": """casa kasa, perro pɛɾo, gato gato, mesa mɛsa, silla siʎa, libro libro, agua agwa, fuego fwɛgo,
@@ -54,7 +66,7 @@ def data(tmp_path: Path) -> Path:
 
 def arguments(data: Path, out: Path, *more: str) -> list[str]:
     shape = [] if "--init" in more else ["--shape", json.dumps(SHAPE)]
-    return ["--data", str(data), "--out", str(out), "--batch", "8", "--lr", "0.01", *shape, *more]
+    return ["--data", str(data), "--out", str(out), "--batch", "8", "--lr", "0.01", "--warm-up", "40", *shape, *more]
 
 
 def losses(text: str) -> list[float]:
@@ -62,15 +74,15 @@ def losses(text: str) -> list[float]:
 
 
 def files(out: Path) -> dict[str, bytes]:
-    return {name: (out / name).read_bytes() for name in ("config.json", "model.safetensors")}
+    return {name: (out / name).read_bytes() for name in ("config.json", "model.safetensors", "training.json")}
 
 
 def test_loss_falls_and_the_words_are_learnt(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     larger = {"d_model": 64, "d_kv": 32, "d_ff": 96, "num_heads": 4, "num_layers": 2}
-    more = ["--steps", "400", "--batch", "16", "--lr", "0.003", "--shape", json.dumps(SHAPE | larger)]
+    more = ["--words", "4800", "--batch", "16", "--lr", "0.003", "--shape", json.dumps(SHAPE | larger)]
     assert train.main(arguments(data, tmp_path / "out", *more)) == 0
     said = capsys.readouterr().out
-    first, last = losses(said)
+    first, *_, last = losses(said)
     assert last < first / 2
     rates = {language: float(per) for language, per in re.findall(r"^test (\S+): PER ([\d.]+)", said, re.MULTILINE)}
     assert set(rates) == set(SAMPLE)
@@ -78,9 +90,9 @@ def test_loss_falls_and_the_words_are_learnt(data: Path, tmp_path: Path, capsys:
 
 
 def test_a_killed_run_resumes_from_its_last_saved_state(data: Path, tmp_path: Path) -> None:
-    run = arguments(data, tmp_path / "whole", "--steps", "200", "--save-every", "20")
-    assert train.main(run) == 0
-    killed = arguments(data, tmp_path / "killed", "--steps", "200", "--save-every", "20")
+    run = ["--words", "480", "--save-every", "10"]
+    assert train.main(arguments(data, tmp_path / "whole", *run)) == 0
+    killed = arguments(data, tmp_path / "killed", *run)
     with subprocess.Popen([sys.executable, "-m", "g2p_build.training", *killed], stdout=subprocess.PIPE) as process:
         while not (tmp_path / "killed" / "state.pt").exists():
             assert process.poll() is None
@@ -88,8 +100,8 @@ def test_a_killed_run_resumes_from_its_last_saved_state(data: Path, tmp_path: Pa
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed" / "model.safetensors").exists()
-    step = torch.load(tmp_path / "killed" / "state.pt", weights_only=True)["step"]
-    assert 0 < step < 200
+    step = torch.load(tmp_path / "killed" / "state.pt", weights_only=True)["progress"]["step"]
+    assert 0 < step < 60
     command = [sys.executable, "-m", "g2p_build.training", *killed]
     resumed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert f"from step {step}" in resumed
@@ -98,7 +110,7 @@ def test_a_killed_run_resumes_from_its_last_saved_state(data: Path, tmp_path: Pa
 
 def test_a_run_is_saved_as_the_embedded_checkpoint_is(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert train.main(["--data", str(data), "--out", str(out), "--steps", "1", "--batch", "2"]) == 0
+    assert train.main(["--data", str(data), "--out", str(out), "--words", "2", "--batch", "2"]) == 0
     assert (out / "config.json").read_bytes() == (EMBEDDED / "config.json").read_bytes()
     ours, theirs = load_file(out / "model.safetensors"), load_file(EMBEDDED / "model.safetensors")
     assert {name: value.shape for name, value in ours.items()} == {name: value.shape for name, value in theirs.items()}
@@ -108,13 +120,13 @@ def test_a_run_is_saved_as_the_embedded_checkpoint_is(data: Path, tmp_path: Path
 
 @pytest.mark.parametrize(("tied", "head"), [(True, False), (False, True), (False, False)])
 def test_fine_tuning_starts_from_the_other_checkpoint(data: Path, tmp_path: Path, tied: bool, head: bool) -> None:
-    assert train.main(arguments(data, tmp_path / "first", "--steps", "1")) == 0
+    assert train.main(arguments(data, tmp_path / "first", "--words", "8")) == 0
     state = load_file(tmp_path / "first" / "model.safetensors")
     projection = state.pop("lm_head.weight")
     save_file(state | ({"lm_head.weight": projection + 0.01} if head else {}), tmp_path / "first" / "model.safetensors")
     config = json.loads((tmp_path / "first" / "config.json").read_text()) | {"tie_word_embeddings": tied}
     (tmp_path / "first" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    more = ["--init", str(tmp_path / "first"), "--lr", "1e-9", "--steps", "1", "--shares", "swa=1"]
+    more = ["--init", str(tmp_path / "first"), "--lr", "1e-9", "--words", "8", "--shares", "swa=1"]
     assert train.main(arguments(data, tmp_path / "second", *more)) == 0
     ids, labels = torch.tensor([[63, 118, 122, 100]]), torch.tensor([[0, 100, 101]])
     with torch.no_grad():
@@ -127,13 +139,169 @@ def test_fine_tuning_starts_from_the_other_checkpoint(data: Path, tmp_path: Path
     assert torch.equal(second["lm_head.weight"], second["shared.weight"]) == (not head and not tied)
 
 
-def test_a_state_of_another_run_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train.main(arguments(data, tmp_path / "out", "--steps", "1")) == 0
+def test_a_run_that_has_ended_goes_on_from_before_its_learning_rate_fell(data: Path, tmp_path: Path) -> None:
+    assert train.main(arguments(data, tmp_path / "whole", "--words", "400", "--decay", "80")) == 0
+    first = arguments(data, tmp_path / "parts", "--words", "240", "--decay", "80")
+    assert train.main(first) == 0
+    ended = files(tmp_path / "parts")
+    assert train.main(arguments(data, tmp_path / "parts", "--words", "400", "--decay", "80")) == 0
+    assert files(tmp_path / "parts") == files(tmp_path / "whole") != ended
+
+
+def test_fewer_words_than_were_seen_let_the_learning_rate_fall_at_once(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(arguments(data, tmp_path / "out", "--words", "400", "--decay", "0")) == 0
+    assert train.main(arguments(data, tmp_path / "out", "--words", "1", "--decay", "80")) == 0
+    assert "after 480 words in all" in capsys.readouterr().out
+    assert torch.load(tmp_path / "out" / "state.pt", weights_only=True)["progress"]["step"] == 400 / 8
+
+
+def test_the_number_of_threads_changes_nothing(data: Path, tmp_path: Path) -> None:
+    for threads in ("1", "3"):
+        more = ["--words", "1280", "--batch", "64", "--threads", threads]
+        assert train.main(arguments(data, tmp_path / threads, *more)) == 0
+    assert files(tmp_path / "1") == files(tmp_path / "3")
+
+
+def test_the_record_adds_up_over_runs(data: Path, tmp_path: Path) -> None:
+    assert train.main(arguments(data, tmp_path / "first", "--words", "80")) == 0
+    more = ["--init", str(tmp_path / "first"), "--words", "40", "--decay", "16", "--seed", "5", "--shares", "swa=1"]
+    assert train.main(arguments(data, tmp_path / "second", *more)) == 0
+    record = json.loads((tmp_path / "second" / "training.json").read_text(encoding="utf-8"))
+    assert record["words"] == 120
+    assert [(leg["words"], leg["decay"], leg["seed"]) for leg in record["legs"]] == [(80, 16, 0), (40, 16, 5)]
+    assert record["legs"][1]["shares"] == {"swa": 1.0}
+
+
+def test_held_out_words_are_not_trained_on(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(use, "_SOURCES", {})
+    assert train.main(arguments(data, tmp_path / "out", "--words", "8", "--hold-out", "5")) == 0
+    assert "swa: 15 words, share" in capsys.readouterr().out
+    assert train.main(arguments(data, tmp_path / "none", "--words", "8", "--hold-out", "20")) == 2
+    assert "--hold-out 20 leaves no word of spa-latin to train on" in capsys.readouterr().err
+
+
+def test_the_rule_of_held_out_words_keeps_the_ones_that_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [f"word{number}" for number in range(50)]
+    # The frequency from which words stay in training.
+    monkeypatch.setattr(use, "_SOURCES", {"swa": lambda: dict.fromkeys(words[:40], 1e-5) | {words[40]: 0.9e-5}})
+    rare = use.held_out("swa", words, 5)
+    assert len(rare) == 5 and rare < set(words[40:])
+    assert use.held_out("swa", words, 10) == set(words[40:]) > rare
+    assert use.held_out("swa", words[::-1], 5) == rare
+    assert use.held_out("fin", words, 5) == {"word3", "word40", "word41", "word47", "word7"}
+    assert use.held_out("swa", words, 0) == frozenset()
+
+
+def test_frequencies_of_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wordfreq", None)
+    with pytest.raises(
+        BuildError, match=r"eng-us .* wordfreq, which is not installed: pip install 'g2p-build\[train\]'"
+    ):
+        use.frequencies_of("eng-us")
+    assert use.frequencies_of("swa") == {}
+
+
+def test_words_are_drawn_by_share_and_by_use() -> None:
+    rows = [([number], [1]) for number in range(100)]
+    others = [([number], [1]) for number in range(100, 110)]
+    sources = {"a": Source(rows, 0.75, 0.5, [0.0] * 99 + [1.0]), "b": Source(others, 0.25)}
+    seen = Counter(
+        x[0] for batch in islice(batches_of(sources, 64, seed=0), 50 * POOL) for piece in batch for x, _ in piece
+    )
+    total = 50 * POOL * 64
+    assert seen.total() == total
+    assert seen[99] == total * (0.375 + 0.375 / 100)
+    assert {seen[number] for number in range(99)} == {total * 0.375 / 100}  # all come before one comes again
+    assert max(seen[number] for number in range(100, 110)) - min(seen[number] for number in range(100, 110)) <= 1
+
+
+def test_batches_go_on_from_anywhere_and_have_little_padding() -> None:
+    draw = Random(0)
+    rows = [([5] * draw.randint(8, 30), [5] * draw.randint(2, 30)) for _ in range(5000)]
+    sources = {"a": Source(rows[:3000], 0.6), "b": Source(rows[3000:], 0.4)}
+    batches = list(islice(batches_of(sources, 128, seed=1), 2 * POOL + 3))
+    for start in (1, POOL, POOL + 1, 2 * POOL):
+        assert list(islice(batches_of(sources, 128, 1, start), 3)) == batches[start : start + 3]
+    pieces = [piece for batch in batches for piece in batch]
+    assert {len(piece) for piece in pieces} == {PIECE}
+    used = sum(len(x) + len(y) for piece in pieces for x, y in piece)
+    assert sum(len(p) * (max(len(x) for x, _ in p) + max(len(y) for _, y in p)) for p in pieces) < 1.1 * used
+
+
+@pytest.mark.parametrize("feed_forward", ["relu", "gated-gelu"])
+@pytest.mark.parametrize(("head", "scaled"), [(True, False), (False, False), (False, True)])
+def test_the_forward_pass_is_that_of_transformers(feed_forward: str, head: bool, scaled: bool) -> None:
+    architecture = replace(
+        architecture_from_shape({**train.SHAPE, **SHAPE, "num_heads": 3, "feed_forward_proj": feed_forward}),
+        separate_lm_head=head,
+        scale_decoder_outputs=scaled,
+    )
+    torch.manual_seed(0)
+    shapes = checkpoint_tensors(architecture)
+    weights = {name: (torch.randn(shape) * 0.3).requires_grad_() for name, shape in shapes.items()}
+    model = as_model(architecture, {name: weight.detach().clone() for name, weight in weights.items()})
+    ids = torch.randint(3, 384, (3, 40))
+    labels = torch.randint(3, 384, (3, 25))
+    for padded in (False, True):
+        if padded:
+            ids[1, 30:], labels[2, 20:] = PAD, IGNORED
+        expected = model(input_ids=ids, attention_mask=(ids != PAD).long(), labels=labels).logits
+        torch.testing.assert_close(logits_of(architecture, weights, ids, labels), expected, rtol=1e-4, atol=1e-4)
+        loss = loss_of(architecture, weights, ids, labels)
+        torch.nn.functional.cross_entropy(expected.flatten(0, 1), labels.flatten(), reduction="sum").backward()
+        parameters = dict(model.named_parameters())
+        for name, gradient in zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True):
+            torch.testing.assert_close(gradient, parameters[name].grad, rtol=1e-3, atol=1e-3)
+            parameters[name].grad = None
+
+
+def test_muon_updates_are_orthogonal_and_of_adamw_s_size() -> None:
+    torch.manual_seed(0)
+    matrices = orthogonal(torch.randn(2, 24, 64))
+    assert all(0.6 < value < 1.3 for value in torch.linalg.svdvals(matrices).flatten().tolist())
+    architecture = architecture_from_shape({**train.SHAPE, **SHAPE})
+    weights = {name: torch.zeros(shape) for name, shape in checkpoint_tensors(architecture).items()}
+    gradients = {name: torch.randn(weight.shape) * 1e-3 for name, weight in weights.items()}
+    optimizer = Muon(architecture, weights)
+    optimizer.step(gradients, 0.01)
+    for name, weight in weights.items():
+        size = weight.square().mean().sqrt().item()
+        assert 0.001 < size < 0.011, name
+        assert (weight * gradients[name]).sum() < 0, name
+
+
+def test_a_checkpoint_is_appraised(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(use, "_SOURCES", {"swa": lambda: {"maji": 0.02, "moto": 0.01, "elsewhere": 0.5}})
+    assert train.main(arguments(data, tmp_path / "out", "--words", "8")) == 0
+    capsys.readouterr()
+    assert appraise.main(["--data", str(data), "--hold-out", "5", "--trained", "4", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    for line in ("spa-latin test: PER", "swa held-out: PER", "swa trained: PER", "swa running text: 100.00% wrong, 2 "):
+        assert line in said
+    assert "over 20 words" in said and "over 5 words" in said and "over 4 words" in said
+    assert "spa-latin running text" not in said
+    assert appraise.main(["--data", str(data), "--languages", "tha", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "error: --languages names 'tha', but the data have spa-latin, swa\n"
+
+
+def test_running_text_counts_words_by_their_use() -> None:
+    entries = [("a", ("x", "y")), ("b", ("z",)), ("c", ("w",))]
+    assert appraise.wrong_by_use(entries, ["y", "z", "v"], {"a": 0.5, "b": 0.2, "c": 0.3}) == pytest.approx(0.3)
+
+
+def test_another_run_is_not_gone_on_with(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(arguments(data, tmp_path / "out", "--words", "8")) == 0
     before = files(tmp_path / "out")
-    assert train.main(arguments(data, tmp_path / "out", "--steps", "1", "--seed", "1")) == 2
-    assert "is the state of a run with another first weights" in capsys.readouterr().err
+    assert train.main(arguments(data, tmp_path / "out", "--words", "8", "--seed", "1")) == 2
+    assert "is the state of a run with another seed" in capsys.readouterr().err
     (tmp_path / "out" / "state.pt").write_bytes(b"PK")
-    assert train.main(arguments(data, tmp_path / "out", "--steps", "1")) == 2
+    assert train.main(arguments(data, tmp_path / "out", "--words", "8")) == 2
     assert "is not a saved state" in capsys.readouterr().err
     assert files(tmp_path / "out") == before
 
@@ -155,7 +323,10 @@ def test_a_state_of_another_run_is_refused(data: Path, tmp_path: Path, capsys: p
         ("note.txt", "", ["--shape", '{"num_heads": 0}'], "num_heads 0 is not a positive integer"),
         ("note.txt", "", ["--shape", '{"heads": 2}'], "no field 'heads'"),
         ("note.txt", "", ["--init", "nowhere"], "checkpoint folder nowhere does not exist"),
-        ("note.txt", "", ["--steps", "0"], "invalid positive int value: '0'"),
+        ("note.txt", "", ["--words", "0"], "invalid positive int value: '0'"),
+        ("note.txt", "", ["--by-use", "2"], "invalid _part value: '2'"),
+        ("note.txt", "", ["--batch", "42"], "a batch of 42 words cannot be cut into equal parts: give a multiple of 4"),
+        ("first/training.json", "[]", ["--init", "first"], "first/training.json is not a record of training"),
         ("note.txt", "", ["--prompt", "<{lang}>: {wort}"], "has no {word} in it"),
         ("note.txt", "", ["--lr", "1e30"], "training diverged"),
     ],
@@ -169,10 +340,13 @@ def test_what_cannot_be_trained_on_is_refused_in_one_line(
     more: list[str],
     message: str,
 ) -> None:
+    if more == ["--init", "first"]:
+        assert train.main(arguments(data, data / "first", "--words", "8")) == 0
+        more = ["--init", str(data / "first")]
     (data / name).write_text(content, encoding="utf-8")
     try:
-        status = train.main(arguments(data, tmp_path / "out", "--steps", "50", *more))
-    except SystemExit as exit_:  # argparse exits after it prints its usage
+        status = train.main(arguments(data, tmp_path / "out", "--words", "400", *more))
+    except SystemExit as exit_:  # argparse's way, after its usage
         status = int(str(exit_.code))
     line = capsys.readouterr().err.splitlines()[-1]
     assert status == 2

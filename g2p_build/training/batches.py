@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
@@ -12,13 +15,36 @@ from g2p_build.errors import BuildError
 from g2p_build.reference.generate import EOS, ids_of, tokens_of
 from g2p_build.reference.scores import Entry
 
-__all__ = ["Example", "batches_of", "examples_of", "pad", "shares_of"]
+__all__ = ["PIECE", "POOL", "Example", "Source", "batches_of", "examples_of", "pad", "piece_of", "shares_of"]
 
 MAX_IN, MAX_OUT = 64, 96
 """Ids; longer examples are left out."""
 
+PIECE = 32
+"""Rows that go through the model together, at most: fewer have less padding, and more are no faster."""
+
+POOL = 64
+"""Batches drawn together: the more, the less padding."""
+
 Example = tuple[list[int], list[int]]
 """The ids of a prompt (without end token) and of its label (with one)."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a language's rows come from.
+
+    Attributes:
+        rows: its examples.
+        share: the part of all draws that is this language's.
+        by_use: the part of its draws that goes by use; in the rest all rows come before one comes again.
+        use: how often each row is drawn by use, added up over the rows before it.
+    """
+
+    rows: Sequence[Example]
+    share: float
+    by_use: float = 0.0
+    use: Sequence[float] | None = None
 
 
 def shares_of(text: str | None, counts: Mapping[str, int]) -> dict[str, float]:
@@ -49,44 +75,71 @@ def shares_of(text: str | None, counts: Mapping[str, int]) -> dict[str, float]:
     return {language: weights[language] / sum(weights.values()) for language in sorted(weights)}
 
 
-def examples_of(prompt: str, language: str, rows: Sequence[Entry]) -> list[Example]:
-    """The examples of a language: each word with its first pronunciation, those that are too long left out.
+def examples_of(prompt: str, language: str, rows: Sequence[Entry]) -> dict[str, Example]:
+    """The examples of a language by word: each with its first pronunciation, those that are too long left out.
 
     Raises:
         BuildError: all of them are too long.
     """
-    pairs = [(tokens_of(prompt, language, word), [*ids_of(ipa[0]), EOS]) for word, ipa in rows]
-    fitting = [(x, y) for x, y in pairs if len(x) <= MAX_IN and len(y) <= MAX_OUT]
+    examples = {word: (tokens_of(prompt, language, word), [*ids_of(ipa[0]), EOS]) for word, ipa in rows}
+    fitting = {word: (x, y) for word, (x, y) in examples.items() if len(x) <= MAX_IN and len(y) <= MAX_OUT}
     if not fitting:
         raise BuildError(f"no word of {language} fits: prompts are bounded by {MAX_IN} bytes, labels by {MAX_OUT}")
-    left_out = f" ({len(pairs) - len(fitting):,} too long)" if len(fitting) < len(pairs) else ""
-    print(f"{language}: {len(fitting):,} words{left_out}", flush=True)
     return fitting
 
 
-def batches_of(
-    data: Mapping[str, Sequence[Example]], shares: Mapping[str, float], size: int, seed: int
-) -> Iterator[list[Example]]:
-    """Endless batches of rows of about one length: draws rows by share, sorts them, cuts, shuffles the cuts.
+def batches_of(sources: Mapping[str, Source], size: int, seed: int, start: int = 0) -> Iterator[list[list[Example]]]:
+    """Endless batches, each as pieces of rows of about one length, so that there is little padding.
+
+    The batches of a pool are drawn together: rows by share, sorted by length, cut into pieces, the pieces shuffled.
+    A batch of several pieces then has several lengths in it, as a batch of rows drawn one by one has.
 
     Args:
-        data: the examples of each language; none of a language comes again before all have come.
-        shares: how often each language is drawn.
-        size: rows a batch.
+        sources: where the rows of each language come from.
+        size: rows a batch; `piece_of` says which sizes there are.
         seed: of the draws; the batches depend on nothing but the arguments.
+        start: batches to leave out, which takes no time.
     """
-    draw = random.Random(seed)
-    left: dict[str, list[Example]] = {language: [] for language in shares}
-    while True:
-        pool = []
-        for language in draw.choices(list(shares), weights=list(shares.values()), k=size * 24):
-            if not left[language]:
-                left[language] = draw.sample(data[language], len(data[language]))
-            pool.append(left[language].pop())
-        pool.sort(key=lambda row: (len(row[1]), len(row[0])))
-        cuts = [pool[i : i + size] for i in range(0, len(pool), size)]
-        draw.shuffle(cuts)
-        yield from cuts
+    piece = piece_of(size)
+    for number in itertools.count(start // POOL):
+        pool = [row for language in sorted(sources) for row in _drawn(sources, language, size * POOL, seed, number)]
+        pool.sort(key=lambda row: (len(row[0]), len(row[1])))
+        pieces = [pool[i : i + piece] for i in range(0, len(pool), piece)]
+        random.Random(f"{seed} {number}").shuffle(pieces)
+        batches = [pieces[i : i + size // piece] for i in range(0, len(pieces), size // piece)]
+        yield from batches[start % POOL if number == start // POOL else 0 :]
+
+
+def piece_of(size: int) -> int:
+    """Rows that go through the model together: a fourth of a batch, at most `PIECE`.
+
+    Raises:
+        BuildError: they do not add up to a batch.
+    """
+    piece = min(max(1, size // 4), PIECE)
+    if size % piece:
+        unit = 4 if size < 4 * PIECE else PIECE
+        raise BuildError(f"a batch of {size} words cannot be cut into equal parts: give a multiple of {unit}")
+    return piece
+
+
+def _drawn(sources: Mapping[str, Source], language: str, size: int, seed: int, number: int) -> list[Example]:
+    """A language's rows in a pool: its part drawn by use, the rest one after the other in an order shuffled anew."""
+    source = sources[language]
+    before = sum(sources[other].share for other in sorted(sources) if other < language)
+    count = round((before + source.share) * size) - round(before * size)
+    by_use = round(count * source.by_use)
+    draw = random.Random(f"{seed} {language} {number}")
+    drawn = draw.choices(source.rows, cum_weights=source.use, k=by_use) if by_use else []
+    for position in range(number * (count - by_use), (number + 1) * (count - by_use)):
+        turn, index = divmod(position, len(source.rows))
+        drawn.append(source.rows[_shuffled(len(source.rows), f"{seed} {language} turn {turn}")[index]])
+    return drawn
+
+
+@lru_cache(maxsize=32)
+def _shuffled(count: int, seed: str) -> list[int]:
+    return random.Random(seed).sample(range(count), count)
 
 
 def pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
