@@ -25,7 +25,12 @@ FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "program": (("engine", "target.engine"),),
     "code": (("", "target."),),
     "library": (("", "target."),),
-    "manifest": (("variant.checkpoint", "checkpoint.name"), ("variant.target", "target.name"), ("variant.", "")),
+    "manifest": (
+        ("family", "checkpoint.family"),
+        ("variant.checkpoint", "checkpoint.name"),
+        ("variant.target", "target.name"),
+        ("variant.", ""),
+    ),
 }
 
 

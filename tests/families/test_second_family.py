@@ -1,4 +1,4 @@
-"""A second family of models goes through the whole build, and nothing outside its own files knows it."""
+"""A second family of models goes through the whole build, and only its own files know it."""
 
 import ctypes
 import json
@@ -19,7 +19,7 @@ TEXT = b"a second family, 2 layers"
 
 @pytest.fixture(scope="module")
 def tree(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A tree with the family's files added and nothing changed."""
+    """A tree to which the family's files are added. Nothing else is changed."""
     tree = copy_tree(tmp_path_factory.mktemp("families") / "tree", built.cache, built.root)
     package = tree.root / "g2p_build" / "families" / "letters"
     shutil.copytree(LETTERS / "package", package)
@@ -45,7 +45,7 @@ def unpacked(tree: Tree, manifest: dict[str, Any], tmp_path_factory: pytest.Temp
     return folder
 
 
-def test_the_manifest_is_valid_and_says_the_familys_own(manifest: dict[str, Any]) -> None:
+def test_the_manifest_is_valid_and_holds_the_familys_own_fields(manifest: dict[str, Any]) -> None:
     from g2p_build.runtime.manifest import validate
 
     validate(manifest)
@@ -54,7 +54,7 @@ def test_the_manifest_is_valid_and_says_the_familys_own(manifest: dict[str, Any]
     assert [function["role"] for function in manifest["functions"]] == ["classify"]
 
 
-def test_the_loaded_library_computes_what_torch_does(tree: Tree, manifest: dict[str, Any], unpacked: Path) -> None:
+def test_the_loaded_library_computes_the_same_as_torch(tree: Tree, manifest: dict[str, Any], unpacked: Path) -> None:
     library = ctypes.CDLL(str(unpacked / manifest["files"]["library"][0]))
     library.letters_class.restype = ctypes.c_char_p
     kinds = (ctypes.c_int32 * len(TEXT))()
@@ -96,7 +96,7 @@ def test_g2p_refuses_to_load_it_in_one_line(tree: Tree) -> None:
     assert said.returncode != 0 and "a model of the family 'letters': this loads only the family 'g2p'" in said.stderr
 
 
-def test_nothing_else_names_it() -> None:
+def test_only_its_own_files_name_it() -> None:
     found = subprocess.run(
         ["grep", "-rlE", r"families[./]letters|\bletters_", "g2p_build", "tasks", "conf"],
         cwd=Path(__file__).parents[2],

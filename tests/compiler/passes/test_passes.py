@@ -41,7 +41,7 @@ def type_of(tensor: Tensor) -> relax.TensorType:
 
 
 def lowered(before: tvm.IRModule) -> tuple[tvm.IRModule, list[str]]:
-    """The module with kernels in the place of its operations, and the names of the kernels."""
+    """The module with kernels in place of its operations, and the names of the kernels."""
     with target_of(host()):
         after = LowerOperations(CPU)(before)
     assert "g2p." not in after["main"].script()
@@ -49,7 +49,7 @@ def lowered(before: tvm.IRModule) -> tuple[tvm.IRModule, list[str]]:
 
 
 def run(after: tvm.IRModule, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Runs `main`, and returns its results and then its arguments, which it may have written to."""
+    """Runs `main`. Returns its results, then its arguments, because it may have written to them."""
     target = target_of(host())
     built = executable(after_phases(after, target, "vm", after="lower"), target)
     arguments = [tvm.runtime.tensor(tensor.numpy()) for tensor in tensors]
@@ -62,7 +62,7 @@ def number(value: float) -> tirx.Expr:
     return tirx.const(value, "int64" if isinstance(value, int) else "float64")
 
 
-def test_linear_layers_are_one_kernel_with_all_that_belongs_to_them() -> None:
+def test_a_linear_layer_is_one_kernel_with_its_norm_residual_and_activation() -> None:
     rows, weight, residual = torch.randn(3, 8), pack_columns(torch.randn(8, 40)), torch.randn(3, 40)
     for epsilon, activation, tensors, name in (
         (1e-6, "relu", [rows, weight], "norm_matmul_relu_8_40"),
@@ -133,7 +133,7 @@ def test_self_attention_writes_into_the_callers_cache() -> None:
     assert (value != 0).any(3).flatten(1).tolist() == [[False, False, True], [True, False, False]]
 
 
-def test_without_a_cache_self_attention_has_one_of_its_own() -> None:
+def test_without_a_cache_self_attention_makes_one() -> None:
     tensors = [torch.randn(2 * 3, 3 * 4), torch.zeros(2, dtype=torch.int32)]
     tensors += [torch.tensor([0, 1, 1], dtype=torch.int32), torch.randn(2, 1)]
     expected = ops.attend_self(*tensors)

@@ -1,4 +1,4 @@
-"""Letters: a second family of models, in these files alone. Two layers say of each byte which class it is of."""
+"""Letters: a second family of models, in these files alone. Two layers give each byte of a text a class."""
 
 from pathlib import Path
 

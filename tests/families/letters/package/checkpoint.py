@@ -1,4 +1,4 @@
-"""What conf/ says of a checkpoint of letters: how wide it is, and the names of the classes."""
+"""The fields of a letters checkpoint in conf/: its width, and the names of the classes."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["LettersCheckpoint", "LettersConf", "check", "checkpoint"]
 
 @dataclass
 class LettersConf(CheckpointConf):
-    """conf/checkpoint/, of this family."""
+    """conf/checkpoint/, for this family."""
 
     width: int = 32
     classes: list[str] = field(default_factory=list)
@@ -21,14 +21,14 @@ class LettersConf(CheckpointConf):
 
 @dataclass(frozen=True)
 class LettersCheckpoint(Checkpoint):
-    """Random weights of a width, for some classes."""
+    """Random weights with a given width and given classes."""
 
     width: int
     classes: tuple[str, ...]
 
 
 def checkpoint(fields: dict[str, Any]) -> LettersCheckpoint:
-    """Fields, typed by the schema."""
+    """A checkpoint from its fields, which the schema has typed."""
     source_fields(fields, {})
     at_least("checkpoint.width", fields["width"], 1)
     if len(fields["classes"]) < 2:
@@ -37,6 +37,6 @@ def checkpoint(fields: dict[str, Any]) -> LettersCheckpoint:
 
 
 def check(variant: Variant) -> None:
-    """Refuses a batch: a call takes any number of bytes already."""
+    """Refuses batch sizes: a call takes any number of bytes anyway."""
     if variant.batch != (1,):
         raise ConfigError(f"batch={list(variant.batch)}: a model of letters takes one text at a time, batch=1")

@@ -11,7 +11,7 @@ __all__ = ["STAGE", "build"]
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `classes.json`, and `model.inc`: the same as C."""
+    """Writes `classes.json`, and the same as C in `model.inc`."""
     (out / "classes.json").write_bytes(canonical_json(params) + b"\n")
     fields = f"{{{params['most']}, {len(params['classes'])}, classes}}"
     lines = ['#include "classes.h"', *strings("classes", params["classes"])]

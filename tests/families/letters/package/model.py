@@ -10,7 +10,7 @@ __all__ = ["model"]
 
 
 def model(variant: Variant) -> Model:
-    """Four nodes."""
+    """The nodes of a variant's model."""
     source = variant.checkpoint
     assert isinstance(source, LettersCheckpoint)
     name, shape = source.name, {"width": source.width, "classes": len(source.classes)}

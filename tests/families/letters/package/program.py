@@ -1,4 +1,4 @@
-"""Stage: shape → a Relax module with one function, which decodes nothing."""
+"""Stage: shape → a Relax module with one function. Nothing is decoded."""
 
 from pathlib import Path
 from typing import Any
