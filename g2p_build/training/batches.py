@@ -44,7 +44,7 @@ class Source:
     rows: Sequence[Example]
     share: float
     by_use: float = 0.0
-    use: Sequence[float] | None = None
+    use: Sequence[float] = ()
 
 
 def shares_of(text: str | None, counts: Mapping[str, int]) -> dict[str, float]:

@@ -110,7 +110,8 @@ def train(args: argparse.Namespace) -> None:
     sources = _sources(args, kept, shares)
     architecture, weights, earlier = _first_weights(args.init, args.shape, args.seed)
     settings = {
-        "data": digest_of({language: asdict(source) for language, source in sources.items()}),
+        # Of the frequencies their sum is enough to tell one edition of a list from another.
+        "data": digest_of([[language, kept[language], str(sources[language].use[-1:])] for language in shares]),
         "architecture": to_json(architecture),
         **{name: getattr(args, name) for name in ("batch", "lr", "seed", "hold_out", "prompt")},
         "shares": shares,
@@ -162,7 +163,9 @@ def _train(run: Run, earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "words": progress.step * args.batch,
         "decay": length * args.batch,
         "optimizer": "Muon",
-        **{name: settings[name] for name in ("lr", "batch", "seed", "hold_out", "shares", "by_use")},
+        **{name: settings[name] for name in ("lr", "batch", "seed", "hold_out")},
+        "shares": {language: round(share, 4) for language, share in settings["shares"].items()},
+        "by_use": settings["by_use"],
     }
     legs = [*earlier, leg]
     return {"words": sum(leg["words"] for leg in legs), "legs": legs}
@@ -301,7 +304,7 @@ def _sources(
         # The root: words would otherwise come as seldom as they are used, most of them never.
         use = list(itertools.accumulate(known.get(word, 0.0) ** 0.5 for word in examples))
         by_use = args.by_use if use[-1] else 0.0
-        sources[language] = Source(list(examples.values()), share, by_use, use if by_use else None)
+        sources[language] = Source(list(examples.values()), share, by_use, use if by_use else ())
         left_out = len(words[language]) - len(examples)
         print(
             f"{language}: {len(examples):,} words, share {share:.3f}, by use {by_use:g}"
