@@ -134,7 +134,7 @@ fn manifests_that_were_changed() {
         "{\"schema_version\": 3, \"what\": \"it holds is not ours to read\"}",
     )
     .unwrap();
-    refused(&copy.manifest, ErrorKind::NewerManifest, "schema version 2 is newer");
+    refused(&copy.manifest, ErrorKind::NewerManifest, "schema version 3 is newer");
 }
 
 #[test]

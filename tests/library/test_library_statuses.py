@@ -206,6 +206,11 @@ REACH: dict[str, tuple[Callable[[Place], Error], str, int | None]] = {
     "G2P_WRONG_DIGEST": (wrong_digest, "another SHA-256", None),
     "G2P_UNSUPPORTED_CPU": (lambda place: place.toy_error("g2p_open_memory", b"any"), "lacks no-such-feature", None),
     "G2P_UNSUPPORTED": (lambda place: place.toy_error("g2p_open", b"any"), "open from memory", None),
+    "G2P_FOREIGN_CHARACTER": (
+        lambda place: place.stream("talo", "ta1o"),
+        r"'1' \(U\+0031, a digit\) at byte 2 of the word 'ta1o' is not in the alphabet of fin: write numbers out",
+        1,
+    ),
 }
 
 
