@@ -121,8 +121,13 @@ def checkpoint(fields: dict[str, Any]) -> G2PCheckpoint:
 
 
 def g2p_checkpoint(variant: Variant) -> G2PCheckpoint:
-    """The checkpoint of a variant of this family."""
-    assert isinstance(variant.checkpoint, G2PCheckpoint)
+    """A variant's checkpoint.
+
+    Raises:
+        ConfigError: it is of another family.
+    """
+    if not isinstance(variant.checkpoint, G2PCheckpoint):
+        raise ConfigError(f"{variant.name} is of the family {variant.checkpoint.family!r}, and this is for 'g2p' alone")
     return variant.checkpoint
 
 
