@@ -104,3 +104,9 @@ def test_only_its_own_files_name_it() -> None:
         text=True,
     )
     assert found.stdout == ""
+
+
+def test_a_task_for_g2p_alone_refuses_it_in_one_line(tree: Tree) -> None:
+    said = tree.doit("verify", "checkpoint=letters", "max_lens=short")
+    assert said.returncode != 0 and "Traceback" not in said.stderr
+    assert "cannot be verified" in said.stderr or "is of the family 'letters'" in said.stderr
