@@ -16,12 +16,13 @@ from conftest import DEFAULT, SMALL, Tree, Undisturbed, products
 from faults import SEED, errors, flip_a_bit, leftovers, some
 
 from g2p_build.config import compose
+from g2p_build.engine.build import Build
 from g2p_build.graph import Node, nodes
-from g2p_build.products import publish
 from g2p_build.products.publish import published
 from g2p_build.runtime import load
 from g2p_build.runtime.errors import G2PError, TamperedArchive
 from g2p_build.store import actions, blobs
+from g2p_build.store.workspace import Workspace
 
 # --- a flipped bit ----------------------------------------------------------------------------------------------------
 
@@ -96,8 +97,7 @@ def test_a_product_with_a_flipped_bit_is_not_current_and_is_refused_by_the_runti
 
 def is_published(tree: Tree, graph: dict[str, Node]) -> bool:
     """Whether a new process would find the variant published."""
-    publish._indexed.cache_clear()
-    return published(tree.cache, tree.root, graph, DEFAULT)
+    return published(Build(Workspace(tree.cache, tree.root)), graph, DEFAULT)
 
 
 def test_whatever_is_flipped_is_made_again(own: Tree, undisturbed: Undisturbed) -> None:
@@ -155,7 +155,7 @@ def cached(kind: str) -> Callable[[Tree], Path]:
         for path in tree.cache.glob("actions/*/*.json"):
             entry = json.loads(path.read_bytes())
             if entry["components"]["stage"] == "tokenizer":
-                return path if kind == "entry" else blobs.path_of(tree.cache, *entry["outputs"].values())
+                return path if kind == "entry" else blobs.path_of(tree.cache, entry["outputs"]["tokenizer.json"])
         raise AssertionError("there is no tokenizer")
 
     return find
