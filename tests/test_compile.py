@@ -173,17 +173,17 @@ def test_a_crashed_compiler_is_an_error_and_the_other_variants_are_built(small: 
     folder = tmp_path / "tree"
     shutil.copytree(small.root, folder)
     tree = Tree(folder, small.cache)
-    stage = folder / "g2p_build" / "stages" / "library.py"
+    stage = folder / "g2p_build" / "stages" / "code.py"
     crash = "    import os\n\n    if params['cpu'] == 'apple-a14':\n        os.kill(os.getpid(), 11)\n    import tvm\n"
     stage.write_text(stage.read_text(encoding="utf-8").replace("    import tvm\n", crash, 1), encoding="utf-8")
     crashing = ["target=iphone", "target.name=old_iphone"]
     failed = tree.doit("compile", *SMALL, *crashing)
     assert failed.returncode != 0
     [line] = [line for line in failed.stderr.splitlines() if "SIGSEGV" in line]
-    assert line.startswith("ERROR: library:") and Path(line.rsplit(" ", 1)[1]).is_file()
+    assert line.startswith("ERROR: code:") and Path(line.rsplit(" ", 1)[1]).is_file()
     assert "Traceback" not in failed.stderr
     assert not list((folder / "manifests").glob("*old_iphone*"))
-    assert "library " in tree.compiled(*SMALL, "target=android")
+    assert "code " in tree.compiled(*SMALL, "target=android")
 
 
 def test_a_hydra_multirun_builds_the_same_variants(small: Tree) -> None:
