@@ -49,16 +49,16 @@ def test_an_unknown_phase_is_one_line(small: Tree) -> None:
 
 def test_a_profile_accounts_for_the_time_of_a_word(small: Tree, tmp_path: Path) -> None:
     trace = tmp_path / "trace.json"
-    for _ in range(3):  # other work on the machine can spoil a run
+    for _ in range(5):  # other work on the machine can spoil a run, or make an empty call longer than a kernel
         lines = said(small, "profile", "--json", f"--trace={trace}").splitlines()
         *rows, rest, whole = [json.loads(line) for line in lines]
-        if abs(rest["share"]) < 0.3:
+        matmuls = [row for row in rows if KERNEL in row["kernel"]]
+        if abs(rest["share"]) < 0.3 and all(row["us"] > 0 for row in matmuls):
             break
     assert (rest["kernel"], whole["kernel"], whole["share"]) == ("not accounted", "whole", 1.0)
     assert abs(rest["share"]) < 0.3
     assert abs(sum(row["us"] for row in rows) + rest["us"] - whole["us"]) < 1
     assert {row["role"] for row in rows} == {"encode", "prefill", "step"}
-    matmuls = [row for row in rows if KERNEL in row["kernel"]]
     assert {(row["role"], row["calls"]) for row in matmuls} == {("encode", 1), ("step", 16)}
     assert all(row["GFLOP/s"] > 0 and row["GB/s"] > 0 and row["of_peak"] > 0 for row in matmuls)
 

@@ -123,8 +123,9 @@ class Process:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        os.close(self._answers)
-        self._answers = -1
+        # First said to be closed, then closed: an interruption between the two must not close it twice.
+        answers, self._answers = self._answers, -1
+        os.close(answers)
 
 
 def answering() -> Callable[[Mapping[str, Any]], None]:

@@ -36,16 +36,14 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
         raise EmptyWord(f"the word {word!r} is empty: give at least one letter")
     if any(unicodedata.category(character) in _CONTROL for character in word):
         raise InvalidWord(f"the word {_short(word)} holds a control character: give one word without tabs or line ends")
+    if any(unicodedata.category(character) == "Cs" for character in word):
+        raise InvalidWord(f"the word {_short(word)} is not valid Unicode: it holds half a surrogate pair")
     typed, word = word, _in_form(model["text"], word, lang)
     if not word:
         raise EmptyWord(f"the word {typed!r} is empty: give at least one letter")
     before, after = model["prompt"].split("{word}")
     before, after = before.replace("{lang}", lang), after.replace("{lang}", lang)
-    try:
-        text = (before + word + after).encode("utf-8")
-    except UnicodeEncodeError:
-        raise InvalidWord(f"the word {_short(word)} is not valid Unicode: it holds half a surrogate pair") from None
-    ids = [byte + model["byte_offset"] for byte in text]
+    ids = [byte + model["byte_offset"] for byte in (before + word + after).encode("utf-8")]
     ids += [model["eos_id"]] if model["append_eos"] else []
     if len(ids) > model["max_input_len"]:
         raise WordTooLong(

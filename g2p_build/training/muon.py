@@ -3,7 +3,7 @@
 Muon (Jordan et al., 2024) replaces the averaged gradient of a matrix by the nearest orthogonal matrix, so that rare
 directions are learnt as fast as common ones. The update is scaled to AdamW's size, and both share one learning rate
 (Liu et al., 2025). An attention matrix is orthogonalised head by head. torch's own Muon does its products in
-bfloat16, which processors without instructions for it emulate: this one stays in float32.
+bfloat16, which processors without instructions for it emulate: this one does them in the type that training has.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from g2p_build.models.architecture import Architecture
 
-__all__ = ["Muon", "orthogonal"]
+__all__ = ["Muon", "is_block_matrix", "orthogonal"]
 
 MOMENTUM = 0.95
 
@@ -29,10 +29,20 @@ SIZE = 0.2
 class Muon:
     """The optimiser's state for some tensors, which its steps change in place."""
 
-    def __init__(self, architecture: Architecture, weights: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, architecture: Architecture, weights: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
+    ) -> None:
+        """Starts with nothing known of the gradients.
+
+        Args:
+            architecture: the model's.
+            weights: its tensors, in float32.
+            dtype: what the matrices are orthogonalised in.
+        """
         self._weights = weights
+        self._dtype = dtype
         self._heads = architecture.num_heads
-        self._averages = {name: torch.zeros_like(weights[name]) for name in weights if _is_block_matrix(name)}
+        self._averages = {name: torch.zeros_like(weights[name]) for name in weights if is_block_matrix(name)}
         self._others = [weights[name] for name in weights if name not in self._averages]
         self._adam = torch.optim.AdamW(self._others, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
 
@@ -52,7 +62,7 @@ class Muon:
             ahead = gradient.lerp(average, MOMENTUM)  # Nesterov's
             parts = self._parts(name, ahead)
             scale = SIZE * max(parts.shape[1:]) ** 0.5
-            self._parts(name, self._weights[name]).sub_(orthogonal(parts), alpha=rate * scale)
+            self._parts(name, self._weights[name]).sub_(orthogonal(parts.to(self._dtype)), alpha=rate * scale)
 
         for _ in spread(update, self._averages):
             pass
@@ -93,5 +103,6 @@ def orthogonal(matrices: Tensor) -> Tensor:
     return x
 
 
-def _is_block_matrix(name: str) -> bool:
+def is_block_matrix(name: str) -> bool:
+    """Whether a tensor is one of the matrices that the layers multiply by."""
     return ".block." in name and not name.endswith(("layer_norm.weight", "relative_attention_bias.weight"))

@@ -35,14 +35,14 @@ from g2p_build.checkpoints.files import local_files
 from g2p_build.checkpoints.random_weights import architecture_from_shape
 from g2p_build.checkpoints.tensors import read_checkpoint
 from g2p_build.errors import BuildError
-from g2p_build.models.architecture import Architecture, checkpoint_tensors, to_json
+from g2p_build.models.architecture import EMBEDDINGS, Architecture, checkpoint_tensors, to_json
 from g2p_build.reference.generate import PAD, generate, text_of, tokens_of
 from g2p_build.reference.pretrained import as_config, as_model, save_checkpoint, write_whole
 from g2p_build.reference.scores import Entry, read_dictionary, score
 from g2p_build.store.digests import digest_of
 from g2p_build.training.batches import PIECE, Example, Source, batches_of, examples_of, pad, piece_of, shares_of
 from g2p_build.training.forward import IGNORED, loss_of
-from g2p_build.training.muon import Muon
+from g2p_build.training.muon import Muon, is_block_matrix
 from g2p_build.training.use import frequencies_of, held_out
 
 __all__ = ["main", "train"]
@@ -113,7 +113,7 @@ def train(args: argparse.Namespace) -> None:
         # Of the frequencies their sum is enough to tell one edition of a list from another.
         "data": digest_of([[language, kept[language], str(sources[language].use[-1:])] for language in shares]),
         "architecture": to_json(architecture),
-        **{name: getattr(args, name) for name in ("batch", "lr", "seed", "hold_out", "prompt")},
+        **{name: getattr(args, name) for name in ("batch", "lr", "dtype", "seed", "hold_out", "prompt")},
         "shares": shares,
         "by_use": {language: source.by_use for language, source in sources.items()},
     }
@@ -123,7 +123,7 @@ def train(args: argparse.Namespace) -> None:
     }
     args.out.mkdir(parents=True, exist_ok=True)
     with _one_thread_each(args.threads) as threads:
-        optimizer = Muon(architecture, weights)
+        optimizer = Muon(architecture, weights, getattr(torch, args.dtype))
         run = Run(args, architecture, weights, optimizer, sources, unseen, settings, threads)
         record = _train(run, earlier)
     model = as_model(architecture, {name: weight.detach() for name, weight in weights.items()})
@@ -163,7 +163,7 @@ def _train(run: Run, earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "words": progress.step * args.batch,
         "decay": length * args.batch,
         "optimizer": "Muon",
-        **{name: settings[name] for name in ("lr", "batch", "seed", "hold_out")},
+        **{name: settings[name] for name in ("lr", "dtype", "batch", "seed", "hold_out")},
         "shares": {language: round(share, 4) for language, share in settings["shares"].items()},
         "by_use": settings["by_use"],
     }
@@ -221,11 +221,12 @@ def _advance(
 
 def _step(run: Run, pieces: Sequence[Sequence[Example]], rate: float) -> float:
     tokens = sum(len(y) for piece in pieces for _, y in piece)
-    weights = list(run.weights.values())
+    weights = _computed_with(run)
 
-    def gradients_of(piece: Sequence[Example]) -> tuple[float, tuple[Tensor, ...]]:
-        loss = _loss(run, piece) / tokens
-        return loss.item(), torch.autograd.grad(loss, weights)
+    def gradients_of(piece: Sequence[Example]) -> tuple[float, list[Tensor]]:
+        loss = _loss(run, weights, piece) / tokens
+        gradients = torch.autograd.grad(loss, list(weights.values()))
+        return loss.item(), [gradient.float() for gradient in gradients]
 
     # Added up in the order of the pieces: the sum does not depend on the number of threads.
     first, *others = run.threads.map(gradients_of, pieces)
@@ -239,9 +240,23 @@ def _step(run: Run, pieces: Sequence[Sequence[Example]], rate: float) -> float:
     return loss
 
 
-def _loss(run: Run, piece: Sequence[Example]) -> Tensor:
+def _computed_with(run: Run) -> dict[str, Tensor]:
+    """The weights as the forward pass takes them: the matrices in the type of the products.
+
+    The optimiser changes float32 weights: most of its steps are smaller than bfloat16 can tell apart.
+    """
+    dtype = getattr(torch, run.args.dtype)
+    return {
+        name: weight.detach()
+        .to(dtype if is_block_matrix(name) or name in (EMBEDDINGS[0], "lm_head.weight") else torch.float32)
+        .requires_grad_()
+        for name, weight in run.weights.items()
+    }
+
+
+def _loss(run: Run, weights: Mapping[str, Tensor], piece: Sequence[Example]) -> Tensor:
     ids, labels = pad([x for x, _ in piece], PAD), pad([y for _, y in piece], IGNORED)
-    return loss_of(run.architecture, run.weights, ids, labels)
+    return loss_of(run.architecture, weights, ids, labels)
 
 
 @torch.no_grad()
@@ -252,7 +267,7 @@ def _losses(run: Run) -> str:
         rows = sorted(examples, key=lambda row: (len(row[0]), len(row[1])))
         pieces = [rows[i : i + PIECE] for i in range(0, len(rows), PIECE)]
         # A thread does not know that its parent wants no gradients.
-        total = sum(run.threads.map(lambda piece: torch.no_grad()(_loss)(run, piece).item(), pieces))
+        total = sum(run.threads.map(lambda piece: torch.no_grad()(_loss)(run, run.weights, piece).item(), pieces))
         found.append(f"{language} {total / sum(len(y) for _, y in rows):.4f}")
     return " ".join(found)
 
@@ -465,6 +480,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--prompt", type=_prompt, default="<{lang}>: {word}", help="default: %(default)s")
     add("--batch", type=_positive(int), default=128, help="words a step (%(default)s)")
     add("--lr", type=_positive(float), default=1e-3, help="peak learning rate (%(default)s)")
+    add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the matrix products (%(default)s)")
     add("--seed", type=int, default=0)
     add("--threads", type=_positive(int), default=os.cpu_count(), help="they do not change the weights (%(default)s)")
     add("--save-every", type=_positive(int), default=200, metavar="STEPS", help="state saved so often (%(default)s)")
