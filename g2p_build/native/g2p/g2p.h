@@ -47,7 +47,9 @@ extern "C" {
 #define G2P_API __attribute__((visibility("default")))
 #endif
 
-/* Room for the phonemes of any word of most models; g2p_limits says how much this model's need. */
+enum { G2P_MOST_LEXICONS = 16 };
+
+/* Room for the phonemes of any word of most models and of any lexicon; g2p_limits says how much this model's need. */
 #define G2P_TEXT 1024
 
 typedef struct g2p g2p;
@@ -56,12 +58,13 @@ typedef struct g2p g2p;
 typedef struct g2p_variant g2p_variant;
 
 enum {
-  G2P_VERIFY = 1 /* g2p_open_manifest: compare the SHA-256 of all weights, which reads the whole file */
+  G2P_VERIFY = 1,    /* g2p_open_manifest: compare the SHA-256 of all weights, which reads the whole file */
+  G2P_NO_LEXICON = 2 /* leave out the lexicon that an archive has beside its weights */
 };
 
 typedef struct g2p_options {
   size_t size;                    /* sizeof(g2p_options) */
-  uint32_t flags;                 /* G2P_VERIFY or 0 */
+  uint32_t flags;                 /* G2P_VERIFY, G2P_NO_LEXICON */
   uint32_t threads;               /* of a call that does not say; 0: one for each processor, 1: none is ever started */
   const g2p_allocator *allocator; /* NULL: malloc and free; used until g2p_close and for what calls return */
   const g2p_variant *variant;     /* NULL: that of the library that was linked first; see "Several libraries" */
@@ -72,7 +75,7 @@ G2P_API uint32_t g2p_abi_version(void);
 /* The name of a status, such as "G2P_WORD_TOO_LONG"; NULL for a number that is none. */
 G2P_API const char *g2p_status_name(g2p_status status);
 
-/* Opens a model from its weights: a safetensors file, or a tar archive that holds one.
+/* Opens a model from its weights: a safetensors file, or a tar archive that holds one and perhaps a lexicon.
  *
  * The file is mapped; nothing that is done here grows with the weights. Files are trusted to stay as they are until
  * g2p_close. `options` may be NULL. Where a model cannot be opened, `*model` becomes NULL. */
@@ -107,6 +110,19 @@ G2P_API const char *const *g2p_languages(const g2p *model, size_t *count);
 /* What the model is, as a JSON object: name, ABI, target, bounds, languages, prompt, sizes. Lives with the model. */
 G2P_API const char *g2p_info(const g2p *model);
 
+/* Adds a lexicon: words that are not left to the model. It comes before those that were added earlier, and before the
+ * archive's own. Calls that run at the time may or may not see it.
+ *
+ * `path` names either a table, as the build makes it, or UTF-8 text with a word a line: the word, a tab, and its
+ * pronunciations with commas between them, the first of which is the answer. `lang` is the language of a text's words;
+ * a table has its own languages, and `lang` is NULL. Text is copied; a table is mapped, and stays as it is until
+ * g2p_close. A model takes up to G2P_MOST_LEXICONS. */
+G2P_API g2p_status g2p_add_lexicon(g2p *model, const char *path, const char *lang, g2p_error *error);
+
+/* As g2p_add_lexicon, from memory. A table's must stay there until g2p_close. */
+G2P_API g2p_status g2p_add_lexicon_memory(g2p *model, const void *data, size_t size, const char *lang,
+                                          g2p_error *error);
+
 /* Pronounces one word into the caller's buffer, ended by a zero.
  *
  * `word` and `lang` end with zeros. G2P_TOO_SMALL, where `capacity` is too small, writes nothing. */
@@ -114,7 +130,10 @@ G2P_API g2p_status g2p_pronounce(g2p *model, const char *word, const char *lang,
                                  g2p_error *error);
 
 enum {
-  G2P_LOGITS = 1 /* g2p_stream: results have logits */
+  G2P_LOGITS = 1, /* g2p_stream: results have logits */
+  G2P_SCORES = 2, /* results have scores */
+  G2P_EACH = 4,   /* a wrong word ends nothing: its own result says what is wrong with it */
+  G2P_MODEL = 8   /* the model alone: no lexicon and no letter names, as always with g2p_tokens and G2P_LOGITS */
 };
 
 /* Words to pronounce. The words' memory is read until the call returns. */
@@ -125,7 +144,7 @@ typedef struct g2p_request {
   const char *lang;               /* of all words, ended by a zero */
   const char *const *langs;       /* of each word, in place of lang; or NULL */
   uint32_t threads;               /* 0: as the model was opened; the calling thread is one of them */
-  uint32_t flags;                 /* G2P_LOGITS or 0 */
+  uint32_t flags;                 /* G2P_LOGITS, G2P_SCORES, G2P_EACH, G2P_MODEL */
   size_t most_ids;                /* that a pronunciation may have; 0: the model's bound */
   const volatile int32_t *cancel; /* not 0: stop soon; or NULL. See g2p_cancel */
 } g2p_request;
@@ -140,7 +159,8 @@ typedef struct g2p_texts {
   size_t count;
 } g2p_texts;
 
-/* Pronounces words, in their order. Where one word is wrong, `error` says which, and none is pronounced.
+/* Pronounces words, in their order. Where one word is wrong, `error` says which, and none is pronounced; with G2P_EACH
+ * its text is empty.
  *
  * Pronunciations depend neither on the number of threads nor on the other words. */
 G2P_API g2p_status g2p_pronounce_all(g2p *model, const g2p_request *request, g2p_texts *phonemes, g2p_error *error);
@@ -159,15 +179,45 @@ G2P_API g2p_status g2p_tokens(g2p *model, const g2p_request *request, g2p_ids *i
 
 G2P_API void g2p_free_ids(g2p *model, g2p_ids *ids);
 
-/* One finished word. Its memory lives until the callback returns. */
+/* Where a pronunciation comes from. */
+typedef enum g2p_source {
+  G2P_FROM_MODEL,
+  G2P_FROM_LEXICON, /* the archive's own */
+  G2P_FROM_USER,    /* one that was added */
+  G2P_FROM_LETTERS  /* a word in capitals, spelled by the names of its letters */
+} g2p_source;
+
+/* One finished word. In a callback its memory lives until the callback returns; else see g2p_free_results. */
 typedef struct g2p_result {
   size_t size; /* sizeof(g2p_result), as the library was compiled */
   size_t word; /* which of the request's words */
   g2p_text phonemes;
-  const int32_t *ids;
+  const int32_t *ids; /* that the model generated; none where the pronunciation is not from the model */
   size_t ids_count;
   const float *logits; /* with G2P_LOGITS: [ids_count][vocabulary], what each id was the greatest of; else NULL */
+  g2p_status status;   /* G2P_OK; with G2P_EACH what is wrong with the word */
+  g2p_source source;
+  uint32_t truncated; /* 1: the bound was reached, and the model had not ended the word */
+  uint32_t repeats;   /* 1: the pronunciation ends in one part again and again, at least four times */
+  float score;        /* with G2P_SCORES: mean natural log-probability of the ids; 0 where there are none */
+  g2p_text message;   /* with G2P_EACH: one line where the status is not G2P_OK */
 } g2p_result;
+
+/* The results of a request, in the order of its words. */
+typedef struct g2p_results {
+  const g2p_result *data;
+  size_t count;
+  void *memory; /* the library's */
+} g2p_results;
+
+/* As g2p_pronounce_all, with all that is known of each word. */
+G2P_API g2p_status g2p_results_all(g2p *model, const g2p_request *request, g2p_results *results, g2p_error *error);
+
+G2P_API void g2p_free_results(g2p *model, g2p_results *results);
+
+/* All pronunciations that the first lexicon with the word has for it, the answer first; no text where none has it. */
+G2P_API g2p_status g2p_look_up(g2p *model, const char *word, const char *lang, g2p_texts *pronunciations,
+                               g2p_source *source, g2p_error *error);
 
 /* Called for one word at a time, from any of the call's threads; anything but 0 stops the call as g2p_cancel does. */
 typedef int (*g2p_callback)(void *user, const g2p_result *result);
