@@ -1,7 +1,10 @@
 """The interface of what runs a loaded variant: a plain C library, or TVM's virtual machine."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
+
+from g2p_build.runtime.results import Result, Source
 
 __all__ = ["Engine"]
 
@@ -22,4 +25,25 @@ class Engine(Protocol):
         """
 
     def tokens(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[list[int]]:
-        """The ids generated for each word, the end id included. Raises the same errors as `texts`."""
+        """The ids that the model generates for each word, the end id included. Raises the same errors as `texts`."""
+
+    def results(self, words: Sequence[str], lang: str | Sequence[str], threads: int, scores: bool) -> list[Result]:
+        """All that is known of each word. A wrong word has its own error, and the others are pronounced.
+
+        Raises:
+            G2PError: the library failed.
+        """
+
+    def add_lexicon(self, source: Path | bytes, lang: str | None) -> None:
+        """Adds a lexicon, which comes before those that were added earlier.
+
+        Args:
+            source: a file, or its content: a table, or a list of words with their pronunciations.
+            lang: the language of a list's words; None for a table, which has its own.
+
+        Raises:
+            InvalidLexicon, UnknownLanguage: it cannot be used.
+        """
+
+    def look_up(self, word: str, lang: str) -> tuple[list[str], Source]:
+        """All pronunciations of a word in the first lexicon that has it, and which kind of lexicon that is."""

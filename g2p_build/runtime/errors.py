@@ -2,8 +2,10 @@
 
 __all__ = [
     "EmptyWord",
+    "ForeignCharacter",
     "G2PError",
     "InvalidArchive",
+    "InvalidLexicon",
     "InvalidManifest",
     "InvalidWeights",
     "InvalidWord",
@@ -89,6 +91,10 @@ class UnsupportedTarget(G2PError):
 
 class UnsupportedCPU(UnsupportedTarget):
     """The variant's library needs CPU features that this machine lacks."""
+
+
+class InvalidLexicon(G2PError):
+    """A lexicon's line is no word with its pronunciations, or its table is damaged."""
 
 
 class LibraryFailed(G2PError):

@@ -1,20 +1,35 @@
 """Loads a manifest as an object that turns words into phonemes."""
 
+import dataclasses
+import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from g2p_build.runtime import archive, index, standalone, tokenizer
 from g2p_build.runtime.engine import Engine
-from g2p_build.runtime.errors import G2PError, InvalidArchive, InvalidManifest, LibraryFailed, NotLinked
+from g2p_build.runtime.errors import (
+    ForeignCharacter,
+    G2PError,
+    InvalidArchive,
+    InvalidLexicon,
+    InvalidManifest,
+    LibraryFailed,
+    NotLinked,
+    WordTooLong,
+)
 from g2p_build.runtime.manifest import read_again
+from g2p_build.runtime.results import Result
 
 __all__ = ["G2P", "load"]
 
+TABLE = b"g2plex\0"
+"""What a lexicon's table begins with."""
 
-def load(manifest: str | PathLike[str] | None = None, threads: int = 0) -> "G2P":
+
+def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon: bool = True) -> "G2P":
     """Opens the variant that a manifest describes.
 
     Both archives are checked against the manifest before either is opened. They are unpacked once, into a cache by
@@ -24,6 +39,7 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0) -> "G2P"
         manifest: path of the manifest. The default is the one that `index.choose` takes for this machine.
         threads: how many threads may work on a list of words; 0: one for each processor. A library for the virtual
             machine (target.engine=vm) uses one thread.
+        lexicon: whether the variant's own lexicon comes before its model, where it has one.
 
     Raises:
         G2PError: the variant cannot be loaded. Each cause has a subclass: see `errors`.
@@ -44,23 +60,27 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0) -> "G2P"
     for place, entry in entries.values():
         archive.verify(place, entry["sha256"], entry["size"])
     files = data["files"]
+    own = files.get("lexicon") if lexicon else None
     wanted = [*files["library"], *filter(None, [files["runtime"]]), files["model"]]
-    members = {"library": wanted, "weights": [files["weights"]]}
+    members = {"library": wanted, "weights": [*filter(None, [files["weights"], own])]}
     folders = {
         part: archive.unpack(place, entry["sha256"], entry["size"], members[part])
         for part, (place, entry) in entries.items()
     }
     _check_description(folders["library"] / files["model"], data["model"])
     library, mapped = folders["library"] / files["library"][0], folders["weights"] / files["weights"]
+    table = folders["weights"] / own if own else None
     if data["target"]["engine"] == "standalone":
-        return G2P(data, standalone.open_model(library, mapped), threads)
+        private = functools.partial(standalone.open_model, library, mapped, table, shared=False)
+        return G2P(data, standalone.open_model(library, mapped, table), threads, private)
     try:
         from g2p_build.runtime.vm.engine import VirtualMachine
     except ModuleNotFoundError as error:
         raise LibraryFailed(
             f"{data['name']} runs on TVM's virtual machine, which needs {error.name}: pip install 'g2p-build[vm]'"
         ) from None
-    return G2P(data, VirtualMachine(data, library, folders["library"] / files["runtime"], mapped), threads)
+    engine = VirtualMachine(data, library, folders["library"] / files["runtime"], mapped, table)
+    return G2P(data, engine, threads, lambda: engine)
 
 
 def _check_description(path: Path, model: Mapping[str, Any]) -> None:
@@ -79,9 +99,10 @@ class G2P:
         manifest: the manifest, as read.
     """
 
-    def __init__(self, data: dict[str, Any], engine: Engine, threads: int) -> None:
+    def __init__(self, data: dict[str, Any], engine: Engine, threads: int, private: Callable[[], Engine]) -> None:
         self.manifest = data
         self._engine, self._threads = engine, threads
+        self._private: Callable[[], Engine] | None = private  # until it has been called
 
     @property
     def languages(self) -> tuple[str, ...] | None:
@@ -133,9 +154,90 @@ class G2P:
         except standalone.WordError as error:
             raise self._explained(words, lang, error) from None
 
+    def results(
+        self, words: Iterable[str], lang: str | Sequence[str] = "eng-us", *, scores: bool = False
+    ) -> list[Result]:
+        """As `__call__`, but with all that is known of each word. A wrong word has its own error, and ends nothing.
+
+        Args:
+            words: the words to pronounce.
+            lang: one language for all words, or a list with one for each.
+            scores: whether the results have scores. They cost a few percent of a word's time.
+
+        Raises:
+            TypeError, ValueError: as `__call__`.
+        """
+        words = _listed(words)
+        lang = _languages(lang, words)
+        found = self._engine.results(words, lang, self._threads, scores)
+        return [result if result.error is None else self._with_own_error(result) for result in found]
+
+    def add_lexicon(self, file: str | PathLike[str], lang: str | None = None) -> None:
+        """Adds a file of words that are not left to the model. It comes before those that were added earlier.
+
+        Only this object gets it, even if others were loaded from the same manifest.
+
+        Args:
+            file: a table (``*.g2plex``), or UTF-8 text with a word a line: the word, a tab, and its pronunciations with
+                commas between them. The first of them is the answer.
+            lang: the language of a text's words. None for a table, which has its own languages.
+
+        Raises:
+            InvalidLexicon: the file cannot be read, or is no lexicon. The message names the line.
+            UnknownLanguage: the model does not know the language.
+            ValueError: a text without a language, or a table with one.
+        """
+        place = Path(file)
+        try:
+            with place.open("rb") as opened:
+                is_table = opened.read(len(TABLE)) == TABLE
+        except OSError as error:
+            raise InvalidLexicon(f"{place}: cannot be read: {error.strerror}") from None
+        if is_table and lang is not None:
+            raise ValueError(f"{place.name} is a table, which has its own languages: give no lang")
+        if not is_table and lang is None:
+            raise ValueError(f"{place.name} is a list of words: give their language as lang")
+        self._own_engine().add_lexicon(place, lang)
+
+    def add_words(self, words: Mapping[str, str | Sequence[str]], lang: str) -> None:
+        """Adds words with their pronunciations, as `add_lexicon` does with a file of them.
+
+        Args:
+            words: word → its pronunciation, or several, the first of which is the answer.
+            lang: their language.
+        """
+        lines = (f"{word}\t{said if isinstance(said, str) else ','.join(said)}\n" for word, said in words.items())
+        self._own_engine().add_lexicon("".join(lines).encode("utf-8", "surrogatepass"), lang)
+
+    def look_up(self, word: str, lang: str = "eng-us") -> list[str]:
+        """All pronunciations of a word in the first lexicon that has it, the answer first; none if no lexicon has it.
+
+        Raises:
+            UnknownLanguage, EmptyWord, InvalidWord: as `__call__`.
+        """
+        return self._engine.look_up(word, lang)[0]
+
     def check(self, word: str, lang: str = "eng-us") -> None:
         """Raises what `__call__` would raise for this word. Does nothing else."""
-        tokenizer.encode(self.manifest["model"], word, lang)
+        try:
+            tokenizer.encode(self.manifest["model"], word, lang)
+        except (ForeignCharacter, WordTooLong):
+            if not self.look_up(word, lang):
+                raise
+
+    def _own_engine(self) -> Engine:
+        """The engine, after it has been made sure that nobody else has the same one."""
+        if self._private is not None:
+            self._engine, self._private = self._private(), None
+        return self._engine
+
+    def _with_own_error(self, result: Result) -> Result:
+        """The runtime's own error in place of the library's. It shows the word as Python prints it."""
+        try:
+            tokenizer.encode(self.manifest["model"], result.word, result.lang)
+        except G2PError as better:
+            return dataclasses.replace(result, error=better)
+        return result
 
     def tokens(self, words: Iterable[str], lang: str | Sequence[str] = "eng-us") -> list[list[int]]:
         """The ids generated for each word, in the order of the words.

@@ -17,6 +17,7 @@ from typing import Any
 
 from g2p_build.runtime import errors
 from g2p_build.runtime.errors import G2PError, LibraryFailed
+from g2p_build.runtime.results import SOURCES, Result, Source
 
 __all__ = ["ABI_VERSION", "Model", "open_model"]
 
@@ -31,6 +32,7 @@ _ERRORS: dict[int, type[G2PError]] = {  # by status
     10: errors.InvalidWeights,
     14: errors.UnsupportedCPU,
     16: errors.ForeignCharacter,
+    17: errors.InvalidLexicon,
 }
 
 
@@ -80,11 +82,42 @@ class _Results(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("offsets", ctypes.POINTER(ctypes.c_size_t)), ("count", ctypes.c_size_t)]
 
 
+class _Text(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+
+
+class _Result(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("word", ctypes.c_size_t),
+        ("phonemes", _Text),
+        ("ids", ctypes.c_void_p),
+        ("ids_count", ctypes.c_size_t),
+        ("logits", ctypes.c_void_p),
+        ("status", ctypes.c_int),
+        ("source", ctypes.c_int),
+        ("truncated", ctypes.c_uint32),
+        ("repeats", ctypes.c_uint32),
+        ("score", ctypes.c_float),
+        ("message", _Text),
+    ]
+
+
+class _ResultList(ctypes.Structure):
+    """``g2p_results``."""
+
+    _fields_ = [("data", ctypes.POINTER(_Result)), ("count", ctypes.c_size_t), ("memory", ctypes.c_void_p)]
+
+
+_SCORES, _EACH = 2, 4  # flags of a request
+
+
 class Model:
     """An open model. It is closed when nobody holds it any more. Made by `open_model`."""
 
     def __init__(self, library: Any, handle: ctypes.c_void_p) -> None:
         self._library, self._handle, self._process = library, handle, os.getpid()
+        self._lexicons: list[Any] = []
         weakref.finalize(self, _close, library, handle, self._process)
 
     def texts(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[str]:
@@ -121,14 +154,66 @@ class Model:
             self._library.g2p_free_ids(self._handle, ctypes.byref(found))
         return [ids[start:end] for start, end in itertools.pairwise(ends)]
 
+    def results(self, words: Sequence[str], lang: str | Sequence[str], threads: int, scores: bool) -> list[Result]:
+        """All that is known of each word. A wrong word has its own error, and the others are pronounced.
+
+        Args:
+            words: the words to pronounce.
+            lang: one language for all words, or a sequence with one for each.
+            threads: as in `texts`.
+            scores: whether the results have scores.
+        """
+        found = _ResultList()
+        flags = _EACH | (_SCORES if scores else 0)
+        self._request(self._library.g2p_results_all, words, lang, threads, found, flags=flags)
+        langs = [lang] * len(words) if isinstance(lang, str) else lang
+        try:
+            return [
+                _result(word, code, found.data[place], scores)
+                for place, (word, code) in enumerate(zip(words, langs, strict=True))
+            ]
+        finally:
+            self._library.g2p_free_results(self._handle, ctypes.byref(found))
+
+    def add_lexicon(self, source: Path | bytes, lang: str | None) -> None:
+        """Adds a lexicon, which comes before those that were added earlier: `Engine.add_lexicon`."""
+        code, error = None if lang is None else _encoded(lang).replace(b"\0", b"\1"), _Error()
+        if isinstance(source, bytes):
+            # A table stays in use, so its bytes have to live as long as the model.
+            memory = ctypes.create_string_buffer(source, len(source))
+            self._lexicons.append(memory)
+            given = (self._handle, memory, len(source), code, ctypes.byref(error))
+            failed = self._library.g2p_add_lexicon_memory(*given)
+        else:
+            failed = self._library.g2p_add_lexicon(self._handle, os.fsencode(source), code, ctypes.byref(error))
+        if failed:
+            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+
+    def look_up(self, word: str, lang: str) -> tuple[list[str], Source]:
+        """All pronunciations of a word in the first lexicon that has it, and which kind of lexicon that is."""
+        found, source, error = _Results(), ctypes.c_int(), _Error()
+        texts = (_encoded(text).replace(b"\0", b"\1") for text in (word, lang))
+        outputs = (ctypes.byref(found), ctypes.byref(source), ctypes.byref(error))
+        if self._library.g2p_look_up(self._handle, *texts, *outputs):
+            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+        try:
+            if not found.count:
+                return [], "lexicon"
+            ends = found.offsets[: found.count + 1]
+            data = ctypes.string_at(found.data, ends[-1])
+        finally:
+            self._library.g2p_free_texts(self._handle, ctypes.byref(found))
+        return [data[start:end].decode() for start, end in itertools.pairwise(ends)], SOURCES[source.value]
+
     def _request(
         self,
         call: Any,
         words: Sequence[str],
         lang: str | Sequence[str],
         threads: int,
-        results: _Results,
+        results: ctypes.Structure,
         most_ids: int = 0,
+        flags: int = 0,
     ) -> None:
         encoded = [_encoded(word) for word in words]
         text = b"".join(encoded)
@@ -152,6 +237,7 @@ class Model:
             lang=codes[lang] if isinstance(lang, str) else None,
             langs=ctypes.addressof(langs) if each else None,
             most_ids=most_ids,
+            flags=flags,
             # A forked child does not have its parent's threads, so it must not wait for them.
             threads=threads if os.getpid() == self._process else 1,
         )
@@ -161,6 +247,21 @@ class Model:
             if error.word < len(encoded):
                 raise WordError(error.word, found)
             raise found
+
+
+def _result(word: str, lang: str, found: _Result, scored: bool) -> Result:
+    if found.status:
+        message = ctypes.string_at(found.message.data, found.message.size).decode()
+        return Result(word, lang, "", error=_ERRORS.get(found.status, LibraryFailed)(message))
+    return Result(
+        word,
+        lang,
+        ctypes.string_at(found.phonemes.data, found.phonemes.size).decode(),
+        SOURCES[found.source],
+        bool(found.truncated),
+        bool(found.repeats),
+        found.score if scored and found.ids_count else None,
+    )
 
 
 def _close(library: Any, handle: ctypes.c_void_p, process: int) -> None:
@@ -173,31 +274,36 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-_open: weakref.WeakValueDictionary[tuple[Path, Path, int], Model] = weakref.WeakValueDictionary()
+_open: weakref.WeakValueDictionary[tuple[Path, Path, Path | None, int], Model] = weakref.WeakValueDictionary()
 _opening = threading.Lock()
 
 
-def open_model(library: Path, weights: Path) -> Model:
+def open_model(library: Path, weights: Path, lexicon: Path | None = None, shared: bool = True) -> Model:
     """Opens a model. As long as somebody holds it, the same files give the same model.
 
     Args:
         library: path of the shared library.
         weights: path of the safetensors file.
+        lexicon: path of the variant's own lexicon, or None.
+        shared: whether others may have the same model. One that lexicons are added to is nobody else's.
 
     Raises:
         LibraryFailed: the library does not load, or has another version of the interface.
         InvalidWeights: the weights are not the ones that the library takes.
+        InvalidLexicon: the lexicon is damaged.
         UnsupportedCPU: the library uses instructions that this processor lacks.
     """
+    if not shared:
+        return _opened(library, weights, lexicon)
     with _opening:
-        key = (library, weights, os.getpid())
+        key = (library, weights, lexicon, os.getpid())
         model = _open.get(key)
         if model is None:
-            model = _open[key] = _opened(library, weights)
+            model = _open[key] = _opened(library, weights, lexicon)
         return model
 
 
-def _opened(path: Path, weights: Path) -> Model:
+def _opened(path: Path, weights: Path, lexicon: Path | None) -> Model:
     try:
         library = ctypes.CDLL(str(path))
         version = library.g2p_abi_version()
@@ -207,15 +313,24 @@ def _opened(path: Path, weights: Path) -> Model:
         raise LibraryFailed(f"{path.name}: its interface is version {version}, this runtime's is {ABI_VERSION}")
     library.g2p_close.restype = None
     library.g2p_close.argtypes = [ctypes.c_void_p]
-    for free in (library.g2p_free_texts, library.g2p_free_ids):
+    for free in (library.g2p_free_texts, library.g2p_free_ids, library.g2p_free_results):
         free.restype = None
         free.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-    for call in (library.g2p_pronounce_all, library.g2p_tokens):
+    for call in (library.g2p_pronounce_all, library.g2p_tokens, library.g2p_results_all):
         call.argtypes = [ctypes.c_void_p] * 4
+    library.g2p_add_lexicon.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]
+    library.g2p_add_lexicon_memory.argtypes = [
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t),
+        *(ctypes.c_char_p, ctypes.c_void_p),
+    ]
+    library.g2p_look_up.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, *[ctypes.c_void_p] * 3]
     library.g2p_open.argtypes = [ctypes.c_char_p, *[ctypes.c_void_p] * 3]
     handle, failed = ctypes.c_void_p(), _Error()
     options = _Options(size=ctypes.sizeof(_Options))
     given = ctypes.byref(options), ctypes.byref(handle), ctypes.byref(failed)
     if library.g2p_open(os.fsencode(weights), *given):
         raise _ERRORS.get(failed.status, LibraryFailed)(failed.message.decode())
-    return Model(library, handle)
+    model = Model(library, handle)
+    if lexicon is not None:
+        model.add_lexicon(lexicon, None)
+    return model

@@ -87,6 +87,9 @@ g2p_status g2p_check_variant(const struct g2p_variant *variant, uint32_t layout,
 
 /* weights.c */
 
+/* Finds the first member of a tar whose name has an ending; no data where there is none, or where it is no tar. */
+g2p_status g2p_find_member(const char *data, size_t size, const char *ending, g2p_text *member, g2p_error *error);
+
 /* Finds a program's tensors in a safetensors file, or in the first member of a tar whose name ends in .safetensors.
  * `pointers` gets one for each of the program's weights. Every byte that a pointer leads to lies inside `data`. */
 g2p_status g2p_find_weights(const struct g2p_program *program, const char *data, size_t size, const void **pointers,

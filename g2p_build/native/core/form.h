@@ -71,10 +71,17 @@ struct g2p_alphabet {
   size_t ranges_count;
 };
 
-/* How a language's words are written: one for each of the contract's languages, or one for all that nobody names. */
+struct g2p_letter {
+  uint32_t letter;
+  const char *name; /* as it is pronounced */
+};
+
+/* How a language's words are written: one for each of a model's languages, or one for all that nobody names. */
 struct g2p_writing {
   struct g2p_form form;
   struct g2p_alphabet alphabet;
+  const struct g2p_letter *letters; /* that words in capitals are spelled with */
+  size_t letters_count;
 };
 
 /* The offset of the first character that is not of an alphabet, and its code point; the text's size where all are. */

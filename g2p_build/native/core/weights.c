@@ -207,22 +207,18 @@ static bool is_member(const char *block) {
   return memcmp(block + 257, "ustar", 5) == 0 && read_octal(block + 148, 8, &wanted) && wanted == sum;
 }
 
-static bool is_safetensors(const char *name) {
-  static const char ending[] = ".safetensors";
+/* Whether a member's name, which takes up to 100 bytes, has an ending. */
+static bool ends_in(const char *name, const char *ending) {
   const char *end = memchr(name, 0, 100);
-  size_t size = end ? (size_t)(end - name) : 100, wanted = sizeof ending - 1;
+  size_t size = end ? (size_t)(end - name) : 100, wanted = strlen(ending);
   return size >= wanted && memcmp(name + size - wanted, ending, wanted) == 0;
 }
 
-g2p_status g2p_find_weights(const struct g2p_program *program, const char *data, size_t size, const void **pointers,
-                            g2p_error *error) {
+g2p_status g2p_find_member(const char *data, size_t size, const char *ending, g2p_text *member, g2p_error *error) {
   static const char zeros[BLOCK];
-  if ((uintptr_t)data % G2P_ALIGNMENT) {
-    return g2p_fail(error, G2P_INVALID_ARGUMENT, "the weights do not begin at a multiple of %d bytes in memory",
-                    G2P_ALIGNMENT);
-  }
+  *member = (g2p_text){NULL, 0};
   if (size < BLOCK || !is_member(data)) {
-    return find_tensors(program, data, size, pointers, error);
+    return G2P_OK;
   }
   for (size_t at = 0; size - at >= BLOCK && memcmp(data + at, zeros, BLOCK) != 0;) {
     const char *block = data + at;
@@ -234,11 +230,32 @@ g2p_status g2p_find_weights(const struct g2p_program *program, const char *data,
     if (bytes > size - at) {
       return g2p_fail(error, G2P_INVALID_WEIGHTS, "the archive ends within a member: build or download it again");
     }
-    if ((block[156] == '0' || !block[156]) && is_safetensors(block)) {
-      return find_tensors(program, data + at, (size_t)bytes, pointers, error);
+    if ((block[156] == '0' || !block[156]) && ends_in(block, ending)) {
+      *member = (g2p_text){data + at, (size_t)bytes};
+      return G2P_OK;
     }
     uint64_t taken = (bytes + BLOCK - 1) / BLOCK * BLOCK;
     at = taken < size - at ? at + (size_t)taken : size;
   }
-  return g2p_fail(error, G2P_INVALID_WEIGHTS, "the archive has no member whose name ends in .safetensors");
+  return G2P_OK;
+}
+
+g2p_status g2p_find_weights(const struct g2p_program *program, const char *data, size_t size, const void **pointers,
+                            g2p_error *error) {
+  if ((uintptr_t)data % G2P_ALIGNMENT) {
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "the weights do not begin at a multiple of %d bytes in memory",
+                    G2P_ALIGNMENT);
+  }
+  if (size < BLOCK || !is_member(data)) {
+    return find_tensors(program, data, size, pointers, error);
+  }
+  g2p_text member;
+  g2p_status status = g2p_find_member(data, size, ".safetensors", &member, error);
+  if (status != G2P_OK) {
+    return status;
+  }
+  if (!member.data) {
+    return g2p_fail(error, G2P_INVALID_WEIGHTS, "the archive has no member whose name ends in .safetensors");
+  }
+  return find_tensors(program, member.data, member.size, pointers, error);
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "text.h"
+
 uint32_t g2p_abi_version(void) { return G2P_ABI_VERSION; }
 
 const char *g2p_status_name(g2p_status status) {
@@ -24,6 +26,7 @@ const char *g2p_status_name(g2p_status status) {
       "G2P_UNSUPPORTED_CPU",
       "G2P_UNSUPPORTED",
       "G2P_FOREIGN_CHARACTER",
+      "G2P_INVALID_LEXICON",
   };
   return (unsigned)status < sizeof names / sizeof *names ? names[status] : NULL;
 }
@@ -39,13 +42,45 @@ static g2p_status take_options(const g2p_options *given, g2p_options *options, g
   if (!options->variant) options->variant = g2p_default();
   g2p_status status = g2p_check_variant(options->variant, G2P_LAYOUT, error);
   if (status != G2P_OK) return status;
-  if (options->flags & ~(uint32_t)G2P_VERIFY)
+  if (options->flags & ~(uint32_t)(G2P_VERIFY | G2P_NO_LEXICON))
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the options' flags %z hold one that does not exist",
                     (size_t)options->flags);
   if (!options->allocator) options->allocator = &g2p_malloc;
   if (!options->allocator->allocate || !options->allocator->release)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the allocator lacks one of its functions");
   return G2P_OK;
+}
+
+/* Adds a lexicon; on failure the mapping is the caller's again. */
+static g2p_status add_lexicon(g2p *model, const char *name, g2p_text data, const struct g2p_mapping *mapping,
+                              const char *lang, g2p_error *error) {
+  struct g2p_lexicon lexicon;
+  g2p_status status = g2p_lexicon_begin(model->allocator, model->traits, name, data, lang, &lexicon, error);
+  if (status != G2P_OK) return status;
+  g2p_lock(&model->mutex);
+  uint32_t count = model->lexicons_count;
+  if (count < G2P_MOST_LEXICONS) {
+    if (mapping && lexicon.table) lexicon.mapping = *mapping;
+    model->lexicons[count] = lexicon;
+    __atomic_store_n(&model->lexicons_count, count + 1, __ATOMIC_RELEASE);
+  }
+  g2p_unlock(&model->mutex);
+  if (count < G2P_MOST_LEXICONS) return G2P_OK;
+  g2p_lexicon_end(model->allocator, &lexicon);
+  return g2p_fail(error, G2P_INVALID_ARGUMENT, "%s: the model has %d lexicons already: put several into one", name,
+                  G2P_MOST_LEXICONS);
+}
+
+/* Adds the lexicon that an archive has beside its weights. */
+static g2p_status add_own_lexicon(g2p *model, const char *data, size_t size, g2p_error *error) {
+  g2p_text member;
+  g2p_status status = g2p_find_member(data, size, ".g2plex", &member, error);
+  if (status != G2P_OK || !member.data) return status;
+  return add_lexicon(model, "the archive's lexicon", member, NULL, NULL, error);
+}
+
+static void end_lexicons(g2p *model) {
+  for (uint32_t i = 0; i < model->lexicons_count; i++) g2p_lexicon_end(model->allocator, &model->lexicons[i]);
 }
 
 /* Makes a model of weights that are mapped, or of the caller's; on failure the mapping is the caller's again. */
@@ -73,14 +108,18 @@ static g2p_status open_data(const char *data, size_t size, const g2p_options *op
     if (g2p_mutex_begin(&model->mutex)) {
       if (g2p_condition_begin(&model->work)) {
         if (g2p_condition_begin(&model->done)) {
-          *opened = model;
-          return G2P_OK;
+          status = options->flags & G2P_NO_LEXICON ? G2P_OK : add_own_lexicon(model, data, size, error);
+          if (status == G2P_OK) {
+            *opened = model;
+            return G2P_OK;
+          }
+          g2p_condition_end(&model->done);
         }
         g2p_condition_end(&model->work);
       }
       g2p_mutex_end(&model->mutex);
     }
-    status = g2p_fail(error, G2P_NO_MEMORY, "the system gives no lock to open a model with");
+    if (status == G2P_OK) status = g2p_fail(error, G2P_NO_MEMORY, "the system gives no lock to open a model with");
   }
   g2p_release(allocator, model, sizeof *model + pointers);
   return status;
@@ -148,16 +187,82 @@ void g2p_close(g2p *model) {
   g2p_condition_end(&model->done);
   g2p_condition_end(&model->work);
   g2p_mutex_end(&model->mutex);
+  end_lexicons(model);
   g2p_unmap(&model->mapping);
   g2p_allocator allocator = model->own;
   g2p_release(&allocator, model, sizeof *model + model->variant->program->weights_count * sizeof(void *));
+}
+
+g2p_status g2p_add_lexicon(g2p *model, const char *path, const char *lang, g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || !path) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_add_lexicon was given a null pointer");
+  struct g2p_mapping mapping;
+  g2p_status status = g2p_map(path, &mapping, error);
+  if (status != G2P_OK) return status;
+  g2p_text data = {mapping.data, mapping.size};
+  status = add_lexicon(model, path, data, &mapping, lang, error);
+  if (status != G2P_OK || lang) g2p_unmap(&mapping); /* a list was copied */
+  return status;
+}
+
+g2p_status g2p_add_lexicon_memory(g2p *model, const void *data, size_t size, const char *lang, g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || (!data && size))
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_add_lexicon_memory was given a null pointer");
+  return add_lexicon(model, "the lexicon", (g2p_text){data ? data : "", size}, NULL, lang, error);
+}
+
+static g2p_status no_memory_for(size_t bytes, g2p_error *error) {
+  return g2p_fail(error, G2P_NO_MEMORY, "no memory for %z bytes of pronunciations", bytes);
+}
+
+/* Known pronunciations as texts of their own. */
+static g2p_status copy_known(g2p *model, const struct g2p_known *known, g2p_texts *all, g2p_error *error) {
+  size_t count = 1;
+  for (size_t i = 0; i < known->size; i++) count += known->text[i] == ',';
+  char *data = g2p_allocate(model->allocator, known->size - (count - 1) + 1);
+  size_t *offsets = g2p_allocate(model->allocator, (count + 1) * sizeof *offsets);
+  if (!data || !offsets) {
+    g2p_release(model->allocator, data, known->size - (count - 1) + 1);
+    g2p_release(model->allocator, offsets, (count + 1) * sizeof *offsets);
+    return no_memory_for(known->size, error);
+  }
+  size_t used = 0, done = 0;
+  offsets[0] = 0;
+  for (size_t i = 0; i < known->size; i++) {
+    if (known->text[i] == ',')
+      offsets[++done] = used;
+    else
+      data[used++] = known->text[i];
+  }
+  offsets[count] = used;
+  *all = (g2p_texts){data, offsets, count};
+  return G2P_OK;
+}
+
+g2p_status g2p_look_up(g2p *model, const char *word, const char *lang, g2p_texts *pronunciations, g2p_source *source,
+                       g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || !word || !pronunciations)
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_look_up was given a null pointer");
+  *pronunciations = (g2p_texts){NULL, NULL, 0};
+  g2p_text text = {word, strlen(word)};
+  g2p_status status = g2p_check_language(model->traits, lang, error);
+  if (status == G2P_OK) status = g2p_check_word(text, error);
+  if (status != G2P_OK) return status;
+  struct g2p_known known;
+  uint32_t count = __atomic_load_n(&model->lexicons_count, __ATOMIC_ACQUIRE);
+  if (!g2p_find_word(model->lexicons, count, model->traits, text, lang, &known) || known.source == G2P_FROM_LETTERS)
+    return G2P_OK;
+  if (source) *source = known.source;
+  return copy_known(model, &known, pronunciations, error);
 }
 
 g2p_bounds g2p_limits(const g2p *model) {
   const struct g2p_traits *traits = model->traits;
   return (g2p_bounds){.input = (size_t)traits->input_len,
                       .ids = (size_t)traits->output_len - 1,
-                      .text = (size_t)traits->output_len,
+                      .text = (size_t)traits->output_len > G2P_TEXT ? (size_t)traits->output_len : G2P_TEXT,
                       .vocabulary = (size_t)traits->vocabulary,
                       .rows = (size_t)model->variant->program->batch};
 }

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "score.h"
 #include "text.h"
 
 /* Of steps the first, which takes one token. */
@@ -38,7 +39,7 @@ void g2p_stop(struct g2p_job *job, g2p_status reason) {
 
 bool g2p_has_words(struct g2p_job *job) {
   g2p_lock(&job->mutex);
-  bool left = job->status == G2P_OK && job->next < job->request->count;
+  bool left = job->status == G2P_OK && job->next < job->count;
   g2p_unlock(&job->mutex);
   return left;
 }
@@ -54,7 +55,7 @@ static bool stopped(struct g2p_job *job) {
 /* Claims the next words; near the end no more than this thread's share. */
 static void claim(struct g2p_session *session, struct g2p_job *job) {
   g2p_lock(&job->mutex);
-  size_t left = job->request->count - job->next, share = (left + job->threads - 1) / job->threads;
+  size_t left = job->count - job->next, share = (left + job->threads - 1) / job->threads;
   size_t batch = (size_t)session->program->batch, most = share < batch ? share : batch;
   for (size_t i = 0; i < most; i++) session->group[i] = job->order[job->next++];
   g2p_unlock(&job->mutex);
@@ -98,6 +99,7 @@ static void begin_row(struct g2p_session *session, struct g2p_job *job, int32_t 
   place->word = word;
   place->length = job->lengths[word];
   place->count = 0;
+  place->score = 0;
   place->ids[0] = session->traits->decoder_start_id;
 }
 
@@ -135,16 +137,31 @@ static void move_row(struct g2p_session *session, int32_t from, int32_t to) {
   *source = free; /* the ids' and logits' memory changes places */
 }
 
+/* Whether the ids end in one part, of three or more, four times or more. No pronunciation in the dictionaries of six
+ * languages does. */
+static bool ends_in_loop(const int32_t *ids, size_t count) {
+  for (size_t part = 3; part <= count / 4; part++) {
+    size_t same = 0;
+    while (same < 3 * part && ids[count - 1 - same] == ids[count - 1 - same - part]) same++;
+    if (same == 3 * part) return true;
+  }
+  return false;
+}
+
 /* Hands a finished word over; false where the call is to stop. */
 static bool finish(struct g2p_session *session, struct g2p_job *job, const struct row *row) {
   const int32_t *ids = row->ids + 1;
   size_t count = (size_t)row->count;
+  bool ended = count && ids[count - 1] == session->traits->eos_id;
   g2p_result result = {.size = sizeof result,
                        .word = row->word,
                        .phonemes = {session->text, g2p_decode(session->traits, ids, count, session->text)},
                        .ids = ids,
                        .ids_count = count,
-                       .logits = row->logits};
+                       .logits = row->logits,
+                       .truncated = !ended,
+                       .repeats = ends_in_loop(ids, ended ? count - 1 : count),
+                       .score = count ? (float)(row->score / (double)count) : 0};
   g2p_lock(&job->delivery);
   bool proceed = !stopped(job);
   if (proceed && job->callback(job->user, &result) != 0) {
@@ -164,6 +181,7 @@ static bool take_id(const struct g2p_session *session, const struct g2p_job *job
                     const float *logits) {
   size_t words = (size_t)session->traits->vocabulary;
   if (row->logits) memcpy(row->logits + (size_t)row->count * words, logits, words * sizeof(float));
+  if (job->request->flags & G2P_SCORES) row->score += g2p_log_probability(logits, words, id);
   row->ids[++row->count] = id;
   return has_ended(session, job, row);
 }

@@ -16,7 +16,8 @@ struct g2p_job {
   void *user;
   uint32_t threads;       /* that may work on it */
   int32_t most_ids;       /* of a pronunciation */
-  const uint32_t *order;  /* the words, longest first */
+  const uint32_t *order;  /* the words that the model pronounces, longest first */
+  size_t count;           /* of them */
   const int32_t *lengths; /* input ids of each word */
 
   g2p_mutex delivery; /* held while the callback runs; taken before the other */

@@ -182,8 +182,8 @@ G2P_API void g2p_free_ids(g2p *model, g2p_ids *ids);
 /* Where a pronunciation comes from. */
 typedef enum g2p_source {
   G2P_FROM_MODEL,
-  G2P_FROM_LEXICON, /* the archive's own */
-  G2P_FROM_USER,    /* one that was added */
+  G2P_FROM_LEXICON, /* a table, which a build made */
+  G2P_FROM_USER,    /* a list, which was added */
   G2P_FROM_LETTERS  /* a word in capitals, spelled by the names of its letters */
 } g2p_source;
 

@@ -7,34 +7,53 @@ struct piece {
   size_t start, count;
 };
 
+/* What one word takes of each kind of result. */
+enum kind { TEXT, IDS, ALL };
+
 struct gathered {
   const g2p_allocator *allocator;
-  bool text;            /* phonemes, else ids */
+  enum kind kind;
   struct piece *pieces; /* of each word, in `data` */
+  g2p_result *results;  /* of each word, with ALL: pointers into `data` are left out */
   char *data;
   size_t used, capacity; /* bytes */
   bool no_memory;
 };
 
+static bool make_room(struct gathered *all, size_t bytes) {
+  if (all->capacity - all->used >= bytes) return true;
+  size_t capacity = 2 * all->capacity + bytes;
+  char *larger = all->capacity <= SIZE_MAX / 4 ? g2p_allocate(all->allocator, capacity) : NULL;
+  if (!larger) {
+    all->no_memory = true;
+    return false;
+  }
+  if (all->used) memcpy(larger, all->data, all->used);
+  g2p_release(all->allocator, all->data, all->capacity);
+  all->data = larger;
+  all->capacity = capacity;
+  return true;
+}
+
+static void append(struct gathered *all, const void *data, size_t bytes) {
+  if (bytes) memcpy(all->data + all->used, data, bytes);
+  all->used += bytes;
+}
+
+/* A word's ids come first, then its phonemes and its message; the next word's ids begin at a multiple of 4. */
 static int keep(void *user, const g2p_result *result) {
   struct gathered *all = user;
-  const void *data = all->text ? (const void *)result->phonemes.data : (const void *)result->ids;
-  size_t bytes = all->text ? result->phonemes.size : result->ids_count * sizeof(int32_t);
-  if (all->capacity - all->used < bytes) {
-    size_t capacity = 2 * all->capacity + bytes;
-    char *larger = all->capacity <= SIZE_MAX / 4 ? g2p_allocate(all->allocator, capacity) : NULL;
-    if (!larger) {
-      all->no_memory = true;
-      return 1;
-    }
-    if (all->used) memcpy(larger, all->data, all->used);
-    g2p_release(all->allocator, all->data, all->capacity);
-    all->data = larger;
-    all->capacity = capacity;
+  size_t ids = all->kind == TEXT ? 0 : result->ids_count * sizeof(int32_t);
+  size_t text = all->kind == IDS ? 0 : result->phonemes.size, message = all->kind == ALL ? result->message.size : 0;
+  if (!make_room(all, ids + text + message + sizeof(int32_t))) return 1;
+  all->pieces[result->word] = (struct piece){all->used, ids + text};
+  append(all, result->ids, ids);
+  append(all, result->phonemes.data, text);
+  append(all, result->message.data, message);
+  if (all->kind == ALL) {
+    all->used = (all->used + sizeof(int32_t) - 1) / sizeof(int32_t) * sizeof(int32_t);
+    all->results[result->word] = *result;
   }
-  if (bytes) memcpy(all->data + all->used, data, bytes);
-  all->pieces[result->word] = (struct piece){all->used, bytes};
-  all->used += bytes;
   return 0;
 }
 
@@ -42,39 +61,51 @@ static g2p_status out_of_memory(size_t words, g2p_error *error) {
   return g2p_fail(error, G2P_NO_MEMORY, "no memory for the results of %z words", words);
 }
 
+/* Has a request pronounced; on failure nothing is to be freed. A lexicon has no ids, so those are the model's. */
+static g2p_status run(g2p *model, const g2p_request *request, struct gathered *all, g2p_error *error) {
+  size_t words = request->count;
+  g2p_request asked = *request;
+  if (all->kind == IDS) asked.flags |= G2P_MODEL;
+  if (words && !(all->pieces = g2p_allocate(model->allocator, words * sizeof *all->pieces)))
+    return out_of_memory(words, error);
+  g2p_status status = g2p_run_request(model, &asked, keep, all, error);
+  if (status == G2P_CANCELLED && all->no_memory) status = out_of_memory(words, error);
+  if (status != G2P_OK) {
+    g2p_release(model->allocator, all->data, all->capacity);
+    g2p_release(model->allocator, all->pieces, words * sizeof *all->pieces);
+  }
+  return status;
+}
+
 /* Gives the data and its offsets, in elements of `width` bytes; both are the allocator's. */
-static g2p_status gather(g2p *model, const g2p_request *request, bool text, size_t width, void **data, size_t **offsets,
-                         size_t *count, g2p_error *error) {
+static g2p_status gather(g2p *model, const g2p_request *request, enum kind kind, size_t width, void **data,
+                         size_t **offsets, size_t *count, g2p_error *error) {
   *data = NULL;
   *offsets = NULL;
   *count = 0;
   g2p_status status = g2p_check_request(request, error);
   if (status != G2P_OK) return status;
-  struct gathered all = {.allocator = model->allocator, .text = text};
+  struct gathered all = {.allocator = model->allocator, .kind = kind};
   size_t words = request->count;
-  if (words && !(all.pieces = g2p_allocate(model->allocator, words * sizeof *all.pieces)))
-    return out_of_memory(words, error);
-  status = g2p_run_request(model, request, keep, &all, error);
-  if (status == G2P_CANCELLED && all.no_memory) status = out_of_memory(words, error);
-  if (status == G2P_OK) {
-    size_t *starts = g2p_allocate(model->allocator, (words + 1) * sizeof *starts);
-    char *sorted = g2p_allocate(model->allocator, all.used + 1);
-    if (starts && sorted) {
-      size_t at = 0;
-      for (size_t word = 0; word < words; word++) {
-        starts[word] = at / width;
-        if (all.pieces[word].count) memcpy(sorted + at, all.data + all.pieces[word].start, all.pieces[word].count);
-        at += all.pieces[word].count;
-      }
-      starts[words] = at / width;
-      *data = sorted;
-      *offsets = starts;
-      *count = words;
-    } else {
-      g2p_release(model->allocator, starts, (words + 1) * sizeof *starts);
-      g2p_release(model->allocator, sorted, all.used + 1);
-      status = out_of_memory(words, error);
+  status = run(model, request, &all, error);
+  if (status != G2P_OK) return status;
+  size_t *starts = g2p_allocate(model->allocator, (words + 1) * sizeof *starts);
+  char *sorted = g2p_allocate(model->allocator, all.used + 1);
+  if (starts && sorted) {
+    size_t at = 0;
+    for (size_t word = 0; word < words; word++) {
+      starts[word] = at / width;
+      if (all.pieces[word].count) memcpy(sorted + at, all.data + all.pieces[word].start, all.pieces[word].count);
+      at += all.pieces[word].count;
     }
+    starts[words] = at / width;
+    *data = sorted;
+    *offsets = starts;
+    *count = words;
+  } else {
+    g2p_release(model->allocator, starts, (words + 1) * sizeof *starts);
+    g2p_release(model->allocator, sorted, all.used + 1);
+    status = out_of_memory(words, error);
   }
   g2p_release(model->allocator, all.data, all.capacity);
   g2p_release(model->allocator, all.pieces, words * sizeof *all.pieces);
@@ -85,7 +116,7 @@ g2p_status g2p_pronounce_all(g2p *model, const g2p_request *request, g2p_texts *
   g2p_no_error(error);
   if (!model || !phonemes) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_pronounce_all was given a null pointer");
   void *data;
-  g2p_status status = gather(model, request, true, 1, &data, &phonemes->offsets, &phonemes->count, error);
+  g2p_status status = gather(model, request, TEXT, 1, &data, &phonemes->offsets, &phonemes->count, error);
   phonemes->data = data;
   return status;
 }
@@ -94,9 +125,56 @@ g2p_status g2p_tokens(g2p *model, const g2p_request *request, g2p_ids *ids, g2p_
   g2p_no_error(error);
   if (!model || !ids) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_tokens was given a null pointer");
   void *data;
-  g2p_status status = gather(model, request, false, sizeof(int32_t), &data, &ids->offsets, &ids->count, error);
+  g2p_status status = gather(model, request, IDS, sizeof(int32_t), &data, &ids->offsets, &ids->count, error);
   ids->data = data;
   return status;
+}
+
+/* What g2p_results has as its memory; the results follow. */
+struct held {
+  char *data;
+  size_t capacity;
+  g2p_result results[];
+};
+
+g2p_status g2p_results_all(g2p *model, const g2p_request *request, g2p_results *results, g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || !results) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_results_all was given a null pointer");
+  *results = (g2p_results){NULL, 0, NULL};
+  g2p_status status = g2p_check_request(request, error);
+  if (status != G2P_OK) return status;
+  size_t words = request->count;
+  if (words > SIZE_MAX / 2 / sizeof(g2p_result)) return out_of_memory(words, error);
+  size_t size = sizeof(struct held) + words * sizeof(g2p_result);
+  struct held *held = g2p_allocate(model->allocator, size);
+  if (!held) return out_of_memory(words, error);
+  struct gathered all = {.allocator = model->allocator, .kind = ALL, .results = held->results};
+  status = run(model, request, &all, error);
+  if (status != G2P_OK) {
+    g2p_release(model->allocator, held, size);
+    return status;
+  }
+  for (size_t word = 0; word < words; word++) {
+    g2p_result *result = &held->results[word];
+    const char *piece = all.data + all.pieces[word].start, *text = piece + result->ids_count * sizeof(int32_t);
+    result->ids = result->ids_count ? (const int32_t *)(const void *)piece : NULL;
+    result->phonemes.data = text;
+    result->message.data = text + result->phonemes.size;
+    result->logits = NULL;
+  }
+  g2p_release(model->allocator, all.pieces, words * sizeof *all.pieces);
+  held->data = all.data;
+  held->capacity = all.capacity;
+  *results = (g2p_results){held->results, words, held};
+  return G2P_OK;
+}
+
+void g2p_free_results(g2p *model, g2p_results *results) {
+  if (!model || !results || !results->memory) return;
+  struct held *held = results->memory;
+  g2p_release(model->allocator, held->data, held->capacity);
+  g2p_release(model->allocator, held, sizeof *held + results->count * sizeof(g2p_result));
+  *results = (g2p_results){NULL, 0, NULL};
 }
 
 static void release(g2p *model, void *data, size_t width, size_t *offsets, size_t count) {

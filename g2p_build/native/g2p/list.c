@@ -25,48 +25,136 @@ g2p_status g2p_check_request(const g2p_request *request, g2p_error *error) {
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request names no language: set lang or langs");
   if (request->count > MOST_WORDS)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "%z words are more than one request takes", request->count);
-  if (request->flags & ~(uint32_t)G2P_LOGITS)
+  if (request->flags & ~(uint32_t)(G2P_LOGITS | G2P_SCORES | G2P_EACH | G2P_MODEL))
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request's flags %z hold one that does not exist",
                     (size_t)request->flags);
   return G2P_OK;
 }
 
-/* Checks every word and notes how many input ids it has. */
-static g2p_status check_words(const struct g2p_traits *traits, const g2p_request *request, int32_t *ids,
-                              int32_t *lengths, g2p_error *error) {
+/* What pronounces a request's words before the model is asked. */
+struct lexicons {
+  const struct g2p_lexicon *data;
+  size_t count;
+  bool asked;
+};
+
+static struct lexicons lexicons_for(g2p *model, const g2p_request *request) {
+  return (struct lexicons){model->lexicons, __atomic_load_n(&model->lexicons_count, __ATOMIC_ACQUIRE),
+                           !(request->flags & (G2P_MODEL | G2P_LOGITS))};
+}
+
+/* Checks a word. `*count` becomes how many input ids it has: 0 where it is known, and `known` then says how. */
+static g2p_status check_word(const struct g2p_traits *traits, const struct lexicons *lexicons,
+                             const g2p_request *request, size_t word, const char *checked, int32_t *ids, int32_t *count,
+                             struct g2p_known *known, g2p_error *error) {
+  const char *lang = language_of(request, word);
+  g2p_text text = request->words[word];
+  g2p_status status = G2P_OK;
+  *count = 0;
+  if (!lang)
+    status = g2p_fail(error, G2P_INVALID_ARGUMENT, "the word's language is a null pointer");
+  else if (!text.data && text.size)
+    status = g2p_fail(error, G2P_INVALID_ARGUMENT, "the word is a null pointer");
+  else if (lang != checked)
+    status = g2p_check_language(traits, lang, error);
+  if (status != G2P_OK) return status;
+  if (lexicons->asked && g2p_is_word(text) && g2p_find_word(lexicons->data, lexicons->count, traits, text, lang, known))
+    return G2P_OK;
+  return g2p_encode(traits, text, lang, ids, count, error);
+}
+
+/* Checks every word and notes how many input ids it has: 0 where it does not reach the model, because it is known or,
+ * with G2P_EACH, because it is wrong. */
+static g2p_status check_words(const struct g2p_traits *traits, const struct lexicons *lexicons,
+                              const g2p_request *request, int32_t *ids, int32_t *lengths, g2p_error *error) {
   const char *checked = NULL; /* the last language that was found good */
+  struct g2p_known known;
   for (size_t word = 0; word < request->count; word++) {
-    const char *lang = language_of(request, word);
-    g2p_status status = G2P_OK;
-    int32_t count = 0;
-    if (!lang)
-      status = g2p_fail(error, G2P_INVALID_ARGUMENT, "the word's language is a null pointer");
-    else if (!request->words[word].data && request->words[word].size)
-      status = g2p_fail(error, G2P_INVALID_ARGUMENT, "the word is a null pointer");
-    else if (lang != checked)
-      status = g2p_check_language(traits, lang, error);
-    if (status == G2P_OK) status = g2p_encode(traits, request->words[word], lang, ids, &count, error);
-    if (status != G2P_OK) {
+    g2p_status status = check_word(traits, lexicons, request, word, checked, ids, &lengths[word], &known, error);
+    if (status == G2P_OK) {
+      checked = language_of(request, word);
+    } else if (request->flags & G2P_EACH) {
+      lengths[word] = 0;
+    } else {
       if (error) error->word = word;
       return status;
     }
-    checked = lang;
-    lengths[word] = count;
+  }
+  g2p_no_error(error);
+  return G2P_OK;
+}
+
+static bool is_cancelled(const g2p_request *request) {
+  return request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED);
+}
+
+/* Hands over the words that do not reach the model. */
+static g2p_status deliver_others(const struct g2p_traits *traits, const struct lexicons *lexicons,
+                                 const g2p_request *request, int32_t *ids, const int32_t *lengths,
+                                 g2p_callback callback, void *user) {
+  struct g2p_known known;
+  g2p_error wrong;
+  int32_t count;
+  for (size_t word = 0; word < request->count; word++) {
+    if (lengths[word]) continue;
+    if (is_cancelled(request)) return G2P_CANCELLED;
+    g2p_result result = {.size = sizeof result, .word = word};
+    result.status = check_word(traits, lexicons, request, word, NULL, ids, &count, &known, &wrong);
+    if (result.status == G2P_OK) {
+      result.phonemes = (g2p_text){known.text, known.first};
+      result.source = known.source;
+    } else {
+      result.message = (g2p_text){wrong.message, strlen(wrong.message)};
+    }
+    if (callback(user, &result) != 0) return G2P_CANCELLED;
   }
   return G2P_OK;
 }
 
-/* Longest first, and of equal length in the request's order. `starts` has room for each length up to `most`. */
-static void sort_words(const int32_t *lengths, size_t count, size_t most, uint32_t *order, size_t *starts) {
+/* The words that reach the model, longest first, and of equal length in the request's order. `starts` has room for each
+ * length up to `most`. Returns how many they are. */
+static size_t sort_words(const int32_t *lengths, size_t count, size_t most, uint32_t *order, size_t *starts) {
   size_t before = 0;
   memset(starts, 0, (most + 1) * sizeof *starts);
   for (size_t word = 0; word < count; word++) starts[lengths[word]]++;
-  for (size_t length = most + 1; length-- > 0;) {
+  for (size_t length = most + 1; length-- > 1;) {
     size_t here = starts[length];
     starts[length] = before;
     before += here;
   }
-  for (size_t word = 0; word < count; word++) order[starts[lengths[word]]++] = (uint32_t)word;
+  for (size_t word = 0; word < count; word++)
+    if (lengths[word]) order[starts[lengths[word]]++] = (uint32_t)word;
+  return before;
+}
+
+/* Has the model pronounce `count` words, which are ordered. */
+static g2p_status decode_words(g2p *model, const g2p_request *request, const uint32_t *order, size_t count,
+                               const int32_t *lengths, g2p_callback callback, void *user, g2p_error *error) {
+  size_t bound = (size_t)model->traits->output_len - 1;
+  uint32_t threads = request->threads ? request->threads : model->threads;
+  if (threads > G2P_MOST_THREADS) threads = G2P_MOST_THREADS;
+  if (threads > count) threads = (uint32_t)count;
+  struct g2p_job job = {.request = request,
+                        .callback = callback,
+                        .user = user,
+                        .threads = threads,
+                        .most_ids =
+                            (int32_t)(request->most_ids && request->most_ids < bound ? request->most_ids : bound),
+                        .order = order,
+                        .count = count,
+                        .lengths = lengths,
+                        .status = G2P_OK};
+  g2p_status status = G2P_NO_MEMORY;
+  if (g2p_mutex_begin(&job.mutex)) {
+    if (g2p_mutex_begin(&job.delivery)) {
+      g2p_run_job(model, &job);
+      g2p_mutex_end(&job.delivery);
+      status = job.status;
+    }
+    g2p_mutex_end(&job.mutex);
+  }
+  if (status == G2P_NO_MEMORY) g2p_fail(error, status, "no memory to decode with: close a model, or use fewer threads");
+  return status;
 }
 
 g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback callback, void *user,
@@ -80,33 +168,12 @@ g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback 
   int32_t *ids = (int32_t *)(starts + most + 1);
   uint32_t *order = (uint32_t *)(ids + most);
   int32_t *lengths = (int32_t *)(order + count);
-  status = check_words(model->traits, request, ids, lengths, error);
+  struct lexicons lexicons = lexicons_for(model, request);
+  status = check_words(model->traits, &lexicons, request, ids, lengths, error);
   if (status == G2P_OK) {
-    sort_words(lengths, count, most, order, starts);
-    uint32_t threads = request->threads ? request->threads : model->threads;
-    if (threads > G2P_MOST_THREADS) threads = G2P_MOST_THREADS;
-    if (threads > count) threads = (uint32_t)count;
-    size_t bound = (size_t)model->traits->output_len - 1;
-    struct g2p_job job = {.request = request,
-                          .callback = callback,
-                          .user = user,
-                          .threads = threads,
-                          .most_ids =
-                              (int32_t)(request->most_ids && request->most_ids < bound ? request->most_ids : bound),
-                          .order = order,
-                          .lengths = lengths,
-                          .status = G2P_OK};
-    status = G2P_NO_MEMORY;
-    if (g2p_mutex_begin(&job.mutex)) {
-      if (g2p_mutex_begin(&job.delivery)) {
-        g2p_run_job(model, &job);
-        g2p_mutex_end(&job.delivery);
-        status = job.status;
-      }
-      g2p_mutex_end(&job.mutex);
-    }
-    if (status == G2P_NO_MEMORY)
-      g2p_fail(error, status, "no memory to decode with: close a model, or use fewer threads");
+    size_t left = sort_words(lengths, count, most, order, starts);
+    if (left < count) status = deliver_others(model->traits, &lexicons, request, ids, lengths, callback, user);
+    if (status == G2P_OK && left) status = decode_words(model, request, order, left, lengths, callback, user, error);
     if (status == G2P_CANCELLED) g2p_fail(error, status, "the call was cancelled");
   }
   g2p_release(model->allocator, starts, size);

@@ -4,6 +4,7 @@
 
 #include "core.h"
 #include "decode.h"
+#include "lexicon.h"
 #include "threads.h"
 
 #pragma GCC visibility push(hidden)
@@ -25,10 +26,12 @@ struct g2p {
   const g2p_variant *variant;
   const struct g2p_traits *traits; /* the variant's model */
   const g2p_allocator *allocator;
-  g2p_allocator own;          /* a copy of the caller's */
-  uint32_t threads;           /* of a call that does not say */
-  struct g2p_mapping mapping; /* of the weights; empty where they are the caller's memory */
-  const void **weights;       /* in the order of the program's */
+  g2p_allocator own;                              /* a copy of the caller's */
+  uint32_t threads;                               /* of a call that does not say */
+  struct g2p_mapping mapping;                     /* of the weights; empty where they are the caller's memory */
+  const void **weights;                           /* in the order of the program's */
+  struct g2p_lexicon lexicons[G2P_MOST_LEXICONS]; /* the last one comes first */
+  uint32_t lexicons_count;                        /* read and written atomically; those before it stay as they are */
 
   g2p_mutex mutex; /* guards what follows */
   g2p_condition work, done;

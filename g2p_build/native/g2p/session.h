@@ -18,6 +18,7 @@ struct row {
   uint32_t word;  /* of the request */
   int32_t length; /* input ids */
   int32_t count;  /* generated ids */
+  double score;   /* sum of the ids' log-probabilities, where they are asked for */
   int32_t *ids;   /* [output_len]: the start id, then the generated ones */
   float *logits;  /* [output_len][vocabulary] */
 };

@@ -38,6 +38,16 @@ static struct kind kind_of(g2p_text text) {
   return kind;
 }
 
+bool g2p_is_word(g2p_text text) {
+  struct kind kind = kind_of(text);
+  return kind.valid && !kind.white && !kind.control;
+}
+
+bool g2p_is_blank(g2p_text text) {
+  struct kind kind = kind_of(text);
+  return kind.valid && kind.white;
+}
+
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
 
 static size_t common(const char *code, const char *lang) {
@@ -115,8 +125,7 @@ static void put(struct output *output, const char *data, size_t size) {
   output->count += size;
 }
 
-/* How the words of a language are written; NULL: nobody says. */
-static const struct g2p_writing *writing_of(const struct g2p_traits *traits, const char *lang) {
+const struct g2p_writing *g2p_writing_of(const struct g2p_traits *traits, const char *lang) {
   if (!traits->writings || !traits->languages) {
     return traits->writings;
   }
@@ -161,7 +170,7 @@ static g2p_status refuse_foreign(const struct g2p_writing *writing, g2p_text wor
 /* The word in its language's form, at the end of `ids`. */
 static g2p_status in_form(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *ids,
                           g2p_text *form, g2p_error *error) {
-  const struct g2p_writing *writing = writing_of(traits, lang);
+  const struct g2p_writing *writing = g2p_writing_of(traits, lang);
   *form = word;
   if (!writing) {
     return G2P_OK;
@@ -188,8 +197,7 @@ static g2p_status in_form(const struct g2p_traits *traits, g2p_text word, const 
   return G2P_OK;
 }
 
-g2p_status g2p_encode(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *ids, int32_t *count,
-                      g2p_error *error) {
+g2p_status g2p_check_word(g2p_text word, g2p_error *error) {
   struct kind kind = kind_of(word);
   if (!kind.valid) {
     return g2p_fail(error, G2P_INVALID_WORD, "the word %t is not valid UTF-8: give it in that encoding", &word);
@@ -201,8 +209,14 @@ g2p_status g2p_encode(const struct g2p_traits *traits, g2p_text word, const char
     return g2p_fail(error, G2P_INVALID_WORD,
                     "the word %t holds a control character: give one word without tabs or line ends", &word);
   }
+  return G2P_OK;
+}
+
+g2p_status g2p_encode(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *ids, int32_t *count,
+                      g2p_error *error) {
   g2p_text form;
-  g2p_status status = in_form(traits, word, lang, ids, &form, error);
+  g2p_status status = g2p_check_word(word, error);
+  if (status == G2P_OK) status = in_form(traits, word, lang, ids, &form, error);
   if (status != G2P_OK) {
     return status;
   }

@@ -10,6 +10,18 @@
 /* Whether a model takes this language. */
 g2p_status g2p_check_language(const struct g2p_traits *traits, const char *lang, g2p_error *error);
 
+/* How the words of a language are written; NULL: nobody says. */
+const struct g2p_writing *g2p_writing_of(const struct g2p_traits *traits, const char *lang);
+
+/* Whether a text is UTF-8 with something in it besides white space, and without control characters. */
+bool g2p_is_word(g2p_text text);
+
+/* Whether a text is UTF-8 and nothing but white space. */
+bool g2p_is_blank(g2p_text text);
+
+/* Refuses what is no word in any language: what g2p_is_word is false of. */
+g2p_status g2p_check_word(g2p_text word, g2p_error *error);
+
 /* The input ids of a word: at most traits->input_len of them go to `ids`. The language has been checked. */
 g2p_status g2p_encode(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *ids, int32_t *count,
                       g2p_error *error);

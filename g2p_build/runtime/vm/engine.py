@@ -16,7 +16,9 @@ __all__ = ["VirtualMachine"]
 class VirtualMachine:
     """One loaded variant. Threads may share it, but a lock lets only one group of words through at a time."""
 
-    def __init__(self, data: Mapping[str, Any], library: Path, runtime: Path, weights_file: Path) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], library: Path, runtime: Path, weights_file: Path, lexicon: Path | None
+    ) -> None:
         """Opens a library.
 
         Args:
@@ -24,6 +26,7 @@ class VirtualMachine:
             library: path of the shared library.
             runtime: path of TVM's runtime library.
             weights_file: path of the safetensors file.
+            lexicon: path of the variant's own lexicon, or None.
 
         Raises:
             InvalidWeights: the weights are not the ones that the functions take.

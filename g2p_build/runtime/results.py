@@ -1,0 +1,40 @@
+"""What is known of a pronunciation besides its phonemes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from g2p_build.runtime.errors import G2PError
+
+__all__ = ["SOURCES", "Result", "Source"]
+
+Source = Literal["model", "lexicon", "user", "letters"]
+
+SOURCES: tuple[Source, ...] = ("model", "lexicon", "user", "letters")
+"""Where a pronunciation comes from, in the order of ``g2p_source`` in ``g2p.h``."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One word of a list.
+
+    Attributes:
+        word: the word, as it was given.
+        lang: its language.
+        phonemes: its pronunciation; empty where the word is wrong.
+        source: where the pronunciation comes from: the model, a lexicon's table that a build made, a list that the user
+            added, or the names of the word's letters.
+        truncated: the model reached the variant's bound before it had ended the word.
+        repeats: the pronunciation ends in one part again and again, at least four times: a loop.
+        score: mean natural log-probability of the ids that the model generated, the end id included. None where scores
+            were not asked for, and where the pronunciation is not from the model.
+        error: what is wrong with the word, or None.
+    """
+
+    word: str
+    lang: str
+    phonemes: str
+    source: Source = "model"
+    truncated: bool = False
+    repeats: bool = False
+    score: float | None = None
+    error: G2PError | None = None
