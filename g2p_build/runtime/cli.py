@@ -1,6 +1,9 @@
 """The command ``g2p``: words, or lines from standard input, to phonemes.
 
 A terminal gets tables; a pipe gets tab-separated lines; ``--json`` gives one object a line.
+
+What is wrong with a word is said on standard error. ``--on-error`` says what becomes of the other words: ``stop`` ends
+there, with exit code 2; ``skip`` leaves the word out; ``mark`` prints it without phonemes. Both end with exit code 0.
 """
 
 import argparse
@@ -10,12 +13,15 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from g2p_build.runtime.errors import G2PError, InvalidWord
+from g2p_build.runtime.errors import EmptyWord, G2PError, InvalidWord
 from g2p_build.runtime.g2p import G2P, load
+from g2p_build.runtime.results import Result
 
 __all__ = ["main"]
 
 _CHUNK = 65_536  # most bytes in one read of standard input
+_LANG = "eng-us"  # unless said
+_DETAILS = ("source", "score", "notes")
 _SLICE = 4  # batches, of the largest size, between two flushes of the output
 
 
@@ -66,55 +72,75 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "words", nargs="*", metavar="WORD", help="words; without any, one a line from standard input"
             )
+            command.add_argument(
+                "--lexicon",
+                metavar="[LANG=]FILE",
+                action="append",
+                default=[],
+                help="words with their pronunciations, which come before the model; of several the last comes first",
+            )
+            command.add_argument(
+                "--details",
+                action="store_true",
+                default=False,
+                help="add where each pronunciation comes from, its score, and notes",
+            )
+            command.add_argument(
+                "--on-error",
+                choices=("stop", "skip", "mark"),
+                default="stop",
+                help="stop at a wrong word, leave it out, or print it without phonemes (default: stop)",
+            )
     return parser
 
 
 def _load(chosen: argparse.Namespace) -> G2P:
-    return load(getattr(chosen, "manifest", None))
+    g2p = load(getattr(chosen, "manifest", None))
+    for given in getattr(chosen, "lexicon", []):
+        lang, equals, file = given.rpartition("=")
+        is_list = not file.endswith(".g2plex")
+        try:
+            g2p.add_lexicon(file, (lang if equals else getattr(chosen, "lang", _LANG)) if is_list else None)
+        except ValueError as error:
+            raise G2PError(str(error)) from None
+    return g2p
 
 
 def _pronounce(chosen: argparse.Namespace) -> None:
-    lang = getattr(chosen, "lang", "eng-us")
+    lang, scores = getattr(chosen, "lang", _LANG), chosen.details
     g2p = _load(chosen)
     if chosen.words:
-        rows = list(zip(chosen.words, g2p(chosen.words, lang=lang), strict=True))
+        results = g2p.results(chosen.words, lang=lang, scores=scores)
         if sys.stdout.isatty() and not hasattr(chosen, "json"):
-            _table(("word", lang), rows)
+            kept, wrong = _kept(chosen, results, None)
+            _table(("word", lang, *(_DETAILS if scores else ())), [_cells(result, scores) for result in kept])
+            if wrong is not None:
+                raise wrong
         else:
-            _print_rows(chosen, lang, rows)
+            _print_results(chosen, results, None)
         return
     size = max(g2p.limits["batch"])
     size *= _SLICE if size > 1 else 1
     first = 1
     for lines in _ready_lines():
         for start in range(0, len(lines), size):
-            _pronounce_lines(chosen, g2p, lang, lines[start : start + size], first + start)
+            number = first + start
+            words = [_word(line, number + place) for place, line in enumerate(lines[start : start + size])]
+            results = g2p.results([word or "" for word in words], lang=lang, scores=scores)
+            for place, word in enumerate(words):
+                if word is None:
+                    line = repr(lines[start + place][:40])
+                    results[place] = Result(line, lang, "", error=InvalidWord(f"{line} is not UTF-8"))
+            _print_results(chosen, results, number)
         first += len(lines)
 
 
-def _pronounce_lines(chosen: argparse.Namespace, g2p: G2P, lang: str, lines: list[bytes], first: int) -> None:
-    """Pronounces and prints the lines up to the first wrong one, then raises that line's error with its number."""
-    words: list[str] = []
-    wrong: G2PError | None = None
-    for number, line in enumerate(lines, first):
-        try:
-            words.append(_word(line, number))
-            g2p.check(words[-1], lang)
-        except G2PError as error:
-            wrong = type(error)(f"line {number}: {error}")
-            words = words[: number - first]
-            break
-    _print_rows(chosen, lang, list(zip(words, g2p(words, lang=lang), strict=True)))
-    if wrong is not None:
-        raise wrong
-
-
-def _word(line: bytes, number: int) -> str:
+def _word(line: bytes, number: int) -> str | None:
+    """The word of a line; None if it is not UTF-8."""
     try:
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        return line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
     except UnicodeDecodeError:
-        raise InvalidWord(f"{line[:40]!r} is not UTF-8") from None
-    return text.strip()
+        return None
 
 
 def _ready_lines() -> Iterator[list[bytes]]:
@@ -128,13 +154,62 @@ def _ready_lines() -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def _print_rows(chosen: argparse.Namespace, lang: str, rows: list[tuple[str, str]]) -> None:
-    for word, phonemes in rows:
+def _print_results(chosen: argparse.Namespace, results: list[Result], first: int | None) -> None:
+    """Prints a line for each word, then raises the error of the first wrong one if that ends the command.
+
+    Args:
+        chosen: the options.
+        results: the words' results.
+        first: the number of the first word's line; None if the words were arguments.
+    """
+    kept, wrong = _kept(chosen, results, first)
+    for result in kept:
         if hasattr(chosen, "json"):
-            print(json.dumps({"word": word, "lang": lang, "phonemes": phonemes}, ensure_ascii=False))
+            print(json.dumps(_as_json(result, chosen.details), ensure_ascii=False))
+        elif isinstance(result.error, EmptyWord):
+            print()  # a blank line stays in its place
         else:
-            print(f"{word}\t{phonemes}")
+            print("\t".join(_cells(result, chosen.details)))
     sys.stdout.flush()
+    if wrong is not None:
+        raise wrong
+
+
+def _kept(chosen: argparse.Namespace, results: list[Result], first: int | None) -> tuple[list[Result], G2PError | None]:
+    """The results to print, and the error to end with. Other errors are said here."""
+    kept: list[Result] = []
+    for place, result in enumerate(results):
+        if result.error is None:
+            kept.append(result)
+            continue
+        error = result.error if first is None else type(result.error)(f"line {first + place}: {result.error}")
+        mode = chosen.on_error
+        if mode == "stop":
+            return kept, error
+        if not isinstance(result.error, EmptyWord):
+            print(f"g2p: {error}", file=sys.stderr)
+        if chosen.on_error == "mark":
+            kept.append(result)
+    return kept, None
+
+
+def _cells(result: Result, details: bool) -> tuple[str, ...]:
+    cells = (result.word, result.phonemes)
+    if not details:
+        return cells
+    notes = [name for name in ("truncated", "repeats") if getattr(result, name)]
+    if result.error is not None:
+        return (*cells, "", "", "wrong")
+    return (*cells, result.source, "" if result.score is None else f"{result.score:.4f}", " ".join(notes))
+
+
+def _as_json(result: Result, details: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"word": result.word, "lang": result.lang}
+    if result.error is not None:
+        return found | {"phonemes": None, "error": {"code": type(result.error).__name__, "message": str(result.error)}}
+    found |= {"phonemes": result.phonemes, "source": result.source}
+    found |= {"truncated": result.truncated, "repeats": result.repeats}
+    return found | ({"score": result.score} if details else {})
 
 
 def _info(chosen: argparse.Namespace) -> None:

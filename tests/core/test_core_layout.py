@@ -10,7 +10,9 @@ LAYOUT, STRUCTURES = 1, "b52f155f93d86f45"
 
 
 def test_whoever_changes_a_structure_raises_the_number() -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in (CORE / "program.h", CORE / "form.h", FAMILY / "traits.h"))
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in (CORE / "program.h", CORE / "form.h", FAMILY / "traits.h")
+    )
     [number] = re.findall(r"G2P_LAYOUT = (\d+)", text)
     plain = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     found = re.findall(r"^struct \w+ \{.*?^\};", plain, re.DOTALL | re.MULTILINE)

@@ -147,6 +147,20 @@ static void check_ids(const g2p_request *request, size_t word, const int32_t *id
   CHECK(count == expected(request, word, wanted) && memcmp(ids, wanted, count * sizeof *ids) == 0);
 }
 
+static void check_result(const g2p_request *request, const g2p_result *result, size_t word) {
+  CHECK(result->word == word);
+  CHECK((result->status == G2P_OK) == !result->message.size);
+  if (result->status != G2P_OK || result->source != G2P_FROM_MODEL) {
+    CHECK(!result->ids_count && !result->score && !result->truncated && !result->repeats);
+    CHECK(result->status == G2P_OK ? result->phonemes.size && !(request->flags & (G2P_MODEL | G2P_LOGITS))
+                                   : request->flags & G2P_EACH && !result->phonemes.size);
+    return;
+  }
+  check_ids(request, word, result->ids, result->ids_count);
+  CHECK(result->truncated == (result->ids[result->ids_count - 1] != 1));
+  CHECK(result->score <= 0 && (result->score < 0) == !!(request->flags & G2P_SCORES));
+}
+
 struct stream {
   g2p *model;
   const g2p_request *request;
@@ -159,10 +173,10 @@ static int take(void *user, const g2p_result *result) {
   struct stream *stream = user;
   CHECK(!stream->stopped); /* none comes after the one that stopped it */
   CHECK(result->size == sizeof *result);
-  check_ids(stream->request, result->word, result->ids, result->ids_count);
+  check_result(stream->request, result, result->word);
   CHECK(!(stream->done >> result->word & 1));
   stream->done |= 1u << result->word;
-  CHECK(!result->logits == !(stream->request->flags & G2P_LOGITS));
+  CHECK(!result->logits == (result->status != G2P_OK || !(stream->request->flags & G2P_LOGITS)));
   for (size_t i = 0; result->logits && i < result->ids_count * TOY_VOCABULARY; i++)
     CHECK(result->logits[i] == (result->ids[i / TOY_VOCABULARY] == (int32_t)(i % TOY_VOCABULARY)));
   if (stream->again) { /* a call within a call */
@@ -171,6 +185,23 @@ static int take(void *user, const g2p_result *result) {
   }
   stream->stopped = ++stream->seen == stream->stop;
   return stream->stopped;
+}
+
+/* A list that has some of the words, or whatever the bytes say. */
+static void add_words(g2p *model, struct bytes *bytes) {
+  bool good = true;
+  g2p_text word = word_of(bytes, &good);
+  unsigned code = next(bytes, 6);
+  size_t size = good ? word.size + 4 : word.size;
+  char *text = malloc(size + 1);
+  if (word.size && word.data) memcpy(text, word.data, word.size);
+  if (good) memcpy(text + word.size, "\ta,b", 4);
+  g2p_error error;
+  const char *lang = code < 5 ? codes[code] : NULL;
+  g2p_status status = g2p_add_lexicon_memory(model, word.data ? text : NULL, size, lang, &error);
+  check(status, &error, false, 0);
+  free(text);
+  free((char *)word.data);
 }
 
 static void pronounce(g2p *model, struct bytes *bytes, bool sure) {
@@ -194,10 +225,15 @@ static void call(g2p *model, struct bytes *bytes, bool sure) {
   g2p_error error;
   g2p_texts texts;
   g2p_ids ids;
-  unsigned kind = next(bytes, 4);
+  g2p_results results;
+  unsigned kind = next(bytes, 6);
   bool scarce = !sure; /* memory may be */
   if (kind == 0) {
     pronounce(model, bytes, sure);
+    return;
+  }
+  if (kind == 4) {
+    add_words(model, bytes);
     return;
   }
   begin(&made, bytes);
@@ -213,9 +249,20 @@ static void call(g2p *model, struct bytes *bytes, bool sure) {
     g2p_status status = g2p_tokens(model, made.given, &ids, &error);
     check(status, &error, sure, request->count);
     CHECK(ids.count == (status == G2P_OK ? request->count : 0) && !ids.offsets == (status != G2P_OK));
-    for (size_t i = 0; i < ids.count; i++)
-      check_ids(request, i, ids.data + ids.offsets[i], ids.offsets[i + 1] - ids.offsets[i]);
+    for (size_t i = 0; i < ids.count; i++) {
+      size_t found = ids.offsets[i + 1] - ids.offsets[i];
+      if (found || !(request->flags & G2P_EACH)) check_ids(request, i, ids.data + ids.offsets[i], found);
+    }
     g2p_free_ids(model, &ids);
+  } else if (kind == 5) {
+    bool whole = made.given->size == sizeof made.request;
+    if (whole) made.request.flags = made.given->flags = next(bytes, 8) << 1;
+    sure = whole && made.sure && !scarce;
+    g2p_status status = g2p_results_all(model, made.given, &results, &error);
+    check(status, &error, sure, request->count);
+    CHECK(results.count == (status == G2P_OK ? request->count : 0));
+    for (size_t i = 0; i < results.count; i++) check_result(request, &results.data[i], i);
+    g2p_free_results(model, &results);
   } else {
     struct stream stream = {.model = model, .request = request, .stop = next(bytes, 24), .again = next(bytes, 4) == 1};
     g2p_status status = g2p_stream(model, made.given, take, &stream, &error);

@@ -142,10 +142,10 @@ def cancelled(place: Place) -> Error:
 def invalid_arguments(place: Place) -> Error:
     errors = [
         place.stream("talo", size=8),
-        place.stream("talo", flags=2),
+        place.stream("talo", flags=16),
         place.stream("talo", words=None),
         place.open(place.weights, Options(7, 0, 1, None)),
-        place.open(place.weights, Options(ctypes.sizeof(Options), 2, 1, None)),
+        place.open(place.weights, Options(ctypes.sizeof(Options), 4, 1, None)),
     ]
     assert {error.status for error in errors} == {3} and len({error.message for error in errors}) == len(errors)
     return errors[0]
@@ -154,6 +154,24 @@ def invalid_arguments(place: Place) -> Error:
 def invalid_words(place: Place) -> Error:
     assert place.stream("ta\tlo").status == place.stream("talo\udcff").status == 5
     return place.stream("talo", "kissa", "ta\nlo")
+
+
+def invalid_lexicon(place: Place) -> Error:
+    """A list's line that is none, and a table that ends too early."""
+
+    def add(data: bytes, lang: bytes | None) -> Error:
+        error = Error()
+        given = (place.model, data, ctypes.c_size_t(len(data)), lang, ctypes.byref(error))
+        assert place.library.g2p_add_lexicon_memory(*given) == error.status
+        return error
+
+    assert add(b"talo\ttalo\n", None).status == add(b"g2plex\0\1", b"fin").status == 3
+    assert (
+        add(b"g2plex\0\2", None).message
+        == b"the lexicon: a table of version 2, and this library reads version 1: take a newer library"
+    )
+    assert b"damaged" in add(b"g2plex\0\1", None).message
+    return add(b"talo\ttalo\n\ntalo\n", b"fin")
 
 
 def wrong_digest(place: Place) -> Error:
@@ -211,6 +229,7 @@ REACH: dict[str, tuple[Callable[[Place], Error], str, int | None]] = {
         r"'1' \(U\+0031, a digit\) at byte 2 of the word 'ta1o' is not in the alphabet of fin: write numbers out",
         1,
     ),
+    "G2P_INVALID_LEXICON": (invalid_lexicon, "line 3: 'talo' has no tab", None),
 }
 
 
