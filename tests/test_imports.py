@@ -33,6 +33,7 @@ ALLOWED = {
     "compiler": {"models", "errors"},
     "models": {"errors"},
     "native": {"store", "errors"},
+    "lexicon": {"runtime", "errors"},
     "store": {"errors"},
     "runtime": set(),
     "errors": set(),

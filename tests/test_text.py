@@ -85,6 +85,7 @@ def test_the_manifest_holds_the_form(built: Tree) -> None:
     model = json.loads((built.root / "manifests" / f"{DEFAULT}.json").read_bytes())["model"]
     assert (model["text"]["form"], model["text"]["case"], model["text"]["strip"]) == ("nfc", "lower", True)
     assert model["text"]["languages"]["fin"]["alphabet"].endswith("äèéöšž")
+    assert model["text"]["languages"]["eng-us"]["letters"]["b"] == "ˈbi"
 
 
 # conf/
@@ -105,6 +106,16 @@ def test_each_field_can_be_given() -> None:
     assert dict(text.languages)["swa"].case == "keep"
 
 
+def test_letters_have_names_and_vowels_have_none() -> None:
+    [variant] = variants(["checkpoint.text.languages.swa.letters={b: be, d: de}"])
+    languages = dict(variant.checkpoint.text.languages)  # type: ignore[attr-defined]
+    assert languages["swa"].letters == (("b", "be"), ("d", "de"))
+    assert languages["fin"].letters == ()
+    named = dict(languages["eng-us"].letters)
+    assert set("abcdefghijklmnopqrstuvwxyz") - set(named) == set("aeiouy")
+    assert named["w"] == "ˈdəbəɫju" and dict(languages["spa-latin"].letters)["ñ"] == "ɛɲɛ"
+
+
 MISTAKES = [
     ("checkpoint.text=row", "checkpoint.text=row: give raw, or its fields: checkpoint.text.NAME=VALUE"),
     (
@@ -113,6 +124,14 @@ MISTAKES = [
     ),
     ("checkpoint.text.form=nfd", "unknown checkpoint.text.form 'nfd': did you mean 'nfc'?"),
     ("checkpoint.text.languages.fin.alphabet=''", "checkpoint.text.languages.fin.alphabet is empty"),
+    (
+        "checkpoint.text.languages.fin.letters.B=bee",
+        "checkpoint.text.languages.fin.letters: 'B' is not one small letter in the language's form of text",
+    ),
+    ("checkpoint.text.languages.fin.letters={ch: x}", "checkpoint.text.languages.fin.letters: 'ch' is not one"),
+    ("checkpoint.text.languages.fin.letters={q: kuu, c: x}", "checkpoint.text.languages.fin.letters: 'c' is not in"),
+    ("checkpoint.text.languages.fin.letters.b=''", "checkpoint.text.languages.fin.letters.b='': give its name in"),
+    ("checkpoint.text.languages.fin.letters.b='a,b'", "checkpoint.text.languages.fin.letters.b='a,b': give its name"),
     ("checkpoint.text.cases=lower", "unknown key 'checkpoint.text.cases': did you mean"),
 ]
 

@@ -8,10 +8,11 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from g2p_build.runtime.joining import INHERITED, JOINED
 
-__all__ = ["CASES", "Form", "check_form", "foreign", "in_form", "kind"]
+__all__ = ["CASES", "Form", "check_form", "foreign", "form_of", "in_form", "kind"]
 
 CASES = ("keep", "lower", "turkic", "lithuanian")
 """The ways to treat capitals, in the order of the core's numbers."""
@@ -59,6 +60,20 @@ class Form:
     strip: bool = False
     case: str = "keep"
     pairs: Mapping[str, str] = field(default_factory=dict)
+
+
+def form_of(text: Mapping[str, Any] | None, lang: str) -> Form:
+    """The form of a language's words.
+
+    Args:
+        text: ``model.text`` of a manifest.
+        lang: the language's code.
+    """
+    if text is None:
+        return Form()
+    own = text["languages"].get(lang, {"case": text["case"], "pairs": {}})
+    switches = {name: text[name] for name in ("visible", "narrow", "strip")}
+    return Form(nfc=text["form"] == "nfc", case=own["case"], pairs=text["pairs"] | own["pairs"], **switches)
 
 
 def check_form(form: Form) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from g2p_build.runtime.errors import EmptyWord, ForeignCharacter, InvalidWord, UnknownLanguage, WordTooLong
-from g2p_build.runtime.form import Form, foreign, in_form, kind
+from g2p_build.runtime.form import foreign, form_of, in_form, kind
 
 __all__ = ["decode", "encode"]
 
@@ -84,11 +84,8 @@ def _in_form(text: Mapping[str, Any] | None, word: str, lang: str) -> str:
     """
     if text is None:
         return word
-    own = text["languages"].get(lang, {"case": text["case"], "pairs": {}, "alphabet": None})
-    switches = {name: text[name] for name in ("visible", "narrow", "strip")}
-    form = Form(nfc=text["form"] == "nfc", case=own["case"], pairs=text["pairs"] | own["pairs"], **switches)
-    written = in_form(form, word)
-    place = foreign(own["alphabet"], written)
+    written = in_form(form_of(text, lang), word)
+    place = foreign(text["languages"].get(lang, {"alphabet": None})["alphabet"], written)
     if place is not None:
         character = written[place]
         named = f"{character!r} (U+{ord(character):04X}, {kind(character)})"

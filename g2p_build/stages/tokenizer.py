@@ -65,7 +65,7 @@ def _traits(model: dict[str, Any], d_model: int) -> str:
 
 def _writing(text: dict[str, Any], language: str) -> dict[str, Any]:
     """The form of text of one language, in the form that `writings` takes."""
-    own = text["languages"].get(language, {"case": text["case"], "pairs": {}, "alphabet": None})
+    own = text["languages"].get(language, {"case": text["case"], "pairs": {}, "alphabet": None, "letters": {}})
     switches = {name: text[name] for name in ("visible", "narrow", "strip")}
     return {"nfc": text["form"] == "nfc", **switches, **own, "pairs": text["pairs"] | own["pairs"]}
 

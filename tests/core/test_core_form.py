@@ -229,7 +229,10 @@ int main(void) {
     for (size_t k = 0; k < form.pairs_count; k++) printf("%x>%x ", form.pairs[k].from, form.pairs[k].to);
     for (size_t k = 0; k < alphabet.ranges_count; k++)
       printf("%x-%x ", alphabet.ranges[k].first, alphabet.ranges[k].last);
-    printf("%d\\n", alphabet.ranges != NULL);
+    printf("%d", alphabet.ranges != NULL);
+    for (size_t k = 0; k < writings[i].letters_count; k++)
+      printf(" %x=%s", writings[i].letters[k].letter, writings[i].letters[k].name);
+    printf("\\n");
   }
   return 0;
 }
@@ -238,15 +241,18 @@ int main(void) {
 
 def test_a_models_writings_are_a_table_in_c(tmp_path: Path) -> None:
     plain = {"nfc": True, "visible": False, "narrow": False, "strip": True, "case": "turkic", "pairs": {}}
+    plain |= {"letters": {}}
     english = plain | {"case": "lower", "pairs": {"’": "'", "\u0301": ""}, "alphabet": "-'zabcé"}
+    english |= {"letters": {"z": "ˈzi", "b": "ˈbi"}}
     languages = [english, plain | {"alphabet": None}, english]
     text = writings(languages)
-    assert text.count("struct g2p_pair ") == text.count("struct g2p_range ") == 1  # equal tables are written once
+    tables = ("struct g2p_pair ", "struct g2p_range ", "struct g2p_letter ")
+    assert [text.count(table) for table in tables] == [1, 1, 1]  # equal tables are written once
     (tmp_path / "table.c").write_text(PRINTED.replace("WRITINGS", text), encoding="utf-8")
     if not shutil.which("gcc"):
         pytest.skip("no gcc here")
     command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{CORE}", str(tmp_path / "table.c")]
     subprocess.run([*command, "-o", str(tmp_path / "table")], check=True)
     said = subprocess.run([tmp_path / "table"], capture_output=True, text=True, check=True).stdout
-    first = "10011 301>0 2019>27 27-27 2d-2d 61-63 7a-7a e9-e9 1"
+    first = "10011 301>0 2019>27 27-27 2d-2d 61-63 7a-7a e9-e9 1 62=ˈbi 7a=ˈzi"
     assert said.splitlines() == [first, "10012 0", first]

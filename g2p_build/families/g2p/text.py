@@ -5,11 +5,12 @@ from typing import Any, ClassVar
 
 from g2p_build.config.fields import one_of
 from g2p_build.config.overrides import ConfigError
-from g2p_build.runtime.form import CASES, Form, check_form
+from g2p_build.runtime.form import CASES, Form, check_form, in_form
 
 __all__ = ["LanguageText", "LanguageTextConf", "Text", "TextConf", "text"]
 
 FORMS = ("nfc", "none")
+LONGEST_NAME = 100  # bytes of a letter's name: a word that is spelled has up to five letters
 
 
 @dataclass
@@ -19,6 +20,7 @@ class LanguageTextConf:
     case: str | None = None  # default: the checkpoint's
     pairs: dict[str, str] = field(default_factory=dict)  # added to the checkpoint's
     alphabet: str | None = None  # the characters of its words, in the form; None: not known, so all are accepted
+    letters: dict[str, str] = field(default_factory=dict)  # letter → its name in phonemes; vowels are left out
 
 
 @dataclass
@@ -43,10 +45,11 @@ class LanguageText:
     case: str
     pairs: tuple[tuple[str, str], ...]  # sorted; added to the checkpoint's
     alphabet: str | None
+    letters: tuple[tuple[str, str], ...]  # sorted
 
     def as_json(self) -> dict[str, Any]:
         """The language's entry in `model.text.languages` of a manifest."""
-        return {"case": self.case, "pairs": dict(self.pairs), "alphabet": self.alphabet}
+        return {"case": self.case, "pairs": dict(self.pairs), "alphabet": self.alphabet, "letters": dict(self.letters)}
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,10 @@ def text(fields: dict[str, Any] | None, languages: list[str] | None) -> Text | N
         case = each["case"] or fields["case"]
         _check_form(fields, where, case, fields["pairs"] | each["pairs"])
         alphabet = "".join(sorted(set(each["alphabet"]))) if each["alphabet"] else None
-        found[name] = LanguageText(case, tuple(sorted(each["pairs"].items())), alphabet)
+        form = _form(fields, case, fields["pairs"] | each["pairs"])
+        _check_letters(form, f"checkpoint.text.{where}letters", each["letters"], alphabet)
+        pairs, letters = (tuple(sorted(each[key].items())) for key in ("pairs", "letters"))
+        found[name] = LanguageText(case, pairs, alphabet, letters)
     return Text(
         **{key: fields[key] for key in ("form", "case", "visible", "narrow", "strip")},
         pairs=tuple(sorted(fields["pairs"].items())),
@@ -108,8 +114,22 @@ def text(fields: dict[str, Any] | None, languages: list[str] | None) -> Text | N
 
 def _check_form(fields: dict[str, Any], where: str, case: str, pairs: dict[str, str]) -> None:
     one_of(f"checkpoint.text.{where}case", case, CASES)
-    switches = {name: fields[name] for name in ("visible", "narrow", "strip")}
     try:
-        check_form(Form(nfc=fields["form"] == "nfc", case=case, pairs=pairs, **switches))
+        check_form(_form(fields, case, pairs))
     except ValueError as error:
         raise ConfigError(f"checkpoint.text.{where}pairs: {error}") from None
+
+
+def _form(fields: dict[str, Any], case: str, pairs: dict[str, str]) -> Form:
+    switches = {name: fields[name] for name in ("visible", "narrow", "strip")}
+    return Form(nfc=fields["form"] == "nfc", case=case, pairs=pairs, **switches)
+
+
+def _check_letters(form: Form, where: str, letters: dict[str, str], alphabet: str | None) -> None:
+    for letter, name in letters.items():
+        if len(letter) != 1 or letter.upper() == letter or in_form(form, letter) != letter:
+            raise ConfigError(f"{where}: {letter!r} is not one small letter in the language's form of text")
+        if alphabet is not None and letter not in alphabet:
+            raise ConfigError(f"{where}: {letter!r} is not in the language's alphabet")
+        if not name.strip() or not name.isprintable() or "," in name or len(name.encode()) > LONGEST_NAME:
+            raise ConfigError(f"{where}.{letter}={name!r}: give its name in phonemes, {LONGEST_NAME} bytes at most")
