@@ -16,6 +16,28 @@ __all__ = ["decode", "encode"]
 _CONTROL = ("Cc", "Zl", "Zp")  # not "Cf": some scripts spell words with the zero-width joiner
 
 
+def check(model: Mapping[str, Any], word: str, lang: str) -> None:
+    """Refuses what is no word of any language.
+
+    Args:
+        model: the ``model`` object of a manifest.
+        word: the spelling, as it was typed.
+        lang: a code among ``model["languages"]``, or any code if that is null.
+
+    Raises:
+        UnknownLanguage: the model does not know the language, or ``lang`` is not a code.
+        EmptyWord: the word holds nothing, or only white space.
+        InvalidWord: the word holds a control character or half a surrogate pair.
+    """
+    _check_language(model["languages"], lang)
+    if not word.strip():
+        raise EmptyWord(f"the word {word!r} is empty: give at least one letter")
+    if any(unicodedata.category(character) in _CONTROL for character in word):
+        raise InvalidWord(f"the word {_short(word)} holds a control character: give one word without tabs or line ends")
+    if any(unicodedata.category(character) == "Cs" for character in word):
+        raise InvalidWord(f"the word {_short(word)} is not valid Unicode: it holds half a surrogate pair")
+
+
 def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
     """The input ids of one word: the prompt's bytes, each plus ``byte_offset``, and the end id if ``append_eos``.
 
@@ -25,19 +47,11 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
         lang: a code among ``model["languages"]``, or any code if that is null.
 
     Raises:
-        UnknownLanguage: the model does not know the language, or ``lang`` is not a code.
-        EmptyWord: the word holds nothing, or nothing that the form of text keeps.
-        InvalidWord: the word holds a control character or half a surrogate pair.
+        UnknownLanguage, EmptyWord, InvalidWord: as `check`. A word may also become empty in the form of text.
         ForeignCharacter: the word holds a character that is not in the language's alphabet.
         WordTooLong: the word does not fit into ``max_input_len`` with its prompt.
     """
-    _check_language(model["languages"], lang)
-    if not word.strip():
-        raise EmptyWord(f"the word {word!r} is empty: give at least one letter")
-    if any(unicodedata.category(character) in _CONTROL for character in word):
-        raise InvalidWord(f"the word {_short(word)} holds a control character: give one word without tabs or line ends")
-    if any(unicodedata.category(character) == "Cs" for character in word):
-        raise InvalidWord(f"the word {_short(word)} is not valid Unicode: it holds half a surrogate pair")
+    check(model, word, lang)
     typed, word = word, _in_form(model["text"], word, lang)
     if not word:
         raise EmptyWord(f"the word {typed!r} is empty: give at least one letter")

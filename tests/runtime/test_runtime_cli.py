@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
+PLAIN = {"source": "model", "truncated": False, "repeats": False}
+
+
 def start(*arguments: str, **streams: int) -> subprocess.Popen[bytes]:
     """Starts the command."""
     return subprocess.Popen(
@@ -47,8 +50,7 @@ def test_json_is_one_object_a_line(toy: Path, command: Command) -> None:
     for place in (["--json", "pronounce"], ["pronounce", "--json"]):
         made = command(*place, "--manifest", str(toy), "--lang", "vie-n", "phở", "gà")
         assert [json.loads(line) for line in made.stdout.splitlines()] == [
-            {"word": "phở", "lang": "vie-n", "phonemes": "<vie-n>: phở"},
-            {"word": "gà", "lang": "vie-n", "phonemes": "<vie-n>: gà"},
+            {"word": word, "lang": "vie-n", "phonemes": f"<vie-n>: {word}", **PLAIN} for word in ("phở", "gà")
         ]
         assert "phở".encode() in made.stdout
 
@@ -123,6 +125,46 @@ def test_a_mistake_is_one_line(toy: Path, command: Command, arguments: list[str]
     assert (made.returncode, made.stdout) == (2, b"")
     [message] = made.stderr.decode().splitlines()
     assert message.startswith("g2p: ") and words in message
+
+
+WRONG = "tie\n\ntwo\twords\nyö\n".encode() + b"\xff\n"
+
+
+def test_a_wrong_line_may_be_left_out(toy: Path, command: Command) -> None:
+    made = command("pronounce", "--on-error", "skip", "--lang", "fin", "--manifest", str(toy), stdin=WRONG)
+    assert (made.returncode, made.stdout.decode()) == (0, "tie\t<fin>: tie\nyö\t<fin>: yö\n")
+    blank, last = made.stderr.decode().splitlines()
+    assert blank.startswith(r"g2p: line 3: the word 'two\twords' holds a control") and last.startswith("g2p: line 5: ")
+
+
+def test_a_wrong_line_may_be_marked_and_a_blank_one_stays(toy: Path, command: Command) -> None:
+    given = ["pronounce", "--on-error", "mark", "--lang", "fin", "--manifest", str(toy)]
+    made = command(*given, stdin=WRONG)
+    assert made.returncode == 0
+    lines = made.stdout.decode().splitlines()
+    assert lines == ["tie\t<fin>: tie", "", "two\twords\t", "yö\t<fin>: yö", r"b'\xff'" + "\t"]
+    objects = [json.loads(line) for line in command(*given, "--json", stdin=WRONG).stdout.splitlines()]
+    assert [row["phonemes"] for row in objects] == ["<fin>: tie", None, None, "<fin>: yö", None]
+    assert [row["error"]["code"] for row in objects if "error" in row] == ["EmptyWord", "InvalidWord", "InvalidWord"]
+
+
+def test_a_lexicon_comes_before_the_model(toy: Path, command: Command, tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_text("tie\tT\n", encoding="utf-8")
+    (tmp_path / "other.tsv").write_text("tie\tU\nyö\tY\n", encoding="utf-8")
+    own, other = f"--lexicon={tmp_path / 'own.tsv'}", f"--lexicon=fin={tmp_path / 'other.tsv'}"
+    given = ["pronounce", "--lang", "fin", "--manifest", str(toy), "tie", "yö"]
+    assert command(*given, own).stdout.decode() == "tie\tT\nyö\t<fin>: yö\n"
+    assert command(*given, own, other).stdout.decode() == "tie\tU\nyö\tY\n"
+    assert command(*given, other, own).stdout.decode() == "tie\tT\nyö\tY\n"
+    assert command(*given, f"--lexicon=eng-us={tmp_path / 'own.tsv'}").stdout.decode().startswith("tie\t<fin>")
+
+
+def test_details_say_where_from_and_how_sure(toy: Path, command: Command, tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_text("tie\tT\n", encoding="utf-8")
+    given = ["pronounce", "--details", "--lang", "fin", "--manifest", str(toy), f"--lexicon={tmp_path / 'own.tsv'}"]
+    tie, yö = command(*given, "tie", "yö").stdout.decode().splitlines()
+    assert tie == "tie\tT\tuser\t\t"
+    assert yö.startswith("yö\t<fin>: yö\tmodel\t-") and float(yö.split("\t")[3]) <= 0
 
 
 def test_no_index(command: Command, tmp_path: Path) -> None:

@@ -133,7 +133,9 @@ def _call(bound: Bound, role: str, values: dict[str, Any]) -> None:
         values[output["name"]] = tensor
 
 
-def generate(bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str, Any]) -> list[list[int]]:
+def generate(
+    bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str, Any], scores: list[float] | None = None
+) -> list[list[int]]:
     """Decodes at most ``bound.batch`` prompts greedily. None is longer than ``bound.input_len``.
 
     Every step takes the id with the greatest logit, or the first of several. A row ends with its end id, or when it has
@@ -143,6 +145,7 @@ def generate(bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str,
         bound: the functions.
         prompts: input ids, a list for each row. Further rows repeat the last prompt, so that no row is empty.
         model: the manifest's ``model`` object.
+        scores: for each prompt a number, to which the log-probabilities of its ids are added; None: not asked for.
 
     Returns:
         For each prompt the ids after the start id. They end with the end id, unless the row reached its bound.
@@ -164,10 +167,18 @@ def generate(bound: Bound, prompts: Sequence[Sequence[int]], model: Mapping[str,
         chosen = tokens.tolist()
         for row in live:
             produced[row].append(chosen[row])
+            if scores is not None:
+                scores[row] += _log_probability(array_of(values["logits"])[row], position, chosen[row])
         live = [row for row in live if chosen[row] != model["eos_id"]]
         if not live:
             break
     return produced
+
+
+def _log_probability(logits: np.ndarray, position: int, chosen: int) -> float:
+    """The natural logarithm of the probability of an id. ``logits``: float32 [positions or 1, vocabulary]."""
+    row = logits[position if len(logits) > 1 else 0].astype(np.float64)
+    return float(row[chosen] - row.max() - np.log(np.exp(row - row.max()).sum()))
 
 
 def _next(bound: Bound, values: dict[str, Any], tokens: np.ndarray, position: int) -> np.ndarray:
