@@ -11,9 +11,28 @@ from typing import Any
 from g2p_build.runtime.errors import EmptyWord, ForeignCharacter, InvalidWord, UnknownLanguage, WordTooLong
 from g2p_build.runtime.form import foreign, form_of, in_form, kind
 
-__all__ = ["decode", "encode"]
+__all__ = ["check", "decode", "encode"]
 
 _CONTROL = ("Cc", "Zl", "Zp")  # not "Cf": some scripts spell words with the zero-width joiner
+
+
+def check(model: Mapping[str, Any], word: str, lang: str) -> None:
+    """Checks what must be right of a word even if a lexicon has it.
+
+    The arguments are those of `encode`.
+
+    Raises:
+        UnknownLanguage: the model does not know the language, or ``lang`` is not a code.
+        EmptyWord: the word holds nothing.
+        InvalidWord: the word holds a control character or half a surrogate pair.
+    """
+    _check_language(model["languages"], lang)
+    if not word.strip():
+        raise EmptyWord(f"the word {word!r} is empty: give at least one letter")
+    if any(unicodedata.category(character) in _CONTROL for character in word):
+        raise InvalidWord(f"the word {_short(word)} holds a control character: give one word without tabs or line ends")
+    if any(unicodedata.category(character) == "Cs" for character in word):
+        raise InvalidWord(f"the word {_short(word)} is not valid Unicode: it holds half a surrogate pair")
 
 
 def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
@@ -31,13 +50,7 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
         ForeignCharacter: the word holds a character that is not in the language's alphabet.
         WordTooLong: the word does not fit into ``max_input_len`` with its prompt.
     """
-    _check_language(model["languages"], lang)
-    if not word.strip():
-        raise EmptyWord(f"the word {word!r} is empty: give at least one letter")
-    if any(unicodedata.category(character) in _CONTROL for character in word):
-        raise InvalidWord(f"the word {_short(word)} holds a control character: give one word without tabs or line ends")
-    if any(unicodedata.category(character) == "Cs" for character in word):
-        raise InvalidWord(f"the word {_short(word)} is not valid Unicode: it holds half a surrogate pair")
+    check(model, word, lang)
     typed, word = word, _in_form(model["text"], word, lang)
     if not word:
         raise EmptyWord(f"the word {typed!r} is empty: give at least one letter")
