@@ -1,6 +1,7 @@
 """The build graph: which stages a variant is made of, what each takes, and from where.
 
-    checkpoint ─┬─► weights ─────────────────────────────► archive (weights) ─┐
+                    lexicon ───────────────────────────────► archive (weights) ─┐
+    checkpoint ─┬─► weights ─────────────────────────────────┘                  │
                 ├─► description ───────────────┬─────────► archive (library) ─┼─► manifest
                 └─► program ──► code ──► library ─────────┘                   │
                                   └─ functions, inspection ───────────────────┘
@@ -8,6 +9,9 @@
 This is the one place where the graph is drawn. A family draws the left half (`Family.model`): the checkpoint, its
 weights, its description (G2P's stage is called `tokenizer`) and its program. A node holds only the config fields that
 its stage depends on, so two variants that agree on those fields share the node.
+
+A family whose models take a lexicon draws that too (`Family.lexicon`). If its words are a model's exceptions, nodes of
+another variant, for this machine, come before it.
 """
 
 from collections.abc import Iterable
@@ -22,6 +26,8 @@ from g2p_build.stages.node import Node, files_of
 
 __all__ = ["Node", "nodes", "order"]
 
+LEXICON = "lexicon.g2plex"  # a member of the weights archive
+
 TVM_NOTICES = ("TVM-LICENSE", "TVM-NOTICE")  # archives for the virtual machine hold libtvm_runtime.so, so also these
 
 
@@ -29,17 +35,20 @@ TVM_NOTICES = ("TVM-LICENSE", "TVM-NOTICE")  # archives for the virtual machine 
 def nodes(variant: Variant) -> dict[str, Node]:
     """The nodes of a variant, by role, each after the nodes it takes its inputs from.
 
-    A role is the stage's name. Only the two archives have roles of their own: `library_archive`, `weights_archive`.
+    A role is the stage's name. The two archives have roles of their own (`library_archive`, `weights_archive`), and so
+    have the nodes that make a lexicon, except for the `lexicon` itself.
     """
     kind = family(variant.checkpoint.family)
     model = kind.model(variant)
     code = _code(variant, model)
     library = _library(variant, kind, model, code)
     archived = _library_archive(variant, model, library)
-    weights = _weights_archive(variant, model)
-    manifest = _manifest(variant, kind, model, code, library, archived, weights)
+    words = kind.lexicon(variant, nodes) if kind.lexicon else {}
+    lexicon = words.get("lexicon")
+    weights = _weights_archive(variant, model, lexicon)
+    manifest = _manifest(variant, kind, model, code, library, archived, weights, lexicon)
     drawn = (model.checkpoint, model.description, model.weights, model.program, code, library)
-    by_stage = {node.stage: node for node in drawn}
+    by_stage = {node.stage: node for node in drawn} | words
     return by_stage | {"library_archive": archived, "weights_archive": weights, "manifest": manifest}
 
 
@@ -103,19 +112,36 @@ def _library_archive(variant: Variant, model: Model, library: Node) -> Node:
     )
 
 
-def _weights_archive(variant: Variant, model: Model) -> Node:
+def _weights_archive(variant: Variant, model: Model, lexicon: Node | None) -> Node:
     return Node(
         stage="archive",
-        label=f"weights-{model.weights.label}",
+        label=f"weights-{_weights_name(variant, model)}",
         module="g2p_build.stages.archive",
         params={},
-        inputs=files_of(model.weights),
+        inputs=files_of(model.weights) | (files_of(lexicon, *_members(lexicon)) if lexicon else {}),
         outputs=("archive.tar",),
     )
 
 
+def _members(lexicon: Node) -> list[str]:
+    """What a weights archive has of a lexicon: the table, and notices of other people's work in it."""
+    return [file for file in lexicon.outputs if file != "lexicon.json"]
+
+
+def _weights_name(variant: Variant, model: Model) -> str:
+    """Distinguishes what goes into weights archives: "embedded-float32"."""
+    return "-".join(filter(None, [model.weights.label, variant.lexicon.label]))
+
+
 def _manifest(
-    variant: Variant, kind: Family, model: Model, code: Node, library: Node, archived: Node, weights: Node
+    variant: Variant,
+    kind: Family,
+    model: Model,
+    code: Node,
+    library: Node,
+    archived: Node,
+    weights: Node,
+    lexicon: Node | None,
 ) -> Node:
     standalone = variant.target.engine == "standalone"
     inputs = {
@@ -125,6 +151,7 @@ def _manifest(
         "checkpoint": (model.checkpoint, model.checkpoint_file),
         **files_of(code, "functions.json"),
         **(files_of(library, "inspection.json") if standalone else {}),
+        **(files_of(lexicon, "lexicon.json") if lexicon else {}),
     }
     return Node(
         stage="manifest",
@@ -148,15 +175,15 @@ def _manifest(
                 "repo": variant.checkpoint.repo,
                 "revision": variant.checkpoint.revision,
             },
-            "files": _files(variant.target, kind, archived, model),
-            "weights_name": f"{model.weights.label}-weights",
+            "files": _files(variant.target, kind, archived, model, lexicon),
+            "weights_name": f"{_weights_name(variant, model)}-weights",
         },
         inputs=inputs,
         outputs=("manifest.json",),
     )
 
 
-def _files(target: Target, kind: Family, archived: Node, model: Model) -> dict[str, Any]:
+def _files(target: Target, kind: Family, archived: Node, model: Model, lexicon: Node | None) -> dict[str, Any]:
     """The manifest's `files`: what each member of the archives is."""
     standalone, linked, name = target.engine == "standalone", target.package != "objects", kind.native.name
     roles = {
@@ -169,9 +196,10 @@ def _files(target: Target, kind: Family, archived: Node, model: Model) -> dict[s
     notices = list(TVM_NOTICES) if roles["runtime"] else []
     beside = {model.description_file, *notices, *(roles.values() if linked else ())}
     return roles | {
-        "notices": notices,
+        "notices": [*notices, *(file for file in (_members(lexicon) if lexicon else ()) if file != LEXICON)],
         "library": sorted(file for file in archived.inputs if file not in beside),
         "weights": "weights.safetensors",
+        "lexicon": LEXICON if lexicon else None,
         "model": model.description_file,
     }
 

@@ -25,12 +25,18 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     return {"task_variants": show_variants}
 
 
+def _lexicon(lexicon: dict[str, Any]) -> str:
+    sources = [*lexicon["files"], *(["exceptions"] if lexicon["exceptions"] else [])]
+    return ", ".join(sources) or "off"
+
+
 def _show(plan: Plan, as_json: bool) -> None:
     rows: list[dict[str, Any]] = [compose.as_json(variant) for variant in plan.variants]
     if not as_json:
         rows = [
             row
             | {
+                "lexicon": _lexicon(row["lexicon"]),
                 "checkpoint": row["checkpoint"]["name"],
                 "target": row["target"]["name"],
                 "cpu": row["target"]["cpu"],

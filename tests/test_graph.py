@@ -14,7 +14,7 @@ def stages(*overrides: str) -> Counter[str]:
     return Counter(node.stage for node in order(variants(overrides)))
 
 
-ONE = dict.fromkeys(["checkpoint", "tokenizer", "weights", "program", "code", "library", "manifest"], 1) | {
+ONE = dict.fromkeys(["checkpoint", "tokenizer", "weights", "program", "code", "library", "lexicon", "manifest"], 1) | {
     "archive": 2
 }
 

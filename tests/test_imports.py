@@ -28,7 +28,7 @@ ALLOWED = {
     "graph": {"config", "native", "stages"},
     "families": {"config", "checkpoints", "native", "runtime", "stages"},
     "config": {"runtime", "stages", "errors"},  # from stages only the type of a node
-    "stages": {"checkpoints", "compiler", "models", "native", "runtime", "store", "errors"},
+    "stages": {"checkpoints", "compiler", "lexicon", "models", "native", "runtime", "store", "errors"},
     "checkpoints": {"models", "errors"},
     "compiler": {"models", "errors"},
     "models": {"errors"},

@@ -21,13 +21,14 @@ from g2p_build.config import resolve
 from g2p_build.config.family import family, names
 from g2p_build.config.fields import one_of
 from g2p_build.config.overrides import ConfigError, nearest, parse, points, shown
-from g2p_build.config.schema import GROUPS, CheckpointConf, MaxLensConf, TargetConf, VariantConf
-from g2p_build.config.variant import Checkpoint, MaxLens, Target, Variant, as_json
+from g2p_build.config.schema import GROUPS, CheckpointConf, LexiconConf, MaxLensConf, TargetConf, VariantConf
+from g2p_build.config.variant import Checkpoint, Lexicon, MaxLens, Target, Variant, as_json
 
 __all__ = [
     "CONF",
     "Checkpoint",
     "ConfigError",
+    "Lexicon",
     "MaxLens",
     "Target",
     "Variant",
@@ -112,7 +113,8 @@ def composed(config: DictConfig, choices: Mapping[str, Any], conf: Path = CONF) 
         option = tree.option(group, chosen)
         own = {key: value for key, value in data[group].items() if key in option.config}
         built[group] = _build(group, option, _merged(group, option.config, own))
-    return resolve.variant(**built, batch=data["batch"], dtype=data["dtype"], kv_cache=data["kv_cache"])
+    words = _lexicon(built["checkpoint"], data["lexicon"], {})
+    return resolve.variant(**built, batch=data["batch"], dtype=data["dtype"], kv_cache=data["kv_cache"], lexicon=words)
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,17 @@ class _Tree:
                 self.memo[memo] = _build(group, option, _overridden(option.config, group, own))
             built[group] = self.memo[memo]
         scalars = {key: point.get(key, self.top.get(key)) for key in ("batch", "dtype", "kv_cache")}
-        return resolve.variant(**built, **scalars)
+        return resolve.variant(**built, **scalars, lexicon=self.lexicon(built["checkpoint"], point))
+
+    def lexicon(self, checkpoint: Checkpoint, point: Mapping[str, Any]) -> Lexicon:
+        """The lexicon of one point of the sweep."""
+        own = {key: value for key, value in point.items() if key.startswith("lexicon.")}
+        asked = point.get("lexicon", self.top.get("lexicon", {}))
+        memo = repr((checkpoint, asked, own))
+        if memo not in self.memo:
+            self.memo[memo] = _lexicon(checkpoint, asked, own)
+        found: Lexicon = self.memo[memo]
+        return found
 
     def option(self, group: str, chosen: Mapping[str, Any]) -> _Option:
         """A group's chosen option with the options chosen inside it, typed by the schema."""
@@ -319,11 +331,24 @@ def _build(group: str, option: _Option, config: DictConfig) -> Any:
     return family(data["family"]).checkpoint(data | {"name": data["name"] or label})
 
 
+def _lexicon(checkpoint: Checkpoint, asked: Any, overrides: Mapping[str, Any]) -> Lexicon:
+    """A lexicon from its fields, or from the value of its field `files`, with dotted overrides applied."""
+    given = asked if isinstance(asked, Mapping) else {"files": asked}
+    known = [field.name for field in fields(LexiconConf)]
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"conf/config.yaml: unknown key {f'lexicon.{key}'!r}: {nearest(str(key), known)}")
+    typed = _merged("lexicon", OmegaConf.structured(LexiconConf), given)
+    config = _overridden(typed, "lexicon", overrides)
+    return resolve.lexicon(checkpoint, **OmegaConf.to_container(config))
+
+
 def _keys() -> set[str]:
     """Every dotted key that can be overridden, for all families together."""
     schemas = [
         ("target", TargetConf),
         ("max_lens", MaxLensConf),
+        ("lexicon", LexiconConf),
         *(("checkpoint", family(each).conf) for each in names()),
     ]
     return {*_paths(VariantConf), *(path for group, schema in schemas for path in _paths(schema, f"{group}."))}

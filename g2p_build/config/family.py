@@ -8,7 +8,7 @@ folder, or in modules that only its folder imports.
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -59,6 +59,9 @@ class Family:
     check: Callable[[Variant], None]  # raises ConfigError if the fields of a variant do not go together
     model: Callable[[Variant], Model]
     native: Native
+    # From a variant, and a function that gives any variant's nodes, to the nodes that make `lexicon.g2plex`, by role.
+    # `lexicon` is the last of them; there are none if the variant has no lexicon. None: the family's models take none.
+    lexicon: Callable[[Variant, Callable[[Variant], Mapping[str, Node]]], dict[str, Node]] | None = None
 
 
 @cache

@@ -1,21 +1,28 @@
 """Checks typed plain data and turns it into the classes of variant.py. What is wrong is a `ConfigError` of one line."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from g2p_build.config.family import family
 from g2p_build.config.fields import at_least, matches, one_of
 from g2p_build.config.overrides import ConfigError, nearest, shown
-from g2p_build.config.variant import Checkpoint, MaxLens, Target, Variant
+from g2p_build.config.schema import LexiconConf
+from g2p_build.config.variant import Checkpoint, Lexicon, MaxLens, Target, Variant
 from g2p_build.runtime import cpu as cpus
 
-__all__ = ["max_lens", "names", "target", "variant"]
+__all__ = ["lexicon", "max_lens", "names", "on_this_machine", "target", "variant"]
 
 DTYPES = ("float32", "float16")
 KINDS = ("llvm",)
 ENGINES = ("standalone", "vm")
 PACKAGES = ("shared", "objects", "module")
 ARCHITECTURES = ("x86_64", "aarch64", "arm64", "wasm32")  # first part of a triple
+EMBEDDED_LEXICON = "embedded"  # the word for the lexicon that comes with the package
+LEAST_LEXICON = 1024  # bytes: less holds no word of a second language
+MANY_WORDS = 64  # the batch size for whole dictionaries
 NOT_LINKED_HERE = ("apple-ios", "android")  # parts of a triple whose linker needs the vendor's own files
 
 
@@ -62,10 +69,83 @@ def max_lens(*, input: int, output: int) -> MaxLens:
     return MaxLens(input, output)
 
 
+def lexicon(checkpoint: Checkpoint, *, files: Any, exceptions: str | None, use: str | None, max_bytes: int) -> Lexicon:
+    """A checkpoint's lexicon from its fields. "auto" becomes the checkpoint's own, if it has one.
+
+    Raises:
+        ConfigError: a value is wrong, or values do not go together.
+    """
+    kind, own = family(checkpoint.family), (EMBEDDED_LEXICON,) if checkpoint.source == "embedded" else ()
+    asked = [str(each) for each in files] if isinstance(files, list) else [str(files)]
+    if files is False or asked == ["off"]:  # YAML reads off as false
+        asked = []
+    elif asked == ["auto"]:
+        asked = list(own)
+    paths = tuple(_lexicon_file(each) for each in asked)
+    for key, folder in (("exceptions", exceptions), ("use", use)):
+        if folder is not None and not any(Path(folder).expanduser().glob("*.tsv")):
+            raise ConfigError(f"lexicon.{key}={folder} is no folder of files LANG.tsv: give one")
+    if exceptions is None and (use is not None or max_bytes != LexiconConf.max_bytes):
+        key, value = ("use", use) if use is not None else ("max_bytes", max_bytes)
+        raise ConfigError(f"lexicon.{key}={value} is for exceptions: name dictionaries too, lexicon.exceptions=FOLDER")
+    at_least("lexicon.max_bytes", max_bytes, LEAST_LEXICON)
+    if kind.lexicon is None and (paths or exceptions is not None):
+        raise ConfigError(f"lexicon={shown(files)}: models of the family {kind.name!r} take none: lexicon=off")
+    label = ""
+    if exceptions is not None:
+        size = [] if max_bytes == LexiconConf.max_bytes else [str(max_bytes)]
+        folders = [_stem(folder) for folder in (exceptions, use) if folder is not None]
+        label = ".".join(["lexicon", *map(_stem, asked), "exceptions", *folders, *size])
+    elif tuple(asked) != own:
+        label = ".".join(["lexicon", *map(_stem, asked)]) if asked else "nolexicon"
+    return Lexicon(
+        files=paths,
+        exceptions=exceptions and str(Path(exceptions).expanduser()),
+        use=use and str(Path(use).expanduser()),
+        max_bytes=0 if exceptions is None else max_bytes,
+        label=label,
+    )
+
+
+def _lexicon_file(asked: str) -> str:
+    """One lexicon that is asked for, as `Lexicon.files` has it."""
+    if asked == EMBEDDED_LEXICON:
+        return asked
+    path = Path(asked).expanduser()
+    wanted = f"lexicon={asked}: give off, embedded, a file LANG.tsv or *.g2plex, or a folder of files LANG.tsv"
+    if path.is_dir():
+        if not any(path.glob("*.tsv")):
+            raise ConfigError(f"{wanted}; this folder has no LANG.tsv")
+    elif path.suffix not in (".tsv", ".g2plex"):
+        raise ConfigError(wanted)
+    elif not path.is_file():
+        raise ConfigError(f"{wanted}; there is no such file")
+    return str(path)
+
+
+def _stem(path: str) -> str:
+    """A file's or folder's own name, for a variant's name."""
+    return re.sub(r"[^A-Za-z0-9_+]", "_", Path(path).absolute().stem) or "_"
+
+
+def on_this_machine(variant: Variant) -> Variant:
+    """The variant's model for this machine and for many words at once, without a lexicon."""
+    fields = {"kind": "llvm", "triple": "host", "cpu": "host", "engine": "standalone", "package": "shared"}
+    here = target(name="host", features=None, **fields)
+    return replace(variant, target=here, batch=(MANY_WORDS,), kv_cache=True, lexicon=Lexicon(label="nolexicon"))
+
+
 def variant(
-    *, checkpoint: Checkpoint, target: Target, batch: Any, max_lens: MaxLens, dtype: Any, kv_cache: Any
+    *,
+    checkpoint: Checkpoint,
+    target: Target,
+    batch: Any,
+    max_lens: MaxLens,
+    dtype: Any,
+    kv_cache: Any,
+    lexicon: Lexicon,
 ) -> Variant:
-    """A variant from its six fields.
+    """A variant from its seven fields.
 
     Raises:
         ConfigError: a value is wrong, or values do not go together.
@@ -77,19 +157,23 @@ def variant(
         raise ConfigError(f"unknown dtype {shown(dtype)!r}: {nearest(str(dtype), DTYPES)}")
     if not isinstance(kv_cache, bool):
         raise ConfigError(f"kv_cache={shown(kv_cache)}: give true or false")
-    found = Variant(checkpoint, target, tuple(sorted(set(sizes))), max_lens, dtype, kv_cache)
+    found = Variant(checkpoint, target, tuple(sorted(set(sizes))), max_lens, dtype, kv_cache, lexicon)
     family(checkpoint.family).check(found)
     return found
 
 
 def names(variants: Iterable[Variant]) -> None:
-    """Refuses two checkpoints, or two targets, with the same name: they would overwrite each other's files.
+    """Refuses two checkpoints, targets or lexicons with the same name: they would overwrite each other's files.
 
     Raises:
         ConfigError: there are two.
     """
     seen: dict[str, Checkpoint | Target] = {}
+    lexicons: dict[str, Lexicon] = {}
     for each in variants:
+        words = each.lexicon
+        if words.label and lexicons.setdefault(words.label.casefold(), words) != words:
+            raise ConfigError(f"two lexicons are called {words.label!r}: build one at a time, or rename a file")
         nouns: dict[str, Checkpoint | Target] = {"checkpoint": each.checkpoint, "target": each.target}
         for kind, noun in nouns.items():
             # Some file systems ignore case.

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-__all__ = ["GROUPS", "CheckpointConf", "MaxLensConf", "TargetConf", "VariantConf"]
+__all__ = ["GROUPS", "CheckpointConf", "LexiconConf", "MaxLensConf", "TargetConf", "VariantConf"]
 
 
 @dataclass
@@ -43,6 +43,16 @@ class MaxLensConf:
 
 
 @dataclass
+class LexiconConf:
+    """conf/config.yaml, below `lexicon`. A value in place of the fields is that of `files`: `lexicon=off`."""
+
+    files: Any = "auto"  # auto, off, or embedded, a file or a folder, or a list of these
+    exceptions: str | None = None  # a folder of dictionaries
+    use: str | None = None  # a folder of lists of how much words are used
+    max_bytes: int = 600_000  # of the exceptions' table
+
+
+@dataclass
 class VariantConf:
     """conf/config.yaml."""
 
@@ -52,6 +62,7 @@ class VariantConf:
     batch: Any = MISSING  # int or list of int; OmegaConf has no type for that
     dtype: str = MISSING
     kv_cache: bool = MISSING
+    lexicon: Any = MISSING  # LexiconConf, or the value of its field `files`; OmegaConf has no type for that
 
 
 GROUPS = ("checkpoint", "target", "max_lens")

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-__all__ = ["Checkpoint", "MaxLens", "Target", "Variant", "as_json", "on_virtual_machine"]
+__all__ = ["Checkpoint", "Lexicon", "MaxLens", "Target", "Variant", "as_json", "on_virtual_machine"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,24 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Lexicon:
+    """Words that are not left to the model, and where they come from."""
+
+    files: tuple[
+        str, ...
+    ] = ()  # "embedded", or paths that exist: LANG.tsv, a folder of them, a table; the first counts
+    exceptions: str | None = None  # a folder of dictionaries; the words that the model gets wrong come after the files
+    use: str | None = None  # a folder of lists of how much words are used
+    max_bytes: int = 0  # of the exceptions' table; 0 without exceptions
+    label: str = ""  # part of the variant's name; empty for what the checkpoint has by default
+
+    @property
+    def is_off(self) -> bool:
+        """Whether all words are left to the model."""
+        return not self.files and self.exceptions is None
+
+
+@dataclass(frozen=True)
 class Variant:
     """One build: a library for one target, the weights that go with it, and the manifest of both."""
 
@@ -55,11 +73,13 @@ class Variant:
     max_lens: MaxLens
     dtype: str  # of the weights: "float32" or "float16"
     kv_cache: bool
+    lexicon: Lexicon = Lexicon()
 
     @property
     def name(self) -> str:
         """The variant's name, also used for files: "embedded-host-b1.8-i64-o128-float32-kv"."""
-        return f"{self.checkpoint.name}-{self.target.name}-{self._label(self.batch)}"
+        words = f"-{self.lexicon.label}" if self.lexicon.label else ""
+        return f"{self.checkpoint.name}-{self.target.name}-{self._label(self.batch)}{words}"
 
     @property
     def compiled_batch(self) -> tuple[int, ...]:
@@ -89,7 +109,7 @@ def on_virtual_machine(variant: Variant) -> Variant:
 
 
 def as_json(variant: Variant) -> dict[str, Any]:
-    """A variant as plain JSON data: its name and its six fields."""
+    """A variant as plain JSON data: its name and its seven fields."""
     return {"name": variant.name} | _plain(asdict(variant))
 
 

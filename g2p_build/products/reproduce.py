@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from g2p_build.config.overrides import parse
+from g2p_build.config.overrides import parse, shown
 from g2p_build.config.variant import Variant
 from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
@@ -21,6 +21,9 @@ from g2p_build.runtime import manifest as manifests
 from g2p_build.store.files import readable_json
 
 __all__ = ["Comparison", "build_apart", "compare", "compare_with_published"]
+
+# Overrides whose values may be paths.
+PATHS = ("checkpoint.path", "lexicon", "lexicon.files", "lexicon.exceptions", "lexicon.use")
 
 # The parts of a checkout that a build needs.
 PARTS = ("conf", "dodo.py", "g2p_build", "tasks")
@@ -197,8 +200,17 @@ def _members(path: Path) -> dict[str, bytes]:
 
 def _absolute(override: str) -> str:
     """An override that means the same in another working directory."""
-    if not override.startswith("checkpoint.path="):
+    if override.partition("=")[0] not in PATHS:
         return override
-    [(key, paths)] = parse([override], lambda group: ())
-    quoted = [str(Path(path).expanduser().absolute()).replace("'", r"\'") for path in paths]
-    return f"{key}=" + ",".join(f"'{path}'" for path in quoted)
+    [(key, values)] = parse([override], lambda group: ())
+    return f"{key}=" + ",".join(map(_placed, values))
+
+
+def _placed(value: Any) -> str:
+    """A value of an override, with each path in it absolute."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_placed, value))}]"
+    path = Path(str(value)).expanduser()
+    if not isinstance(value, str) or not path.exists():  # a word, such as "off"
+        return shown(value)
+    return "'" + str(path.absolute()).replace("'", r"\'") + "'"

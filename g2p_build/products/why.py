@@ -25,6 +25,8 @@ FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "program": (("engine", "target.engine"),),
     "code": (("", "target."),),
     "library": (("", "target."),),
+    "exceptions": (("", "lexicon."),),
+    "lexicon": (("", "checkpoint."),),
     "manifest": (
         ("family", "checkpoint.family"),
         ("variant.checkpoint", "checkpoint.name"),

@@ -93,9 +93,5 @@ class UnsupportedCPU(UnsupportedTarget):
     """The variant's library needs CPU features that this machine lacks."""
 
 
-class InvalidLexicon(G2PError):
-    """A lexicon's line is no word with its pronunciations, or its table is damaged."""
-
-
 class LibraryFailed(G2PError):
     """The library, or the TVM runtime that it needs, does not load."""

@@ -28,6 +28,7 @@ __all__ = [
     "Table",
     "look_up",
     "read",
+    "read_file",
     "read_list",
     "spelled",
     "spellings",
@@ -214,28 +215,37 @@ class Table:
         raise InvalidLexicon(f"{self._name} is not a whole lexicon: {why}: build it again, or copy it again")
 
 
-def read(path: Path, lang: str | None, text: Mapping[str, Any] | None) -> Lexicon:
-    """A lexicon from a file.
+def read_file(path: Path) -> bytes:
+    """The content of a lexicon's file.
+
+    Raises:
+        InvalidLexicon: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidLexicon(f"lexicon {path} cannot be read: {error.strerror or error}") from None
+
+
+def read(data: bytes, name: str, lang: str | None, text: Mapping[str, Any] | None) -> Lexicon:
+    """A lexicon from its data.
 
     Args:
-        path: a table, or a list as for `read_list`.
+        data: a table, or a list as for `read_list`.
+        name: the file's, for messages.
         lang: the language of a list's words; None for a table, which has its own.
         text: ``model.text`` of the manifest of the model beside it.
 
     Raises:
-        InvalidLexicon: the file cannot be read, or is neither.
+        InvalidLexicon: the data are neither.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InvalidLexicon(f"lexicon {path} cannot be read: {error.strerror or error}") from None
-    if data.startswith(MAGIC[:6]):
+    if data.startswith(MAGIC[:7]):
         if lang is not None:
-            raise InvalidLexicon(f"lexicon {path} is a table, which has its own languages: name none, not {lang!r}")
-        return Table(data, path.name)
+            raise InvalidLexicon(f"{name} is a table, which has its own languages: name none, not {lang!r}")
+        return Table(data, name)
     if lang is None:
-        raise InvalidLexicon(f"lexicon {path} is a list of words: name their language")
-    return List({lang: read_list(data, str(path), lang, text)})
+        raise InvalidLexicon(f"{name} is a list of words: name their language")
+    return List({lang: read_list(data, name, lang, text)})
 
 
 def read_list(data: bytes, name: str, lang: str, text: Mapping[str, Any] | None) -> dict[str, list[str]]:
@@ -283,12 +293,12 @@ def _entry(line: bytes) -> tuple[str, list[str]]:
     word, tab, rest = text.partition("\t")
     if not tab or "\t" in rest:
         raise ValueError(f"one tab is needed, between the word and its pronunciations: {text.strip()[:60]!r}")
-    if any(unicodedata.category(character) == "Cc" for character in word + rest):
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in word + rest):
         raise ValueError(f"a control character is in {text[:60]!r}: remove it")
     pronunciations = [part.strip(" ") for part in rest.split(",")]
     if not all(pronunciations):
         raise ValueError(f"a pronunciation is empty: {text[:60]!r}")
-    if len(",".join(pronunciations).encode()) > LONGEST_PRONUNCIATIONS:
+    if len(rest.encode()) > LONGEST_PRONUNCIATIONS:
         raise ValueError(f"the pronunciations of {word[:40]!r} have more than {LONGEST_PRONUNCIATIONS} bytes")
     return word, pronunciations
 

@@ -1,12 +1,11 @@
 """What is known of a pronunciation besides its phonemes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from g2p_build.runtime.errors import G2PError
 
-__all__ = ["SOURCES", "Result", "Source", "ends_in_loop"]
+__all__ = ["SOURCES", "Result", "Source"]
 
 Source = Literal["model", "lexicon", "user", "letters"]
 
@@ -39,12 +38,3 @@ class Result:
     repeats: bool = False
     score: float | None = None
     error: G2PError | None = None
-
-
-def ends_in_loop(ids: Sequence[int]) -> bool:
-    """Whether ids end in one part, of three or more, four times or more: as the core's `ends_in_loop` says it."""
-    for part in range(3, len(ids) // 4 + 1):
-        last = list(ids[-4 * part :])
-        if last == last[:part] * 4:
-            return True
-    return False

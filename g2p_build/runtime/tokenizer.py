@@ -11,22 +11,19 @@ from typing import Any
 from g2p_build.runtime.errors import EmptyWord, ForeignCharacter, InvalidWord, UnknownLanguage, WordTooLong
 from g2p_build.runtime.form import foreign, form_of, in_form, kind
 
-__all__ = ["decode", "encode"]
+__all__ = ["check", "decode", "encode"]
 
 _CONTROL = ("Cc", "Zl", "Zp")  # not "Cf": some scripts spell words with the zero-width joiner
 
 
 def check(model: Mapping[str, Any], word: str, lang: str) -> None:
-    """Refuses what is no word of any language.
+    """Checks what must be right of a word even if a lexicon has it.
 
-    Args:
-        model: the ``model`` object of a manifest.
-        word: the spelling, as it was typed.
-        lang: a code among ``model["languages"]``, or any code if that is null.
+    The arguments are those of `encode`.
 
     Raises:
         UnknownLanguage: the model does not know the language, or ``lang`` is not a code.
-        EmptyWord: the word holds nothing, or only white space.
+        EmptyWord: the word holds nothing.
         InvalidWord: the word holds a control character or half a surrogate pair.
     """
     _check_language(model["languages"], lang)
@@ -47,7 +44,9 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
         lang: a code among ``model["languages"]``, or any code if that is null.
 
     Raises:
-        UnknownLanguage, EmptyWord, InvalidWord: as `check`. A word may also become empty in the form of text.
+        UnknownLanguage: the model does not know the language, or ``lang`` is not a code.
+        EmptyWord: the word holds nothing, or nothing that the form of text keeps.
+        InvalidWord: the word holds a control character or half a surrogate pair.
         ForeignCharacter: the word holds a character that is not in the language's alphabet.
         WordTooLong: the word does not fit into ``max_input_len`` with its prompt.
     """

@@ -41,7 +41,7 @@ def manifest() -> dict[str, Any]:
     }
     model |= {"decoder_start_id": 0, "append_eos": True, "languages": ["fin", "ə"], "text": None, "max_input_len": 8}
     target = {"name": "host", "kind": "llvm", "triple": "x86_64-linux-gnu", "cpu": "x86-64", "features": []}
-    files = {"library": ["l.so"], "header": "g2p.h", "notices": [], "weights": "w", "model": "t"}
+    files = {"library": ["l.so"], "header": "g2p.h", "notices": [], "weights": "w", "lexicon": None, "model": "t"}
     variant = {"checkpoint": "c", "target": "host", "batch": [1], "dtype": "float32", "kv_cache": False}
     return {
         "schema_version": 2,
@@ -61,6 +61,7 @@ def manifest() -> dict[str, Any]:
         "target": target | {"device_type": 1, "engine": "standalone", "package": "shared"},
         "toolchain": {"a tool": "1.0 \u2028"},
         "checkpoint": {"name": "c", "source": "embedded", "repo": None, "revision": None, "digest": SHA},
+        "lexicon": None,
         "verification": None,
     }
 

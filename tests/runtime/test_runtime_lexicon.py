@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from g2p_build.lexicon.table import write_table
 from g2p_build.runtime.errors import InvalidLexicon
-from g2p_build.runtime.lexicon import List, look_up, read, read_list, spelled, spellings
+from g2p_build.runtime.lexicon import List, look_up, read, read_file, read_list, spelled, spellings
 
 TEXT = {
     "form": "nfc",
@@ -94,22 +94,21 @@ def test_any_bytes_are_a_list_or_refused(data: bytes) -> None:
         assert all(word and all(said) for word, said in found.items())
 
 
-def test_a_file_is_a_table_or_a_list(tmp_path: Path) -> None:
-    (tmp_path / "table").write_bytes(write_table({"fin": {"talo": ["ˈtɑlo"]}}))
-    (tmp_path / "list").write_text("talo\tˈtɑlo\n", encoding="utf-8")
-    for lexicon in (read(tmp_path / "table", None, TEXT), read(tmp_path / "list", "fin", TEXT)):
+def test_data_are_a_table_or_a_list() -> None:
+    table, words = write_table({"fin": {"talo": ["ˈtɑlo"]}}), "talo\tˈtɑlo\n".encode()
+    for lexicon in (read(table, "a.g2plex", None, TEXT), read(words, "fin.tsv", "fin", TEXT)):
         assert (lexicon.find("fin", "talo"), lexicon.find("swa", "talo")) == (["ˈtɑlo"], [])
+    with pytest.raises(
+        InvalidLexicon, match=r"^a.g2plex is a table, which has its own languages: name none, not 'fin'"
+    ):
+        read(table, "a.g2plex", "fin", TEXT)
+    with pytest.raises(InvalidLexicon, match=r"^fin.tsv is a list of words: name their language"):
+        read(words, "fin.tsv", None, TEXT)
 
 
-def test_a_table_has_its_own_languages_and_a_list_needs_one(tmp_path: Path) -> None:
-    (tmp_path / "table").write_bytes(write_table({"fin": {"talo": ["ˈtɑlo"]}}))
-    (tmp_path / "list").write_text("talo\tˈtɑlo\n", encoding="utf-8")
-    with pytest.raises(InvalidLexicon, match="is a table, which has its own languages: name none, not 'fin'"):
-        read(tmp_path / "table", "fin", TEXT)
-    with pytest.raises(InvalidLexicon, match="is a list of words: name their language"):
-        read(tmp_path / "list", None, TEXT)
-    with pytest.raises(InvalidLexicon, match="cannot be read: No such file"):
-        read(tmp_path / "none", None, TEXT)
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidLexicon, match=r"lexicon .*/none.tsv cannot be read: No such file"):
+        read_file(tmp_path / "none.tsv")
 
 
 # Looking up

@@ -274,7 +274,7 @@ def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
         "files": {
             "library": ["model.so"], "runtime": "libtvm_runtime.so", "header": None, "static": None, "sizes": None,
             "notices": [],
-            "weights": "weights.safetensors", "model": "tokenizer.json",
+            "weights": "weights.safetensors", "lexicon": None, "model": "tokenizer.json",
         },
         "model": model,
         "functions": functions,
@@ -284,6 +284,7 @@ def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
         },
         "toolchain": {"apache-tvm": tvm.__version__},
         "checkpoint": {"name": "toy", "source": "random", "repo": None, "revision": None, "digest": "0" * 64},
+        "lexicon": None,
         "verification": None,
     }  # fmt: skip
     data["digest"] = manifest.digest(data)

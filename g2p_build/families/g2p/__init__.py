@@ -2,6 +2,7 @@
 
 from g2p_build.config.family import Family, Native
 from g2p_build.families.g2p.checkpoint import G2PCheckpointConf, check, checkpoint
+from g2p_build.families.g2p.lexicon import lexicon
 from g2p_build.families.g2p.model import model
 from g2p_build.native.files import CORE, G2P, WEB
 
@@ -14,4 +15,5 @@ FAMILY = Family(
     check=check,
     model=model,
     native=Native("g2p", (CORE, G2P), WEB),
+    lexicon=lexicon,
 )

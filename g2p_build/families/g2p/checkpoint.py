@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
@@ -132,12 +133,15 @@ def g2p_checkpoint(variant: Variant) -> G2PCheckpoint:
 
 
 def check(variant: Variant) -> None:
-    """Checks that a one-byte word fits into the variant's input bound.
+    """Checks that a one-byte word fits into the variant's input bound, and that lists are of the model's languages.
 
     Raises:
-        ConfigError: it does not. One line.
+        ConfigError: one does not. One line.
     """
     checkpoint = g2p_checkpoint(variant)
+    for file in variant.lexicon.files:
+        if file.endswith(".tsv") and Path(file).is_file() and checkpoint.languages:
+            one_of(f"language of lexicon={file}:", Path(file).stem, checkpoint.languages)
     longest = max(checkpoint.languages or ("",), key=lambda language: len(language.encode()))
     prompt = checkpoint.resolved_prompt.replace("{lang}", longest).replace("{word}", "")
     least = len(prompt.encode()) + 1 + checkpoint.append_eos

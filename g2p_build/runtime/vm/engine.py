@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from g2p_build.runtime import lexicon as lexicons
 from g2p_build.runtime import tokenizer
-from g2p_build.runtime.errors import G2PError
-from g2p_build.runtime.results import Result, Source, ends_in_loop
+from g2p_build.runtime.errors import EmptyWord, G2PError, InvalidWord
+from g2p_build.runtime.lexicon import Lexicon, look_up, read, read_file, spelled
+from g2p_build.runtime.results import Result, Source
 from g2p_build.runtime.vm import weights
 from g2p_build.runtime.vm.greedy import Bound, States, bind, generate, plan
 from g2p_build.runtime.vm.library import open_library, tensor_of
@@ -34,8 +34,8 @@ class VirtualMachine:
 
         Raises:
             InvalidWeights: the weights are not the ones that the functions take.
-            InvalidLexicon: the lexicon is damaged.
             InvalidManifest: the functions do not fit together.
+            InvalidLexicon: the lexicon is damaged.
             LibraryFailed: the library or its runtime does not load.
         """
         self._data = data
@@ -45,23 +45,22 @@ class VirtualMachine:
         self._bound: dict[tuple[int, int], Bound] = {}
         self._states: States = {}
         self._lock = threading.Lock()
-        self._buckets = sorted({function["input_len"] for function in data["functions"]})
-        self._lexicons: list[lexicons.Lexicon] = []  # the first one comes first
+        self._lexicons: list[tuple[Lexicon, Source]] = []  # the first first
         if lexicon is not None:
             self.add_lexicon(lexicon, None)
+        self._buckets = sorted({function["input_len"] for function in data["functions"]})
         self._bind(data["variant"]["batch"][0], self._buckets[-1])  # so that mistakes show at load
 
     def texts(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[str]:
         """The phonemes of each word. The arguments and the errors are those of `tokens`."""
-        langs = _each(lang, words)
-        for word, code in zip(words, langs, strict=True):
-            wrong = self._prepared(word, code).error
-            if wrong is not None:
-                raise wrong
-        return [result.phonemes for result in self.results(words, langs, threads, False)]
+        known = [self._known(word, code) for word, code in _pairs(words, lang)]
+        left = [number for number, found in enumerate(known) if found is None]
+        langs = lang if isinstance(lang, str) else [lang[number] for number in left]
+        spoken = iter(self.tokens([words[number] for number in left], langs, threads))
+        return [found[0] if found else tokenizer.decode(self._data["model"], next(spoken)) for found in known]
 
     def tokens(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[list[int]]:
-        """The ids that the model generates for each word.
+        """The ids generated for each word.
 
         Args:
             words: the words to pronounce.
@@ -69,80 +68,74 @@ class VirtualMachine:
             threads: not used: the functions of the virtual machine run one group of words at a time.
 
         Raises:
-            UnknownLanguage, EmptyWord, InvalidWord, ForeignCharacter, WordTooLong: the first wrong word.
+            UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: the first wrong word.
         """
-        model = self._data["model"]
-        prompts = [tokenizer.encode(model, word, code) for word, code in zip(words, _each(lang, words), strict=True)]
-        return [ids for ids, _ in self._generate(prompts, False)]
+        prompts = [tokenizer.encode(self._data["model"], word, code) for word, code in _pairs(words, lang)]
+        return [ids for ids, _ in self._generated(prompts, scored=False)]
 
     def results(self, words: Sequence[str], lang: str | Sequence[str], threads: int, scores: bool) -> list[Result]:
         """All that is known of each word: `Engine.results`."""
-        model = self._data["model"]
-        found = [self._prepared(word, code) for word, code in zip(words, _each(lang, words), strict=True)]
-        places = [place for place, one in enumerate(found) if one.error is None and one.source == "model"]
-        prompts = [tokenizer.encode(model, found[place].word, found[place].lang) for place in places]
-        for place, (ids, score) in zip(places, self._generate(prompts, scores), strict=True):
-            ended = ids[-1] == model["eos_id"]
-            found[place] = replace(
-                found[place],
-                phonemes=tokenizer.decode(model, ids),
+        found: list[Result] = []
+        prompts: dict[int, list[int]] = {}  # by the word's number
+        for number, (word, code) in enumerate(_pairs(words, lang)):
+            try:
+                known = self._known(word, code)
+                if known is None:
+                    prompts[number] = tokenizer.encode(self._data["model"], word, code)
+                found.append(Result(word, code, *(known or ("",))))
+            except G2PError as error:
+                found.append(Result(word, code, "", error=error))
+        for number, (ids, score) in zip(prompts, self._generated(list(prompts.values()), scores), strict=True):
+            ended = ids[-1:] == [self._data["model"]["eos_id"]]
+            found[number] = replace(
+                found[number],
+                phonemes=tokenizer.decode(self._data["model"], ids),
                 truncated=not ended,
-                repeats=ends_in_loop(ids[:-1] if ended else ids),
-                score=score / len(ids) if scores else None,
+                repeats=_ends_in_loop(ids[:-1] if ended else ids),
+                score=score if scores else None,
             )
         return found
 
     def add_lexicon(self, source: Path | bytes, lang: str | None) -> None:
         """Adds a lexicon, which comes before those that were added earlier: `Engine.add_lexicon`."""
-        if isinstance(source, bytes):
-            assert lang is not None
-            text = self._data["model"]["text"]
-            added: lexicons.Lexicon = lexicons.List({lang: lexicons.read_list(source, "the lexicon", lang, text)})
-        else:
-            added = lexicons.read(source, lang, self._data["model"]["text"])
         if lang is not None:
             tokenizer.check(self._data["model"], "a", lang)
-        self._lexicons.insert(0, added)
+        name, data = ("the list", source) if isinstance(source, bytes) else (str(source), read_file(source))
+        lexicon = read(data, name, lang, self._data["model"]["text"])
+        self._lexicons.insert(0, (lexicon, "lexicon" if lang is None else "user"))
 
     def look_up(self, word: str, lang: str) -> tuple[list[str], Source]:
-        """All pronunciations of a word in the first lexicon that has it, and which kind of lexicon that is."""
+        """All pronunciations of a word in the first lexicon that has it: `Engine.look_up`."""
         tokenizer.check(self._data["model"], word, lang)
-        found = lexicons.look_up(self._lexicons, self._data["model"]["text"], word, lang)
-        if found is None:
-            return [], "lexicon"
-        place, pronunciations = found
-        return pronunciations, "lexicon" if isinstance(self._lexicons[place], lexicons.Table) else "user"
+        lexicons = [lexicon for lexicon, _ in self._lexicons]
+        found = look_up(lexicons, self._data["model"]["text"], word, lang)
+        return (found[1], self._lexicons[found[0]][1]) if found else ([], "lexicon")
 
-    def _prepared(self, word: str, lang: str) -> Result:
-        """What is known of a word before the model is asked: it is wrong, or has a pronunciation, or neither."""
-        model = self._data["model"]
+    def _known(self, word: str, lang: str) -> tuple[str, Source] | None:
+        """What lexicons, or the names of letters, say of a word; None if it is left to the model."""
         try:
-            known, source = self.look_up(word, lang)
-            if known:
-                return Result(word, lang, known[0], source)
-            spelled = lexicons.spelled(model["text"], word, lang)
-            if spelled is not None:
-                return Result(word, lang, spelled, "letters")
-            tokenizer.encode(model, word, lang)
-        except G2PError as error:
-            return Result(word, lang, "", error=error)
-        return Result(word, lang, "")
+            pronunciations, source = self.look_up(word, lang)
+        except (EmptyWord, InvalidWord):
+            return None  # the model refuses it too
+        if pronunciations:
+            return pronunciations[0], source
+        names = spelled(self._data["model"]["text"], word, lang)
+        return (names, "letters") if names else None
 
-    def _generate(self, prompts: Sequence[list[int]], scores: bool) -> list[tuple[list[int], float]]:
-        """The ids that the model generates after each prompt, and the sum of their log-probabilities, or 0."""
+    def _generated(self, prompts: list[list[int]], scored: bool) -> list[tuple[list[int], float]]:
+        """The ids generated for each prompt, and their score; 0 unless `scored`."""
         # Words of like length go together: their pronunciations end at about the same step.
         order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
-        result: list[tuple[list[int], float]] = [([], 0.0) for _ in prompts]
+        result: list[tuple[list[int], float]] = [([], 0.0)] * len(prompts)
         for size in plan(len(prompts), self._data["variant"]["batch"]):
             group, order = order[:size], order[size:]
             bucket = min(length for length in self._buckets if length >= len(prompts[group[0]]))
-            sums = [0.0] * len(group) if scores else None
+            scores: list[float] = []
             with self._lock:
-                rows = generate(
-                    self._bind(size, bucket), [prompts[number] for number in group], self._data["model"], sums
-                )
-            for number, ids, total in zip(group, rows, sums or [0.0] * len(group), strict=True):
-                result[number] = ids, total
+                bound, given = self._bind(size, bucket), [prompts[number] for number in group]
+                rows = generate(bound, given, self._data["model"], scores if scored else None)
+            for number, ids, score in zip(group, rows, scores if scored else [0.0] * len(rows), strict=True):
+                result[number] = (ids, score)
         return result
 
     def _bind(self, batch: int, bucket: int) -> Bound:
@@ -160,5 +153,11 @@ class VirtualMachine:
         return self._bound[batch, bucket]
 
 
-def _each(lang: str | Sequence[str], words: Sequence[str]) -> Sequence[str]:
-    return [lang] * len(words) if isinstance(lang, str) else lang
+def _pairs(words: Sequence[str], lang: str | Sequence[str]) -> list[tuple[str, str]]:
+    """Each word with its language."""
+    return [(word, lang) for word in words] if isinstance(lang, str) else list(zip(words, lang, strict=True))
+
+
+def _ends_in_loop(ids: Sequence[int]) -> bool:
+    """Whether ids end in one part, of three or more, four times or more."""
+    return any(list(ids[-4 * part :]) == list(ids[-part:]) * 4 for part in range(3, len(ids) // 4 + 1))

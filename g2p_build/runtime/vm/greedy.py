@@ -145,7 +145,7 @@ def generate(
         bound: the functions.
         prompts: input ids, a list for each row. Further rows repeat the last prompt, so that no row is empty.
         model: the manifest's ``model`` object.
-        scores: for each prompt a number, to which the log-probabilities of its ids are added; None: not asked for.
+        scores: a list that gets, for each prompt, the mean natural log-probability of its ids; or None.
 
     Returns:
         For each prompt the ids after the start id. They end with the end id, unless the row reached its bound.
@@ -161,24 +161,28 @@ def generate(
         _call(bound, "prefill", values)
     tokens = np.full(bound.batch, model["decoder_start_id"], np.int32)
     produced: list[list[int]] = [[] for _ in prompts]
+    probable = np.zeros(len(prompts))
     live = list(range(len(prompts)))
     for position in range(bound.output_len - 1):
         tokens = _next(bound, values, tokens, position)
         chosen = tokens.tolist()
         for row in live:
             produced[row].append(chosen[row])
-            if scores is not None:
-                scores[row] += _log_probability(array_of(values["logits"])[row], position, chosen[row])
+        if scores is not None:
+            probable[live] += _log_probabilities(bound, values, position)[live]
         live = [row for row in live if chosen[row] != model["eos_id"]]
         if not live:
             break
+    if scores is not None:
+        scores += (total / max(len(ids), 1) for total, ids in zip(probable.tolist(), produced, strict=True))
     return produced
 
 
-def _log_probability(logits: np.ndarray, position: int, chosen: int) -> float:
-    """The natural logarithm of the probability of an id. ``logits``: float32 [positions or 1, vocabulary]."""
-    row = logits[position if len(logits) > 1 else 0].astype(np.float64)
-    return float(row[chosen] - row.max() - np.log(np.exp(row - row.max()).sum()))
+def _log_probabilities(bound: Bound, values: dict[str, Any], position: int) -> np.ndarray:
+    """The natural log-probability, float64 [batch], of the ids that were last chosen: those of the greatest logits."""
+    logits = array_of(values["logits"])[:, position if "decode" in bound.functions else 0].astype(np.float64)
+    found: np.ndarray = -np.log(np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1))
+    return found
 
 
 def _next(bound: Bound, values: dict[str, Any], tokens: np.ndarray, position: int) -> np.ndarray:
