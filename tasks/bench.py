@@ -1,8 +1,11 @@
-"""`doit bench …`: times built variants beside other libraries. The result goes into docs/benchmarks/."""
+"""`doit bench …`: times built variants beside other libraries. The result goes into docs/benchmarks/.
+
+`doit bench accuracy …` is another benchmark, with options of its own: see accuracy.py.
+"""
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
 
+from . import accuracy
 from .cli.options import JSON
 from .cli.output import show
 from .cli.plan import Plan
@@ -48,14 +52,26 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
         return {
             "actions": [(_bench, [plan])],
             "params": OPTIONS,
+            "pos_arg": "another",
             "task_dep": [f"compile:{variant.name}" for variant in plan.variants],
-            "doc": "time the variants asked for, at their batch sizes, beside other libraries (--words PATH, --json)",
+            "doc": "time the variants asked for, at their batch sizes, beside other libraries (--words PATH, --json); "
+            "`bench accuracy --data FOLDER`: how often they are wrong",
         }
 
     return {"task_bench": bench}
 
 
-def _bench(
+def _bench(plan: Plan, another: Sequence[str], **options: Any) -> TaskFailed | None:
+    if not another:
+        return _pronounce(plan, **options)
+    if another[0] != "accuracy":
+        return TaskFailed(f"unknown benchmark {another[0]!r}: it is accuracy, or none for that of speed")
+    if options != {option["name"]: option["default"] for option in OPTIONS}:
+        return TaskFailed("options of the benchmark stand behind its name: doit bench accuracy --OPTION ...")
+    return accuracy.run(plan, another[1:])
+
+
+def _pronounce(
     plan: Plan, words: str, contenders: str, threads: str, rounds: int, forced_tokens: int, out: str, as_json: bool
 ) -> TaskFailed | None:
     from bench.pronounce import report
