@@ -92,7 +92,8 @@ def measure(language: Language, contenders: Sequence[Contender], rounds: int, sa
         try:
             one = contender.open(language, say)
             started = time.perf_counter()
-            said, used = (one.pronounce([word for word, _ in part]) for part in (language.test, language.used))
+            said = one.pronounce([word for word, _ in language.test])
+            used = one.pronounce([word for word, _ in language.used]) if language.used else []
             seconds = time.perf_counter() - started
             rows[contender.name] = row | _numbers(contender, language, said, used) | {"failed": None}
             opened[contender.name] = one

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.accuracy.contender import CannotRun
 from bench.pronounce.child import library_bytes
@@ -34,7 +35,7 @@ def ask(
 
     Args:
         command: the program and its arguments.
-        words: for its standard input, one a line.
+        words: for its standard input, one a line; at least one.
         own: parts of paths; the shared libraries whose paths have one are the program's own.
         environment: its variables; None: those of this process.
 
@@ -58,5 +59,5 @@ def ask(
                 lines.append(line.rstrip("\n"))
         if process.returncode or not lines:
             errors.seek(0)
-            raise CannotRun(f"{command[0]} failed: {last_line(errors.read()) or 'it wrote nothing'}")
+            raise CannotRun(f"{Path(command[0]).name} failed: {last_line(errors.read()) or 'it wrote nothing'}")
     return Answer(lines, (times[-1] - times[0]) / max(1, len(lines) - 1) * 1e3, libraries)
