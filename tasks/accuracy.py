@@ -60,7 +60,8 @@ def _run(
     try:
         asked = options(data, languages, contenders, rounds, hold_out)
         found = compare(plan.build, plan.variants, asked, lambda line: print(line, file=sys.stderr, flush=True))
-        result = {"command": shlex.join(["doit", *sys.argv[1:]]).replace(shlex.quote(data), "DATA"), **found}
+        shown = ["doit", *({data: "DATA", f"--data={data}": "--data=DATA"}.get(word, word) for word in sys.argv[1:])]
+        result = {"command": shlex.join(shown), **found}
         report.write(plan.tree / out, result)
         if out == OUT and (plan.tree / PAGE).exists():
             report.fill(plan.tree / PAGE, result)
