@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tarfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +12,14 @@ from pathlib import Path
 from bench.accuracy.contender import CannotRun, Opened, Say
 from bench.accuracy.words import Language
 from bench.pronounce.child import library_bytes
-from g2p_build.runtime import G2P, G2PError, load
-from g2p_build.runtime.tokenizer import decode
+from g2p_build.runtime import G2PError, archive, load
 
 __all__ = ["has_lexicon", "opened"]
 
 
 def has_lexicon(manifest: Path) -> bool:
     """Whether a variant was built with a lexicon."""
-    return bool(json.loads(manifest.read_bytes()).get("lexicon"))
+    return bool(json.loads(manifest.read_bytes())["files"].get("lexicon"))
 
 
 def opened(manifest: Path, lexicon: bool, language: Language, say: Say) -> Opened:
@@ -34,39 +35,29 @@ def opened(manifest: Path, lexicon: bool, language: Language, say: Say) -> Opene
         CannotRun: it cannot be loaded here, or does not know the language.
     """
     try:
-        g2p = load(manifest, threads=1)
+        g2p = load(manifest, threads=1, lexicon=lexicon)
     except G2PError as error:
         raise CannotRun(str(error)) from None
     if g2p.languages is not None and language.code not in g2p.languages:
         raise CannotRun(f"the checkpoint does not know {language.code}")
 
-    def said(words: Sequence[str]) -> list[str]:
-        if lexicon:
-            return g2p(words, language.code)
-        # Ids are what the model generates, so no lexicon takes part.
-        return [decode(g2p.manifest["model"], ids) for ids in g2p.tokens(words, language.code)]
-
     def pronounce(words: Sequence[str]) -> list[str]:
-        taken = [word for word in words if _takes(g2p, word, language.code)]
-        found = dict(zip(taken, said(taken), strict=True))
-        return [found.get(word, "") for word in words]
+        return [result.phonemes for result in g2p.results(words, language.code)]
 
     def ms(words: Sequence[str]) -> float:
-        taken = [word for word in words if _takes(g2p, word, language.code)]
         started = time.perf_counter()
-        for word in taken:
-            said([word])
-        return (time.perf_counter() - started) / len(taken) * 1e3
+        for word in words:
+            with contextlib.suppress(G2PError):  # a word that it refuses
+                g2p([word], language.code)
+        return (time.perf_counter() - started) / len(words) * 1e3
 
-    said([language.timed[0]])  # so that the library is mapped
-    archives = g2p.manifest["archives"]
-    data = sum(entry["size"] for part, entry in archives.items() if part != "library")
-    return Opened(pronounce, ms, data, library_bytes(("/libg2p.",)))
+    pronounce(language.timed[:1])  # so that the library is mapped
+    return Opened(pronounce, ms, _data_bytes(manifest, lexicon), library_bytes(("/libg2p.",)))
 
 
-def _takes(g2p: G2P, word: str, lang: str) -> bool:
-    try:
-        g2p.check(word, lang)
-    except G2PError:
-        return False
-    return True
+def _data_bytes(manifest: Path, lexicon: bool) -> int:
+    """The size of the weights, and of the lexicon if it takes part."""
+    data = json.loads(manifest.read_bytes())
+    names = [data["files"]["weights"], *([data["files"]["lexicon"]] if lexicon else [])]
+    with tarfile.open(archive.find(manifest, data["archives"]["weights"]["file"])) as tar:
+        return sum(tar.getmember(name).size for name in names)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest import DEFAULT, ROOT, Tree, copy_tree
+from conftest import ROOT, Tree, copy_tree
 
 from bench.accuracy import contenders
 from bench.accuracy.command import measure
@@ -177,8 +177,7 @@ def test_the_whole(tree: Tree) -> None:
         assert row["ms"]["median"] > 0 < row["data_bytes"]
     assert missing["failed"] == "not installed: it is the Debian package espeak-ng"
     assert "swa: ours-float32: 3 words in" in result.stderr
-    manifest = json.loads((tree.root / "manifests" / f"{DEFAULT}.json").read_bytes())
-    assert mine["data_bytes"] == manifest["archives"]["weights"]["size"]
+    assert 13_000_000 < mine["data_bytes"] < 15_000_000 > beam["data_bytes"]
     kept = json.loads((tree.root / "docs/benchmarks/accuracy/accuracy.json").read_bytes())
     assert kept["rows"][0] == mine and "--data DATA" in kept["command"]
     explained = (tree.root / "docs/accuracy.md").read_text(encoding="utf-8")
