@@ -3,14 +3,14 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from doit.cmdparse import CmdOption, CmdParseError, TaskParse
 from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
+from g2p_build.training.use import HELD_OUT
 
-from .cli.options import JSON
+from .cli.options import JSON, option
 from .cli.output import show
 from .cli.plan import Plan
 
@@ -19,18 +19,13 @@ __all__ = ["run"]
 PAGE = "docs/accuracy.md"
 OUT = "docs/benchmarks/accuracy"
 
-
-def _option(long: str, kind: type, default: Any, text: str) -> dict[str, Any]:
-    return {"name": long.replace("-", "_"), "long": long, "type": kind, "default": default, "help": text}
-
-
 OPTIONS = [
-    _option("data", str, "", "a folder with train/LANG.tsv and test/LANG.tsv"),
-    _option("languages", str, "", "codes, with commas between; else all of the data"),
-    _option("contenders", str, "", "names, with commas between: ours, beam, phonetisaurus, espeak-ng; else all"),
-    _option("rounds", int, 5, "how often each contender is timed"),
-    _option("hold-out", int, 1000, "words a language that nobody learns, as in the training of the checkpoint"),
-    _option("out", str, OUT, f"a folder for the numbers; the default also renews the tables in {PAGE}"),
+    option("data", str, "", "a folder with train/LANG.tsv and test/LANG.tsv"),
+    option("languages", str, "", "codes, with commas between; else all of the data"),
+    option("contenders", str, "", "names, with commas between: ours, beam, phonetisaurus, espeak-ng; else all"),
+    option("rounds", int, 5, "how often each contender is timed"),
+    option("hold-out", int, HELD_OUT, "words a language that nobody learns, as in the training of the checkpoint"),
+    option("out", str, OUT, f"a folder for the numbers; the default also renews the tables in {PAGE}"),
     JSON,
 ]
 
@@ -43,9 +38,9 @@ def run(plan: Plan, words: Sequence[str]) -> TaskFailed | None:
         words: of the command line, after the benchmark's name.
     """
     try:
-        given, rest = TaskParse([CmdOption(option) for option in OPTIONS]).parse(list(words))
+        given, rest = TaskParse([CmdOption(each) for each in OPTIONS]).parse(list(words))
     except CmdParseError as error:
-        return TaskFailed(f"{error}: the options are {', '.join('--' + option['long'] for option in OPTIONS)}")
+        return TaskFailed(f"{error}: the options are {', '.join('--' + each['long'] for each in OPTIONS)}")
     if rest:
         return TaskFailed(f"{rest[0]!r} is not an option: they begin with --")
     return _run(plan, **given)

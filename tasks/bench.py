@@ -14,31 +14,26 @@ from doit.exceptions import TaskFailed
 from g2p_build.errors import BuildError
 
 from . import accuracy
-from .cli.options import JSON
+from .cli.options import JSON, option
 from .cli.output import show
 from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
-
-def _option(long: str, kind: type, default: Any, text: str, name: str = "") -> dict[str, Any]:
-    return {"name": name or long.replace("-", "_"), "long": long, "type": kind, "default": default, "help": text}
-
-
 _BENCH = Path(__file__).resolve().parents[1] / "bench"
 
 OPTIONS = [
-    _option(
+    option(
         "words",
         str,
         "",
         "real words, also timed as one list: a folder of LANG.tsv files or one such file; else the golden set",
     ),
-    _option("contenders", str, "", "names, with commas between: ours, eager, ctranslate2, executorch-int8, ..."),
-    _option("threads", str, "1,2", "numbers of threads, with commas between"),
-    _option("rounds", int, 9, "how often each contender has its turn"),
-    _option("forced-tokens", int, 0, "so many tokens for each word, whatever the model says (random weights: 16)"),
-    _option("out", str, "docs/benchmarks", "a folder for the document, the numbers and the picture"),
+    option("contenders", str, "", "names, with commas between: ours, eager, ctranslate2, executorch-int8, ..."),
+    option("threads", str, "1,2", "numbers of threads, with commas between"),
+    option("rounds", int, 9, "how often each contender has its turn"),
+    option("forced-tokens", int, 0, "so many tokens for each word, whatever the model says (random weights: 16)"),
+    option("out", str, "docs/benchmarks", "a folder for the document, the numbers and the picture"),
     JSON,
 ]
 
