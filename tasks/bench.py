@@ -1,8 +1,11 @@
-"""`doit bench …`: times built variants beside other libraries. The result goes into docs/benchmarks/."""
+"""`doit bench …`: times built variants beside other libraries. The result goes into docs/benchmarks/.
+
+`doit bench accuracy …` is another benchmark, with options of its own: see accuracy.py.
+"""
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +13,27 @@ from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
 
-from .cli.options import JSON
+from . import accuracy
+from .cli.options import JSON, option
 from .cli.output import show
 from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
-
-def _option(long: str, kind: type, default: Any, text: str, name: str = "") -> dict[str, Any]:
-    return {"name": name or long.replace("-", "_"), "long": long, "type": kind, "default": default, "help": text}
-
-
 _BENCH = Path(__file__).resolve().parents[1] / "bench"
 
 OPTIONS = [
-    _option(
+    option(
         "words",
         str,
         "",
         "real words, also timed as one list: a folder of LANG.tsv files or one such file; else the golden set",
     ),
-    _option("contenders", str, "", "names, with commas between: ours, eager, ctranslate2, executorch-int8, ..."),
-    _option("threads", str, "1,2", "numbers of threads, with commas between"),
-    _option("rounds", int, 9, "how often each contender has its turn"),
-    _option("forced-tokens", int, 0, "so many tokens for each word, whatever the model says (random weights: 16)"),
-    _option("out", str, "docs/benchmarks", "a folder for the document, the numbers and the picture"),
+    option("contenders", str, "", "names, with commas between: ours, eager, ctranslate2, executorch-int8, ..."),
+    option("threads", str, "1,2", "numbers of threads, with commas between"),
+    option("rounds", int, 9, "how often each contender has its turn"),
+    option("forced-tokens", int, 0, "so many tokens for each word, whatever the model says (random weights: 16)"),
+    option("out", str, "docs/benchmarks", "a folder for the document, the numbers and the picture"),
     JSON,
 ]
 
@@ -48,14 +47,26 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
         return {
             "actions": [(_bench, [plan])],
             "params": OPTIONS,
+            "pos_arg": "another",
             "task_dep": [f"compile:{variant.name}" for variant in plan.variants],
-            "doc": "time the variants asked for, at their batch sizes, beside other libraries (--words PATH, --json)",
+            "doc": "time the variants asked for, at their batch sizes, beside other libraries (--words PATH, --json); "
+            "`bench accuracy --data FOLDER`: how often they are wrong",
         }
 
     return {"task_bench": bench}
 
 
-def _bench(
+def _bench(plan: Plan, another: Sequence[str], **options: Any) -> TaskFailed | None:
+    if not another:
+        return _pronounce(plan, **options)
+    if another[0] != "accuracy":
+        return TaskFailed(f"unknown benchmark {another[0]!r}: it is accuracy, or none for that of speed")
+    if options != {option["name"]: option["default"] for option in OPTIONS}:
+        return TaskFailed("options of the benchmark stand behind its name: doit bench accuracy --OPTION ...")
+    return accuracy.run(plan, another[1:])
+
+
+def _pronounce(
     plan: Plan, words: str, contenders: str, threads: str, rounds: int, forced_tokens: int, out: str, as_json: bool
 ) -> TaskFailed | None:
     from bench.pronounce import report

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CACHED, ROOT, Tree, copy_tree
+from forms import FORMS
 
 from g2p_build.reference.golden import FOLDER, words
 from g2p_build.runtime import load
@@ -151,6 +152,15 @@ def test_the_command_pronounces_the_golden_words(crate: Crate) -> None:
         assert (made.returncode, made.stdout, made.stderr) == (0, expected, b"")
         made = crate.run(f"--lang={lang}", "pronounce", stdin="\r\n".join(listed).encode())
         assert (made.returncode, made.stdout, made.stderr) == (0, expected, b"")
+
+
+def test_however_a_word_is_typed_it_is_the_same_word(crate: Crate) -> None:
+    for lang, forms in FORMS.items():
+        made = crate.run("pronounce", "--lang", lang, *(form for _, form in forms))
+        assert made.returncode == 0, made.stderr.decode()
+        found = [line.rpartition("\t")[2] for line in made.stdout.decode().splitlines()]
+        said = {(word, phonemes) for (word, _), phonemes in zip(forms, found, strict=True)}
+        assert len(said) == len({word for word, _ in forms}), sorted(said)
 
 
 @pytest.mark.parametrize(

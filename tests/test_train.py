@@ -292,7 +292,7 @@ def test_a_checkpoint_is_appraised(
 
 def test_running_text_counts_words_by_their_use() -> None:
     entries = [("a", ("x", "y")), ("b", ("z",)), ("c", ("w",))]
-    assert appraise.wrong_by_use(entries, ["y", "z", "v"], {"a": 0.5, "b": 0.2, "c": 0.3}) == pytest.approx(0.3)
+    assert use.wrong_by_use(entries, ["y", "z", "v"], {"a": 0.5, "b": 0.2, "c": 0.3}) == pytest.approx(0.3)
 
 
 def test_another_run_is_not_gone_on_with(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,9 +83,9 @@ def _timed(pronounce: Callable[[], list[list[int]]], with_ids: bool) -> dict[str
     return {"seconds": seconds, "ids": ids if with_ids else None, "peak_bytes": peak}
 
 
-def library_bytes(parts: Iterable[str]) -> int:
-    """Bytes of this process's shared libraries with one of `parts` in their path; 0 where the system has no list."""
-    maps = Path("/proc/self/maps")
+def library_bytes(parts: Iterable[str], process: str = "self") -> int:
+    """Bytes of a process's shared libraries with one of `parts` in their path; 0 where the system has no list."""
+    maps = Path("/proc", process, "maps")
     lines = maps.read_text().splitlines() if maps.exists() else []
     paths = {line.split(maxsplit=5)[5] for line in lines if ".so" in line}
     return sum(Path(path).stat().st_size for path in paths if any(part in path for part in parts))

@@ -29,8 +29,9 @@ def generate(
     pad_id: int = PAD,
     eos_id: int = EOS,
     decoder_start_id: int = PAD,
+    beams: int = 1,
 ) -> list[list[int]]:
-    """Runs transformers' greedy `generate` over prompts.
+    """Runs transformers' `generate` over prompts, greedily unless there are several beams.
 
     Args:
         model: in evaluation mode.
@@ -40,6 +41,7 @@ def generate(
         pad_id: fills short prompts.
         eos_id: ends a pronunciation.
         decoder_start_id: the first id of the decoder.
+        beams: how many beginnings are kept at each step.
 
     Returns:
         For each prompt, in their order, the ids after the start token, with the end token if the model wrote one.
@@ -47,7 +49,7 @@ def generate(
     settings = GenerationConfig(
         max_length=max_length,
         do_sample=False,
-        num_beams=1,
+        num_beams=beams,
         pad_token_id=pad_id,
         eos_token_id=eos_id,
         decoder_start_token_id=decoder_start_id,
@@ -88,12 +90,14 @@ class Reference:
         self._checkpoint = checkpoint
         self._model = as_model(from_json(json.loads(architecture.read_bytes())), load_file(weights))
 
-    def tokens(self, words: Sequence[str], lang: str, max_length: int, batch_size: int = 64) -> list[list[int]]:
+    def tokens(
+        self, words: Sequence[str], lang: str, max_length: int, batch_size: int = 64, beams: int = 1
+    ) -> list[list[int]]:
         """The ids that `generate`, the function above, returns for each word."""
         checkpoint = self._checkpoint
         prompts = [self._prompt(word, lang) for word in words]
         ids = checkpoint.pad_id, checkpoint.eos_id, checkpoint.decoder_start_id
-        return generate(self._model, prompts, max_length, batch_size, *ids)
+        return generate(self._model, prompts, max_length, batch_size, *ids, beams)
 
     def text(self, ids: Sequence[int]) -> str:
         """The pronunciation that ids spell."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from transformers import T5ForConditionalGeneration
@@ -21,23 +21,15 @@ from g2p_build.checkpoints.tensors import read_checkpoint
 from g2p_build.errors import BuildError
 from g2p_build.reference.generate import generate, text_of, tokens_of
 from g2p_build.reference.pretrained import as_model
-from g2p_build.reference.scores import Entry, read_dictionary, score
-from g2p_build.training.use import HELD_OUT, frequencies_of, held_out
+from g2p_build.reference.scores import read_dictionary, score
+from g2p_build.training.use import HELD_OUT, frequencies_of, held_out, most_used, wrong_by_use
 
-__all__ = ["main", "pronounced", "wrong_by_use"]
-
-MOST_USED = 2000
+__all__ = ["main", "pronounced"]
 
 
 def pronounced(model: T5ForConditionalGeneration, prompt: str, language: str, words: Sequence[str]) -> list[str]:
     """What the model writes for each word, greedy, in at most 128 ids."""
     return [text_of(ids) for ids in generate(model, [tokens_of(prompt, language, word) for word in words], 128)]
-
-
-def wrong_by_use(entries: Sequence[Entry], hypotheses: Sequence[str], use: Mapping[str, float]) -> float:
-    """The part of the words' use that falls on words which equal none of their pronunciations."""
-    wrong = sum(use[word] for (word, known), said in zip(entries, hypotheses, strict=True) if said not in known)
-    return wrong / sum(use[word] for word, _ in entries)
 
 
 def _appraise(args: argparse.Namespace) -> None:
@@ -62,9 +54,8 @@ def _appraise(args: argparse.Namespace) -> None:
                 rates = f"PER {result.per():.4f} WER {result.wer():.4f}"
                 print(f"{language} {name}: {rates} over {result.words} words", flush=True)
         use = frequencies_of(language)
-        used = sorted((entry for entry in train[language] if use.get(entry[0])), key=lambda entry: -use[entry[0]])
-        if used:
-            entries = used[:MOST_USED]
+        entries = most_used(train[language], use)
+        if entries:
             said = pronounced(model, args.prompt, language, [word for word, _ in entries])
             wrong = wrong_by_use(entries, said, use)
             print(f"{language} running text: {wrong:.2%} wrong, {len(entries)} words by use", flush=True)

@@ -15,11 +15,15 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from g2p_build.errors import BuildError
+from g2p_build.reference.scores import Entry
 
-__all__ = ["HELD_OUT", "frequencies_of", "held_out"]
+__all__ = ["HELD_OUT", "MOST_USED", "frequencies_of", "held_out", "most_used", "wrong_by_use"]
 
 HELD_OUT = 1000
 """Words a language that are held out of the embedded checkpoint's training."""
+
+MOST_USED = 2000
+"""Words a language that stand for its running text."""
 
 RARE = 1e-5
 """Words at least as frequent are never held out."""
@@ -56,6 +60,17 @@ def frequencies_of(language: str) -> Mapping[str, float]:
             f"how much words of {language} are used says the package {error.name}, which is not installed: "
             "pip install 'g2p-build[train]'"
         ) from None
+
+
+def most_used(entries: Iterable[Entry], use: Mapping[str, float]) -> list[Entry]:
+    """The words that are used most, the first first; none of a language without frequencies."""
+    return sorted((entry for entry in entries if use.get(entry[0])), key=lambda entry: -use[entry[0]])[:MOST_USED]
+
+
+def wrong_by_use(entries: Sequence[Entry], hypotheses: Sequence[str], use: Mapping[str, float]) -> float:
+    """The part of the words' use that falls on words which equal none of their pronunciations."""
+    wrong = sum(use[word] for (word, known), said in zip(entries, hypotheses, strict=True) if said not in known)
+    return wrong / sum(use[word] for word, _ in entries)
 
 
 def _wordfreq(code: str) -> Callable[[], Mapping[str, float]]:

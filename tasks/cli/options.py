@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["JSON"]
+__all__ = ["JSON", "option"]
 
 JSON: dict[str, Any] = {
     "name": "as_json",
@@ -11,3 +11,8 @@ JSON: dict[str, Any] = {
     "default": False,
     "help": "for programs: one JSON object a line",
 }
+
+
+def option(long: str, kind: type, default: Any, text: str) -> dict[str, Any]:
+    """An option with a long name, which its action takes with "_" in the place of "-"."""
+    return {"name": long.replace("-", "_"), "long": long, "type": kind, "default": default, "help": text}

@@ -2,11 +2,13 @@
 
 import json
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import CACHED, CACHELESS, DEFAULT, ROOT, Tree
-from kits import WORDS, archives, driver, run
+from forms import FORMS
+from kits import WORDS, archives, driver, gcc, run
 
 VOCABULARY = 384
 GOLDEN = json.loads((ROOT / "g2p_build" / "reference" / "golden" / "embedded.json").read_text(encoding="utf-8"))[
@@ -39,6 +41,17 @@ def reference(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_golden_words(reference: Path) -> None:
     assert texts(reference.read_bytes()) == [(row["ids"], row["ipa"]) for row in GOLDEN]
+
+
+def test_however_a_word_is_typed_it_is_the_same_word(built: Tree, tmp_path: Path) -> None:
+    found = archives(built, CACHED, "shared")
+    gcc(f"-I{found.folder}", ROOT / "tests" / "words.c", found.folder / "libg2p.a", "-lm", "-o", tmp_path / "words")
+    rows = [(lang, word, form) for lang, forms in FORMS.items() for word, form in forms]
+    lines = "".join(f"{lang}\t{form}\n" for lang, _, form in rows)
+    made = subprocess.run([tmp_path / "words", found.weights], input=lines, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    said = {(*row[:2], phonemes) for row, phonemes in zip(rows, made.stdout.splitlines(), strict=True)}
+    assert len(said) == len({row[:2] for row in rows}), sorted(said)
 
 
 @pytest.mark.parametrize(("threads", "seed"), [(1, 0), (1, 1), (2, 2), (8, 3)])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, Tree, unpacked
+from forms import FORMS
 
 HERE = Path(__file__).parent
 PARTS = ("g2p.d.mts", "g2p.h", "g2p.mjs", "g2p.wasm", "package.json")
@@ -105,6 +106,15 @@ def test_the_golden_words_are_the_same(package: Path) -> None:
     texts = [row["ipa"] for lang in languages for row in of[lang]]
     assert [text for answer in found[: len(languages)] for text in answer] == texts
     assert found[len(languages) :] == [[row["ipa"]] for row in GOLDEN]
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_however_a_word_is_typed_it_is_the_same_word(package: Path) -> None:
+    requests = [{"words": [form for _, form in forms], "lang": lang} for lang, forms in FORMS.items()]
+    for forms, found in zip(FORMS.values(), node("drive.mjs", package, stdin=requests), strict=True):
+        said = {(word, phonemes) for (word, _), phonemes in zip(forms, found, strict=True)}
+        assert len(said) == len({word for word, _ in forms}), sorted(said)
 
 
 @needs_node

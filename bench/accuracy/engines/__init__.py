@@ -1,0 +1,1 @@
+"""How each kind of contender is opened: one a file."""
