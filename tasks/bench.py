@@ -39,7 +39,7 @@ OPTIONS = [
 
 
 def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
-    """The task creator. An installed package has no benchmarks, so there it has none."""
+    """The task creator; none in an installed package, which has no benchmarks."""
     if not _BENCH.is_dir():
         return {}
 

@@ -20,7 +20,7 @@ KEEP = {
     "long": "keep",
     "type": str,
     "default": "7d",
-    "help": "keep what was made or found current so lately: a number with m, h, d or w (7d)",
+    "help": "keep what was made or found current within this time: a number with m, h, d or w (7d)",
 }
 MOST = {
     "name": "most",
@@ -54,13 +54,13 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 def _collect(plan: Plan, keep: str, most: str, delete: bool, as_json: bool) -> TaskFailed | None:
     from rich.filesize import decimal
 
-    from g2p_build.store import collect, quantities
+    from g2p_build.store import gc, quantities
 
     if plan.overrides:
         return TaskFailed(f"it is for the whole cache and takes no overrides: leave out {' '.join(plan.overrides)}")
     try:
         limit = quantities.size(most) if most else None
-        garbage = (collect.remove if delete else collect.find)(plan.cache, quantities.age(keep), limit)
+        garbage = (gc.remove if delete else gc.find)(plan.cache, quantities.age(keep), limit)
     except BuildError as error:
         return TaskFailed(str(error))
     rows: list[dict[str, Any]] = [

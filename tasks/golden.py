@@ -1,11 +1,12 @@
-"""`doit golden`: makes the golden set again: transformers' output for sixty words with the embedded checkpoint."""
+"""`doit golden`: makes the golden set again: what the reference says for some words with the default checkpoint."""
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 from doit.exceptions import TaskFailed
 
-from g2p_build import graph
+from g2p_build.config.family import family, reference
 from g2p_build.errors import BuildError
 
 from .cli.plan import Plan
@@ -26,13 +27,12 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 
 def _regenerate(plan: Plan) -> TaskFailed | None:
-    from g2p_build.reference.golden import regenerate
-
-    checkpoint = graph.nodes(plan.default)["checkpoint"]
+    variant = plan.default
     try:
+        golden = importlib.import_module(reference(variant).golden)
+        checkpoint = family(variant.checkpoint.family).model(variant).checkpoint
         plan.build.ensure([checkpoint])
-        made = plan.build.files(checkpoint)
-        latency = regenerate(plan.default, made["architecture.json"], made["model.safetensors"])
+        latency = golden.regenerate(variant, plan.build.files(checkpoint))
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     times = latency["ms_per_word"]

@@ -20,7 +20,7 @@ PHASE = {
     "long": "phase",
     "type": str,
     "default": "plan",
-    "help": "after which phase; program: as it was imported; c: what calls the kernels; llvm, asm: their code",
+    "help": "after which phase; program: before the first; c: what calls the kernels; llvm, asm: the kernels' code",
 }
 FUNCTION = {"name": "function", "long": "function", "type": str, "default": "", "help": "one function or kernel only"}
 OUT = {"name": "out", "long": "out", "type": str, "default": "", "help": "a folder to write it to, instead of printing"}

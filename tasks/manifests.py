@@ -28,11 +28,11 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
     from rich.filesize import decimal
 
-    from g2p_build.products.status import status
+    from g2p_build.products.manifests import listed
 
     if plan.overrides:
         return TaskFailed(f"it lists all there are and takes no overrides: leave out {' '.join(plan.overrides)}")
-    rows = status(plan.build, plan.default.name)
+    rows = listed(plan.build, plan.default.name)
     if not as_json:  # the name says the rest
         rows = [
             {

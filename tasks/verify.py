@@ -1,12 +1,15 @@
-"""`doit verify …`: compares built variants with transformers and a dictionary. The result goes into their manifests."""
+"""`doit verify …`: compares built variants with a reference and a dictionary. The result goes into their manifests."""
 
+import importlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from doit.exceptions import TaskFailed
 
 from g2p_build import graph
+from g2p_build.config.family import reference
 from g2p_build.errors import BuildError
 from g2p_build.products import publish
 
@@ -47,19 +50,25 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 
 def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed | None:
-    from g2p_build.reference.verify import as_manifest, golden_set, read_word_set, verify
+    @cache
+    def sets_of(module: str) -> list[Any]:
+        verifier = importlib.import_module(module)
+        return [verifier.golden_set(), *([verifier.read_word_set(Path(words))] if words else [])]
 
     failed = []
     try:
         if prompts:
             return _compare_prompts(plan, words, as_json)
-        sets = [golden_set(), *([read_word_set(Path(words))] if words else [])]
         for variant in plan.variants:
+            module = reference(variant).verify
+            verifier, sets = importlib.import_module(module), sets_of(module)
             nodes = graph.nodes(variant)
             manifest = plan.tree / "manifests" / f"{variant.name}.json"
-            languages = sum(len(words.words) for words in sets)
-            reports = list(progress(verify(plan.build, manifest, variant, nodes, sets), variant.name, languages))
-            publish.publish(plan.build, nodes, plan.default.name, as_manifest(reports, sets))
+            languages = sum(len(one.words) for one in sets)
+            compared = verifier.verify(plan.build, manifest, variant, nodes, sets)
+            reports = list(progress(compared, variant.name, languages))
+            verification = verifier.as_manifest(reports, sets)
+            publish.publish(plan.build, nodes, plan.default.name, verification)
             rows = [
                 {"variant": variant.name, "set": report.set, "language": report.language, "words": report.words}
                 | {"equal": report.equal, "too_long": report.too_long}
@@ -69,20 +78,19 @@ def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed 
             show(rows, as_json, variant.name, hidden=["variant"])
             differ = sum(report.words - report.equal for report in reports)
             if differ and variant.dtype == "float32":
-                failed.append(f"{variant.name}: {differ} words differ from transformers")
+                failed.append(f"{variant.name}: {differ} words differ from {verification['reference']}")
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     return TaskFailed("; ".join(failed)) if failed else None
 
 
 def _compare_prompts(plan: Plan, words: str, as_json: bool) -> TaskFailed | None:
-    from g2p_build.reference.verify import compare_prompts, read_word_set
-
     if not words:
         return TaskFailed("--prompts needs a dictionary to score against: --words PATH")
     for checkpoint, variant in {variant.checkpoint.name: variant for variant in plan.variants}.items():
-        dictionary = read_word_set(Path(words))
-        scores = compare_prompts(plan.build, variant, graph.nodes(variant), dictionary)
+        verifier = importlib.import_module(reference(variant).verify)
+        dictionary = verifier.read_word_set(Path(words))
+        scores = verifier.compare_prompts(plan.build, variant, graph.nodes(variant), dictionary)
         rows = [
             {"checkpoint": checkpoint, "space": space, "end_token": append_eos}
             | {"language": language, "words": score.words}

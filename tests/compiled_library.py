@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import tvm
 import tvm_ffi
 from torch import Tensor
 
 from g2p_build.compiler.export import export
 from g2p_build.compiler.link import link_shared
-from g2p_build.compiler.pipeline import compile
+from g2p_build.compiler.pipeline import lowered, target_of, vm_objects
 from g2p_build.models.programs import Program
 
 
@@ -50,11 +51,17 @@ def library(programs: Sequence[Program], folder: Path, target: dict[str, str] | 
     """Exports, compiles, links and loads programs."""
     module, functions = export(programs)
     target = target or host()
-    link_shared(compile(module, target, folder), target["triple"], folder / "model.so")
+    link_shared(objects(module, target, folder), target["triple"], folder / "model.so")
     load_runtime()
     machine = tvm_ffi.load_module(str(folder / "model.so"))["vm_load_executable"]()
     machine["vm_initialization"](1, 0, 2)  # CPU, device 0, the pooled allocator
     return Library(folder / "model.so", {program.name: program for program in programs}, functions, machine)
+
+
+def objects(module: tvm.IRModule, target: dict[str, str], folder: Path) -> list[Path]:
+    """Compiles what `export` gives for the virtual machine, as the stage "code" does. Returns the object files."""
+    llvm = target_of(target)
+    return vm_objects(lowered(module, llvm, "vm", "plan"), llvm, folder)
 
 
 @cache

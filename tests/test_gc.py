@@ -14,7 +14,7 @@ from conftest import DEFAULT, Tree, copy_tree
 from test_compile import SMALL
 
 from g2p_build.errors import BuildError
-from g2p_build.store import actions, blobs, collect, in_use
+from g2p_build.store import actions, blobs, gc, in_use
 from g2p_build.store.actions import Action
 
 DAY = 86400.0
@@ -52,7 +52,7 @@ def files(folder: Path) -> set[Path]:
 
 def test_what_was_used_within_keep_stays_with_its_blobs(tmp_path: Path) -> None:
     old, young = act(tmp_path, "old", 8, b"shared", b"old"), act(tmp_path, "young", 6, b"shared", b"young")
-    collect.remove(tmp_path, 7 * DAY)
+    gc.remove(tmp_path, 7 * DAY)
     assert files(tmp_path / "actions") == {young}
     assert files(tmp_path / "blobs") == set(blobs_of(young))
     assert not old.parent.exists()  # empty folders go too
@@ -61,7 +61,7 @@ def test_what_was_used_within_keep_stays_with_its_blobs(tmp_path: Path) -> None:
 def test_looking_removes_nothing(tmp_path: Path) -> None:
     act(tmp_path, "old", 8, b"old")
     before = files(tmp_path)
-    garbage = collect.find(tmp_path, 7 * DAY)
+    garbage = gc.find(tmp_path, 7 * DAY)
     assert len(garbage.gone) == 2
     assert files(tmp_path) == before
 
@@ -69,7 +69,7 @@ def test_looking_removes_nothing(tmp_path: Path) -> None:
 def test_finding_an_action_is_a_use_of_it(tmp_path: Path) -> None:
     entry = act(tmp_path, "old", 30, b"old")
     assert actions.find(tmp_path, entry.stem)
-    assert collect.find(tmp_path, DAY).gone == frozenset()
+    assert gc.find(tmp_path, DAY).gone == frozenset()
     used = entry.stat().st_mtime_ns
     assert actions.find(tmp_path, entry.stem)
     assert entry.stat().st_mtime_ns == used  # another use within the hour writes nothing
@@ -77,12 +77,12 @@ def test_finding_an_action_is_a_use_of_it(tmp_path: Path) -> None:
 
 def test_the_least_recently_used_goes_until_the_cache_fits(tmp_path: Path) -> None:
     entries = [act(tmp_path, f"day{days}", days, bytes([days]) * 10_000, b"shared" * 1000) for days in (1, 2, 3)]
-    collect.remove(tmp_path, 7 * DAY, most=30_000)
+    gc.remove(tmp_path, 7 * DAY, most=30_000)
     assert files(tmp_path / "actions") == set(entries[:2])
     assert files(tmp_path / "blobs") == {path for entry in entries[:2] for path in blobs_of(entry)}
-    collect.remove(tmp_path, 7 * DAY, most=30_000)
+    gc.remove(tmp_path, 7 * DAY, most=30_000)
     assert files(tmp_path / "actions") == set(entries[:2])
-    collect.remove(tmp_path, 7 * DAY, most=0)
+    gc.remove(tmp_path, 7 * DAY, most=0)
     assert not files(tmp_path / "actions") and not files(tmp_path / "blobs")
 
 
@@ -93,7 +93,7 @@ def test_what_no_build_can_use_goes_however_young(tmp_path: Path) -> None:
     stray = tmp_path / "blobs" / "00" / ("0" * 64)
     stray.parent.mkdir(exist_ok=True)
     stray.write_bytes(b"of a build that was killed before it could record it")
-    collect.remove(tmp_path, 7 * DAY)
+    gc.remove(tmp_path, 7 * DAY)
     assert files(tmp_path / "actions") == {good}
     assert files(tmp_path / "blobs") == set(blobs_of(good))
 
@@ -106,7 +106,7 @@ def test_the_log_of_an_action_stays_with_it_and_that_of_a_failure_for_a_while(tm
     for log, days in zip(logs, (30, 0, 1, 30), strict=True):
         log.write_text("said")
         age([log], days)
-    collect.remove(tmp_path, 7 * DAY)
+    gc.remove(tmp_path, 7 * DAY)
     assert files(tmp_path / "logs") == {logs[0], logs[2]}
 
 
@@ -117,7 +117,7 @@ def test_a_killed_gc_leaves_no_entry_without_its_blobs(tmp_path: Path, killed_at
     code = f"""
 import os, signal
 from pathlib import Path
-from g2p_build.store import collect
+from g2p_build.store import gc
 unlink, calls = Path.unlink, []
 def dying(path, missing_ok=False):
     if path.name != "in-use.lock":
@@ -126,12 +126,12 @@ def dying(path, missing_ok=False):
         os.kill(os.getpid(), signal.SIGKILL)
     unlink(path, missing_ok)
 Path.unlink = dying
-collect.remove(Path({str(tmp_path)!r}), 0.0)
+gc.remove(Path({str(tmp_path)!r}), 0.0)
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
     for entry in files(tmp_path / "actions"):
         assert actions.read(tmp_path, entry.stem) and all(path.is_file() for path in blobs_of(entry))
-    collect.remove(tmp_path, 0.0)
+    gc.remove(tmp_path, 0.0)
     assert not files(tmp_path / "actions") and not files(tmp_path / "blobs")
 
 

@@ -41,7 +41,7 @@ def test_it_is_what_transformers_gives_to_the_byte(tmp_path: Path) -> None:
     from g2p_build.stages.checkpoint import build, source_files
 
     build({"source": "path"}, source_files((embedded,)), tmp_path)
-    regenerate(variant, tmp_path / "architecture.json", tmp_path / "model.safetensors", tmp_path)
+    regenerate(variant, {path.name: path for path in tmp_path.iterdir()}, tmp_path)
     assert (tmp_path / "embedded.json").read_bytes() == (FOLDER / "embedded.json").read_bytes()
 
 

@@ -118,12 +118,12 @@ def test_looking_loads_neither_torch_nor_tvm(built: Tree) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from g2p_build.store import collect
+from g2p_build.store import gc
 from g2p_build.engine.build import Build
 from g2p_build.store.workspace import Workspace
-from g2p_build.products import status
-print(len(status.status(Build(Workspace(Path({str(built.cache)!r}), Path({str(built.root)!r}))), {DEFAULT!r})))
-collect.find(Path({str(built.cache)!r}), 0.0)
+from g2p_build.products import manifests
+print(len(manifests.listed(Build(Workspace(Path({str(built.cache)!r}), Path({str(built.root)!r}))), {DEFAULT!r})))
+gc.find(Path({str(built.cache)!r}), 0.0)
 print(sorted({{"torch", "tvm", "tvm_ffi", "transformers", "numpy"}} & set(sys.modules)))
 """
     assert built.run(sys.executable, "-c", code).stdout == "4\n[]\n"

@@ -27,10 +27,11 @@ from g2p_build.errors import BuildError
 from g2p_build.models.architecture import checkpoint_tensors
 from g2p_build.reference.generate import PAD
 from g2p_build.reference.pretrained import as_model
-from g2p_build.training import appraise, train, use
+from g2p_build.training import appraise, command, use
 from g2p_build.training.batches import PIECE, POOL, Source, batches_of
-from g2p_build.training.forward import IGNORED, logits_of, loss_of
+from g2p_build.training.forward import IGNORED, logits_of, loss_of, matrices_in
 from g2p_build.training.muon import Muon, orthogonal
+from g2p_build.training.start import SHAPE as EMBEDDED_SHAPE
 
 SAMPLE = {
     "spa-latin": """casa kasa, perro pɛɾo, gato gato, mesa mɛsa, silla siʎa, libro libro, agua agwa, fuego fwɛgo,
@@ -77,10 +78,14 @@ def files(out: Path) -> dict[str, bytes]:
     return {name: (out / name).read_bytes() for name in ("config.json", "model.safetensors", "training.json")}
 
 
-def test_loss_falls_and_the_words_are_learnt(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_loss_falls_and_the_words_are_learnt(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], dtype: str
+) -> None:
     larger = {"d_model": 64, "d_kv": 32, "d_ff": 96, "num_heads": 4, "num_layers": 2}
-    more = ["--words", "4800", "--batch", "16", "--lr", "0.003", "--shape", json.dumps(SHAPE | larger)]
-    assert train.main(arguments(data, tmp_path / "out", *more)) == 0
+    more = ["--words", "6400", "--batch", "16", "--lr", "0.002", "--shape", json.dumps(SHAPE | larger)]
+    more += ["--dtype", dtype]
+    assert command.main(arguments(data, tmp_path / "out", *more)) == 0
     said = capsys.readouterr().out
     first, *_, last = losses(said)
     assert last < first / 2
@@ -89,9 +94,10 @@ def test_loss_falls_and_the_words_are_learnt(data: Path, tmp_path: Path, capsys:
     assert max(rates.values()) < 0.3
 
 
-def test_a_killed_run_resumes_from_its_last_saved_state(data: Path, tmp_path: Path) -> None:
-    run = ["--words", "480", "--save-every", "10"]
-    assert train.main(arguments(data, tmp_path / "whole", *run)) == 0
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_killed_run_resumes_from_its_last_saved_state(data: Path, tmp_path: Path, dtype: str) -> None:
+    run = ["--words", "480", "--save-every", "10", "--dtype", dtype]
+    assert command.main(arguments(data, tmp_path / "whole", *run)) == 0
     killed = arguments(data, tmp_path / "killed", *run)
     with subprocess.Popen([sys.executable, "-m", "g2p_build.training", *killed], stdout=subprocess.PIPE) as process:
         while not (tmp_path / "killed" / "state.pt").exists():
@@ -102,15 +108,15 @@ def test_a_killed_run_resumes_from_its_last_saved_state(data: Path, tmp_path: Pa
     assert not (tmp_path / "killed" / "model.safetensors").exists()
     step = torch.load(tmp_path / "killed" / "state.pt", weights_only=True)["progress"]["step"]
     assert 0 < step < 60
-    command = [sys.executable, "-m", "g2p_build.training", *killed]
-    resumed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    again = [sys.executable, "-m", "g2p_build.training", *killed]
+    resumed = subprocess.run(again, check=True, capture_output=True, text=True).stdout
     assert f"from step {step}" in resumed
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
 def test_a_run_is_saved_as_the_embedded_checkpoint_is(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert train.main(["--data", str(data), "--out", str(out), "--words", "2", "--batch", "2"]) == 0
+    assert command.main(["--data", str(data), "--out", str(out), "--words", "2", "--batch", "2"]) == 0
     assert (out / "config.json").read_bytes() == (EMBEDDED / "config.json").read_bytes()
     ours, theirs = load_file(out / "model.safetensors"), load_file(EMBEDDED / "model.safetensors")
     assert {name: value.shape for name, value in ours.items()} == {name: value.shape for name, value in theirs.items()}
@@ -120,14 +126,14 @@ def test_a_run_is_saved_as_the_embedded_checkpoint_is(data: Path, tmp_path: Path
 
 @pytest.mark.parametrize(("tied", "head"), [(True, False), (False, True), (False, False)])
 def test_fine_tuning_starts_from_the_other_checkpoint(data: Path, tmp_path: Path, tied: bool, head: bool) -> None:
-    assert train.main(arguments(data, tmp_path / "first", "--words", "8")) == 0
+    assert command.main(arguments(data, tmp_path / "first", "--words", "8")) == 0
     state = load_file(tmp_path / "first" / "model.safetensors")
     projection = state.pop("lm_head.weight")
     save_file(state | ({"lm_head.weight": projection + 0.01} if head else {}), tmp_path / "first" / "model.safetensors")
     config = json.loads((tmp_path / "first" / "config.json").read_text()) | {"tie_word_embeddings": tied}
     (tmp_path / "first" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     more = ["--init", str(tmp_path / "first"), "--lr", "1e-9", "--words", "8", "--shares", "swa=1"]
-    assert train.main(arguments(data, tmp_path / "second", *more)) == 0
+    assert command.main(arguments(data, tmp_path / "second", *more)) == 0
     ids, labels = torch.tensor([[63, 118, 122, 100]]), torch.tensor([[0, 100, 101]])
     with torch.no_grad():
         before, after = (
@@ -140,19 +146,19 @@ def test_fine_tuning_starts_from_the_other_checkpoint(data: Path, tmp_path: Path
 
 
 def test_a_run_that_has_ended_goes_on_from_before_its_learning_rate_fell(data: Path, tmp_path: Path) -> None:
-    assert train.main(arguments(data, tmp_path / "whole", "--words", "400", "--decay", "80")) == 0
+    assert command.main(arguments(data, tmp_path / "whole", "--words", "400", "--decay", "80")) == 0
     first = arguments(data, tmp_path / "parts", "--words", "240", "--decay", "80")
-    assert train.main(first) == 0
+    assert command.main(first) == 0
     ended = files(tmp_path / "parts")
-    assert train.main(arguments(data, tmp_path / "parts", "--words", "400", "--decay", "80")) == 0
+    assert command.main(arguments(data, tmp_path / "parts", "--words", "400", "--decay", "80")) == 0
     assert files(tmp_path / "parts") == files(tmp_path / "whole") != ended
 
 
 def test_fewer_words_than_were_seen_let_the_learning_rate_fall_at_once(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.main(arguments(data, tmp_path / "out", "--words", "400", "--decay", "0")) == 0
-    assert train.main(arguments(data, tmp_path / "out", "--words", "1", "--decay", "80")) == 0
+    assert command.main(arguments(data, tmp_path / "out", "--words", "400", "--decay", "0")) == 0
+    assert command.main(arguments(data, tmp_path / "out", "--words", "1", "--decay", "80")) == 0
     assert "after 480 words in all" in capsys.readouterr().out
     assert torch.load(tmp_path / "out" / "state.pt", weights_only=True)["progress"]["step"] == 400 / 8
 
@@ -160,14 +166,14 @@ def test_fewer_words_than_were_seen_let_the_learning_rate_fall_at_once(
 def test_the_number_of_threads_changes_nothing(data: Path, tmp_path: Path) -> None:
     for threads in ("1", "3"):
         more = ["--words", "1280", "--batch", "64", "--threads", threads]
-        assert train.main(arguments(data, tmp_path / threads, *more)) == 0
+        assert command.main(arguments(data, tmp_path / threads, *more)) == 0
     assert files(tmp_path / "1") == files(tmp_path / "3")
 
 
 def test_the_record_adds_up_over_runs(data: Path, tmp_path: Path) -> None:
-    assert train.main(arguments(data, tmp_path / "first", "--words", "80")) == 0
+    assert command.main(arguments(data, tmp_path / "first", "--words", "80")) == 0
     more = ["--init", str(tmp_path / "first"), "--words", "40", "--decay", "16", "--seed", "5", "--shares", "swa=1"]
-    assert train.main(arguments(data, tmp_path / "second", *more)) == 0
+    assert command.main(arguments(data, tmp_path / "second", *more)) == 0
     record = json.loads((tmp_path / "second" / "training.json").read_text(encoding="utf-8"))
     assert record["words"] == 120
     assert [(leg["words"], leg["decay"], leg["seed"]) for leg in record["legs"]] == [(80, 16, 0), (40, 16, 5)]
@@ -178,9 +184,9 @@ def test_held_out_words_are_not_trained_on(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(use, "_SOURCES", {})
-    assert train.main(arguments(data, tmp_path / "out", "--words", "8", "--hold-out", "5")) == 0
+    assert command.main(arguments(data, tmp_path / "out", "--words", "8", "--hold-out", "5")) == 0
     assert "swa: 15 words, share" in capsys.readouterr().out
-    assert train.main(arguments(data, tmp_path / "none", "--words", "8", "--hold-out", "20")) == 2
+    assert command.main(arguments(data, tmp_path / "none", "--words", "8", "--hold-out", "20")) == 2
     assert "--hold-out 20 leaves no word of spa-latin to train on" in capsys.readouterr().err
 
 
@@ -236,7 +242,7 @@ def test_batches_go_on_from_anywhere_and_have_little_padding() -> None:
 @pytest.mark.parametrize(("head", "scaled"), [(True, False), (False, False), (False, True)])
 def test_the_forward_pass_is_that_of_transformers(feed_forward: str, head: bool, scaled: bool) -> None:
     architecture = replace(
-        architecture_from_shape({**train.SHAPE, **SHAPE, "num_heads": 3, "feed_forward_proj": feed_forward}),
+        architecture_from_shape({**EMBEDDED_SHAPE, **SHAPE, "num_heads": 3, "feed_forward_proj": feed_forward}),
         separate_lm_head=head,
         scale_decoder_outputs=scaled,
     )
@@ -259,11 +265,23 @@ def test_the_forward_pass_is_that_of_transformers(feed_forward: str, head: bool,
             parameters[name].grad = None
 
 
+def test_logits_of_products_in_bfloat16_are_near_those_in_float32() -> None:
+    architecture, state = read_checkpoint(local_files(EMBEDDED))
+    weights = {name: state[name].float() for name in checkpoint_tensors(architecture)}
+    torch.manual_seed(0)
+    ids, labels = torch.randint(3, 259, (4, 20)), torch.randint(3, 259, (4, 12))
+    exact = logits_of(architecture, weights, ids, labels)
+    rounded = logits_of(architecture, matrices_in(weights, torch.bfloat16), ids, labels)
+    assert rounded.dtype == torch.float32
+    error = (rounded - exact).square().mean().sqrt() / exact.std()
+    assert 1e-4 < error < 0.02
+
+
 def test_muon_updates_are_orthogonal_and_of_adamw_s_size() -> None:
     torch.manual_seed(0)
     matrices = orthogonal(torch.randn(2, 24, 64))
     assert all(0.6 < value < 1.3 for value in torch.linalg.svdvals(matrices).flatten().tolist())
-    architecture = architecture_from_shape({**train.SHAPE, **SHAPE})
+    architecture = architecture_from_shape({**EMBEDDED_SHAPE, **SHAPE})
     weights = {name: torch.zeros(shape) for name, shape in checkpoint_tensors(architecture).items()}
     gradients = {name: torch.randn(weight.shape) * 1e-3 for name, weight in weights.items()}
     optimizer = Muon(architecture, weights)
@@ -278,7 +296,7 @@ def test_a_checkpoint_is_appraised(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(use, "_SOURCES", {"swa": lambda: {"maji": 0.02, "moto": 0.01, "elsewhere": 0.5}})
-    assert train.main(arguments(data, tmp_path / "out", "--words", "8")) == 0
+    assert command.main(arguments(data, tmp_path / "out", "--words", "8")) == 0
     capsys.readouterr()
     assert appraise.main(["--data", str(data), "--hold-out", "5", "--trained", "4", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
@@ -296,12 +314,12 @@ def test_running_text_counts_words_by_their_use() -> None:
 
 
 def test_another_run_is_not_gone_on_with(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train.main(arguments(data, tmp_path / "out", "--words", "8")) == 0
+    assert command.main(arguments(data, tmp_path / "out", "--words", "8")) == 0
     before = files(tmp_path / "out")
-    assert train.main(arguments(data, tmp_path / "out", "--words", "8", "--seed", "1")) == 2
+    assert command.main(arguments(data, tmp_path / "out", "--words", "8", "--seed", "1")) == 2
     assert "is the state of a run with another seed" in capsys.readouterr().err
     (tmp_path / "out" / "state.pt").write_bytes(b"PK")
-    assert train.main(arguments(data, tmp_path / "out", "--words", "8")) == 2
+    assert command.main(arguments(data, tmp_path / "out", "--words", "8")) == 2
     assert "is not a saved state" in capsys.readouterr().err
     assert files(tmp_path / "out") == before
 
@@ -324,7 +342,7 @@ def test_another_run_is_not_gone_on_with(data: Path, tmp_path: Path, capsys: pyt
         ("note.txt", "", ["--shape", '{"heads": 2}'], "no field 'heads'"),
         ("note.txt", "", ["--init", "nowhere"], "checkpoint folder nowhere does not exist"),
         ("note.txt", "", ["--words", "0"], "invalid positive int value: '0'"),
-        ("note.txt", "", ["--by-use", "2"], "invalid _part value: '2'"),
+        ("note.txt", "", ["--by-use", "2"], "'2' is not a part: give a number from 0 to 1"),
         ("note.txt", "", ["--batch", "42"], "a batch of 42 words cannot be cut into equal parts: give a multiple of 4"),
         ("first/training.json", "[]", ["--init", "first"], "first/training.json is not a record of training"),
         ("note.txt", "", ["--prompt", "<{lang}>: {wort}"], "has no {word} in it"),
@@ -341,11 +359,11 @@ def test_what_cannot_be_trained_on_is_refused_in_one_line(
     message: str,
 ) -> None:
     if more == ["--init", "first"]:
-        assert train.main(arguments(data, data / "first", "--words", "8")) == 0
+        assert command.main(arguments(data, data / "first", "--words", "8")) == 0
         more = ["--init", str(data / "first")]
     (data / name).write_text(content, encoding="utf-8")
     try:
-        status = train.main(arguments(data, tmp_path / "out", "--words", "400", *more))
+        status = command.main(arguments(data, tmp_path / "out", "--words", "400", *more))
     except SystemExit as exit_:  # argparse's way, after its usage
         status = int(str(exit_.code))
     line = capsys.readouterr().err.splitlines()[-1]

@@ -266,5 +266,18 @@ def test_every_parameter_of_every_stage_has_a_name_that_the_command_line_knows()
             names = {_field(node.stage, name) for name in _flat(node.params)}
             # The names of the variant, of its weights and of its files follow from the other fields.
             names = {name for name in names if not name.startswith(("files.", *chosen))}
-            # The family fixes these two.
-            assert names - {"name", "weights_name"} - {"target.description", "target.loaders"} <= known
+            # No command line has a say in what the family gives.
+            names = {name for name in names if not name.startswith("family.")}
+            assert names - {"name", "weights_name"} <= known
+
+
+def test_what_the_family_gives_is_not_called_the_targets() -> None:
+    [variant] = compose.variants(["target=wasm"])
+    library = graph.nodes(variant)["library"]
+    names = {_field(library.stage, name) for name in _flat(library.params)}
+    assert {name for name in names if name.startswith("family.")} == {
+        "family.description",
+        "family.library",
+        "family.loaders",
+    }
+    assert "target.name" not in names and "target.package" in names

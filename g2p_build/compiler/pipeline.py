@@ -32,7 +32,6 @@ __all__ = [
     "Kind",
     "Phases",
     "code",
-    "compile",
     "cpu_phases",
     "executable",
     "kernels_object",
@@ -214,6 +213,8 @@ def kernels_object(planned: tvm.IRModule, target: Target, output: Path, symbols:
 def vm_objects(planned: tvm.IRModule, target: Target, directory: Path) -> list[Path]:
     """Compiles functions and their kernels for the engine "vm".
 
+    The same module and target give the same bytes, in any process and directory.
+
     Args:
         planned: The module after the phase "plan".
         target: What the phases were run for.
@@ -230,26 +231,6 @@ def vm_objects(planned: tvm.IRModule, target: Target, directory: Path) -> list[P
             for name in OBJECTS:
                 members.extract(name, directory, filter="data")
     return [directory / name for name in OBJECTS]
-
-
-def compile(module: tvm.IRModule, target: Mapping[str, Any], directory: Path) -> list[Path]:
-    """Compiles a module for a CPU and the engine "vm".
-
-    The same module and target give the same bytes, in any process and directory.
-
-    Args:
-        module: Relax functions, as `export` gives them.
-        target: As `target_of` takes it.
-        directory: Where the objects go; it exists.
-
-    Returns:
-        The paths of `OBJECTS`.
-
-    Raises:
-        BuildError: The target is not one that is compiled for.
-    """
-    llvm = target_of(target)
-    return vm_objects(lowered(module, llvm, "vm", "plan"), llvm, directory)
 
 
 def executable(module: tvm.IRModule, target: Target) -> relax.VMExecutable:

@@ -16,9 +16,11 @@ from typing import Any
 
 from g2p_build.config.schema import CheckpointConf
 from g2p_build.config.variant import Checkpoint, Variant
+from g2p_build.errors import BuildError
+from g2p_build.runtime.manifest import Section
 from g2p_build.stages.node import Node
 
-__all__ = ["Family", "Model", "family", "names"]
+__all__ = ["Family", "Model", "Native", "Reference", "family", "names", "reference"]
 
 FOLDER = Path(__file__).resolve().parents[1] / "families"
 
@@ -50,8 +52,16 @@ class Native:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What a family's variants should say. A task imports these modules when it needs them: they may import torch."""
+
+    golden: str  # makes the golden set: has the function of g2p_build.reference.golden, `regenerate`
+    verify: str  # loads built variants and compares them: has the functions of g2p_build.reference.verify
+
+
+@dataclass(frozen=True)
 class Family:
-    """A kind of model."""
+    """A kind of model. The fields without a default are what it takes to be built."""
 
     name: str
     conf: type[CheckpointConf]  # the fields of its files in conf/checkpoint/
@@ -59,9 +69,14 @@ class Family:
     check: Callable[[Variant], None]  # raises ConfigError if the fields of a variant do not go together
     model: Callable[[Variant], Model]
     native: Native
+<<<<<<< HEAD
     # From a variant, and a function that gives any variant's nodes, to the nodes that make `lexicon.g2plex`, by role.
     # `lexicon` is the last of them; there are none if the variant has no lexicon. None: the family's models take none.
     lexicon: Callable[[Variant, Callable[[Variant], Mapping[str, Node]]], dict[str, Node]] | None = None
+=======
+    section: Section | None = None  # what its manifests say besides what all say; None: that is not checked
+    reference: Reference | None = None  # None: its variants cannot be verified
+>>>>>>> house
 
 
 @cache
@@ -76,3 +91,15 @@ def family(name: str) -> Family:
     found = importlib.import_module(f"g2p_build.families.{name}").FAMILY
     assert isinstance(found, Family)
     return found
+
+
+def reference(variant: Variant) -> Reference:
+    """What a variant is compared with.
+
+    Raises:
+        BuildError: its family names nothing. One line.
+    """
+    kind = family(variant.checkpoint.family)
+    if kind.reference is None:
+        raise BuildError(f"{variant.name} cannot be verified: the family {kind.name!r} has no reference")
+    return kind.reference

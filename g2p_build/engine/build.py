@@ -1,4 +1,4 @@
-"""Brings nodes of the graph up to date. Keys decide what is stale, the worker runs it, the stores keep its outputs."""
+"""Brings nodes up to date: keys say which are stale, the worker runs them, and the stores keep their outputs."""
 
 import importlib
 import importlib.metadata
@@ -43,12 +43,12 @@ class Build:
         """Reads nothing yet; files are read when a method needs them."""
         self.workspace = workspace
         self.cache = workspace.cache
-        self._making: set[str] = set()  # keys that a thread of this process is making
-        self._current: dict[str, Mapping[str, str]] = {}  # by node: once found current, it stays so
-        self._keys: dict[str, str] = {}
+        self._making: set[str] = set()  # keys of nodes that threads of this process are making
+        self._current: dict[str, Mapping[str, str]] = {}  # outputs by node's name; a node found current stays so
+        self._keys: dict[str, str] = {}  # the same nodes' keys
         self._sources: dict[str, str] = {}  # module → digest
         self._files: dict[Path, str] = {}  # source file → digest
-        self._read: dict[Any, Any] = {}
+        self._read: dict[Any, Any] = {}  # what `once` was asked for → the result
         self._versions: dict[str, str] = {}  # distribution → version
 
     def components(self, node: Node) -> dict[str, Any] | None:
@@ -114,7 +114,7 @@ class Build:
         return found
 
     def note_keys(self) -> None:
-        """Remembers the keys of the up-to-date nodes for the tree. `doit why` reads them."""
+        """Writes down, for `doit why`, the keys of the nodes that this build found or made current in the tree."""
         trees.note_keys(self.workspace, self._keys)
 
     def files(self, node: Node) -> dict[str, Path]:
@@ -195,7 +195,7 @@ class Build:
         keep_sources(self.cache, depends["source"], source_files(self.cache, node.module))
 
     def _check_unchanged(self, node: Node, depends: Mapping[str, Any]) -> None:
-        """Refuses the outputs if a source file was edited while the stage ran: they belong to another key then."""
+        """Refuses the outputs if a file behind the key was edited while the stage ran: the key is wrong then."""
         now = {name: digests.file_digest(self.cache, path) for name, path in _source_files(node).items()}
         if source_digest(self.cache, node.module) != depends["source"]:
             raise BuildError("its source was edited while it ran: run the command again")

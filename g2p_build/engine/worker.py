@@ -1,4 +1,4 @@
-"""The process that stages run in. It imports torch and TVM once, and if it crashes, the build goes on with an error.
+"""The process that stages run in. It imports torch and TVM once. If it crashes, that is an error of the stage alone.
 
 `run` asks it (see `pipes`) for one stage after another. A request holds the stage's function, its parameters, inputs,
 output folder and log. `run` starts a worker for the first stage, and a new one after a crash.
@@ -124,13 +124,13 @@ def _stop(owner: tuple[int, int]) -> None:
 
 
 def _no_room(folder: Path | str) -> str:
-    """Names a full disk as the likely reason of a failure. Compilers and linkers report it in many ways, or not."""
+    """Names a full disk as the likely reason for a failure. Compilers and linkers report it in many ways or none."""
     left = shutil.disk_usage(folder).free
     return f" (only {left / 1e6:.1f} MB are left on the disk of {folder}: make room)" if left < ROOM else ""
 
 
 def _serve() -> None:
-    # Importing torch and TVM makes 300,000 lasting objects. Searching them for garbage took a third of that time.
+    # Importing torch and TVM makes 300,000 lasting objects. Searching them for garbage took a third of the import.
     gc.set_threshold(100_000)
     import_sources()
     answer = pipes.answering()

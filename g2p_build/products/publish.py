@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from g2p_build.config.family import family
 from g2p_build.engine.build import Build
-from g2p_build.errors import os_errors_explained
+from g2p_build.errors import BuildError, os_errors_explained
 from g2p_build.graph import Node
 from g2p_build.runtime import manifest as manifests
-from g2p_build.runtime.errors import InvalidManifest
+from g2p_build.runtime.errors import G2PError, InvalidManifest
 from g2p_build.store import trees
 from g2p_build.store.digests import file_digest, remember
 from g2p_build.store.files import readable_json, write_atomically
 
 __all__ = ["index_of", "publish", "published", "read_manifest", "unpublished"]
 
-SUMMARY = "manifest-1"  # names what is remembered of a manifest, and its version
+SUMMARY = "manifest-1"  # the name under which `remember` keeps a manifest's summary; the number is its version
 
 
 def published(build: Build, nodes: dict[str, Node], default: str) -> bool:
@@ -73,7 +74,7 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
         The manifest's path.
 
     Raises:
-        BuildError: the tree or the cache cannot be written. One line.
+        BuildError: the manifest is not one of its family, or the tree or the cache cannot be written. One line.
     """
     cache, tree = build.workspace.cache, build.workspace.tree
     folder, dist = tree / "manifests", tree / "dist"
@@ -82,7 +83,10 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
         if verification is not None:
             manifest = manifest | {"verification": verification}
             manifest["digest"] = manifests.digest(manifest)
-        manifests.validate(manifest)
+        try:
+            manifests.validate(manifest, family(manifest["family"]).section)
+        except G2PError as error:
+            raise BuildError(f"what was built makes no manifest: {error}") from None
         dist.mkdir(parents=True, exist_ok=True)
         for part in (dist, folder):
             for left in part.glob(".*.tmp"):  # left by a killed build: while we hold the lock, nobody else writes
@@ -141,7 +145,7 @@ def _summary(path: Path) -> dict[str, Any] | None:
 
 
 def _indexed(build: Build, default: str) -> dict[str, dict[str, Any]]:
-    """The entries of the index by name, as this build first found them; none if the index is not up to date."""
+    """The index's entries by name, as they were when this build first looked; none if the index is not up to date."""
 
     def read() -> dict[str, dict[str, Any]]:
         cache, folder = build.workspace.cache, build.workspace.tree / "manifests"

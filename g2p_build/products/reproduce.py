@@ -1,4 +1,4 @@
-"""Builds variants twice from nothing, under different circumstances that must not matter, and compares the results."""
+"""Builds variants twice from nothing, under circumstances that differ but must not matter, and compares the results."""
 
 import json
 import os
@@ -69,7 +69,7 @@ class Comparison:
     file: str  # in the first build, relative to its tree
     against: str  # "second build" or "published"
     result: str  # "identical", "differs"
-    offset: int | None = None  # of the first byte that differs, or of the end of the shorter file
+    offset: int | None = None  # of the first byte that differs; the shorter file's length if the longer begins with it
     member: str | None = None  # for an archive: the first member that differs
     member_offset: int | None = None  # the same inside that member; None if only its header differs
 

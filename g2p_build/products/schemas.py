@@ -8,12 +8,14 @@ This command writes them into `manifests/schema/` of this checkout:
 import shutil
 from pathlib import Path
 
-from g2p_build.runtime.manifest import FAMILY_SCHEMAS, INDEX_SCHEMA, MANIFEST_SCHEMA
+from g2p_build.config.family import family, names
+from g2p_build.runtime.manifest import INDEX_SCHEMA, MANIFEST_SCHEMA
 
 __all__ = ["PUBLISHED", "SOURCES"]
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "manifests" / "schema"
-SOURCES = (MANIFEST_SCHEMA, INDEX_SCHEMA, *FAMILY_SCHEMAS.values())
+SECTIONS = [section for name in names() if (section := family(name).section)]
+SOURCES = (MANIFEST_SCHEMA, INDEX_SCHEMA, *(section.schema for section in SECTIONS))
 
 if __name__ == "__main__":
     for source in SOURCES:

@@ -18,15 +18,24 @@ from g2p_build.store.sources import kept_sources, source_files, source_path
 __all__ = ["Explanation", "Reason", "explain"]
 
 # By stage: (prefix of a parameter's name, prefix of the field in conf/). The first prefix that fits is replaced.
-# Parameters that no prefix fits have the same name in conf/.
+# Parameters that no prefix fits have the same name in conf/. What "family." begins is no field: the family gives it.
 FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "checkpoint": (("", "checkpoint."),),
     "tokenizer": (("max_lens.", "max_lens."), ("", "checkpoint.")),
     "program": (("engine", "target.engine"),),
     "code": (("", "target."),),
+<<<<<<< HEAD
     "library": (("", "target."),),
     "exceptions": (("", "lexicon."),),
     "lexicon": (("", "checkpoint."),),
+=======
+    "library": (
+        ("name", "family.library"),
+        ("description", "family.description"),
+        ("loaders", "family.loaders"),
+        ("", "target."),
+    ),
+>>>>>>> house
     "manifest": (
         ("family", "checkpoint.family"),
         ("variant.checkpoint", "checkpoint.name"),
@@ -40,8 +49,8 @@ FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
 class Reason:
     """One thing that has changed."""
 
-    # "config": a field; "input": a file that the stage takes; "source": a module; "tool": a version; "blob": an output
-    # in the cache; "record": an entry of the cache; "product": a file in the tree
+    # "config": a field, or what the family gives; "input": a file that the stage takes; "source": a module; "tool": a
+    # version; "blob": an output in the cache; "record": an entry of the cache; "product": a file in the tree
     kind: str
     name: str  # "target.cpu", "config.json", "compiler/link.py", "apache-tvm", "dist/….tar"
     old: Any  # plain JSON: a config's value, a tool's version, a file's digest; None if there was none or it is unknown

@@ -81,6 +81,10 @@ class InvalidWeights(G2PError):
     """The header of a weights file is wrong, or its tensors are not the ones that the functions take."""
 
 
+class InvalidLexicon(G2PError):
+    """A lexicon cannot be read, is no table and no list of words, or is a damaged table."""
+
+
 class NotLinked(G2PError):
     """The variant has no library that can be loaded: it holds object files for an app's own linker."""
 

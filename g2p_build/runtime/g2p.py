@@ -20,6 +20,7 @@ from g2p_build.runtime.errors import (
     NotLinked,
     WordTooLong,
 )
+from g2p_build.runtime.g2p_manifest import SECTION
 from g2p_build.runtime.manifest import read_again
 from g2p_build.runtime.results import Result
 
@@ -45,11 +46,13 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon:
         G2PError: the variant cannot be loaded. Each cause has a subclass: see `errors`.
     """
     found, digest = index.default_manifest() if manifest is None else (Path(manifest), None)
-    data = read_again(found, archive.cache_folder() / "valid-manifests")
+    data = read_again(found, SECTION, archive.cache_folder() / "valid-manifests")
     if digest not in (None, data["digest"]):
         raise InvalidManifest(f"{found}: not the manifest that its index lists: build the variant again")
-    if data["family"] != "g2p":
-        raise InvalidManifest(f"{found}: a model of the family {data['family']!r}: this loads only the family 'g2p'")
+    if data["family"] != SECTION.family:
+        raise InvalidManifest(
+            f"{found}: a model of the family {data['family']!r}: this loads only the family {SECTION.family!r}"
+        )
     if data["target"]["package"] == "objects":
         raise NotLinked(
             f"{data['name']} holds object files for {data['target']['triple']}, for an app's own tools to link, and "

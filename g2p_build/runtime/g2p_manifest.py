@@ -1,18 +1,20 @@
-"""Checks of a G2P manifest that its schemas cannot express: its fields must agree with each other."""
+"""What a G2P manifest says besides what all manifests say: its schema, and checks that a schema cannot express."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from g2p_build.runtime.errors import InvalidManifest
+from g2p_build.runtime.manifest import Section
 
-__all__ = ["ROLES", "check"]
+__all__ = ["ROLES", "SECTION"]
 
 # kv_cache → the roles that there must be for every batch and bucket. With a cache, every batch also has a step of one
 # token.
 ROLES = {True: ("encode", "prefill"), False: ("encode", "decode")}
 
 
-def check(manifest: Mapping[str, Any]) -> None:
+def _check(manifest: Mapping[str, Any]) -> None:
     """Checks that the fields of a manifest agree with each other.
 
     Args:
@@ -53,3 +55,6 @@ def check(manifest: Mapping[str, Any]) -> None:
                     raise InvalidManifest(f"at functions: none with role {role}, batch {batch}, input length {bucket}")
         if variant["kv_cache"] and (batch, 1) not in steps:
             raise InvalidManifest(f"at functions: none with role step, batch {batch}, one token")
+
+
+SECTION = Section("g2p", Path(__file__).with_name("g2p.schema.json"), _check)

@@ -1,22 +1,22 @@
-"""Reads and validates manifests and indexes. The build uses it too, when it writes them."""
+"""Reads and validates manifests and indexes, of any family. The build uses it too, when it writes them."""
 
 import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from g2p_build.runtime.errors import InvalidManifest, NewerManifest, NoManifest
-from g2p_build.runtime.g2p_manifest import check as check_g2p
 
 __all__ = [
-    "FAMILY_SCHEMAS",
     "INDEX_SCHEMA",
     "MANIFEST_SCHEMA",
     "SCHEMA_VERSION",
+    "Section",
     "canonical",
     "digest",
     "read",
@@ -29,7 +29,15 @@ __all__ = [
 SCHEMA_VERSION = 2
 MANIFEST_SCHEMA = Path(__file__).with_name("manifest.schema.json")
 INDEX_SCHEMA = Path(__file__).with_name("index.schema.json")
-FAMILY_SCHEMAS = {"g2p": Path(__file__).with_name("g2p.schema.json")}
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the manifests of one family say besides what all say."""
+
+    family: str
+    schema: Path  # its JSON Schema
+    check: Callable[[Mapping[str, Any]], None]  # of a manifest that fits its schemas; raises InvalidManifest
 
 
 def canonical(value: Any) -> bytes:
@@ -66,17 +74,24 @@ def digest(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical({key: value for key, value in manifest.items() if key != "digest"})).hexdigest()
 
 
-def validate(manifest: Any) -> None:
+def validate(manifest: Any, section: Section | None = None) -> None:
     """Checks a manifest's version, its schema, that its fields agree with each other, and its digest.
+
+    Args:
+        manifest: what may be one.
+        section: what manifests of a family say besides. A manifest of another family is not checked against it.
 
     Raises:
         NewerManifest: its schema version is greater than this runtime's.
         InvalidManifest: something else is wrong with it.
     """
-    _check_schema(manifest, "manifest")
-    if manifest["family"] in FAMILY_SCHEMAS:
-        _check_schema(manifest, manifest["family"])
+    _check_schema(manifest, MANIFEST_SCHEMA)
+    mine = section if section and section.family == manifest["family"] else None
+    if mine:
+        _check_schema(manifest, mine.schema)
     _check_consistent(manifest)
+    if mine:
+        mine.check(manifest)
     found = digest(manifest)
     if manifest["digest"] != found:
         raise InvalidManifest(
@@ -92,7 +107,7 @@ def validate_index(index: Any) -> None:
         NewerManifest: its schema version is greater than this runtime's.
         InvalidManifest: something else is wrong with it.
     """
-    _check_schema(index, "index")
+    _check_schema(index, INDEX_SCHEMA)
     names = [entry["name"] for entry in index["manifests"]]
     if names != sorted(set(names)):
         raise InvalidManifest(f"its entries are not sorted by name, each once: {', '.join(names)}")
@@ -100,21 +115,22 @@ def validate_index(index: Any) -> None:
         raise InvalidManifest(f"its default '{index['default']}' is not among its entries")
 
 
-def read(path: str | PathLike[str]) -> dict[str, Any]:
-    """Reads a manifest and validates it.
+def read(path: str | PathLike[str], section: Section | None = None) -> dict[str, Any]:
+    """Reads a manifest and validates it, as `validate` does.
 
     Raises:
         NoManifest: there is no file at ``path``.
         NewerManifest, InvalidManifest: as for `validate`, with the file's name.
     """
-    return _read(Path(path), validate)
+    return _read(Path(path), functools.partial(validate, section=section))
 
 
-def read_again(path: str | PathLike[str], remembered: Path) -> dict[str, Any]:
+def read_again(path: str | PathLike[str], section: Section, remembered: Path) -> dict[str, Any]:
     """As `read`, but does not validate the same bytes again. Validating takes longer than everything else in loading.
 
     Args:
         path: the manifest's.
+        section: what manifests of the family say besides.
         remembered: a folder of empty files, one for each manifest that was found valid. A file's name is the SHA-256 of
             the schemas and the manifest. A new one is added.
 
@@ -124,13 +140,13 @@ def read_again(path: str | PathLike[str], remembered: Path) -> dict[str, Any]:
     try:
         data = Path(path).read_bytes()
     except OSError:
-        return read(path)
-    schemas = b"".join(path.read_bytes() for path in (MANIFEST_SCHEMA, *FAMILY_SCHEMAS.values()))
+        return read(path, section)
+    schemas = MANIFEST_SCHEMA.read_bytes() + section.schema.read_bytes()
     seen = remembered / hashlib.sha256(schemas + data).hexdigest()
     if seen.exists():
         found: dict[str, Any] = json.loads(data)
         return found
-    found = _parsed(Path(path), data, validate)
+    found = _parsed(Path(path), data, functools.partial(validate, section=section))
     with contextlib.suppress(OSError):  # if the cache cannot be written, the next load takes longer
         remembered.mkdir(parents=True, exist_ok=True)
         seen.touch()
@@ -177,17 +193,16 @@ def _one_line(text: object) -> str:
 
 
 @functools.cache
-def _validator(name: str) -> Any:
+def _validator(schema: Path) -> Any:
     import jsonschema  # late: it takes a tenth of a second, and `import g2p_build.runtime` does not need it
     from referencing import Registry, Resource
 
-    files = {"manifest": MANIFEST_SCHEMA, "index": INDEX_SCHEMA} | FAMILY_SCHEMAS
-    schemas = {key: json.loads(path.read_bytes()) for key, path in files.items()}
-    registry: Registry[Any] = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in schemas.values())
-    return jsonschema.Draft202012Validator(schemas[name], registry=registry)
+    schemas = [json.loads(path.read_bytes()) for path in (MANIFEST_SCHEMA, schema)]  # the others refer to the first
+    registry: Registry[Any] = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in schemas)
+    return jsonschema.Draft202012Validator(schemas[-1], registry=registry)
 
 
-def _check_schema(data: Any, name: str) -> None:
+def _check_schema(data: Any, schema: Path) -> None:
     if not isinstance(data, dict):
         raise InvalidManifest(f"not a JSON object but {_one_line(repr(data))}")
     version = data.get("schema_version")
@@ -201,7 +216,7 @@ def _check_schema(data: Any, name: str) -> None:
         )
     from jsonschema.exceptions import best_match
 
-    error = best_match(_validator(name).iter_errors(data))
+    error = best_match(_validator(schema).iter_errors(data))
     if error is not None:
         raise InvalidManifest(f"at {error.json_path.removeprefix('$.')}: {_one_line(error.message)}")
 
@@ -214,9 +229,3 @@ def _check_consistent(manifest: Mapping[str, Any]) -> None:
     names = [function["name"] for function in manifest["functions"]]
     if len(set(names)) != len(names):
         raise InvalidManifest("at functions: a name is there twice")
-    if manifest["family"] in _CHECKS:
-        _CHECKS[manifest["family"]](manifest)
-
-
-_CHECKS = {"g2p": check_g2p}
-"""Family → further checks of its manifests. Families that are not listed have none."""

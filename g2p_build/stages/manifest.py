@@ -29,7 +29,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         out: an empty folder.
 
     Raises:
-        BuildError: the result does not fit the manifest's schema.
+        BuildError: the result does not fit the schema of all manifests. What its family demands is checked when it is
+            published.
     """
     manifest = {
         "schema_version": manifests.SCHEMA_VERSION,

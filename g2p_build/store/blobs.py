@@ -1,4 +1,4 @@
-"""The blob store: digest → bytes."""
+"""The blob store: files that never change, each named by the digest of its bytes."""
 
 from pathlib import Path
 

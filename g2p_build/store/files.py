@@ -47,8 +47,8 @@ def write(path: Path, data: bytes) -> None:
     """Writes a file.
 
     Raises:
-        OSError: it cannot be written, or the disk is full. The error names the file; that of `Path.write_bytes` does
-            not if the disk is full.
+        OSError: it cannot be written, or the disk is full. The error names the file, which that of `Path.write_bytes`
+            does not do for a full disk.
     """
     try:
         path.write_bytes(data)

@@ -17,9 +17,9 @@ _held: dict[Path, IO[Any]] = {}  # never closed: the operating system releases t
 
 
 def share(cache: Path) -> None:
-    """Keeps a gc from removing anything in the cache as long as this process lives. Waits for a running gc to end.
+    """From now on until this process ends, `doit gc` removes nothing from the cache. Waits for one that is running.
 
-    A cache that cannot be written is used without a lock: nothing can be removed from it either.
+    A cache that cannot be written needs no lock: nothing can be removed from it either.
 
     Args:
         cache: the cache's folder.

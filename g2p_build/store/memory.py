@@ -45,7 +45,7 @@ def reserved(cache: Path, need: int, waiting: Callable[[], None]) -> Iterator[No
     Args:
         cache: the cache's folder. Builds that share it share the limit.
         need: bytes.
-        waiting: called once if other stages must end first.
+        waiting: called, once, if it has to wait for other stages to end.
 
     Raises:
         BuildError: `need` is more than the limit.

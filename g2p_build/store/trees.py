@@ -40,7 +40,7 @@ def lock(workspace: Workspace) -> FileLock:
 
 
 def note_keys(workspace: Workspace, found: Mapping[str, str]) -> None:
-    """Remembers the keys of nodes that are up to date. Does nothing if the cache cannot be written.
+    """Adds keys of nodes that are up to date to a tree's record. Does nothing if the cache cannot be written.
 
     Args:
         workspace: the tree that they were built for, and the cache.
@@ -51,7 +51,7 @@ def note_keys(workspace: Workspace, found: Mapping[str, str]) -> None:
 
 
 def note_published(workspace: Workspace, made: Mapping[str, Published]) -> None:
-    """Remembers how variants were published, by name. Does nothing if the cache cannot be written."""
+    """Adds how variants were published, by name, to a tree's record. Does nothing if the cache cannot be written."""
     if not made.items() <= published(workspace).items():
         _write(workspace, {}, made)
 

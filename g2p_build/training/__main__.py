@@ -2,7 +2,7 @@
 
 import sys
 
-from g2p_build.training.train import main
+from g2p_build.training.command import main
 
 __all__: list[str] = []
 

@@ -19,13 +19,28 @@ from transformers.models.t5.modeling_t5 import T5Attention
 
 from g2p_build.models.architecture import EMBEDDINGS, Architecture
 from g2p_build.reference.generate import PAD
+from g2p_build.training.muon import is_block_matrix
 
-__all__ = ["IGNORED", "logits_of", "loss_of"]
+__all__ = ["IGNORED", "logits_of", "loss_of", "matrices_in"]
 
 IGNORED = -100
 """The label of positions behind a row's end, which count for nothing."""
 
 Weights = Mapping[str, Tensor]
+
+
+def matrices_in(weights: Weights, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The weights with what they are multiplied by in another type; what is not a factor stays float32.
+
+    Args:
+        weights: a checkpoint's tensors in float32, as `checkpoint_tensors` names them.
+        dtype: of the matrix products.
+
+    Returns:
+        Tensors that share no gradients with those given. Those that keep their type share the values.
+    """
+    factors = {name for name in weights if is_block_matrix(name)} | {EMBEDDINGS[0], "lm_head.weight"}
+    return {name: weight.detach().to(dtype if name in factors else torch.float32) for name, weight in weights.items()}
 
 
 def loss_of(architecture: Architecture, weights: Weights, ids: Tensor, labels: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Reporter(ConsoleReporter):
         self.progress: Progress | None = None
 
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
-        """doit knows its tasks and has run none."""
+        """Called when doit knows its tasks and has not run one yet."""
         options = tasks["compile"].options or {} if "compile" in selected_tasks else {}
         self.as_json, path = bool(options.get("as_json")), options.get("profile")
         if path:
@@ -65,7 +65,7 @@ class Reporter(ConsoleReporter):
             self.shown = _reached(tasks, selected_tasks) & self.needed_by.keys()
 
     def execute_task(self, task: Any) -> None:
-        """A task's actions start."""
+        """Called before a task's actions run."""
         thread = threading.get_ident()
         if thread not in self.lanes:
             self.lanes.append(thread)
@@ -79,18 +79,18 @@ class Reporter(ConsoleReporter):
                 self.progress.start(task.name, self._last_time(task.name), self._draws_itself(task.name))
 
     def add_success(self, task: Any) -> None:
-        """A task's actions have ended."""
+        """Called after a task's actions ran."""
         if task.name in self.needed_by:
             self._add(task.name, "built")
 
     def skip_uptodate(self, task: Any) -> None:
-        """A task is up to date."""
+        """Called for a task that is up to date."""
         if task.name in self.needed_by:
             self._add(task.name, "current")
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
-        """A task failed, or could not run because a task that it needs failed. That failure is already reported."""
-        if isinstance(fail, UnmetDependency):
+        """Called for a task that failed, and for one that did not run because a task that it needs failed."""
+        if isinstance(fail, UnmetDependency):  # the failure itself is already reported
             if task.name in self.needed_by:
                 self._add(task.name, "not built")
             return
@@ -101,7 +101,7 @@ class Reporter(ConsoleReporter):
         self._say("\n".join([f"ERROR: {task.name}: {message}", *_tail(fail), *(fail.traceback or ())]))
 
     def complete_run(self) -> None:
-        """The run has ended."""
+        """Called at the end of the run."""
         if self.progress:
             self.progress.stop()
         for message in self.runtime_errors:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import tvm
-from compiled_library import host
+from compiled_library import host, objects
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from t5_reference import random_checkpoint
@@ -23,7 +23,7 @@ from tvm.target import Target
 from g2p_build.compiler.export import export
 from g2p_build.compiler.kernels.code import Code, load, tensor
 from g2p_build.compiler.link import link_shared
-from g2p_build.compiler.pipeline import KINDS, OBJECTS, Kind, Phases, compile, cpu_phases, lowered, phases, target_of
+from g2p_build.compiler.pipeline import KINDS, OBJECTS, Kind, Phases, cpu_phases, lowered, phases, target_of
 from g2p_build.compiler.rewrites.calls import Kernels, Rewrite
 from g2p_build.compiler.rewrites.cpu import CPU
 from g2p_build.errors import BuildError
@@ -40,9 +40,9 @@ ELF = [
 ]
 
 
-def objects(folder: Path, triple: str, cpu: str, dtype: str = "float32", seed: int = 0) -> list[Path]:
+def compiled(folder: Path, triple: str, cpu: str, dtype: str = "float32", seed: int = 0) -> list[Path]:
     """Compiles a small model's programs for a target."""
-    return compile(module(dtype, seed), {"kind": "llvm", "triple": triple, "cpu": cpu}, folder)
+    return objects(module(dtype, seed), {"kind": "llvm", "triple": triple, "cpu": cpu}, folder)
 
 
 @cache
@@ -57,7 +57,7 @@ def module(dtype: str, seed: int) -> tvm.IRModule:
 def test_elf_objects_need_the_c_library_and_one_error_hook(
     tmp_path: Path, triple: str, cpu: str, dtype: str, machine: str
 ) -> None:
-    paths = objects(tmp_path, triple, cpu, dtype)
+    paths = compiled(tmp_path, triple, cpu, dtype)
     assert [path.name for path in paths] == list(OBJECTS)
     for path in paths:
         with path.open("rb") as stream:
@@ -79,7 +79,7 @@ def test_elf_objects_need_the_c_library_and_one_error_hook(
 
 
 def test_iphone_objects_are_mach_o_for_arm64(tmp_path: Path) -> None:
-    for path in objects(tmp_path, "arm64-apple-ios", "apple-a14", "float16"):
+    for path in compiled(tmp_path, "arm64-apple-ios", "apple-a14", "float16"):
         magic, cpu_type = struct.unpack("<II", path.read_bytes()[:8])
         assert (magic, cpu_type) == (0xFEEDFACF, 0x0100000C)
 
@@ -112,7 +112,7 @@ def test_bytes_depend_on_neither_weights_nor_process_nor_folder(
 
 def digests(seed: int) -> list[str]:
     """SHA-256 of the objects and the library of a checkpoint, made in the working directory."""
-    paths = objects(Path.cwd(), "x86_64-linux-gnu", "x86-64-v3", seed=seed)
+    paths = compiled(Path.cwd(), "x86_64-linux-gnu", "x86-64-v3", seed=seed)
     link_shared(paths, "x86_64-linux-gnu", Path("model.so"))
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in [*paths, Path("model.so")]]
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from g2p_build.runtime import cpu
 from g2p_build.runtime.errors import G2PError
+from g2p_build.runtime.g2p_manifest import SECTION
 from g2p_build.runtime.manifest import canonical, digest, validate
 
 pytest_plugins = ["core_probe"]
@@ -95,7 +96,7 @@ def opened(probe: Probe, folder: Path, data: bytes) -> tuple[int, str]:
 
 
 def test_a_manifest_leads_to_its_archive_beside_it_or_in_dist(probe: Probe, folder: Path) -> None:
-    validate(sealed(manifest()))
+    validate(sealed(manifest()), SECTION)
     data = written(sealed(manifest()))
     assert opened(probe, folder, data) == (OK, f"{folder}/../dist/{NAME}\n{SHA}\n12")
     (folder / NAME).write_bytes(b"")
@@ -129,7 +130,7 @@ def test_damage_that_python_refuses_is_refused(
     status, message = opened(probe, folder, text.encode())
     try:
         data = json.loads(text)
-        validate(data)
+        validate(data, SECTION)
         tidy = json.dumps(data, sort_keys=True, ensure_ascii=False, indent=1) + "\n" == text
     except (ValueError, G2PError):
         assert status in (INVALID_MANIFEST, NEWER_MANIFEST), message

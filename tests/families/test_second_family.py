@@ -109,4 +109,12 @@ def test_only_its_own_files_name_it() -> None:
 def test_a_task_for_g2p_alone_refuses_it_in_one_line(tree: Tree) -> None:
     said = tree.doit("verify", "checkpoint=letters", "max_lens=short")
     assert said.returncode != 0 and "Traceback" not in said.stderr
-    assert "cannot be verified" in said.stderr or "is of the family 'letters'" in said.stderr
+    assert "cannot be verified: the family 'letters' has no reference" in said.stderr
+
+
+def test_a_manifest_that_is_not_of_the_family_is_not_published(tree: Tree) -> None:
+    before = sorted((tree.root / "manifests").iterdir())
+    said = tree.doit("compile", "checkpoint=letters", "max_lens=short", "checkpoint.classes=[a,b,a,c]")
+    assert said.returncode != 0 and "Traceback" not in said.stderr
+    assert "what was built makes no manifest: at model.classes: " in said.stderr
+    assert sorted((tree.root / "manifests").iterdir()) == before

@@ -10,6 +10,7 @@ import pytest
 
 from g2p_build.runtime import cpu, index, manifest
 from g2p_build.runtime.errors import G2PError, InvalidManifest, NewerManifest, NoManifest
+from g2p_build.runtime.g2p_manifest import SECTION
 
 pytest_plugins = ["toys"]
 
@@ -37,7 +38,7 @@ def test_the_schemas_are_schemas_and_describe_themselves() -> None:
 
 def test_every_field_of_the_schemas_is_described() -> None:
     schema = json.loads(manifest.MANIFEST_SCHEMA.read_text(encoding="utf-8"))
-    g2p = json.loads(manifest.FAMILY_SCHEMAS["g2p"].read_text(encoding="utf-8"))
+    g2p = json.loads(SECTION.schema.read_text(encoding="utf-8"))
     for part in (schema, g2p["properties"]["model"], schema["properties"]["files"]):
         for name, field in part["properties"].items():
             target = schema["$defs"][field["$ref"].split("/")[-1]] if "$ref" in field else field
@@ -57,7 +58,7 @@ def test_only_plain_data_has_a_digest(value: Any) -> None:
 
 
 def test_a_built_manifest_and_index_are_valid(toy_kv: Path, data: dict[str, Any], listing: dict[str, Any]) -> None:
-    assert manifest.read(toy_kv / "manifests" / "toy-host-kv.json") == data
+    assert manifest.read(toy_kv / "manifests" / "toy-host-kv.json", SECTION) == data
     assert manifest.read_index(toy_kv / "manifests" / "index.json") == listing
 
 
@@ -110,7 +111,7 @@ WRONG: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
 def test_what_is_wrong_is_named(data: dict[str, Any], change: Callable[[dict[str, Any]], Any], words: str) -> None:
     change(data)
     with pytest.raises(InvalidManifest) as caught:
-        manifest.validate(sealed(data))
+        manifest.validate(sealed(data), SECTION)
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -20,6 +20,7 @@ from tvm import relax, te
 from tvm.script import tirx as T
 
 from g2p_build.runtime import cpu, manifest
+from g2p_build.runtime.g2p_manifest import SECTION
 
 BUCKETS, OUTPUT_LEN, VOCAB = [24, 40], 32, 384
 
@@ -288,7 +289,7 @@ def main(folder: Path, kv_cache: bool, sizes: list[int]) -> None:
         "verification": None,
     }  # fmt: skip
     data["digest"] = manifest.digest(data)
-    manifest.validate(data)
+    manifest.validate(data, SECTION)
     (folder / "manifests" / f"{name}.json").write_bytes(manifest.canonical(data))
     listed = {key: value for key, value in data["variant"].items() if key != "target"}
     index = {

@@ -1,10 +1,11 @@
 """Grapheme to phoneme: a ByT5 encoder and decoder that spell a word's pronunciation, byte by byte."""
 
-from g2p_build.config.family import Family, Native
+from g2p_build.config.family import Family, Native, Reference
 from g2p_build.families.g2p.checkpoint import G2PCheckpointConf, check, checkpoint
 from g2p_build.families.g2p.lexicon import lexicon
 from g2p_build.families.g2p.model import model
 from g2p_build.native.files import CORE, G2P, WEB
+from g2p_build.runtime.g2p_manifest import SECTION
 
 __all__ = ["FAMILY"]
 
@@ -15,5 +16,10 @@ FAMILY = Family(
     check=check,
     model=model,
     native=Native("g2p", (CORE, G2P), WEB),
+<<<<<<< HEAD
     lexicon=lexicon,
+=======
+    section=SECTION,
+    reference=Reference(golden="g2p_build.reference.golden", verify="g2p_build.reference.verify"),
+>>>>>>> house
 )

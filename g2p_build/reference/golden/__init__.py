@@ -8,6 +8,7 @@ import json
 import platform
 import statistics
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,13 @@ def words() -> dict[str, list[str]]:
     return found
 
 
-def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path = FOLDER) -> dict[str, Any]:
+def regenerate(variant: Variant, files: Mapping[str, Path], folder: Path = FOLDER) -> dict[str, Any]:
     """Runs transformers' greedy `generate` over the golden words, one at a time on one thread, and writes the files.
 
     Args:
         variant: gives the checkpoint, the prompt and the bounds.
-        architecture: the checkpoint stage's `architecture.json`.
-        weights: the checkpoint stage's `model.safetensors`.
-        folder: where the files go.
+        files: the outputs of the variant's checkpoint: `architecture.json`, `model.safetensors`.
+        folder: where the golden set goes.
 
     Returns:
         The contents of `latency.json`: milliseconds a word (median, fastest, slowest), threads, versions, machine.
@@ -50,7 +50,7 @@ def regenerate(variant: Variant, architecture: Path, weights: Path, folder: Path
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        reference = Reference(checkpoint, architecture, weights)
+        reference = Reference(checkpoint, files["architecture.json"], files["model.safetensors"])
         rows, times = [], []
         for language, listed in words().items():
             for word in listed:

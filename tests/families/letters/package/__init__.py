@@ -4,6 +4,7 @@ from pathlib import Path
 
 from g2p_build.families.letters.checkpoint import LettersConf, check, checkpoint
 from g2p_build.families.letters.model import model
+from g2p_build.families.letters.section import SECTION
 
 from g2p_build.config.family import Family, Native
 from g2p_build.native.files import CORE
@@ -19,4 +20,5 @@ FAMILY = Family(
     check=check,
     model=model,
     native=Native("letters", (CORE, NATIVE), NATIVE),
+    section=SECTION,
 )

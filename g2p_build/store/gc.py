@@ -47,7 +47,8 @@ def find(cache: Path, keep: float, most: int | None = None) -> Garbage:
     Args:
         cache: the cache's folder.
         keep: seconds. Actions that were made or found current more recently are kept.
-        most: the most bytes that the cache may have. To fit, recent actions go that no manifest needs. None: no limit.
+        most: the most bytes that the cache may have. If it has more, recent actions that no manifest needs go too.
+            None: no limit.
 
     Raises:
         BuildError: the cache cannot be read. One line.
@@ -60,7 +61,7 @@ def find(cache: Path, keep: float, most: int | None = None) -> Garbage:
     wanted = trees.needed(cache)
     needed = [entry for entry in entries if entry.key in wanted]
     kept = needed + [entry for entry in entries if entry.key not in wanted and entry.used >= oldest]
-    # No build runs while we remove, so nobody holds a lock. A log without an action belongs to a failure.
+    # Locks always go: while we remove, no build holds one. A log without an action is a failure's, kept while recent.
     others = set(files["other"]) | {path for path in files["logs"] if path.stat().st_mtime >= oldest}
     others |= {path for path in files["trees"] if _is_live(path) or path.stat().st_mtime >= oldest}
     others -= {path for entry in entries for path in entry.own}
@@ -100,7 +101,7 @@ def remove(cache: Path, keep: float, most: int | None = None) -> Garbage:
 
 
 def _fitting(recent: Iterable[_Entry], there: frozenset[Path], room: int, sizes: Mapping[Path, int]) -> list[_Entry]:
-    """The most recently used entries that fit into `room` bytes. The files `there` are kept anyway and cost nothing."""
+    """The most recently used entries that fit into `room` bytes. The files `there` are kept anyway and take no room."""
     kept: list[_Entry] = []
     for entry in sorted(recent, key=lambda entry: (-entry.used, entry.key)):
         more = _of([entry]) - there

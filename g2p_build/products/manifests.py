@@ -15,15 +15,15 @@ from g2p_build.products import publish
 from g2p_build.store import trees
 from g2p_build.store.digests import file_digest, remember
 
-__all__ = ["status"]
+__all__ = ["listed"]
 
 
-def status(build: Build, default: str) -> list[dict[str, Any]]:
+def listed(build: Build, default: str) -> list[dict[str, Any]]:
     """One row for each manifest, sorted by name.
 
     The state is "current", "stale" (a build would make a stage or the manifest again), "archive missing", "archive
-    damaged", "damaged" (the manifest itself), "not in the index", or "unknown". It is "unknown" if no overrides are
-    known that give the variant: it was built elsewhere, or conf/ no longer describes it.
+    damaged", "damaged" (the manifest itself), "not in the index", or "unknown": nobody knows which overrides give the
+    variant, because it was built elsewhere or conf/ no longer describes it.
 
     Args:
         build: the command's build; its tree is looked at.
