@@ -19,6 +19,8 @@ pub struct Options<'a> {
     pub threads: u32,
     /// The most ids that a pronunciation may have; 0: the model's bound.
     pub most_ids: usize,
+    /// Whether results have scores: see [`Pronunciation::score`]. They cost a few percent of a word's time.
+    pub scores: bool,
     /// Stops the call when it is cancelled.
     pub cancel: Option<&'a CancelToken>,
 }
@@ -40,16 +42,101 @@ impl CancelToken {
     }
 }
 
+/// Where a pronunciation comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// The model.
+    Model,
+    /// A lexicon's table, which a build made.
+    Lexicon,
+    /// A list that was added: [`Model::add_lexicon`], [`Model::add_words`].
+    User,
+    /// The names of the letters of a word in capitals.
+    Letters,
+}
+
+impl Source {
+    /// Its name, as the command prints it: `model`, `lexicon`, `user` or `letters`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Model => "model",
+            Source::Lexicon => "lexicon",
+            Source::User => "user",
+            Source::Letters => "letters",
+        }
+    }
+
+    /// The source for a `g2p_source` of `g2p.h`. One that this crate does not know is not the model.
+    pub(crate) fn of_number(number: c_int) -> Source {
+        match number {
+            0 => Source::Model,
+            2 => Source::User,
+            3 => Source::Letters,
+            _ => Source::Lexicon,
+        }
+    }
+}
+
+/// A word's pronunciation, and what is known of it. [`Model::results`] returns it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Pronunciation {
+    /// The phonemes.
+    pub phonemes: String,
+    /// Where they come from.
+    pub source: Source,
+    /// Whether the model reached its bound before it had ended the word.
+    pub truncated: bool,
+    /// Whether the phonemes end in one part again and again, at least four times: a loop.
+    pub repeats: bool,
+    /// Mean natural log-probability of the ids that the model generated, the end id included. None if
+    /// [`Options::scores`] did not ask for it, and if the phonemes are not the model's.
+    pub score: Option<f32>,
+}
+
 /// A finished word. [`Model::stream`] passes it to the callback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Pronounced<'a> {
     /// The index of the word, from 0.
     pub word: usize,
     /// Its phonemes.
     pub phonemes: &'a str,
-    /// The generated ids, as [`Model::tokens`] gives them.
+    /// The generated ids, as [`Model::tokens`] gives them. None if the phonemes are not the model's.
     pub ids: &'a [i32],
+    /// Where the phonemes come from.
+    pub source: Source,
+    /// As [`Pronunciation::truncated`].
+    pub truncated: bool,
+    /// As [`Pronunciation::repeats`].
+    pub repeats: bool,
+    /// As [`Pronunciation::score`].
+    pub score: Option<f32>,
+}
+
+impl<'a> Pronounced<'a> {
+    /// Reads a result of the library that is not an error.
+    ///
+    /// # Safety
+    /// It is a result of a version that this crate knows, and its memory lives, unchanged, for `'a`.
+    unsafe fn read(outcome: *const ffi::Outcome, scores: bool) -> Pronounced<'a> {
+        // SAFETY: as the caller promises. The fields are read one by one: the structure may be longer.
+        let (phonemes, ids, outcome) = unsafe {
+            let text = slice((*outcome).phonemes.data, (*outcome).phonemes.size);
+            (text, slice((*outcome).ids, (*outcome).ids_count), &*outcome)
+        };
+        Pronounced {
+            word: outcome.word,
+            phonemes: utf8(phonemes),
+            ids,
+            source: Source::of_number(outcome.source),
+            truncated: outcome.truncated != 0,
+            repeats: outcome.repeats != 0,
+            score: Some(outcome.score).filter(|_| scores && !ids.is_empty()),
+        }
+    }
 }
 
 impl Model {
@@ -80,16 +167,55 @@ impl Model {
     {
         let mut texts = Results::new(self, self.functions.g2p_free_texts);
         let found = &mut texts.raw;
-        self.request(words, lang, options, |request, error| {
+        self.request(words, lang, options, 0, |request, error| {
             // SAFETY: `request` gives pointers that are valid during the call; the results are freed when dropped.
             unsafe { (self.functions.g2p_pronounce_all)(self.raw.as_ptr(), request, found, error) }
         })?;
-        let text = |piece: &[u8]| std::str::from_utf8(piece).expect("text of g2p.h is UTF-8").to_owned();
-        Ok(texts.pieces().map(text).collect())
+        Ok(texts.pieces().map(|piece| utf8(piece).to_owned()).collect())
     }
 
-    /// As [`Model::pronounce_all`], but returns the generated ids. The start id is left out. The end id is included,
-    /// but a pronunciation that reaches the bound has none.
+    /// As [`Model::pronounce_all`], but with all that is known of each word. A wrong word has its own error, which
+    /// names it, and ends nothing: the others are pronounced.
+    ///
+    /// ```
+    /// let model = g2p::Model::load(g2p::default_manifest()?)?;
+    /// let results = model.results(&["knight", "", "day"], "eng-us", g2p::Options { scores: true, ..Default::default() })?;
+    /// let knight = results[0].as_ref().unwrap();
+    /// assert_eq!((&*knight.phonemes, knight.source), ("ˈnaɪt", g2p::Source::Model));
+    /// assert!(knight.score.unwrap() < 0.0 && !knight.truncated && !knight.repeats);
+    /// assert_eq!(results[1].as_ref().unwrap_err().kind(), g2p::ErrorKind::EmptyWord);
+    /// assert_eq!(results[2].as_ref().unwrap().phonemes, "ˈdeɪ");
+    /// # Ok::<(), g2p::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The call was cancelled, or there is no memory.
+    pub fn results<W>(
+        &self,
+        words: &[W],
+        lang: &str,
+        options: Options<'_>,
+    ) -> Result<Vec<Result<Pronunciation, Error>>, Error>
+    where
+        W: AsRef<str>,
+    {
+        let mut outcomes = Outcomes::new(self);
+        let found = &mut outcomes.raw;
+        self.request(
+            words,
+            lang,
+            options,
+            ffi::EACH | scores_flag(options),
+            |request, error| {
+                // SAFETY: as in `pronounce_all`.
+                unsafe { (self.functions.g2p_results_all)(self.raw.as_ptr(), request, found, error) }
+            },
+        )?;
+        Ok(outcomes.read(options.scores).collect())
+    }
+
+    /// As [`Model::pronounce_all`], but returns the ids that the model alone generates, whatever lexicons have. The start
+    /// id is left out. The end id is included, but a pronunciation that reaches the bound has none.
     ///
     /// # Errors
     /// The same as for [`Model::pronounce_all`].
@@ -99,7 +225,7 @@ impl Model {
     {
         let mut ids = Results::new(self, self.functions.g2p_free_ids);
         let found = &mut ids.raw;
-        self.request(words, lang, options, |request, error| {
+        self.request(words, lang, options, 0, |request, error| {
             // SAFETY: as in `pronounce_all`.
             unsafe { (self.functions.g2p_tokens)(self.raw.as_ptr(), request, found, error) }
         })?;
@@ -119,9 +245,13 @@ impl Model {
         W: AsRef<str>,
         F: FnMut(Pronounced<'_>) -> ControlFlow<()> + Send,
     {
-        let mut receiver = Receiver { callback, panic: None };
+        let mut receiver = Receiver {
+            callback,
+            scores: options.scores,
+            panic: None,
+        };
         let user: *mut Receiver<F> = &mut receiver;
-        let called = self.request(words, lang, options, |request, error| {
+        let called = self.request(words, lang, options, scores_flag(options), |request, error| {
             // SAFETY: as in `pronounce_all`. `deliver::<F>` gets a `Receiver` of the same F. Nobody else uses it during
             // the call, and no thread calls `deliver` after the call has returned.
             unsafe { (self.functions.g2p_stream)(self.raw.as_ptr(), request, deliver::<F>, user.cast(), error) }
@@ -133,13 +263,12 @@ impl Model {
     }
 
     /// Makes a call. The pointers in its request are valid until it returns.
-    fn request<W, C>(&self, words: &[W], lang: &str, options: Options<'_>, call: C) -> Result<(), Error>
+    fn request<W, C>(&self, words: &[W], lang: &str, options: Options<'_>, flags: u32, call: C) -> Result<(), Error>
     where
         W: AsRef<str>,
         C: FnOnce(*const ffi::Request, *mut ffi::Error) -> c_int,
     {
-        let lang = CString::new(lang)
-            .map_err(|_| Error::new(ErrorKind::UnknownLanguage, format_args!("{lang:?} is no language code")))?;
+        let lang = c_lang(lang)?;
         // The texts live as long as `words` is borrowed, so they outlive the call.
         let texts = words.iter().map(AsRef::as_ref).map(|word| ffi::Text {
             data: word.as_ptr(),
@@ -153,7 +282,7 @@ impl Model {
             lang: lang.as_ptr(),
             langs: std::ptr::null(),
             threads: options.threads,
-            flags: 0,
+            flags,
             most_ids: options.most_ids,
             // An AtomicI32 has the layout of an i32. The library only reads it, atomically.
             cancel: options
@@ -166,16 +295,92 @@ impl Model {
     }
 }
 
-/// Results in the library's memory. They are freed when dropped.
-struct Results<'m, T> {
+/// A language in the form that g2p.h takes.
+pub(crate) fn c_lang(lang: &str) -> Result<CString, Error> {
+    CString::new(lang).map_err(|_| Error::new(ErrorKind::UnknownLanguage, format_args!("{lang:?} is no language code")))
+}
+
+fn scores_flag(options: Options<'_>) -> u32 {
+    if options.scores {
+        ffi::SCORES
+    } else {
+        0
+    }
+}
+
+/// A text of the library, which promises UTF-8.
+pub(crate) fn utf8(text: &[u8]) -> &str {
+    std::str::from_utf8(text).expect("text of g2p.h is UTF-8")
+}
+
+/// What `g2p_results_all` gives, in the library's memory. It is freed when dropped.
+struct Outcomes<'m> {
     model: &'m Model,
-    raw: ffi::Pieces<T>,
+    raw: ffi::Outcomes,
+}
+
+impl<'m> Outcomes<'m> {
+    fn new(model: &'m Model) -> Outcomes<'m> {
+        let raw = ffi::Outcomes {
+            data: std::ptr::null(),
+            count: 0,
+            memory: std::ptr::null_mut(),
+        };
+        Outcomes { model, raw }
+    }
+
+    /// Each word's result, in order.
+    fn read(&self, scores: bool) -> impl Iterator<Item = Result<Pronunciation, Error>> + '_ {
+        (0..self.raw.count).map(move |index| {
+            // SAFETY: the library filled `raw`: there are `count` results, each as long as it says, and all of one length.
+            // Their memory lives until `self` is dropped.
+            let outcome = unsafe {
+                &*self
+                    .raw
+                    .data
+                    .cast::<u8>()
+                    .add(index * (*self.raw.data).size)
+                    .cast::<ffi::Outcome>()
+            };
+            if outcome.status != ffi::OK {
+                // SAFETY: as above.
+                let message = unsafe { slice(outcome.message.data, outcome.message.size) };
+                let kind = ErrorKind::of_status(outcome.status);
+                return Err(Error::new(kind, String::from_utf8_lossy(message)).about_word(index));
+            }
+            // SAFETY: as above.
+            let found = unsafe { Pronounced::read(outcome, scores) };
+            Ok(Pronunciation {
+                phonemes: found.phonemes.to_owned(),
+                source: found.source,
+                truncated: found.truncated,
+                repeats: found.repeats,
+                score: found.score,
+            })
+        })
+    }
+}
+
+impl Drop for Outcomes<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the pointers are the library's, or null, and then nothing is freed. The model is open.
+        unsafe { (self.model.functions.g2p_free_results)(self.model.raw.as_ptr(), &mut self.raw) };
+    }
+}
+
+/// Results in the library's memory. They are freed when dropped.
+pub(crate) struct Results<'m, T> {
+    model: &'m Model,
+    pub(crate) raw: ffi::Pieces<T>,
     free: unsafe extern "C" fn(*mut ffi::G2p, *mut ffi::Pieces<T>),
 }
 
 impl<'m, T> Results<'m, T> {
     /// Makes empty results. A function of the library gets `raw` and fills it; `free` frees what it allocated.
-    fn new(model: &'m Model, free: unsafe extern "C" fn(*mut ffi::G2p, *mut ffi::Pieces<T>)) -> Results<'m, T> {
+    pub(crate) fn new(
+        model: &'m Model,
+        free: unsafe extern "C" fn(*mut ffi::G2p, *mut ffi::Pieces<T>),
+    ) -> Results<'m, T> {
         let raw = ffi::Pieces {
             data: std::ptr::null_mut(),
             offsets: std::ptr::null_mut(),
@@ -184,12 +389,13 @@ impl<'m, T> Results<'m, T> {
         Results { model, raw, free }
     }
 
-    /// The results of each word, in order.
-    fn pieces(&self) -> impl Iterator<Item = &[T]> {
+    /// The results of each word, in order. Without any, the library may have given no offsets.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[T]> {
         // SAFETY: the library filled `raw`: there are count + 1 offsets, and data up to the last of them.
         let (offsets, data) = unsafe {
-            let offsets = slice(self.raw.offsets, self.raw.count + 1);
-            (offsets, slice(self.raw.data, offsets[self.raw.count]))
+            let given = !self.raw.offsets.is_null();
+            let offsets = slice(self.raw.offsets, if given { self.raw.count + 1 } else { 0 });
+            (offsets, slice(self.raw.data, offsets.last().copied().unwrap_or(0)))
         };
         offsets.windows(2).map(move |ends| &data[ends[0]..ends[1]])
     }
@@ -214,9 +420,10 @@ unsafe fn slice<'a, T>(data: *const T, size: usize) -> &'a [T] {
     unsafe { std::slice::from_raw_parts(data, size) }
 }
 
-/// The closure of a stream, and the panic that it ended with.
+/// The closure of a stream, whether it asked for scores, and the panic that it ended with.
 struct Receiver<F> {
     callback: F,
+    scores: bool,
     panic: Option<Box<dyn Any + Send>>,
 }
 
@@ -235,16 +442,11 @@ where
     if receiver.panic.is_some() {
         return 1;
     }
-    let callback = &mut receiver.callback;
+    let (callback, scores) = (&mut receiver.callback, receiver.scores);
     // After a panic the closure is not called again, only dropped.
     let called = catch_unwind(AssertUnwindSafe(move || {
         // SAFETY: the library's memory lives until this function returns. The closure cannot keep references to it.
-        let (word, phonemes, ids) = unsafe {
-            let text = slice((*result).phonemes.data, (*result).phonemes.size);
-            ((*result).word, text, slice((*result).ids, (*result).ids_count))
-        };
-        let phonemes = std::str::from_utf8(phonemes).expect("text of g2p.h is UTF-8");
-        callback(Pronounced { word, phonemes, ids })
+        callback(unsafe { Pronounced::read(result, scores) })
     }));
     match called {
         Ok(ControlFlow::Continue(())) => 0,

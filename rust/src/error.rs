@@ -14,7 +14,7 @@ pub enum ErrorKind {
     Cancelled,
     /// The allocator gave none.
     NoMemory,
-    /// A path holds a zero, or this crate made a mistake.
+    /// A path holds a zero, a lexicon's language is missing or one too many, or this crate made a mistake.
     InvalidArgument,
     /// A word is empty, or holds only white space.
     EmptyWord,
@@ -30,6 +30,8 @@ pub enum ErrorKind {
     NoFile,
     /// The weights are not a safetensors file with this model's tensors.
     InvalidWeights,
+    /// A lexicon has a line that is no word with its pronunciations, or is a damaged table.
+    InvalidLexicon,
     /// A file is not a manifest or index, was changed after it was built, or is of another library.
     InvalidManifest,
     /// The manifest has a newer schema version than this crate knows.
@@ -59,7 +61,6 @@ impl ErrorKind {
             5 => ErrorKind::InvalidWord,
             6 => ErrorKind::WordTooLong,
             7 => ErrorKind::UnknownLanguage,
-            16 => ErrorKind::ForeignCharacter,
             9 => ErrorKind::NoFile,
             10 => ErrorKind::InvalidWeights,
             11 => ErrorKind::InvalidManifest,
@@ -67,6 +68,8 @@ impl ErrorKind {
             13 => ErrorKind::WrongDigest,
             14 => ErrorKind::UnsupportedCpu,
             15 => ErrorKind::Unsupported,
+            16 => ErrorKind::ForeignCharacter,
+            17 => ErrorKind::InvalidLexicon,
             _ => ErrorKind::LibraryFailed,
         }
     }
@@ -140,7 +143,7 @@ mod tests {
 
     #[test]
     fn every_status_of_the_header_has_a_kind_of_its_own_but_the_one_that_no_call_here_gives() {
-        let kinds: Vec<_> = (1..16).map(ErrorKind::of_status).collect();
+        let kinds: Vec<_> = (1..18).map(ErrorKind::of_status).collect();
         for (number, kind) in kinds.iter().enumerate() {
             assert_eq!(kinds.iter().filter(|other| *other == kind).count(), 1);
             // G2P_TOO_SMALL: the library allocates the results.

@@ -8,7 +8,14 @@ use std::os::raw::{c_char, c_int, c_void};
 /// The version of the header that this file was written for.
 const ABI_VERSION: u32 = 1;
 pub(crate) const OK: c_int = 0;
+
+/// Flags of `g2p_options`.
 pub(crate) const VERIFY: u32 = 1;
+pub(crate) const NO_LEXICON: u32 = 2;
+
+/// Flags of `g2p_request`.
+pub(crate) const SCORES: u32 = 2;
+pub(crate) const EACH: u32 = 4;
 
 /// `g2p`: opaque.
 #[repr(C)]
@@ -73,7 +80,8 @@ pub(crate) struct Pieces<T> {
     pub(crate) count: usize,
 }
 
-/// `g2p_result`. It may grow in later versions, so the crate uses it only behind the library's pointers.
+/// `g2p_result`. It may grow in later versions, so the crate uses it only behind the library's pointers, and finds the
+/// next one of a list by its `size`.
 #[repr(C)]
 pub(crate) struct Outcome {
     pub(crate) size: usize,
@@ -82,6 +90,20 @@ pub(crate) struct Outcome {
     pub(crate) ids: *const i32,
     pub(crate) ids_count: usize,
     pub(crate) logits: *const f32,
+    pub(crate) status: c_int,
+    pub(crate) source: c_int,
+    pub(crate) truncated: u32,
+    pub(crate) repeats: u32,
+    pub(crate) score: f32,
+    pub(crate) message: Text,
+}
+
+/// `g2p_results`.
+#[repr(C)]
+pub(crate) struct Outcomes {
+    pub(crate) data: *const Outcome,
+    pub(crate) count: usize,
+    pub(crate) memory: *mut c_void,
 }
 
 pub(crate) type Callback = unsafe extern "C" fn(user: *mut c_void, result: *const Outcome) -> c_int;
@@ -142,6 +164,16 @@ functions! {
     fn g2p_free_texts(model: *mut G2p, texts: *mut Pieces<u8>);
     fn g2p_tokens(model: *mut G2p, request: *const Request, ids: *mut Pieces<i32>, error: *mut Error) -> c_int;
     fn g2p_free_ids(model: *mut G2p, ids: *mut Pieces<i32>);
+    fn g2p_results_all(model: *mut G2p, request: *const Request, results: *mut Outcomes, error: *mut Error) -> c_int;
+    fn g2p_free_results(model: *mut G2p, results: *mut Outcomes);
+    fn g2p_add_lexicon(model: *mut G2p, path: *const c_char, lang: *const c_char, error: *mut Error) -> c_int;
+    fn g2p_add_lexicon_memory(
+        model: *mut G2p, data: *const c_void, size: usize, lang: *const c_char, error: *mut Error
+    ) -> c_int;
+    fn g2p_look_up(
+        model: *mut G2p, word: *const c_char, lang: *const c_char, pronunciations: *mut Pieces<u8>,
+        source: *mut c_int, error: *mut Error
+    ) -> c_int;
     fn g2p_stream(
         model: *mut G2p, request: *const Request, callback: Callback, user: *mut c_void, error: *mut Error
     ) -> c_int;

@@ -6,6 +6,7 @@ mod call;
 mod error;
 mod ffi;
 mod json;
+mod lexicon;
 mod library;
 mod manifest;
 mod model;
@@ -13,7 +14,7 @@ mod sha256;
 mod tar;
 mod target;
 
-pub use call::{CancelToken, Options, Pronounced};
+pub use call::{CancelToken, Options, Pronounced, Pronunciation, Source};
 pub use error::{Error, ErrorKind};
 pub use manifest::default_manifest;
-pub use model::{Limits, Model};
+pub use model::{Limits, Model, OpenOptions};

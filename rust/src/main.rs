@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::PathBuf;
 use std::process::exit;
 
-use g2p::{Error, Model, Options};
+use g2p::{Error, Model, Options, Pronunciation};
 
 #[path = "json.rs"]
 #[allow(dead_code)]
@@ -21,10 +21,15 @@ usage: g2p [OPTIONS] pronounce [WORD ...]   words, or the lines of standard inpu
        g2p [OPTIONS] languages              list the languages that the variant's checkpoint knows
 
 options:
-  --lang CODE      language code of the words (default: eng-us)
-  --manifest FILE  variant to load (default: the index's, for this machine)
-  --json           print JSON, one object a line
-  -h, --help       print this
+  --lang CODE            language code of the words (default: eng-us)
+  --manifest FILE        variant to load (default: the index's, for this machine)
+  --json                 print JSON, one object a line
+  -h, --help             print this
+
+options of pronounce:
+  --lexicon [LANG=]FILE  words with their pronunciations, which come before the model; of several the last comes first
+  --details              add where each pronunciation comes from, its score, and notes
+  --on-error WHAT        stop at a wrong word, skip it, or mark it: print it without phonemes (default: stop)
 ";
 
 /// Why the command ends early.
@@ -60,12 +65,35 @@ fn main() {
     })
 }
 
+/// What becomes of the other words where one is wrong.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum OnError {
+    #[default]
+    Stop,
+    Skip,
+    Mark,
+}
+
+/// A word, and its pronunciation or what is wrong with it.
+struct Row {
+    word: String,
+    found: Result<Pronunciation, Wrong>,
+}
+
+struct Wrong {
+    code: String,
+    message: String,
+}
+
 #[derive(Default)]
 struct Chosen {
     command: String,
     words: Vec<OsString>,
     lang: Option<String>,
     manifest: Option<PathBuf>,
+    lexicons: Vec<OsString>,
+    details: bool,
+    on_error: OnError,
     json: bool,
     help: bool,
 }
@@ -89,6 +117,16 @@ impl Chosen {
             match name {
                 "--lang" => chosen.lang = Some(utf8(given()?)?),
                 "--manifest" => chosen.manifest = Some(given()?.into()),
+                "--lexicon" => chosen.lexicons.push(given()?),
+                "--on-error" => {
+                    chosen.on_error = match given()?.to_str() {
+                        Some("stop") => OnError::Stop,
+                        Some("skip") => OnError::Skip,
+                        Some("mark") => OnError::Mark,
+                        _ => return Err("argument --on-error: stop, skip or mark is wanted".to_owned()),
+                    }
+                }
+                "--details" if value.is_none() => chosen.details = true,
                 "--json" if value.is_none() => chosen.json = true,
                 "-h" | "--help" if value.is_none() => chosen.help = true,
                 "--" if value.is_none() => plain.extend(rest.by_ref()),
@@ -108,13 +146,37 @@ impl Chosen {
         chosen.command = plain[0].to_string_lossy().into_owned();
         match chosen.command.as_str() {
             "pronounce" => Ok(chosen),
+            "info" | "languages"
+                if chosen.details || chosen.on_error != OnError::Stop || !chosen.lexicons.is_empty() =>
+            {
+                Err("only `g2p pronounce` takes --lexicon, --details and --on-error".to_owned())
+            }
             "info" | "languages" if chosen.words.is_empty() => Ok(chosen),
             "info" | "languages" => Err(format!("unrecognized argument {:?}: see `g2p --help`", chosen.words[0])),
             other => Err(format!("there is no command {other:?}: see `g2p --help`")),
         }
     }
 
-    fn open(&self) -> Result<Model, Error> {
+    /// Opens the variant, with the lexicons that were named.
+    fn open(&self) -> Result<Model, Stop> {
+        let model = self.open_variant()?;
+        for given in &self.lexicons {
+            let text = given.to_string_lossy();
+            let (lang, file) = match text.rsplit_once('=') {
+                Some((lang, file)) => (lang, PathBuf::from(file)),
+                None => (self.lang(), PathBuf::from(given)),
+            };
+            let is_list = !text.ends_with(".g2plex");
+            model.add_lexicon(file, Some(lang).filter(|_| is_list))?;
+        }
+        Ok(model)
+    }
+
+    fn lang(&self) -> &str {
+        self.lang.as_deref().unwrap_or("eng-us")
+    }
+
+    fn open_variant(&self) -> Result<Model, Error> {
         let manifest = match &self.manifest {
             Some(path) => path.clone(),
             None => g2p::default_manifest()?,
@@ -125,40 +187,135 @@ impl Chosen {
         Model::load(manifest)
     }
 
-    /// Prints rows of names and values: tab-separated, or as objects.
-    fn print(&self, rows: &[Vec<(&str, &str)>]) -> Result<(), Stop> {
-        let mut lines = String::new();
-        for row in rows {
-            lines.push_str(if self.json { "{" } else { "" });
-            for (number, (name, value)) in row.iter().enumerate() {
-                if self.json {
-                    lines.push_str(if number > 0 { ", " } else { "" });
-                    json::write_text(&mut lines, name);
-                    lines.push_str(": ");
-                    json::write_text(&mut lines, value);
-                } else if number == 0 || *name == "phonemes" {
-                    lines.push_str(if number > 0 { "\t" } else { "" });
-                    lines.push_str(value);
-                }
-            }
-            lines.push_str(if self.json { "}\n" } else { "\n" });
-        }
-        let mut output = io::stdout().lock();
-        output.write_all(lines.as_bytes())?;
-        Ok(output.flush()?)
+    /// Pronounces words. They are lines of standard input if `first` is the number of the first of them.
+    fn pronounce(&self, model: &Model, words: Vec<Result<String, String>>, first: Option<usize>) -> Result<(), Stop> {
+        let given: Vec<&str> = words.iter().map(|word| word.as_deref().unwrap_or_default()).collect();
+        let options = Options {
+            scores: self.details,
+            ..Options::default()
+        };
+        let results = model.results(&given, self.lang(), options)?;
+        let row = |(word, found): (Result<String, String>, Result<Pronunciation, Error>)| match word {
+            Ok(word) => Row {
+                word,
+                found: found.map_err(|error| Wrong {
+                    code: format!("{:?}", error.kind()),
+                    message: error.to_string(),
+                }),
+            },
+            Err(shown) => Row {
+                found: Err(Wrong {
+                    code: "InvalidWord".to_owned(),
+                    message: format!("{shown} is not UTF-8"),
+                }),
+                word: shown,
+            },
+        };
+        self.print_rows(words.into_iter().zip(results).map(row), first)
     }
 
-    fn print_words(&self, lang: &str, words: &[String], phonemes: &[String]) -> Result<(), Stop> {
-        let row = |(word, phonemes)| vec![("word", word), ("lang", lang), ("phonemes", phonemes)];
-        self.print(
-            &words
-                .iter()
-                .map(String::as_str)
-                .zip(phonemes.iter().map(String::as_str))
-                .map(row)
-                .collect::<Vec<_>>(),
-        )
+    /// Prints a line for each word, up to the first wrong one if that ends the command.
+    fn print_rows(&self, rows: impl Iterator<Item = Row>, first: Option<usize>) -> Result<(), Stop> {
+        let mut lines = String::new();
+        let mut stopped = Ok(());
+        for (place, row) in rows.enumerate() {
+            if let Err(wrong) = &row.found {
+                let message = match first {
+                    Some(first) => format!("line {}: {}", first + place, wrong.message),
+                    None => wrong.message.clone(),
+                };
+                if self.on_error == OnError::Stop {
+                    stopped = Err(Stop::Message(message));
+                    break;
+                }
+                if wrong.code != "EmptyWord" {
+                    writeln!(io::stderr(), "g2p: {message}")?;
+                }
+                if self.on_error == OnError::Skip {
+                    continue;
+                }
+            }
+            if self.json {
+                self.write_json(&row, &mut lines);
+            } else {
+                self.write_cells(&row, &mut lines);
+            }
+        }
+        print(&lines)?;
+        stopped
     }
+
+    fn write_cells(&self, row: &Row, lines: &mut String) {
+        let Row { word, found } = row;
+        let phonemes = match found {
+            Ok(found) => &found.phonemes,
+            Err(wrong) if wrong.code == "EmptyWord" => return lines.push('\n'), // a blank line stays in its place
+            Err(_) => "",
+        };
+        lines.extend([word, "\t", phonemes]);
+        if self.details {
+            let (source, score, notes) = match found {
+                Err(_) => ("", None, "wrong"),
+                Ok(found) => {
+                    let notes = match (found.truncated, found.repeats) {
+                        (true, true) => "truncated repeats",
+                        (true, false) => "truncated",
+                        (false, true) => "repeats",
+                        (false, false) => "",
+                    };
+                    (found.source.name(), found.score, notes)
+                }
+            };
+            let score = score.map_or(String::new(), |score| format!("{score:.4}"));
+            lines.extend(["\t", source, "\t", &score, "\t", notes]);
+        }
+        lines.push('\n');
+    }
+
+    fn write_json(&self, row: &Row, lines: &mut String) {
+        lines.push_str("{\"word\": ");
+        json::write_text(lines, &row.word);
+        lines.push_str(", \"lang\": ");
+        json::write_text(lines, self.lang());
+        lines.push_str(", \"phonemes\": ");
+        match &row.found {
+            Err(wrong) => {
+                lines.push_str("null, \"error\": {\"code\": ");
+                json::write_text(lines, &wrong.code);
+                lines.push_str(", \"message\": ");
+                json::write_text(lines, &wrong.message);
+                lines.push('}');
+            }
+            Ok(found) => {
+                json::write_text(lines, &found.phonemes);
+                lines.push_str(", \"source\": ");
+                json::write_text(lines, found.source.name());
+                let flags = format!(", \"truncated\": {}, \"repeats\": {}", found.truncated, found.repeats);
+                lines.push_str(&flags);
+                if self.details {
+                    lines.push_str(", \"score\": ");
+                    lines.push_str(&found.score.map_or("null".to_owned(), |score| number(score.into())));
+                }
+            }
+        }
+        lines.push_str("}\n");
+    }
+}
+
+fn print(lines: &str) -> Result<(), Stop> {
+    let mut output = io::stdout().lock();
+    output.write_all(lines.as_bytes())?;
+    Ok(output.flush()?)
+}
+
+/// A number in the fewest digits that give it again, as Python's command writes it.
+fn number(value: f64) -> String {
+    if value == 0.0 || value.abs() >= 1e-4 {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once("e-").unwrap_or((&text, "0"));
+    format!("{digits}e-{exponent:0>2}")
 }
 
 fn utf8(value: OsString) -> Result<String, String> {
@@ -179,22 +336,16 @@ fn run(chosen: Chosen) -> Result<(), Stop> {
 }
 
 fn pronounce(mut chosen: Chosen, model: &Model) -> Result<(), Stop> {
-    let lang = chosen.lang.take().unwrap_or_else(|| "eng-us".to_owned());
     let words = std::mem::take(&mut chosen.words);
     if words.is_empty() {
-        return pronounce_input(&chosen, model, &lang);
+        return pronounce_input(&chosen, model);
     }
-    let words = words
-        .into_iter()
-        .map(utf8)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(Stop::Message)?;
-    let phonemes = model.pronounce_all(&words, &lang, Options::default())?;
-    chosen.print_words(&lang, &words, &phonemes)
+    let words = words.into_iter().map(utf8).collect::<Result<Vec<_>, _>>();
+    chosen.pronounce(model, words.map_err(Stop::Message)?.into_iter().map(Ok).collect(), None)
 }
 
 /// Pronounces the lines of standard input as they arrive, without waiting for more. Typed lines come one by one.
-fn pronounce_input(chosen: &Chosen, model: &Model, lang: &str) -> Result<(), Stop> {
+fn pronounce_input(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
     let mut input = io::stdin().lock();
     let mut chunk = vec![0; CHUNK];
     let (mut rest, mut first) = (Vec::new(), 1);
@@ -211,7 +362,11 @@ fn pronounce_input(chosen: &Chosen, model: &Model, lang: &str) -> Result<(), Sto
         };
         let lines: Vec<&[u8]> = rest[..whole].split_inclusive(|&byte| byte == b'\n').collect();
         for some in lines.chunks(SLICE) {
-            pronounce_lines(chosen, model, lang, some, first)?;
+            let words = (first..)
+                .zip(some)
+                .map(|(number, line)| word_of(line, number))
+                .collect();
+            chosen.pronounce(model, words, Some(first))?;
             first += some.len();
         }
         rest.drain(..whole);
@@ -221,40 +376,23 @@ fn pronounce_input(chosen: &Chosen, model: &Model, lang: &str) -> Result<(), Sto
     }
 }
 
-/// Pronounces and prints the lines up to the first wrong one, then returns that line's error with its number.
-fn pronounce_lines(chosen: &Chosen, model: &Model, lang: &str, lines: &[&[u8]], first: usize) -> Result<(), Stop> {
-    let mut wrong = None;
-    let mut words = Vec::new();
-    for (number, line) in (first..).zip(lines) {
-        let line = line
-            .strip_prefix("\u{feff}".as_bytes())
-            .filter(|_| number == 1)
-            .unwrap_or(line);
-        match std::str::from_utf8(line) {
-            Ok(word) => words.push(word.trim().to_owned()),
-            Err(_) => {
-                let shown: String = line
-                    .iter()
-                    .take(40)
-                    .flat_map(|byte| byte.escape_ascii())
-                    .map(char::from)
-                    .collect();
-                wrong = Some(Stop::Message(format!("line {number}: '{shown}' is not UTF-8")));
-                break;
-            }
-        }
+/// The word of a line. The error is how a line looks that is not UTF-8.
+fn word_of(line: &[u8], number: usize) -> Result<String, String> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let text = line
+        .strip_prefix("\u{feff}".as_bytes())
+        .filter(|_| number == 1)
+        .unwrap_or(line);
+    match std::str::from_utf8(text) {
+        Ok(word) => Ok(word.trim().to_owned()),
+        Err(_) => Err(shown(&line[..line.len().min(40)])),
     }
-    let phonemes = match model.pronounce_all(&words, lang, Options::default()) {
-        Err(error) => {
-            let word = error.word().ok_or_else(|| Stop::from(error.clone()))?;
-            wrong = Some(Stop::Message(format!("line {}: {error}", first + word)));
-            words.truncate(word);
-            model.pronounce_all(&words, lang, Options::default())?
-        }
-        Ok(phonemes) => phonemes,
-    };
-    chosen.print_words(lang, &words, &phonemes)?;
-    wrong.map_or(Ok(()), Err)
+}
+
+/// Bytes as Python's command shows them.
+fn shown(bytes: &[u8]) -> String {
+    let escaped = bytes.iter().flat_map(|byte| byte.escape_ascii()).map(char::from);
+    format!("b'{}'", escaped.collect::<String>())
 }
 
 fn languages(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
@@ -262,7 +400,17 @@ fn languages(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
         let what = "this variant's checkpoint does not list its languages: any code that it was trained on will do";
         Stop::Message(what.to_owned())
     })?;
-    chosen.print(&codes.iter().map(|code| vec![("language", *code)]).collect::<Vec<_>>())
+    let mut lines = String::new();
+    for code in codes {
+        if chosen.json {
+            lines.push_str("{\"language\": ");
+            json::write_text(&mut lines, code);
+            lines.push_str("}\n");
+        } else {
+            lines.extend([code, "\n"]);
+        }
+    }
+    print(&lines)
 }
 
 fn info(chosen: &Chosen, model: &Model) -> Result<(), Stop> {

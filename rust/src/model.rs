@@ -24,6 +24,118 @@ pub struct Limits {
     pub rows: usize,
 }
 
+/// How to open a model, if not as [`Model::load`] and its like do.
+///
+/// ```
+/// let alone = g2p::OpenOptions::new().lexicon(false).load(g2p::default_manifest()?)?;
+/// assert_eq!(alone.pronounce("knight", "eng-us")?, "ˈnaɪt");
+/// # Ok::<(), g2p::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    lexicon: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> OpenOptions {
+        OpenOptions { lexicon: true }
+    }
+}
+
+impl OpenOptions {
+    /// The options that [`Model::load`] and its like have.
+    #[must_use]
+    pub fn new() -> OpenOptions {
+        OpenOptions::default()
+    }
+
+    /// Whether the lexicon that an archive has beside its weights comes before the model: true, if this is not called.
+    #[must_use]
+    pub fn lexicon(mut self, lexicon: bool) -> OpenOptions {
+        self.lexicon = lexicon;
+        self
+    }
+
+    /// As [`Model::load`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn load(&self, manifest: impl AsRef<Path>) -> Result<Model, Error> {
+        let path = manifest.as_ref();
+        let file = archive::library(path, &manifest::read(path)?)?;
+        // SAFETY: the file has the digest that the manifest gives for a library with the interface of g2p.h.
+        let (library, functions) = unsafe { Library::load(&file) }?;
+        self.opened(functions, Some(library), path, functions.g2p_open_manifest, ffi::VERIFY)
+    }
+
+    /// As [`Model::open_with`].
+    ///
+    /// # Safety
+    /// The same.
+    ///
+    /// # Errors
+    /// The same.
+    pub unsafe fn open_with(&self, library: impl AsRef<Path>, weights: impl AsRef<Path>) -> Result<Model, Error> {
+        // SAFETY: as the caller promises.
+        let (library, functions) = unsafe { Library::load(library.as_ref()) }?;
+        self.opened(functions, Some(library), weights.as_ref(), functions.g2p_open, 0)
+    }
+
+    /// As [`Model::open`].
+    ///
+    /// # Errors
+    /// The same.
+    #[cfg(feature = "static")]
+    pub fn open(&self, weights: impl AsRef<Path>) -> Result<Model, Error> {
+        let functions = linked()?;
+        self.opened(functions, None, weights.as_ref(), functions.g2p_open, 0)
+    }
+
+    /// As [`Model::open_manifest`].
+    ///
+    /// # Errors
+    /// The same.
+    #[cfg(feature = "static")]
+    pub fn open_manifest(&self, manifest: impl AsRef<Path>) -> Result<Model, Error> {
+        let functions = linked()?;
+        self.opened(
+            functions,
+            None,
+            manifest.as_ref(),
+            functions.g2p_open_manifest,
+            ffi::VERIFY,
+        )
+    }
+
+    fn opened(
+        &self,
+        functions: Functions,
+        library: Option<Library>,
+        path: &Path,
+        open: unsafe extern "C" fn(*const c_char, *const ffi::Options, *mut *mut ffi::G2p, *mut ffi::Error) -> i32,
+        flags: u32,
+    ) -> Result<Model, Error> {
+        let path = c_path(path)?;
+        let options = ffi::Options {
+            size: std::mem::size_of::<ffi::Options>(),
+            flags: flags | if self.lexicon { 0 } else { ffi::NO_LEXICON },
+            threads: 0,
+            allocator: std::ptr::null(),
+        };
+        let mut raw = std::ptr::null_mut();
+        let mut error = ffi::Error::new();
+        // SAFETY: the path ends with a zero. All pointers are to live values, or null where g2p.h allows it.
+        let status = unsafe { open(path.as_ptr().cast(), &options, &mut raw, &mut error) };
+        error.check(status)?;
+        let raw = NonNull::new(raw).ok_or_else(|| Error::new(ErrorKind::LibraryFailed, "it opened no model"))?;
+        Ok(Model {
+            raw,
+            functions,
+            _library: library,
+        })
+    }
+}
+
 /// An open model, which turns words into phonemes. Any number of threads may share one. It is closed when dropped.
 pub struct Model {
     pub(crate) raw: NonNull<ffi::G2p>,
@@ -50,11 +162,7 @@ impl Model {
     /// The manifest is missing, damaged, too new or for another machine; an archive is missing or damaged; or the
     /// library does not load.
     pub fn load(manifest: impl AsRef<Path>) -> Result<Model, Error> {
-        let path = manifest.as_ref();
-        let file = archive::library(path, &manifest::read(path)?)?;
-        // SAFETY: the file has the digest that the manifest gives for a library with the interface of g2p.h.
-        let (library, functions) = unsafe { Library::load(&file) }?;
-        Model::opened(functions, Some(library), path, functions.g2p_open_manifest, ffi::VERIFY)
+        OpenOptions::new().load(manifest)
     }
 
     /// Opens weights with a shared library that the caller names. No digest is checked.
@@ -66,8 +174,7 @@ impl Model {
     /// The library does not load, or the weights are not the ones that it takes.
     pub unsafe fn open_with(library: impl AsRef<Path>, weights: impl AsRef<Path>) -> Result<Model, Error> {
         // SAFETY: as the caller promises.
-        let (library, functions) = unsafe { Library::load(library.as_ref()) }?;
-        Model::opened(functions, Some(library), weights.as_ref(), functions.g2p_open, 0)
+        unsafe { OpenOptions::new().open_with(library, weights) }
     }
 
     /// Opens weights (a safetensors file, or an archive with one) with the library that is linked into the program.
@@ -78,8 +185,7 @@ impl Model {
     /// The file cannot be read, or does not hold the weights that the library takes.
     #[cfg(feature = "static")]
     pub fn open(weights: impl AsRef<Path>) -> Result<Model, Error> {
-        let functions = linked()?;
-        Model::opened(functions, None, weights.as_ref(), functions.g2p_open, 0)
+        OpenOptions::new().open(weights)
     }
 
     /// Opens the weights of a manifest with the library that is linked into the program. It must be the manifest's.
@@ -88,41 +194,7 @@ impl Model {
     /// The same as for [`Model::load`]; also, the manifest is of another library.
     #[cfg(feature = "static")]
     pub fn open_manifest(manifest: impl AsRef<Path>) -> Result<Model, Error> {
-        let functions = linked()?;
-        Model::opened(
-            functions,
-            None,
-            manifest.as_ref(),
-            functions.g2p_open_manifest,
-            ffi::VERIFY,
-        )
-    }
-
-    fn opened(
-        functions: Functions,
-        library: Option<Library>,
-        path: &Path,
-        open: unsafe extern "C" fn(*const c_char, *const ffi::Options, *mut *mut ffi::G2p, *mut ffi::Error) -> i32,
-        flags: u32,
-    ) -> Result<Model, Error> {
-        let path = c_path(path)?;
-        let options = ffi::Options {
-            size: std::mem::size_of::<ffi::Options>(),
-            flags,
-            threads: 0,
-            allocator: std::ptr::null(),
-        };
-        let mut raw = std::ptr::null_mut();
-        let mut error = ffi::Error::new();
-        // SAFETY: the path ends with a zero. All pointers are to live values, or null where g2p.h allows it.
-        let status = unsafe { open(path.as_ptr().cast(), &options, &mut raw, &mut error) };
-        error.check(status)?;
-        let raw = NonNull::new(raw).ok_or_else(|| Error::new(ErrorKind::LibraryFailed, "it opened no model"))?;
-        Ok(Model {
-            raw,
-            functions,
-            _library: library,
-        })
+        OpenOptions::new().open_manifest(manifest)
     }
 
     /// The language codes that the model knows. None: it does not say, and takes any code.
@@ -202,7 +274,7 @@ unsafe fn text<'a>(data: *const c_char) -> &'a str {
 }
 
 /// A path in the form that g2p.h takes: the system's bytes, or UTF-8 on Windows.
-fn c_path(path: &Path) -> Result<CString, Error> {
+pub(crate) fn c_path(path: &Path) -> Result<CString, Error> {
     #[cfg(unix)]
     let bytes = Some(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()));
     #[cfg(not(unix))]

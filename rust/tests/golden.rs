@@ -7,7 +7,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::thread;
 
 use common::{golden, models, Copy};
-use g2p::{default_manifest, CancelToken, ErrorKind, Model, Options};
+use g2p::{default_manifest, CancelToken, ErrorKind, Model, Options, Source};
 
 #[test]
 fn every_string_and_id_is_transformers() {
@@ -52,6 +52,10 @@ fn a_stream_hands_over_each_word_once() {
             let streamed = model.stream(&words, &lang, options, |result| {
                 assert!(found[result.word].is_none());
                 found[result.word] = Some((result.phonemes.to_owned(), result.ids.to_vec()));
+                assert_eq!(
+                    (result.source, result.truncated, result.score),
+                    (Source::Model, false, None)
+                );
                 ControlFlow::Continue(())
             });
             assert_eq!(streamed, Ok(()));

@@ -1,0 +1,211 @@
+//! Words that are not left to the model. The tests need a built variant: see README.md.
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::{archive, models, Copy};
+use g2p::{default_manifest, Error, ErrorKind, Model, OpenOptions, Options, Source};
+
+/// A file with this text. It is removed when dropped.
+struct Listed(PathBuf);
+
+impl Listed {
+    fn new(name: &str, data: impl AsRef<[u8]>) -> Listed {
+        let path = std::env::temp_dir().join(format!("g2p-lexicon-{name}-{}", std::process::id()));
+        fs::write(&path, data).unwrap();
+        Listed(path)
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn found(model: &Model, word: &str, lang: &str) -> (String, Source) {
+    let result = model
+        .results(&[word], lang, Options::default())
+        .unwrap()
+        .remove(0)
+        .unwrap();
+    (result.phonemes, result.source)
+}
+
+#[track_caller]
+fn assert_is(result: Result<(), Error>, kind: ErrorKind, part: &str) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), kind, "{error}");
+    assert!(error.to_string().contains(part), "{error}");
+}
+
+#[test]
+fn a_users_words_come_first_and_say_so() {
+    let list = Listed::new("first", "\u{feff}Grzegorz\tˈɡʐɛɡɔʂ, ˈɡʐɛ\r\n\nGrzegorz\tx\n");
+    for (way, model) in models() {
+        let (before, _) = found(&model, "Grzegorz", "eng-us");
+        model.add_lexicon(&list.0, Some("eng-us")).unwrap();
+        assert_eq!(
+            found(&model, "Grzegorz", "eng-us"),
+            ("ˈɡʐɛɡɔʂ".to_owned(), Source::User),
+            "{way}"
+        );
+        assert_eq!(found(&model, "grzegorz", "eng-us"), (before, Source::Model));
+        assert_eq!(found(&model, "Grzegorz", "fin").1, Source::Model);
+        assert_eq!(model.look_up("Grzegorz", "eng-us").unwrap(), ["ˈɡʐɛɡɔʂ", "ˈɡʐɛ"]);
+        assert!(model.look_up("knight", "eng-us").unwrap().is_empty());
+        model.add_words([("Grzegorz", ["ɡ"])], "eng-us").unwrap();
+        assert_eq!(
+            model.pronounce("Grzegorz", "eng-us").unwrap(),
+            "ɡ",
+            "the last comes first"
+        );
+        assert!(!model.tokens(&["Grzegorz"], "eng-us", Options::default()).unwrap()[0].is_empty());
+    }
+}
+
+#[test]
+fn capitals_that_mean_something_are_looked_up_before_they_are_folded() {
+    for (_, model) in models() {
+        let words = [
+            ("US", "juˈɛs"),
+            ("us", "əs"),
+            ("polish", "ˈpɑlɪʃ"),
+            ("Polish", "ˈpoʊlɪʃ"),
+        ];
+        let words = words.map(|(word, said)| (word.to_owned(), vec![said.to_owned()]));
+        model.add_words(words, "eng-us").unwrap();
+        let typed = ["US", "us", "Us", "Polish", "POLISH"];
+        let said = ["juˈɛs", "əs", "əs", "ˈpoʊlɪʃ", "ˈpɑlɪʃ"];
+        assert_eq!(model.pronounce_all(&typed, "eng-us", Options::default()).unwrap(), said);
+        assert_eq!(found(&model, "TV", "eng-us"), ("ˈtiˈvi".to_owned(), Source::Letters));
+        assert!(model.look_up("TV", "eng-us").unwrap().is_empty());
+    }
+}
+
+#[test]
+fn what_is_no_lexicon() {
+    let bad = [
+        ("of ˈəv\n", "line 1: 'of ˈəv' has no tab"),
+        ("a\tb\n\n\tb\n", "line 3: '' is no word"),
+        ("a\tb,,c\n", "line 1: 'b,,c' are no pronunciations"),
+    ];
+    for (_, model) in models() {
+        for (text, part) in bad {
+            let list = Listed::new("bad", text);
+            assert_is(
+                model.add_lexicon(&list.0, Some("eng-us")),
+                ErrorKind::InvalidLexicon,
+                part,
+            );
+        }
+        let table = Listed::new("table", b"g2plex\0\x01");
+        let (list, kind) = (Listed::new("good", "a\tb\n"), ErrorKind::InvalidArgument);
+        assert_is(
+            model.add_lexicon(&table.0, None),
+            ErrorKind::InvalidLexicon,
+            "the table is damaged",
+        );
+        assert_is(model.add_lexicon(&table.0, Some("fin")), kind, "has its own languages");
+        assert_is(model.add_lexicon(&list.0, None), kind, "needs a language");
+        assert_is(
+            model.add_lexicon(&list.0, Some("fi")),
+            ErrorKind::UnknownLanguage,
+            "did you mean fin?",
+        );
+        assert_is(
+            model.add_lexicon("no/such.tsv", Some("fin")),
+            ErrorKind::NoFile,
+            "no/such.tsv",
+        );
+        assert_is(model.add_lexicon("a\0b", Some("fin")), kind, "without a zero");
+        assert_eq!(found(&model, "tie", "fin").1, Source::Model);
+    }
+}
+
+#[test]
+fn words_that_are_none() {
+    let (invalid, wrong) = (ErrorKind::InvalidLexicon, "holds a tab or a line end");
+    for (_, model) in models() {
+        for (word, said, part) in [
+            ("b\tc", "x", wrong),
+            ("b", "x\nc\ty", wrong),
+            (" ", " ", "line 2: \" \" is no word"),
+            ("b", "", "line 2: '' are no pronunciations"),
+            ("b\0", "x", "is no word"),
+        ] {
+            assert_is(model.add_words([("a", ["x"]), (word, [said])], "eng-us"), invalid, part);
+        }
+        assert_is(
+            model.add_words([("b", ["x"; 0])], "eng-us"),
+            invalid,
+            "are no pronunciations",
+        );
+        assert_is(
+            model.add_words([("b", ["x"])], "eng\0"),
+            ErrorKind::UnknownLanguage,
+            "is no language code",
+        );
+        assert!(model.look_up("a", "eng-us").unwrap().is_empty(), "nothing was added");
+        for (word, lang, kind) in [
+            ("", "fin", ErrorKind::EmptyWord),
+            ("a\tb", "fin", ErrorKind::InvalidWord),
+            ("a\0b", "fin", ErrorKind::InvalidWord),
+            ("tie", "fi", ErrorKind::UnknownLanguage),
+        ] {
+            assert_eq!(model.look_up(word, lang).unwrap_err().kind(), kind);
+        }
+        for number in 0..16 {
+            model.add_words([("b", [number.to_string()])], "eng-us").unwrap();
+        }
+        assert_is(
+            model.add_words([("b", ["y"])], "eng-us"),
+            ErrorKind::InvalidArgument,
+            "has 16 lexicons already",
+        );
+        assert_eq!(model.pronounce("b", "eng-us").unwrap(), "15");
+    }
+}
+
+#[test]
+fn words_are_added_while_others_are_pronounced() {
+    for (_, model) in models() {
+        std::thread::scope(|scope| {
+            let model = &model;
+            for _ in 0..2 {
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        let said = model.pronounce("knight", "eng-us").unwrap();
+                        assert!(said == "ˈnaɪt" || said.starts_with('x'), "{said}");
+                    }
+                });
+            }
+            for number in 0..16 {
+                model.add_words([("knight", [format!("x{number}")])], "eng-us").unwrap();
+            }
+        });
+        assert_eq!(model.pronounce("knight", "eng-us").unwrap(), "x15");
+    }
+}
+
+#[test]
+fn a_model_opens_without_its_archives_lexicon() {
+    let manifest = default_manifest().unwrap();
+    let options = OpenOptions::new().lexicon(false);
+    let copy = Copy::new("alone");
+    let library = copy.unpacked("libg2p.so");
+    let models = [
+        options.load(&manifest).unwrap(),
+        // SAFETY: it is the library of the variant.
+        unsafe { options.open_with(library, archive(&manifest, "weights")) }.unwrap(),
+        #[cfg(feature = "static")]
+        options.open(archive(&manifest, "weights")).unwrap(),
+        #[cfg(feature = "static")]
+        options.open_manifest(&manifest).unwrap(),
+    ];
+    for model in models {
+        assert_eq!(found(&model, "knight", "eng-us"), ("ˈnaɪt".to_owned(), Source::Model));
+    }
+}

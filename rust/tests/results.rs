@@ -1,0 +1,122 @@
+//! What is known of a word besides its phonemes. The tests need a built variant: see README.md.
+
+mod common;
+
+use std::ops::ControlFlow;
+
+use common::{golden, models};
+use g2p::{CancelToken, ErrorKind, Options, Source};
+
+const SCORED: Options<'_> = Options {
+    threads: 2,
+    most_ids: 0,
+    scores: true,
+    cancel: None,
+};
+
+#[test]
+fn results_are_the_plain_answers_and_more() {
+    for (way, model) in models() {
+        for (lang, rows) in golden() {
+            let words: Vec<&str> = rows.iter().map(|row| row.word.as_str()).collect();
+            for options in [SCORED, Options::default()] {
+                let results = model.results(&words, &lang, options).unwrap();
+                assert_eq!(results.len(), rows.len());
+                for (row, result) in rows.iter().zip(results) {
+                    let result = result.unwrap();
+                    assert_eq!(result.phonemes, row.phonemes, "{way}");
+                    assert_eq!(
+                        (result.source, result.truncated, result.repeats),
+                        (Source::Model, false, false)
+                    );
+                    assert_eq!(result.score.is_some(), options.scores);
+                    assert!(result.score.map_or(true, |score| (-5.0..=0.0).contains(&score)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_word_ends_nothing() {
+    let long = "x".repeat(99);
+    let words = ["knight", "", "two words", "a\tb", "a\0b", &long, "day"];
+    let kinds = [
+        None,
+        Some((ErrorKind::EmptyWord, "is empty")),
+        Some((ErrorKind::ForeignCharacter, "' ' (U+0020, a space) at byte 3")),
+        Some((ErrorKind::InvalidWord, "a control character")),
+        Some((ErrorKind::InvalidWord, "a control character")),
+        Some((ErrorKind::WordTooLong, "is 99 bytes")),
+        None,
+    ];
+    for (way, model) in models() {
+        let results = model.results(&words, "eng-us", SCORED).unwrap();
+        assert_eq!(results.len(), words.len());
+        for (index, (result, kind)) in results.iter().zip(kinds).enumerate() {
+            match (result, kind) {
+                (Ok(result), None) => assert!(!result.phonemes.is_empty() && result.score.is_some(), "{way}"),
+                (Err(error), Some((kind, part))) => {
+                    assert_eq!((error.kind(), error.word()), (kind, Some(index)), "{way}");
+                    assert!(error.to_string().contains(part), "{error}");
+                }
+                other => panic!("{way}: {other:?}"),
+            }
+        }
+        let results = model.results(&["tie", "yö"], "fi", SCORED).unwrap();
+        let unknown =
+            |result: &Result<_, g2p::Error>| result.as_ref().unwrap_err().kind() == ErrorKind::UnknownLanguage;
+        assert!(results.iter().all(unknown));
+        let none: [&str; 0] = [];
+        assert!(model.results(&none, "fin", SCORED).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_stream_knows_as_much() {
+    let words = ["knight", "day", "TV"];
+    for (_, model) in models() {
+        model.add_words([("day", ["x"])], "eng-us").unwrap();
+        let expected = model.results(&words, "eng-us", SCORED).unwrap();
+        let mut count = 0;
+        let streamed = model.stream(&words, "eng-us", SCORED, |found| {
+            let expected = expected[found.word].as_ref().unwrap();
+            assert_eq!((found.phonemes, found.source), (&*expected.phonemes, expected.source));
+            assert_eq!((found.truncated, found.repeats), (expected.truncated, expected.repeats));
+            assert_eq!(found.score.map(f32::to_bits), expected.score.map(f32::to_bits));
+            assert_eq!(found.ids.is_empty(), found.source != Source::Model);
+            count += 1;
+            ControlFlow::Continue(())
+        });
+        assert_eq!((streamed, count), (Ok(()), 3));
+    }
+}
+
+#[test]
+fn a_pronunciation_that_is_cut_off_or_runs_on_says_so() {
+    for (_, model) in models() {
+        let bounded = Options { most_ids: 3, ..SCORED };
+        let [whole, cut] = [SCORED, bounded].map(|options| {
+            let found = model.results(&["yhdyskunta"], "fin", options).unwrap().pop();
+            found.unwrap().unwrap()
+        });
+        assert!(!whole.truncated && cut.truncated && whole.phonemes.starts_with(&cut.phonemes));
+        let long = ["ha".repeat(27), "ba".repeat(27), "la".repeat(27), "o".repeat(54)];
+        let results = model.results(&long, "eng-us", Options::default()).unwrap();
+        assert!(results.into_iter().any(|result| result.unwrap().repeats));
+    }
+}
+
+#[test]
+fn a_cancelled_call_has_no_results() {
+    for (_, model) in models() {
+        let token = CancelToken::new();
+        token.cancel();
+        let options = Options {
+            cancel: Some(&token),
+            ..SCORED
+        };
+        let error = model.results(&["tie", ""], "fin", options).unwrap_err();
+        assert_eq!((error.kind(), error.word()), (ErrorKind::Cancelled, None));
+    }
+}
