@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 # Package → the packages of the project that it may import, besides itself.
 ALLOWED = {
     "dodo": {"tasks"},
-"tasks": {"bench.accuracy", "bench.pronounce", "products", "training", "reference", "engine", "graph", "config"}
+    "tasks": {"bench.accuracy", "bench.pronounce", "products", "training", "engine", "graph", "config"}
     | {"runtime", "store", "errors"},
     "g2p_build": {"products", "engine", "graph", "config", "store", "errors"},  # __main__
     "bench.pronounce": {"bench.common", "reference", "engine", "graph", "families", "config"}

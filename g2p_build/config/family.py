@@ -69,14 +69,11 @@ class Family:
     check: Callable[[Variant], None]  # raises ConfigError if the fields of a variant do not go together
     model: Callable[[Variant], Model]
     native: Native
-<<<<<<< HEAD
     # From a variant, and a function that gives any variant's nodes, to the nodes that make `lexicon.g2plex`, by role.
     # `lexicon` is the last of them; there are none if the variant has no lexicon. None: the family's models take none.
     lexicon: Callable[[Variant, Callable[[Variant], Mapping[str, Node]]], dict[str, Node]] | None = None
-=======
     section: Section | None = None  # what its manifests say besides what all say; None: that is not checked
     reference: Reference | None = None  # None: its variants cannot be verified
->>>>>>> house
 
 
 @cache

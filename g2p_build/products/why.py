@@ -24,18 +24,14 @@ FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "tokenizer": (("max_lens.", "max_lens."), ("", "checkpoint.")),
     "program": (("engine", "target.engine"),),
     "code": (("", "target."),),
-<<<<<<< HEAD
-    "library": (("", "target."),),
-    "exceptions": (("", "lexicon."),),
-    "lexicon": (("", "checkpoint."),),
-=======
     "library": (
         ("name", "family.library"),
         ("description", "family.description"),
         ("loaders", "family.loaders"),
         ("", "target."),
     ),
->>>>>>> house
+    "exceptions": (("", "lexicon."),),
+    "lexicon": (("", "checkpoint."),),
     "manifest": (
         ("family", "checkpoint.family"),
         ("variant.checkpoint", "checkpoint.name"),

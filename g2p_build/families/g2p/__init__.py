@@ -16,10 +16,7 @@ FAMILY = Family(
     check=check,
     model=model,
     native=Native("g2p", (CORE, G2P), WEB),
-<<<<<<< HEAD
     lexicon=lexicon,
-=======
     section=SECTION,
     reference=Reference(golden="g2p_build.reference.golden", verify="g2p_build.reference.verify"),
->>>>>>> house
 )
