@@ -8,12 +8,13 @@ g2p(["pronounce"], lang="eng-us")
 from typing import TYPE_CHECKING, Any
 
 from g2p_build.runtime import errors
+from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.errors import G2PError
 
 if TYPE_CHECKING:
     from g2p_build.runtime.g2p import G2P, load
 
-__all__ = ["G2P", "G2PError", "errors", "load"]
+__all__ = ["G2P", "Cancel", "G2PError", "errors", "load"]
 
 
 def __getattr__(name: str) -> Any:

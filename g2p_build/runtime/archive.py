@@ -30,12 +30,19 @@ _DAY = 86_400  # seconds: a temporary folder older than this belongs to a proces
 
 
 def cache_folder() -> Path:
-    """The folder that archives are unpacked into: ``$G2P_CACHE``, else ``g2p`` in the user's cache directory."""
-    if folder := os.environ.get("G2P_CACHE"):
-        return Path(folder).absolute()
-    import platformdirs
+    """The folder that archives are unpacked into: ``$G2P_CACHE``, else ``g2p`` in the user's cache directory.
 
-    return platformdirs.user_cache_path("g2p", appauthor=False)
+    Raises:
+        InvalidArchive: nobody says which folder that is: the user has no home.
+    """
+    try:
+        if folder := os.environ.get("G2P_CACHE"):
+            return Path(folder).expanduser().absolute()
+        import platformdirs
+
+        return platformdirs.user_cache_path("g2p", appauthor=False)
+    except (RuntimeError, KeyError):  # a user without an entry and without HOME, as in containers
+        raise InvalidArchive("this user has no home folder to unpack archives in: set G2P_CACHE to a folder") from None
 
 
 def find(manifest: Path, file: str) -> Path:
@@ -91,7 +98,10 @@ def unpack(path: Path, sha256: str, size: int, members: Iterable[str]) -> Path:
         except tarfile.TarError as error:
             raise InvalidArchive(f"{path.name}: not an archive that can be unpacked: {error}") from None
         except OSError as error:
-            raise InvalidArchive(f"{path.name}: cannot be unpacked into {cache}: {error.strerror or error}") from None
+            reason = error.strerror or error
+            raise InvalidArchive(
+                f"{path.name}: cannot be unpacked into {cache}: {reason}: set G2P_CACHE to another folder"
+            ) from None
     for name in members:
         if not (folder / name).is_file():
             raise InvalidArchive(f"{path.name}: has no member '{name}', which its manifest names")
@@ -126,6 +136,8 @@ def _unpack(path: Path, sha256: str, size: int, folder: Path) -> None:
     _sweep(cache)
     temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=cache))
     try:
+        # mkdtemp closes the folder to others. Who may read the cache is for the umask to say.
+        temporary.chmod(0o777 & ~_umask())
         with _opened(path) as file:
             _verify(file, path, sha256, size)
             file.seek(0)
@@ -167,6 +179,13 @@ def _intact(folder: Path) -> bool:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _umask() -> int:
+    # The system tells the umask only by setting another. For an instant other threads' files are less open than usual.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _stat(path: Path) -> dict[str, int]:

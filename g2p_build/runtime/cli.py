@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 from g2p_build.runtime.errors import EmptyWord, G2PError, InvalidWord
@@ -33,6 +34,11 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command. Returns its exit code: 0, 2 after an error, 130 after Ctrl-C, 141 after a broken pipe."""
+    # A closed stream is None, and print would send what is for it to standard output.
+    sys.stdin, sys.stderr = sys.stdin or Path(os.devnull).open(), sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    if sys.stdout is None:
+        print("g2p: standard output is closed: there is nowhere to print to", file=sys.stderr)
+        return 2
     try:
         chosen = _parser().parse_args(arguments)
         for stream in (sys.stdout, sys.stderr):
@@ -46,10 +52,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("g2p: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
+    except OSError as error:
         # The interpreter's last flush would fail too. Send it to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        if isinstance(error, BrokenPipeError):
+            return 141
+        print(f"g2p: standard input or output: {error.strerror or error}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -111,6 +120,9 @@ def _pronounce(chosen: argparse.Namespace) -> None:
     g2p = _load(chosen)
     if chosen.words:
         results = g2p.results(chosen.words, lang=lang, scores=scores)
+        for place, word in enumerate(chosen.words):
+            if any("\udc80" <= character <= "\udcff" for character in word):  # a byte that the system's encoding lacks
+                results[place] = _not_utf8(os.fsencode(word), lang)
         if sys.stdout.isatty() and not hasattr(chosen, "json"):
             kept, wrong = _kept(chosen, results, None)
             _table(("word", lang, *(_DETAILS if scores else ())), [_cells(result, scores) for result in kept])
@@ -129,10 +141,14 @@ def _pronounce(chosen: argparse.Namespace) -> None:
             results = g2p.results([word or "" for word in words], lang=lang, scores=scores)
             for place, word in enumerate(words):
                 if word is None:
-                    line = repr(lines[start + place][:40])
-                    results[place] = Result(line, lang, "", error=InvalidWord(f"{line} is not UTF-8"))
+                    results[place] = _not_utf8(lines[start + place], lang)
             _print_results(chosen, results, number)
         first += len(lines)
+
+
+def _not_utf8(data: bytes, lang: str) -> Result:
+    shown = repr(data[:40])
+    return Result(shown, lang, "", error=InvalidWord(f"{shown} is not UTF-8: give it in that encoding"))
 
 
 def _word(line: bytes, number: int) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.results import Result, Source
 
 __all__ = ["Engine"]
@@ -13,10 +14,13 @@ class Engine(Protocol):
     """Turns words into ids and phonemes. Threads may share one.
 
     `lang` is one language for all words, or a sequence with one for each. `threads` is how many threads may work on a
-    list; 0 means one for each processor. An engine may use fewer.
+    list; 0 means one for each processor that this process may use. An engine may use fewer. `cancel` stops a call, and
+    that raises `Cancelled`.
     """
 
-    def texts(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[str]:
+    def texts(
+        self, words: Sequence[str], lang: str | Sequence[str], threads: int, cancel: Cancel | None = None
+    ) -> list[str]:
         """The phonemes of each word.
 
         Raises:
@@ -24,10 +28,19 @@ class Engine(Protocol):
             G2PError: the library failed.
         """
 
-    def tokens(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[list[int]]:
+    def tokens(
+        self, words: Sequence[str], lang: str | Sequence[str], threads: int, cancel: Cancel | None = None
+    ) -> list[list[int]]:
         """The ids that the model generates for each word, the end id included. Raises the same errors as `texts`."""
 
-    def results(self, words: Sequence[str], lang: str | Sequence[str], threads: int, scores: bool) -> list[Result]:
+    def results(
+        self,
+        words: Sequence[str],
+        lang: str | Sequence[str],
+        threads: int,
+        scores: bool,
+        cancel: Cancel | None = None,
+    ) -> list[Result]:
         """All that is known of each word. A wrong word has its own error, and the others are pronounced.
 
         Raises:

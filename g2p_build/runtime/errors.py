@@ -1,6 +1,8 @@
 """The errors of the runtime: one class for each cause. Each message is one line."""
 
 __all__ = [
+    "Cancelled",
+    "Closed",
     "EmptyWord",
     "ForeignCharacter",
     "G2PError",
@@ -83,6 +85,14 @@ class InvalidWeights(G2PError):
 
 class InvalidLexicon(G2PError):
     """A lexicon cannot be read, is no table and no list of words, or is a damaged table."""
+
+
+class Cancelled(G2PError):
+    """The call was stopped by its token."""
+
+
+class Closed(G2PError):
+    """The model was closed."""
 
 
 class NotLinked(G2PError):

@@ -2,15 +2,19 @@
 
 import dataclasses
 import functools
+import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from g2p_build.runtime import archive, index, standalone, tokenizer
+from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.engine import Engine
 from g2p_build.runtime.errors import (
+    Closed,
     ForeignCharacter,
     G2PError,
     InvalidArchive,
@@ -29,6 +33,11 @@ __all__ = ["G2P", "load"]
 TABLE = b"g2plex\0"
 """What a lexicon's table begins with."""
 
+MOST_THREADS = 256
+
+STREAMED = 512
+"""Words that `G2P.stream` takes together."""
+
 
 def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon: bool = True) -> "G2P":
     """Opens the variant that a manifest describes.
@@ -38,13 +47,16 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon:
 
     Args:
         manifest: path of the manifest. The default is the one that `index.choose` takes for this machine.
-        threads: how many threads may work on a list of words; 0: one for each processor. A library for the virtual
-            machine (target.engine=vm) uses one thread.
+        threads: how many threads may work on a list of words; 0: one for each processor that this process may use (its
+            affinity, its container's quota). At most 256. A library for the virtual machine uses one.
         lexicon: whether the variant's own lexicon comes before its model, where it has one.
 
     Raises:
         G2PError: the variant cannot be loaded. Each cause has a subclass: see `errors`.
+        ValueError: ``threads`` is below 0 or above 256.
     """
+    if not 0 <= operator.index(threads) <= MOST_THREADS:
+        raise ValueError(f"threads={threads}: give 1 to {MOST_THREADS}, or 0 for one for each processor")
     found, digest = index.default_manifest() if manifest is None else (Path(manifest), None)
     data = read_again(found, SECTION, archive.cache_folder() / "valid-manifests")
     if digest not in (None, data["digest"]):
@@ -64,6 +76,7 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon:
         archive.verify(place, entry["sha256"], entry["size"])
     files = data["files"]
     own = files.get("lexicon") if lexicon else None
+    again = (str(found.absolute()), threads, lexicon)
     wanted = [*files["library"], *filter(None, [files["runtime"]]), files["model"]]
     members = {"library": wanted, "weights": [*filter(None, [files["weights"], own])]}
     folders = {
@@ -75,7 +88,7 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon:
     table = folders["weights"] / own if own else None
     if data["target"]["engine"] == "standalone":
         private = functools.partial(standalone.open_model, library, mapped, table, shared=False)
-        return G2P(data, standalone.open_model(library, mapped, table), threads, private)
+        return G2P(data, standalone.open_model(library, mapped, table), threads, private, again)
     try:
         from g2p_build.runtime.vm.engine import VirtualMachine
     except ModuleNotFoundError as error:
@@ -83,7 +96,7 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon:
             f"{data['name']} runs on TVM's virtual machine, which needs {error.name}: pip install 'g2p-build[vm]'"
         ) from None
     engine = VirtualMachine(data, library, folders["library"] / files["runtime"], mapped, table)
-    return G2P(data, engine, threads, lambda: engine)
+    return G2P(data, engine, threads, lambda: engine, again)
 
 
 def _check_description(path: Path, model: Mapping[str, Any]) -> None:
@@ -98,14 +111,57 @@ def _check_description(path: Path, model: Mapping[str, Any]) -> None:
 class G2P:
     """One loaded variant: a callable from words to phonemes. Threads may share one. Made by `load`.
 
+    It can be sent to another process (pickled): it is loaded there again. Used in a `with` statement, it is closed at
+    the end.
+
     Attributes:
         manifest: the manifest, as read.
     """
 
-    def __init__(self, data: dict[str, Any], engine: Engine, threads: int, private: Callable[[], Engine]) -> None:
+    def __init__(
+        self,
+        data: dict[str, Any],
+        engine: Engine,
+        threads: int,
+        private: Callable[[], Engine],
+        again: tuple[str, int, bool],
+    ) -> None:
+        """Made by `load`.
+
+        Args:
+            data: the manifest.
+            engine: what runs the variant; others may share it.
+            threads: how many threads may work on a list.
+            private: gives an engine that nobody else has.
+            again: the arguments of `load`.
+        """
         self.manifest = data
-        self._engine, self._threads = engine, threads
+        self._open: Engine | None = engine
+        self._threads, self._again = threads, again
         self._private: Callable[[], Engine] | None = private  # until it has been called
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._private is None:
+            raise TypeError(
+                "a G2P with words of your own cannot be sent to another process: load it there, and add them"
+            )
+        return load, self._again
+
+    def __enter__(self) -> "G2P":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the model. Its memory is freed when no other object of the same manifest, and no call, uses it."""
+        self._open = None
+
+    @property
+    def _engine(self) -> Engine:
+        if self._open is None:
+            raise Closed(f"{self.manifest['name']} is closed: load it again")
+        return self._open
 
     @property
     def languages(self) -> tuple[str, ...] | None:
@@ -138,27 +194,38 @@ class G2P:
             "digest": data["digest"],
         }
 
-    def __call__(self, words: Iterable[str], lang: str | Sequence[str] = "eng-us") -> list[str]:
+    def __call__(
+        self, words: Iterable[str], lang: str | Sequence[str] = "eng-us", *, cancel: Cancel | None = None
+    ) -> list[str]:
         """The phonemes of each word, in the order of the words.
+
+        Ctrl-C ends the call. What had been pronounced is lost then: see `stream`.
 
         Args:
             words: the words to pronounce.
             lang: one language for all words, or a list with one for each.
+            cancel: stops the call from another thread.
 
         Raises:
             UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: the first wrong word. Then no word is pronounced.
             TypeError: ``words`` is a single string, or something in it is not a string.
             ValueError: the number of languages is not the number of words.
+            Cancelled: ``cancel`` stopped the call.
         """
         words = _listed(words)
         lang = _languages(lang, words)
         try:
-            return self._engine.texts(words, lang, self._threads)
+            return self._engine.texts(words, lang, self._threads, cancel)
         except standalone.WordError as error:
             raise self._explained(words, lang, error) from None
 
     def results(
-        self, words: Iterable[str], lang: str | Sequence[str] = "eng-us", *, scores: bool = False
+        self,
+        words: Iterable[str],
+        lang: str | Sequence[str] = "eng-us",
+        *,
+        scores: bool = False,
+        cancel: Cancel | None = None,
     ) -> list[Result]:
         """As `__call__`, but with all that is known of each word. A wrong word has its own error, and ends nothing.
 
@@ -166,14 +233,60 @@ class G2P:
             words: the words to pronounce.
             lang: one language for all words, or a list with one for each.
             scores: whether the results have scores. They cost a few percent of a word's time.
+            cancel: stops the call from another thread.
 
         Raises:
-            TypeError, ValueError: as `__call__`.
+            TypeError, ValueError, Cancelled: as `__call__`.
         """
         words = _listed(words)
         lang = _languages(lang, words)
-        found = self._engine.results(words, lang, self._threads, scores)
+        found = self._engine.results(words, lang, self._threads, scores, cancel)
         return [result if result.error is None else self._with_own_error(result) for result in found]
+
+    def stream(
+        self,
+        words: Iterable[str],
+        lang: str = "eng-us",
+        *,
+        scores: bool = False,
+        cancel: Cancel | None = None,
+    ) -> Iterator[Result]:
+        """The results of any number of words, in their order, each soon after its word was taken.
+
+        Words are taken some hundreds at a time, so memory stays the same however many there are. Whoever stops in the
+        middle, by Ctrl-C too, keeps what came before.
+
+        Args:
+            words: the words to pronounce.
+            lang: their language.
+            scores: as `results`.
+            cancel: stops the stream from another thread.
+
+        Raises:
+            TypeError, Cancelled: as `__call__`.
+        """
+        if isinstance(words, str):
+            raise TypeError(f"words is a list of words, not one string: [{words!r}]")
+        rest = iter(words)
+        while group := list(itertools.islice(rest, STREAMED)):
+            yield from self.results(group, lang, scores=scores, cancel=cancel)
+
+    async def results_async(
+        self, words: Iterable[str], lang: str | Sequence[str] = "eng-us", *, scores: bool = False
+    ) -> list[Result]:
+        """As `results`, for asyncio: other tasks go on meanwhile, and cancelling the task ends the call."""
+        import asyncio  # late: most apps do without
+
+        cancel = Cancel()
+        call = functools.partial(self.results, words, lang, scores=scores, cancel=cancel)
+        running = asyncio.get_running_loop().run_in_executor(None, call)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            cancel.cancel()
+            await asyncio.wait([running])
+            running.exception()  # it was cancelled, or had just ended
+            raise
 
     def add_lexicon(self, file: str | PathLike[str], lang: str | None = None) -> None:
         """Adds a file of words that are not left to the model. It comes before those that were added earlier.
@@ -231,7 +344,8 @@ class G2P:
     def _own_engine(self) -> Engine:
         """The engine, after it has been made sure that nobody else has the same one."""
         if self._private is not None:
-            self._engine, self._private = self._private(), None
+            self._engine  # noqa: B018 - not when it is closed
+            self._open, self._private = self._private(), None
         return self._engine
 
     def _with_own_error(self, result: Result) -> Result:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.runtime import errors
+from g2p_build.runtime.cancel import Cancel, interruptible
 from g2p_build.runtime.errors import G2PError, LibraryFailed
 from g2p_build.runtime.results import SOURCES, Result, Source
 
@@ -25,6 +26,7 @@ ABI_VERSION = 1
 """The version of ``g2p.h`` that this file was written for."""
 
 _ERRORS: dict[int, type[G2PError]] = {  # by status
+    1: errors.Cancelled,
     4: errors.EmptyWord,
     5: errors.InvalidWord,
     6: errors.WordTooLong,
@@ -120,20 +122,23 @@ class Model:
         self._lexicons: list[Any] = []
         weakref.finalize(self, _close, library, handle, self._process)
 
-    def texts(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[str]:
+    def texts(
+        self, words: Sequence[str], lang: str | Sequence[str], threads: int, cancel: Cancel | None = None
+    ) -> list[str]:
         """The phonemes of each word.
 
         Args:
             words: the words to pronounce.
             lang: one language for all words, or a sequence with one for each.
-            threads: how many threads may work on them; 0: one for each processor.
+            threads: how many threads may work on them; 0: one for each processor that this process may use.
+            cancel: stops the call.
 
         Raises:
             WordError: a word is wrong. Then no word is pronounced.
             G2PError: something else failed.
         """
         found = _Results()
-        self._request(self._library.g2p_pronounce_all, words, lang, threads, found)
+        self._request(self._library.g2p_pronounce_all, words, lang, threads, found, cancel)
         try:
             ends = found.offsets[: found.count + 1]
             data = ctypes.string_at(found.data, ends[-1])
@@ -142,11 +147,16 @@ class Model:
         return [data[start:end].decode() for start, end in itertools.pairwise(ends)]
 
     def tokens(
-        self, words: Sequence[str], lang: str | Sequence[str], threads: int, most_ids: int = 0
+        self,
+        words: Sequence[str],
+        lang: str | Sequence[str],
+        threads: int,
+        cancel: Cancel | None = None,
+        most_ids: int = 0,
     ) -> list[list[int]]:
         """As `texts`, but returns the generated ids. If ``most_ids`` is not 0, a word gets at most so many."""
         found = _Results()
-        self._request(self._library.g2p_tokens, words, lang, threads, found, most_ids)
+        self._request(self._library.g2p_tokens, words, lang, threads, found, cancel, most_ids)
         try:
             ends = found.offsets[: found.count + 1]
             ids = array("i", ctypes.string_at(found.data, ends[-1] * 4)).tolist()
@@ -154,7 +164,14 @@ class Model:
             self._library.g2p_free_ids(self._handle, ctypes.byref(found))
         return [ids[start:end] for start, end in itertools.pairwise(ends)]
 
-    def results(self, words: Sequence[str], lang: str | Sequence[str], threads: int, scores: bool) -> list[Result]:
+    def results(
+        self,
+        words: Sequence[str],
+        lang: str | Sequence[str],
+        threads: int,
+        scores: bool,
+        cancel: Cancel | None = None,
+    ) -> list[Result]:
         """All that is known of each word. A wrong word has its own error, and the others are pronounced.
 
         Args:
@@ -162,10 +179,11 @@ class Model:
             lang: one language for all words, or a sequence with one for each.
             threads: as in `texts`.
             scores: whether the results have scores.
+            cancel: stops the call.
         """
         found = _ResultList()
         flags = _EACH | (_SCORES if scores else 0)
-        self._request(self._library.g2p_results_all, words, lang, threads, found, flags=flags)
+        self._request(self._library.g2p_results_all, words, lang, threads, found, cancel, flags=flags)
         langs = [lang] * len(words) if isinstance(lang, str) else lang
         try:
             return [
@@ -212,6 +230,7 @@ class Model:
         lang: str | Sequence[str],
         threads: int,
         results: ctypes.Structure,
+        cancel: Cancel | None,
         most_ids: int = 0,
         flags: int = 0,
     ) -> None:
@@ -230,6 +249,7 @@ class Model:
         }
         each = [] if isinstance(lang, str) else [codes[code] for code in lang]
         langs = (ctypes.c_char_p * len(each))(*each)
+        cancel = cancel or Cancel()
         request = _Request(
             size=ctypes.sizeof(_Request),
             words=places.buffer_info()[0],
@@ -238,11 +258,13 @@ class Model:
             langs=ctypes.addressof(langs) if each else None,
             most_ids=most_ids,
             flags=flags,
+            cancel=ctypes.addressof(cancel.flag),
             # A forked child does not have its parent's threads, so it must not wait for them.
             threads=threads if os.getpid() == self._process else 1,
         )
         error = _Error()
-        if call(self._handle, ctypes.byref(request), ctypes.byref(results), ctypes.byref(error)):
+        given = (self._handle, ctypes.byref(request), ctypes.byref(results), ctypes.byref(error))
+        if interruptible(lambda: int(call(*given)), len(encoded), cancel):
             found = _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
             if error.word < len(encoded):
                 raise WordError(error.word, found)

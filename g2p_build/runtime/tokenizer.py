@@ -13,6 +13,17 @@ from g2p_build.runtime.form import foreign, form_of, in_form, kind
 
 __all__ = ["check", "decode", "encode"]
 
+# Codes of ISO 639-1 and their languages' codes in ISO 639-3. The core has the same.
+_TWO_LETTERS = (
+    "af afr am amh an arg ar ara az aze ba bak be bel bg bul bn ben bo bod br bre bs bos ca cat co cos cs ces "
+    "cu chu cy cym da dan de deu dv div el ell en eng eo epo es spa et est eu eus fa fas fi fin fo fao fr fra "
+    "fy fry ga gle gd gla gl glg gn grn gu guj ha hau he heb hi hin hr hrv hu hun hy hye ia ina id ind io ido "
+    "is isl it ita ja jpn jv jav ka kat kk kaz km khm kn kan ko kor ku kur ky kir la lat lb ltz ln lin lo lao "
+    "lt lit lv lav mg mlg mi mri mk mkd ml mal mn mon mr mar ms msa mt mlt my mya nb nob ne nep nl nld nn nno "
+    "no nor oc oci or ori pa pan pl pol ps pus pt por qu que ro ron ru rus rw kin sa san sc srd sd snd se sme "
+    "si sin sk slk sl slv so som sq sqi sr srp su sun sv swe sw swa ta tam te tel tg tgk th tha tk tuk tl tgl "
+    "tr tur tt tat ug uig uk ukr ur urd uz uzb vi vie vo vol wa wln wo wol xh xho yi yid yo yor zh zho zu zul "
+)
 _CONTROL = ("Cc", "Zl", "Zp")  # not "Cf": some scripts spell words with the zero-width joiner
 
 
@@ -78,7 +89,12 @@ def _check_language(languages: list[str] | None, lang: str) -> None:
         raise UnknownLanguage(f"{lang!r} is no language code")
     if languages is None or lang in languages:
         return
-    near = [language for language in languages if language.startswith(lang.lower())][:3]
+    # en-US and es are how other programs call eng-us and spa.
+    tag, _, rest = lang.lower().replace("_", "-").partition("-")
+    codes = dict(zip(_TWO_LETTERS.split()[::2], _TWO_LETTERS.split()[1::2], strict=True))
+    begins = f"{codes[tag]}-{rest}".rstrip("-") if tag in codes else lang.lower()
+    near = [language for language in languages if language.startswith(begins)][:3]
+    near = near or [language for language in languages if tag in codes and language.startswith(codes[tag])][:3]
     near = near or difflib.get_close_matches(lang.lower(), languages, n=3)
     if near:
         hint = f"did you mean {' or '.join(near)}?"

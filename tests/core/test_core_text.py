@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import re
 import struct
 from typing import Any
 
 import pytest
-from core_probe import EMPTY_WORD, INVALID_ARGUMENT, INVALID_WORD, OK, UNKNOWN_LANGUAGE, WORD_TOO_LONG, Probe
+from core_probe import EMPTY_WORD, FAMILY, INVALID_ARGUMENT, INVALID_WORD, OK, UNKNOWN_LANGUAGE, WORD_TOO_LONG, Probe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +90,24 @@ def test_any_template_is_filled_as_in_python(
 @given(st.one_of(codes, st.sampled_from([*LANGUAGES, "", "ENG-US", "eng-us\0"])))
 def test_any_language_is_known_or_not_as_in_python(probe: Probe, lang: str) -> None:
     same(probe, take(probe), "a", lang.partition("\0")[0])  # a C string ends at its first zero
+
+
+@pytest.mark.parametrize(
+    ("lang", "meant"),
+    [("es", "spa-latin"), ("en-US", "eng-us"), ("en_us", "eng-us"), ("en", "eng-us or eng-uk"), ("FI", "fin")],
+)
+def test_a_tag_of_other_programs_is_understood_as_a_hint(probe: Probe, lang: str, meant: str) -> None:
+    model = take(probe)
+    status, says = probe.refusal("E", b"a", lang.encode())
+    assert status == UNKNOWN_LANGUAGE and says.endswith(f"did you mean {meant}?")
+    with pytest.raises(UnknownLanguage, match=f"did you mean {meant}?"):
+        tokenizer.encode(model, "a", lang)
+
+
+def test_core_and_runtime_have_the_same_codes() -> None:
+    text = (FAMILY / "text.c").read_text(encoding="utf-8")
+    [table] = re.findall(r"two_letters\[\] =(.*?);", text, re.DOTALL)
+    assert "".join(re.findall(r'"(.*?)"', table)).split() == tokenizer._TWO_LETTERS.split()
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,15 @@ g2p_status g2p_read_manifest(const struct g2p_variant *variant, const char *path
 /* Bytes of the UTF-8 character at `at`, which is before `end`, and its code point; 0 where there is none. */
 size_t g2p_utf8(const char *at, const char *end, uint32_t *code);
 
+/* processors.c */
+
+/* How many processors this process may use: at least 1. */
+uint32_t g2p_processors(void);
+
+/* On Linux: what the quotas of this process's control groups leave of `most` processors. `system` is where groups are
+ * mounted, `groups` the file that says which groups it is in. */
+uint32_t g2p_quota(const char *system, const char *groups, uint32_t most);
+
 /* cpu.c */
 
 /* Whether this processor and its system have a feature, by its name in Linux's /proc/cpuinfo. */

@@ -32,7 +32,6 @@ static inline bool g2p_start(g2p_thread *thread, int (*entry)(void *), void *arg
   return false;
 }
 static inline void g2p_join(g2p_thread thread) { (void)thread; }
-static inline uint32_t g2p_processors(void) { return 1; }
 
 #elif defined(_WIN32)
 
@@ -69,11 +68,6 @@ static inline void g2p_join(g2p_thread thread) {
   WaitForSingleObject(thread, INFINITE);
   CloseHandle(thread);
 }
-static inline uint32_t g2p_processors(void) {
-  SYSTEM_INFO info;
-  GetSystemInfo(&info);
-  return info.dwNumberOfProcessors ? (uint32_t)info.dwNumberOfProcessors : 1;
-}
 
 #else
 
@@ -98,10 +92,6 @@ static inline bool g2p_start(g2p_thread *thread, void *(*entry)(void *), void *a
   return pthread_create(thread, NULL, entry, argument) == 0;
 }
 static inline void g2p_join(g2p_thread thread) { pthread_join(thread, NULL); }
-static inline uint32_t g2p_processors(void) {
-  long count = sysconf(_SC_NPROCESSORS_ONLN);
-  return count > 0 ? (uint32_t)count : 1;
-}
 
 #endif
 #endif

@@ -258,6 +258,10 @@ g2p_status g2p_look_up(g2p *model, const char *word, const char *lang, g2p_texts
   return copy_known(model, &known, pronunciations, error);
 }
 
+void g2p_trim(g2p *model) {
+  if (model) g2p_pool_trim(model);
+}
+
 g2p_bounds g2p_limits(const g2p *model) {
   const struct g2p_traits *traits = model->traits;
   return (g2p_bounds){.input = (size_t)traits->input_len,

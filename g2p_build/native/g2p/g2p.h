@@ -65,7 +65,8 @@ enum {
 typedef struct g2p_options {
   size_t size;                    /* sizeof(g2p_options) */
   uint32_t flags;                 /* G2P_VERIFY, G2P_NO_LEXICON */
-  uint32_t threads;               /* of a call that does not say; 0: one for each processor, 1: none is ever started */
+  uint32_t threads;               /* of a call that does not say; 0: one for each processor that this process may use
+                                     (its affinity, its container's quota), 1: none is ever started */
   const g2p_allocator *allocator; /* NULL: malloc and free; used until g2p_close and for what calls return */
   const g2p_variant *variant;     /* NULL: that of the library that was linked first; see "Several libraries" */
 } g2p_options;
@@ -93,6 +94,10 @@ G2P_API g2p_status g2p_open_memory(const void *weights, size_t size, const g2p_o
 
 /* Frees everything; NULL is nothing. No other call may be running. */
 G2P_API void g2p_close(g2p *model);
+
+/* Gives back the memory that threads have worked with, as far as no call uses it: a few MB for each, more with a large
+ * batch. Between calls a model keeps that of as many threads as its options say. */
+G2P_API void g2p_trim(g2p *model);
 
 typedef struct g2p_bounds {
   size_t input;      /* bytes that a word may have together with its prompt */

@@ -48,6 +48,9 @@ struct g2p {
 /* Works on a job with up to job->threads threads, this one among them; the job's status says how it ended. */
 void g2p_run_job(g2p *model, struct g2p_job *job);
 
+/* Frees the sessions that nobody uses. */
+void g2p_pool_trim(g2p *model);
+
 /* Ends the helpers and frees the sessions. */
 void g2p_pool_end(g2p *model);
 

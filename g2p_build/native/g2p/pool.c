@@ -12,12 +12,22 @@ static struct g2p_session *borrow(g2p *model) {
 static void give_back(g2p *model, struct g2p_session *session) {
   bool kept = false;
   g2p_lock(&model->mutex);
-  if (model->idle_count < G2P_MOST_THREADS) {
+  if (model->idle_count < model->threads && model->idle_count < G2P_MOST_THREADS) {
     model->idle[model->idle_count++] = session;
     kept = true;
   }
   g2p_unlock(&model->mutex);
   if (!kept) g2p_session_end(session);
+}
+
+void g2p_pool_trim(g2p *model) {
+  for (;;) {
+    g2p_lock(&model->mutex);
+    struct g2p_session *session = model->idle_count ? model->idle[--model->idle_count] : NULL;
+    g2p_unlock(&model->mutex);
+    if (!session) return;
+    g2p_session_end(session);
+  }
 }
 
 /* False where there is no memory for it. */

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.runtime import tokenizer
-from g2p_build.runtime.errors import EmptyWord, G2PError, InvalidWord
+from g2p_build.runtime.cancel import Cancel
+from g2p_build.runtime.errors import Cancelled, EmptyWord, G2PError, InvalidWord
 from g2p_build.runtime.lexicon import Lexicon, look_up, read, read_file, spelled
 from g2p_build.runtime.results import Result, Source
 from g2p_build.runtime.vm import weights
@@ -51,29 +52,41 @@ class VirtualMachine:
         self._buckets = sorted({function["input_len"] for function in data["functions"]})
         self._bind(data["variant"]["batch"][0], self._buckets[-1])  # so that mistakes show at load
 
-    def texts(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[str]:
+    def texts(
+        self, words: Sequence[str], lang: str | Sequence[str], threads: int, cancel: Cancel | None = None
+    ) -> list[str]:
         """The phonemes of each word. The arguments and the errors are those of `tokens`."""
         known = [self._known(word, code) for word, code in _pairs(words, lang)]
         left = [number for number, found in enumerate(known) if found is None]
         langs = lang if isinstance(lang, str) else [lang[number] for number in left]
-        spoken = iter(self.tokens([words[number] for number in left], langs, threads))
+        spoken = iter(self.tokens([words[number] for number in left], langs, threads, cancel))
         return [found[0] if found else tokenizer.decode(self._data["model"], next(spoken)) for found in known]
 
-    def tokens(self, words: Sequence[str], lang: str | Sequence[str], threads: int) -> list[list[int]]:
+    def tokens(
+        self, words: Sequence[str], lang: str | Sequence[str], threads: int, cancel: Cancel | None = None
+    ) -> list[list[int]]:
         """The ids generated for each word.
 
         Args:
             words: the words to pronounce.
             lang: one language for all words, or a sequence with one for each.
             threads: not used: the functions of the virtual machine run one group of words at a time.
+            cancel: stops the call after the group that runs.
 
         Raises:
             UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: the first wrong word.
         """
         prompts = [tokenizer.encode(self._data["model"], word, code) for word, code in _pairs(words, lang)]
-        return [ids for ids, _ in self._generated(prompts, scored=False)]
+        return [ids for ids, _ in self._generated(prompts, False, cancel)]
 
-    def results(self, words: Sequence[str], lang: str | Sequence[str], threads: int, scores: bool) -> list[Result]:
+    def results(
+        self,
+        words: Sequence[str],
+        lang: str | Sequence[str],
+        threads: int,
+        scores: bool,
+        cancel: Cancel | None = None,
+    ) -> list[Result]:
         """All that is known of each word: `Engine.results`."""
         found: list[Result] = []
         prompts: dict[int, list[int]] = {}  # by the word's number
@@ -85,7 +98,7 @@ class VirtualMachine:
                 found.append(Result(word, code, *(known or ("",))))
             except G2PError as error:
                 found.append(Result(word, code, "", error=error))
-        for number, (ids, score) in zip(prompts, self._generated(list(prompts.values()), scores), strict=True):
+        for number, (ids, score) in zip(prompts, self._generated(list(prompts.values()), scores, cancel), strict=True):
             ended = ids[-1:] == [self._data["model"]["eos_id"]]
             found[number] = replace(
                 found[number],
@@ -122,12 +135,16 @@ class VirtualMachine:
         names = spelled(self._data["model"]["text"], word, lang)
         return (names, "letters") if names else None
 
-    def _generated(self, prompts: list[list[int]], scored: bool) -> list[tuple[list[int], float]]:
+    def _generated(
+        self, prompts: list[list[int]], scored: bool, cancel: Cancel | None
+    ) -> list[tuple[list[int], float]]:
         """The ids generated for each prompt, and their score; 0 unless `scored`."""
         # Words of like length go together: their pronunciations end at about the same step.
         order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
         result: list[tuple[list[int], float]] = [([], 0.0)] * len(prompts)
         for size in plan(len(prompts), self._data["variant"]["batch"]):
+            if cancel is not None and cancel.cancelled:
+                raise Cancelled("the call was cancelled")
             group, order = order[:size], order[size:]
             bucket = min(length for length in self._buckets if length >= len(prompts[group[0]]))
             scores: list[float] = []
