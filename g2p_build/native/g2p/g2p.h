@@ -203,7 +203,8 @@ typedef struct g2p_result {
   g2p_text message;   /* with G2P_EACH: one line where the status is not G2P_OK */
 } g2p_result;
 
-/* The results of a request, in the order of its words. */
+/* The results of a request, in the order of its words. A program that may meet a newer library goes from one to the next
+ * by data->size bytes. */
 typedef struct g2p_results {
   const g2p_result *data;
   size_t count;
