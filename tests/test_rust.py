@@ -1,5 +1,6 @@
 """The crate `rust/`: its own tests, and its command compared with Python's, for a loaded and for a linked library."""
 
+import itertools
 import json
 import os
 import random
@@ -15,6 +16,7 @@ import pytest
 from conftest import CACHED, ROOT, Tree, copy_tree
 from forms import FORMS
 
+from g2p_build.lexicon.table import write_table
 from g2p_build.reference.golden import FOLDER, words
 from g2p_build.runtime import load
 
@@ -176,11 +178,31 @@ def test_however_a_word_is_typed_it_is_the_same_word(crate: Crate) -> None:
         (["pronounce", "--lang", "spa", "hola"], ""),
         (["pronounce", "--lang", "xx", "hola"], ""),
         (["pronounce", "--lang", "xx"], "hola\n"),
+        (["pronounce", "--details", "knight", "TV", "Polish", "ha" * 27], ""),
+        (["pronounce", "--details", "--json", "knight", "TV"], ""),
+        (["pronounce", "--details"], "knight\n\n"),
+        (["pronounce", "--on-error", "skip", "--details"], "knight\n\nnight\nx\u00ad\n"),
+        (["pronounce", "--on-error=mark", "--details"], "knight\n\n \nnight\n"),
+        (["pronounce", "--on-error", "mark"], "knight\n\n \nnight\n"),
+        (["pronounce", "--on-error", "mark", "--json"], "knight\n\nnight\n"),
+        (["pronounce", "--on-error", "mark", "--lang", "spa", "hola"], ""),
+        (["pronounce", "--lexicon", "{list}", "US", "us", "Us", "knight", "--details"], ""),
+        (["pronounce", "--lexicon", "fin={list}", "--lexicon={more}", "us", "US", "--details", "--json"], ""),
+        (["pronounce", "--lexicon", "{table}", "--details", "--lang", "fin", "US", "tie"], ""),
     ],
 )
 def test_the_command_prints_the_same_as_pythons(
-    crate: Crate, python: Callable[..., subprocess.CompletedProcess[bytes]], arguments: list[str], stdin: str
+    crate: Crate,
+    python: Callable[..., subprocess.CompletedProcess[bytes]],
+    tmp_path: Path,
+    arguments: list[str],
+    stdin: str,
 ) -> None:
+    files = {name: tmp_path / name for name in ("list", "more")} | {"table": tmp_path / "table.g2plex"}
+    files["list"].write_text("\ufeffUS\tˈjuˈɛs, ˈɛs\r\n\nus\tx\n", encoding="utf-8")
+    files["more"].write_text("us\ty\n", encoding="utf-8")
+    files["table"].write_bytes(write_table({"fin": {"tie": ["z"]}}))
+    arguments = [argument.format(**files) for argument in arguments]
     ours, theirs = (run(*arguments, stdin=stdin.encode()) for run in (crate.run, python))
     assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
     assert ours.stderr == theirs.stderr
@@ -197,7 +219,11 @@ def test_the_command_prints_the_same_as_pythons(
         (["pronounce", "--manifest", "no/such.json", "a"], b"", "there is no file at no/such.json"),
         (["pronounce", "a\tb"], b"", r"the word 'a\x09b' holds a control character"),
         (["pronounce"], b"a\n" + b"b" * 80, "line 2: the word 'bbbbbbbbbbbbbbbbbbbbbbbb...bbbbbbbb' is 80 bytes"),
-        (["pronounce"], b"a\nb\xff\n", r"line 2: 'b\xff\n' is not UTF-8"),
+        (["pronounce"], b"a\nb\xff\n", r"line 2: b'b\xff' is not UTF-8"),
+        (["pronounce", "--on-error", "go"], b"", "argument --on-error: stop, skip or mark is wanted"),
+        (["pronounce", "--lexicon"], b"", "argument --lexicon: expected one argument"),
+        (["pronounce", "--lexicon", "no/such.tsv", "a"], b"", "there is no file at no/such.tsv"),
+        (["languages", "--details"], b"", "only `g2p pronounce` takes --lexicon, --details and --on-error"),
     ],
 )
 def test_an_error_is_one_line_and_status_two(crate: Crate, arguments: list[str], stdin: bytes, said: str) -> None:
@@ -205,6 +231,43 @@ def test_an_error_is_one_line_and_status_two(crate: Crate, arguments: list[str],
     assert made.returncode == 2
     assert made.stderr.decode().startswith(f"g2p: {said}")
     assert made.stderr.count(b"\n") == 1
+
+
+def test_what_is_wrong_with_a_line_is_said_and_the_rest_goes_on(
+    crate: Crate, python: Callable[..., subprocess.CompletedProcess[bytes]]
+) -> None:
+    stdin = b"knight\nb\xff\n\ntwo words\n" + b"b" * 80 + b"\nday\n"
+    for options in (["--on-error", "mark"], ["--on-error", "skip"], ["--on-error", "mark", "--json"]):
+        ours, theirs = (run("pronounce", "--details", *options, stdin=stdin) for run in (crate.run, python))
+        assert ours.returncode == theirs.returncode == 0
+        # What is wrong is said in the library's words and in Python's. All else is the same.
+        told = [[line.split(b":")[1] for line in made.stderr.splitlines()] for made in (ours, theirs)]
+        assert told[0] == told[1] == [b" line 2", b" line 4", b" line 5"]
+        if "--json" in options:
+            rows = [[json.loads(line) for line in made.stdout.splitlines()] for made in (ours, theirs)]
+            for row in itertools.chain(*rows):
+                assert row.get("error", {"message": "yes"}).pop("message")
+            assert rows[0] == rows[1]
+            assert [row.get("error", {}).get("code") for row in rows[0]] == [
+                None,
+                "InvalidWord",
+                "EmptyWord",
+                "ForeignCharacter",
+                "WordTooLong",
+                None,
+            ]
+        else:
+            assert ours.stdout == theirs.stdout
+
+
+def test_scores_are_pythons_to_the_last_bit(
+    built: Tree, crate: Crate, python: Callable[..., subprocess.CompletedProcess[bytes]]
+) -> None:
+    for lang, listed in words().items():
+        ours, theirs = (run("pronounce", "--details", "--json", "--lang", lang, *listed) for run in (crate.run, python))
+        assert ours.stdout == theirs.stdout
+        rows = [json.loads(line) for line in ours.stdout.splitlines()]
+        assert all(row["score"] <= 0 and row["source"] == "model" for row in rows)
 
 
 def test_what_it_is(crate: Crate) -> None:

@@ -5,6 +5,7 @@ import functools
 import itertools
 import json
 import operator
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -321,8 +322,11 @@ class G2P:
         Args:
             words: word → its pronunciation, or several, the first of which is the answer.
             lang: their language.
+
+        Raises:
+            InvalidLexicon: a word or a pronunciation is none. The message names its line, from 1.
         """
-        lines = (f"{word}\t{said if isinstance(said, str) else ','.join(said)}\n" for word, said in words.items())
+        lines = (_line(number, word, said) for number, (word, said) in enumerate(words.items(), 1))
         self._own_engine().add_lexicon("".join(lines).encode("utf-8", "surrogatepass"), lang)
 
     def look_up(self, word: str, lang: str = "eng-us") -> list[str]:
@@ -379,6 +383,17 @@ class G2P:
         except G2PError as better:
             return better
         return error.error
+
+
+def _line(number: int, word: str, said: str | Sequence[str]) -> str:
+    """A line of a list. A tab or a line end would be taken for the end of something, a blank line would be skipped."""
+    pronunciations = said if isinstance(said, str) else ",".join(said)
+    if re.search(r"[\t\r\n]", word + pronunciations):
+        wrong = "holds a tab or a line end: give a word and its pronunciations without them"
+        raise InvalidLexicon(f"the lexicon: line {number}: {word!r} {wrong}")
+    if not word.strip():
+        raise InvalidLexicon(f"the lexicon: line {number}: {word!r} is no word: give at least one letter")
+    return f"{word}\t{pronunciations}\n"
 
 
 def _listed(words: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ import os
 import threading
 import weakref
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +187,8 @@ class Model:
         langs = [lang] * len(words) if isinstance(lang, str) else lang
         try:
             return [
-                _result(word, code, found.data[place], scores)
-                for place, (word, code) in enumerate(zip(words, langs, strict=True))
+                _result(word, code, result, scores)
+                for word, code, result in zip(words, langs, _listed(found), strict=True)
             ]
         finally:
             self._library.g2p_free_results(self._handle, ctypes.byref(found))
@@ -269,6 +269,13 @@ class Model:
             if error.word < len(encoded):
                 raise WordError(error.word, found)
             raise found
+
+
+def _listed(found: _ResultList) -> Iterator[_Result]:
+    """The results of a list. They may be longer than this file knows, and each says how long."""
+    start = ctypes.cast(found.data, ctypes.c_void_p).value or 0
+    for place in range(found.count):
+        yield _Result.from_address(start + place * found.data[0].size)
 
 
 def _result(word: str, lang: str, found: _Result, scored: bool) -> Result:

@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use common::{archive, models, Copy};
 use g2p::{default_manifest, Error, ErrorKind, Model, OpenOptions, Options, Source};
@@ -23,6 +24,28 @@ impl Drop for Listed {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
+}
+
+/// A table of one English word: docs/lexicon.md. It has no symbols, so each byte stands behind a 255.
+fn table(word: &str, pronunciations: &str) -> Vec<u8> {
+    let escaped = |text: &str| text.bytes().flat_map(|byte| [255, byte]).collect::<Vec<_>>();
+    let (word, said) = (escaped(word), escaped(pronunciations));
+    let mut block = vec![0, word.len() as u8];
+    block.extend(word);
+    block.push(said.len() as u8);
+    block.extend(said);
+    let (symbols, offsets, first) = (64, 64 + 255 * 8, 64 + 255 * 8 + 8);
+    let end = first + block.len() as u32;
+    let put = |data: &mut Vec<u8>, numbers: &[u32]| data.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    let mut data = b"g2plex\0\x01".to_vec();
+    put(&mut data, &[end, 1]);
+    data.extend(b"eng-us");
+    data.resize(48, 0);
+    put(&mut data, &[symbols, offsets, 1, 1]);
+    data.resize(offsets as usize, 0);
+    put(&mut data, &[first, end]);
+    data.extend(block);
+    data
 }
 
 fn found(model: &Model, word: &str, lang: &str) -> (String, Source) {
@@ -191,7 +214,44 @@ fn words_are_added_while_others_are_pronounced() {
 }
 
 #[test]
-fn a_model_opens_without_its_archives_lexicon() {
+fn a_table_has_its_own_languages() {
+    let table = Listed::new("english", table("knight", "x,y"));
+    for (way, model) in models() {
+        model.add_lexicon(&table.0, None).unwrap();
+        assert_eq!(
+            found(&model, "Knight", "eng-us"),
+            ("x".to_owned(), Source::Lexicon),
+            "{way}"
+        );
+        assert_eq!(model.look_up("knight", "eng-us").unwrap(), ["x", "y"]);
+        assert_eq!(found(&model, "knight", "fin").1, Source::Model);
+        model.add_words([("knight", ["z"])], "eng-us").unwrap();
+        assert_eq!(found(&model, "knight", "eng-us"), ("z".to_owned(), Source::User));
+    }
+}
+
+#[test]
+fn an_archives_own_lexicon_comes_before_the_model_or_is_left_out() {
+    let copy = Copy::new("own");
+    let (library, weights) = (copy.unpacked("libg2p.so"), copy.archive("weights"));
+    fs::write(copy.folder.join("own.g2plex"), table("knight", "x")).unwrap();
+    let mut tar = Command::new("tar");
+    tar.arg("-rf")
+        .arg(&weights)
+        .arg("-C")
+        .arg(&copy.folder)
+        .arg("own.g2plex");
+    assert!(tar.status().unwrap().success());
+    for (lexicon, expected) in [(true, ("x", Source::Lexicon)), (false, ("ˈnaɪt", Source::Model))] {
+        let options = OpenOptions::new().lexicon(lexicon);
+        // SAFETY: it is the library of the variant.
+        let model = unsafe { options.open_with(&library, &weights) }.unwrap();
+        assert_eq!(found(&model, "knight", "eng-us"), (expected.0.to_owned(), expected.1));
+    }
+}
+
+#[test]
+fn every_way_to_open_takes_the_options() {
     let manifest = default_manifest().unwrap();
     let options = OpenOptions::new().lexicon(false);
     let copy = Copy::new("alone");

@@ -109,6 +109,21 @@ def test_capitals_that_mean_something_are_looked_up_before_they_are_folded(g2p: 
     assert g2p(["US", "us", "Us", "Polish", "POLISH"]) == ["juˈɛs", "əs", "əs", "ˈpoʊlɪʃ", "ˈpɑlɪʃ"]
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"a": "x", "b\tc": "y"}, r"line 2: 'b\\tc' holds a tab or a line end"),
+        ({"a": ["x", "y\nb\tz"]}, "line 1: 'a' holds a tab or a line end"),
+        ({" ": " "}, "line 1: ' ' is no word"),
+        ({"a": []}, "line 1: '' are no pronunciations"),
+    ],
+)
+def test_added_words_are_not_taken_for_lines(g2p: G2P, words: dict[str, str | list[str]], says: str) -> None:
+    with pytest.raises(errors.InvalidLexicon, match=says):
+        g2p.add_words(words, "eng-us")
+    assert g2p.look_up("a") == g2p.look_up("b") == []
+
+
 def test_a_word_that_the_model_cannot_take_may_be_in_a_lexicon(g2p: G2P) -> None:
     g2p.add_words({"1st": "ˈfɝst", "R2-D2": ["ɑɹtuditu"]}, "eng-us")
     assert g2p(["1st", "r2-d2", "R2-D2"][::2]) == ["ˈfɝst", "ɑɹtuditu"]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CACHED, DEFAULT, Tree
+from conftest import DEFAULT, Tree
 
 from g2p_build.runtime import G2P, Cancel, errors, load
 
@@ -132,21 +132,3 @@ def test_a_model_can_be_sent_to_other_processes(g2p: G2P) -> None:
 def test_impossible_threads_are_refused(manifest: Path, threads: int) -> None:
     with pytest.raises(ValueError, match=f"threads={threads}: give 1 to 256, or 0"):
         load(manifest, threads=threads)
-
-
-def test_a_call_with_many_threads_keeps_the_memory_of_as_many_as_the_model_has(built: Tree, manifest: Path) -> None:
-    code = (
-        "import sys\n"
-        "from g2p_build.runtime import load\n"
-        "def resident():\n"
-        "    lines = open('/proc/self/status').read().splitlines()\n"
-        "    return int(next(line.split()[1] for line in lines if line.startswith('RssAnon')))\n"
-        "g2p = load(sys.argv[1], threads=64)\n"
-        f"list(g2p.stream({words(512)!r}))\n"
-        "print(resident())\n"
-    )
-    place = built.root / "manifests" / f"{CACHED}.json"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(place)], env=built.env, check=True, capture_output=True, text=True
-    )
-    assert int(done.stdout) < 400_000  # kB

@@ -1,6 +1,7 @@
-// Answers requests with the built ES module: node drive.mjs FOLDER < [{"words": [...], "lang": ...}, ...]
+// Answers requests with the built ES module, one after the other: node drive.mjs FOLDER < [{"words": [...], "lang": ...}, ...]
 //
-// FOLDER holds what the two archives hold. Prints, for each request, a list of phonemes or {code, word, message}.
+// FOLDER holds what the two archives hold. A request is pronounced, or {"call": name, "args": [...]} is that method of the
+// model; "load" opens another in its place. Prints what each returns, null for nothing, or {code, word, message}.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,15 +9,21 @@ import { pathToFileURL } from "node:url";
 
 const [folder] = process.argv.slice(2);
 const { load, G2PError } = await import(pathToFileURL(join(folder, "g2p.mjs")));
-const model = await load(join(folder, "weights.safetensors"));
+let model = await load(join(folder, "weights.safetensors"));
 
-function answer({ words, lang }) {
+async function answer({ words, lang, call = "pronounce", args = [words, lang] }) {
   try {
-    return model.pronounce(words, lang);
+    if (call !== "load") return (await model[call](...args)) ?? null;
+    model = await load(...args);
+    return null;
   } catch (error) {
     if (!(error instanceof G2PError)) throw error;
-    return { code: error.code, word: error.word, message: error.message };
+    return error;
   }
 }
 
-console.log(JSON.stringify(JSON.parse(readFileSync(0, "utf8")).map(answer)));
+const answers = [];
+for (const request of JSON.parse(readFileSync(0, "utf8"))) answers.push(await answer(request));
+const plain = (_, value) =>
+  value instanceof G2PError ? { code: value.code, word: value.word, message: value.message } : value;
+console.log(JSON.stringify(answers, plain));

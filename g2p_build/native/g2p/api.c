@@ -102,7 +102,9 @@ static g2p_status open_data(const char *data, size_t size, const g2p_options *op
   model->own = *allocator;
   model->allocator = &model->own;
   model->weights = (const void **)(model + 1);
-  model->threads = options->threads ? options->threads : g2p_processors();
+  uint32_t processors = g2p_processors();
+  model->kept = processors < G2P_MOST_THREADS ? processors : G2P_MOST_THREADS;
+  model->threads = options->threads ? options->threads : processors;
   g2p_status status = g2p_find_weights(variant->program, data, size, model->weights, error);
   if (status == G2P_OK) {
     if (g2p_mutex_begin(&model->mutex)) {

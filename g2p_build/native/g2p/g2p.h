@@ -96,7 +96,7 @@ G2P_API g2p_status g2p_open_memory(const void *weights, size_t size, const g2p_o
 G2P_API void g2p_close(g2p *model);
 
 /* Gives back the memory that threads have worked with, as far as no call uses it: a few MB for each, more with a large
- * batch. Between calls a model keeps that of as many threads as its options say. */
+ * batch. Between calls a model keeps that of as many threads as there are processors. */
 G2P_API void g2p_trim(g2p *model);
 
 typedef struct g2p_bounds {
@@ -208,7 +208,8 @@ typedef struct g2p_result {
   g2p_text message;   /* with G2P_EACH: one line where the status is not G2P_OK */
 } g2p_result;
 
-/* The results of a request, in the order of its words. */
+/* The results of a request, in the order of its words. A program that may meet a newer library goes from one to the next
+ * by data->size bytes. */
 typedef struct g2p_results {
   const g2p_result *data;
   size_t count;

@@ -36,8 +36,8 @@ struct g2p {
   g2p_mutex mutex; /* guards what follows */
   g2p_condition work, done;
   struct g2p_session *idle[G2P_MOST_THREADS]; /* sessions that nobody uses, to be used again */
-  uint32_t idle_count;
-  struct g2p_task *tasks; /* that want helpers */
+  uint32_t idle_count, kept;                  /* how many there are, and may be */
+  struct g2p_task *tasks;                     /* that want helpers */
   g2p_thread helpers[G2P_MOST_THREADS];
   uint32_t helpers_count;
   bool closing;

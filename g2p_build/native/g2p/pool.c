@@ -12,7 +12,7 @@ static struct g2p_session *borrow(g2p *model) {
 static void give_back(g2p *model, struct g2p_session *session) {
   bool kept = false;
   g2p_lock(&model->mutex);
-  if (model->idle_count < model->threads && model->idle_count < G2P_MOST_THREADS) {
+  if (model->idle_count < model->kept) {
     model->idle[model->idle_count++] = session;
     kept = true;
   }

@@ -1,9 +1,46 @@
 /** The bytes themselves, or a place to read them from: a URL, in Node also a path. */
-export type Source = string | URL | Response | ArrayBuffer | ArrayBufferView;
+export type Source = Now<string | URL | Response | Blob | ArrayBufferLike | ArrayBufferView>;
+
+/** A value, or a promise of it. */
+export type Now<T> = T | PromiseLike<T>;
+
+/** A list of words, a set, or anything else that gives them one by one. Not a string, which gives its letters. */
+export type Words = Iterable<string> & object;
 
 export interface LoadOptions {
   /** The WebAssembly module. The default is g2p.wasm beside this file. */
-  module?: Source | WebAssembly.Module;
+  module?: Source | Now<WebAssembly.Module>;
+  /** Whether the lexicon that an archive has beside its weights comes before the model. The default is true. */
+  lexicon?: boolean;
+}
+
+export interface ResultsOptions {
+  /** Whether results have scores. They cost a few percent of a word's time. The default is false. */
+  scores?: boolean;
+}
+
+/** One word of a list. */
+export interface Result {
+  /** The word, as it was given. */
+  readonly word: string;
+  /** Its pronunciation; empty if the word is wrong. */
+  readonly phonemes: string;
+  /**
+   * Where the pronunciation comes from: the model, a lexicon's table that a build made, a list that was added, or the
+   * names of the word's letters.
+   */
+  readonly source: "model" | "lexicon" | "user" | "letters";
+  /** The model reached its bound before it had ended the word. */
+  readonly truncated: boolean;
+  /** The pronunciation ends in one part again and again, at least four times: a loop. */
+  readonly repeats: boolean;
+  /**
+   * Mean natural log-probability of the ids that the model generated, the end id included. null if scores were not asked
+   * for, and if the pronunciation is not the model's.
+   */
+  readonly score: number | null;
+  /** What is wrong with the word, or null. */
+  readonly error: G2PError | null;
 }
 
 /** A status of g2p.h, by its name. */
@@ -17,7 +54,8 @@ export type Code =
   | "G2P_NO_FILE"
   | "G2P_INVALID_WEIGHTS"
   | "G2P_UNSUPPORTED_CPU"
-  | "G2P_FOREIGN_CHARACTER";
+  | "G2P_FOREIGN_CHARACTER"
+  | "G2P_INVALID_LEXICON";
 
 /** This module refused something, or could not do it. The message is one line. */
 export class G2PError extends Error {
@@ -46,7 +84,45 @@ export interface Model {
    *
    * @throws G2PError if a word or the language is wrong. Then no word is pronounced.
    */
-  pronounce(words: Iterable<string>, lang: string): string[];
+  pronounce(words: Words, lang: string): string[];
+
+  /**
+   * As pronounce, but returns all that is known of each word. A wrong word has its own error, and ends nothing.
+   *
+   * @throws G2PError if something in the list is no string, or there is no memory.
+   */
+  results(words: Words, lang: string, options?: ResultsOptions): Result[];
+
+  /**
+   * Adds a lexicon: words that are not left to the model. It comes before those that were added earlier, and before the
+   * archive's own. A model takes up to 16.
+   *
+   * A word that is typed in capitals is looked up as it was typed, and then in lower case.
+   *
+   * @param lexicon a table (*.g2plex), or UTF-8 text with a word a line: the word, a tab, and its pronunciations with
+   *   commas between them, the first of which is the answer.
+   * @param lang the language of a text's words. A table has its own languages, and is given without.
+   * @throws G2PError if it cannot be read or is no lexicon. The message names the line.
+   */
+  addLexicon(lexicon: Source, lang?: string): Promise<void>;
+
+  /**
+   * Adds words with their pronunciations, as addLexicon does with a text of them: {tomato: ["təˈmeɪˌtoʊ", "təˈmɑˌtoʊ"]},
+   * a Map, or a list of pairs. The first pronunciation of a word is the answer.
+   *
+   * @throws G2PError if a word or a pronunciation is none. The message names its line, from 1.
+   */
+  addWords(
+    words: Readonly<Record<string, string | Iterable<string>>> | Iterable<readonly [string, string | Iterable<string>]>,
+    lang: string,
+  ): void;
+
+  /**
+   * Returns all pronunciations of a word in the first lexicon that has it, the answer first; none if no lexicon has it.
+   *
+   * @throws G2PError if the word is empty or holds a control character, or the language is unknown.
+   */
+  lookUp(word: string, lang: string): string[];
 
   /** Frees the model. It cannot be used afterwards. */
   close(): void;
