@@ -6,8 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::{archive, models, Copy};
-use g2p::{default_manifest, Error, ErrorKind, Model, OpenOptions, Options, Source};
+use common::{models, opened, Copy};
+use g2p::{Error, ErrorKind, Model, OpenOptions, Options, Source};
 
 /// A file with this text. It is removed when dropped.
 struct Listed(PathBuf);
@@ -235,13 +235,18 @@ fn an_archives_own_lexicon_comes_before_the_model_or_is_left_out() {
     let copy = Copy::new("own");
     let (library, weights) = (copy.unpacked("libg2p.so"), copy.archive("weights"));
     fs::write(copy.folder.join("own.g2plex"), table("knight", "x")).unwrap();
-    let mut tar = Command::new("tar");
-    tar.arg("-rf")
-        .arg(&weights)
-        .arg("-C")
-        .arg(&copy.folder)
-        .arg("own.g2plex");
-    assert!(tar.status().unwrap().success());
+    let tar = |arguments: [&str; 2], member| {
+        let mut tar = Command::new("tar");
+        tar.arg("-C")
+            .arg(&copy.folder)
+            .arg(arguments[0])
+            .arg(&weights)
+            .arg(arguments[1])
+            .arg(member);
+        assert!(tar.status().unwrap().success());
+    };
+    tar(["-xf", "--"], "weights.safetensors");
+    tar(["-cf", "own.g2plex"], "weights.safetensors");
     for (lexicon, expected) in [(true, ("x", Source::Lexicon)), (false, ("ˈnaɪt", Source::Model))] {
         let options = OpenOptions::new().lexicon(lexicon);
         // SAFETY: it is the library of the variant.
@@ -251,21 +256,15 @@ fn an_archives_own_lexicon_comes_before_the_model_or_is_left_out() {
 }
 
 #[test]
-fn every_way_to_open_takes_the_options() {
-    let manifest = default_manifest().unwrap();
-    let options = OpenOptions::new().lexicon(false);
-    let copy = Copy::new("alone");
-    let library = copy.unpacked("libg2p.so");
-    let models = [
-        options.load(&manifest).unwrap(),
-        // SAFETY: it is the library of the variant.
-        unsafe { options.open_with(library, archive(&manifest, "weights")) }.unwrap(),
-        #[cfg(feature = "static")]
-        options.open(archive(&manifest, "weights")).unwrap(),
-        #[cfg(feature = "static")]
-        options.open_manifest(&manifest).unwrap(),
-    ];
-    for model in models {
-        assert_eq!(found(&model, "knight", "eng-us"), ("ˈnaɪt".to_owned(), Source::Model));
+fn every_way_to_open_takes_or_leaves_the_variants_own_lexicon() {
+    let own = Copy::new("variant").has_lexicon();
+    for lexicon in [true, false] {
+        for (way, model) in opened(&OpenOptions::new().lexicon(lexicon)) {
+            let room = if own && lexicon { 15 } else { 16 };
+            for _ in 0..room {
+                model.add_words([("a", ["x"])], "eng-us").unwrap();
+            }
+            assert!(model.add_words([("a", ["x"])], "eng-us").is_err(), "{way}");
+        }
     }
 }

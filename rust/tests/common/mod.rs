@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use g2p::{default_manifest, Model};
+use g2p::{default_manifest, Model, OpenOptions};
 
 #[path = "../../src/json.rs"]
 pub(crate) mod json;
@@ -98,6 +98,13 @@ impl Copy {
         fs::write(&self.manifest, data.canonical()).unwrap();
     }
 
+    /// Whether the variant has a lexicon of its own.
+    pub(crate) fn has_lexicon(&self) -> bool {
+        let data = self.data();
+        let named = data.get("files").and_then(|files| files.get("lexicon"));
+        named.and_then(Value::text).is_some()
+    }
+
     /// Unpacks the library archive and returns the path of one of its members.
     pub(crate) fn unpacked(&self, name: &str) -> PathBuf {
         let unpacked = Command::new("tar")
@@ -130,14 +137,19 @@ fn member<'a>(value: &'a mut Value, names: &[&str]) -> &'a mut Value {
     })
 }
 
-/// The default variant, opened in every way. Each model has the name of its way.
+/// The default variant, opened in every way, without its own lexicon. Each model has the name of its way.
 pub(crate) fn models() -> Vec<(&'static str, Model)> {
+    opened(&OpenOptions::new().lexicon(false))
+}
+
+/// The default variant, opened in every way with these options.
+pub(crate) fn opened(options: &OpenOptions) -> Vec<(&'static str, Model)> {
     let manifest = default_manifest().unwrap();
     vec![
-        ("loaded", Model::load(&manifest).unwrap()),
+        ("loaded", options.load(&manifest).unwrap()),
         #[cfg(feature = "static")]
-        ("linked", Model::open(archive(&manifest, "weights")).unwrap()),
+        ("linked", options.open(archive(&manifest, "weights")).unwrap()),
         #[cfg(feature = "static")]
-        ("linked, by its manifest", Model::open_manifest(&manifest).unwrap()),
+        ("linked, by its manifest", options.open_manifest(&manifest).unwrap()),
     ]
 }
