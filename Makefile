@@ -1,12 +1,13 @@
 # make demo   builds the default variant and pronounces words in six languages
 # make test   lint, types and tests
 # make format rewrites Python and C in the project's style
+# make lexicon DATA=FOLDER writes the embedded checkpoint's lexicon anew; FOLDER has train/LANG.tsv
 # Each makes .venv itself, from the exact versions in requirements.lock.
 
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long format lock clean
+.PHONY: help setup demo test test-long format lexicon lock clean
 C_FILES = $(shell find g2p_build tests examples bench -name '*.[ch]' ! -name unicode_tables.c -print)
 
 help:
@@ -46,6 +47,13 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(C_FILES)
+
+EMBEDDED = g2p_build/checkpoints/embedded
+lexicon: setup
+	@test -d "$(DATA)/train" || { echo "DATA=$(DATA) has no folder train/: make lexicon DATA=FOLDER" >&2; exit 1; }
+	$(BIN)/python -m g2p_build.training.frequencies "$(DATA)/train" build/use
+	$(BIN)/python -m g2p_build.products.lexicon $(EMBEDDED)/lexicon.g2plex lexicon=off \
+		"lexicon.exceptions='$(DATA)/train'" lexicon.use=build/use
 
 lock: setup
 	$(BIN)/python -m pip install --quiet --upgrade --editable '.[build,dev]'

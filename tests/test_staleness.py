@@ -16,51 +16,55 @@ from conftest import Tree
 from safetensors.torch import load_file, save_file
 
 TABLE = """
-                                              checkpoint               library weights
-                                              | tokenizer              archive archive
-                                              | | weights code library     |   |   manifest
-                                              | | |   program |   |        |   |   |   publish
-nothing                                       . . .   .       .   .        .   .   .   .
-one weight's value                            R . R   .       .   .        .   R   R   R
-the checkpoint's config.json reformatted      R . .   .       .   .        .   .   .   .
-the prompt template                           . R .   .       .   R        R   .   R   R
-max_lens                                      . R .   R       R   R        R   .   R   R
-batch                                         . . .   R       R   R        R   .   R   R
-dtype                                         . . R   R       R   R        R   R   R   R
-kv_cache                                      . . .   R       R   R        R   .   R   R
-the target's cpu                              . . .   .       R   R        R   .   R   R
-the target's name only                        . . .   .       .   .        .   .   R   R
-a comment in a schedule                       . . .   .       .   .        .   .   .   .
-a docstring in a stage                        . . .   .       .   .        .   .   .   .
-a line of a stage, to another effect          . R .   .       .   R        R   .   R   R
-a line of a stage, to the same effect         . R .   .       .   .        .   .   .   .
-a line of what a stage imports                . . .   R       .   .        .   .   .   .
-a line of a schedule, to the same effect      . . .   .       R   .        .   .   .   .
-a line of the core                            . . .   .       .   R        R   .   R   R
-a line of a file that no stage imports        . . .   .       .   .        .   .   .   .
-README                                        . . .   .       .   .        .   .   .   .
-another version of TVM                        . . .   R       R   .        .   .   R   R
-another version of torch                      R . R   R       .   .        .   .   R   R
-the manifest deleted                          . . .   .       .   .        .   .   .   R
-an archive deleted                            . . .   .       .   .        .   .   .   R
-the index deleted                             . . .   .       .   .        .   .   .   R
-the code's blob deleted                       . . .   .       R   .        .   .   .   .
-an archive's blob deleted                     . . .   .       .   .        R   .   .   .
-the code's action entry deleted               . . .   .       R   .        .   .   .   .
-a bit flipped in the manifest                 . . .   .       .   .        .   .   .   R
-a bit flipped in an archive                   . . .   .       .   .        .   .   .   R
-a bit flipped in the code's blob              . . .   .       R   .        .   .   .   .
-every file touched                            . . .   .       .   .        .   .   .   .
-the checkout renamed                          . . .   .       .   .        .   .   .   .
-the checkpoint moved to another folder        . . .   .       .   .        .   .   .   .
-the clock set back                            . . .   .       .   .        .   .   .   .
-a stage changed, its times put back           . R .   .       .   R        R   .   R   R
+                                              checkpoint                        library weights
+                                              | tokenizer     program           archive archive
+                                              | | weights     |   code              |   |   manifest
+                                              | | |   lexicon |   |   library       |   |   |   publish
+nothing                                       . . .   .       .   .   .             .   .   .   .
+one weight's value                            R . R   .       .   .   .             .   R   R   R
+the checkpoint's config.json reformatted      R . .   .       .   .   .             .   .   .   .
+the prompt template                           . R .   .       .   .   R             R   .   R   R
+max_lens                                      . R .   .       R   R   R             R   .   R   R
+batch                                         . . .   .       R   R   R             R   .   R   R
+dtype                                         . . R   .       R   R   R             R   R   R   R
+kv_cache                                      . . .   .       R   R   R             R   .   R   R
+the target's cpu                              . . .   .       .   R   R             R   .   R   R
+the target's name only                        . . .   .       .   .   .             .   .   R   R
+a comment in a schedule                       . . .   .       .   .   .             .   .   .   .
+a docstring in a stage                        . . .   .       .   .   .             .   .   .   .
+a line of a stage, to another effect          . R .   .       .   .   R             R   .   R   R
+a line of a stage, to the same effect         . R .   .       .   .   .             .   .   .   .
+a line of what a stage imports                . . .   .       R   .   .             .   .   .   .
+a line of a schedule, to the same effect      . . .   .       .   R   .             .   .   .   .
+a line of the core                            . . .   .       .   .   R             R   .   R   R
+a line of a file that no stage imports        . . .   .       .   .   .             .   .   .   .
+README                                        . . .   .       .   .   .             .   .   .   .
+a word of the lexicon                         . . .   R       .   .   .             .   R   R   R
+the lexicon, to the same words                . . .   R       .   .   .             .   .   .   .
+a lexicon more                                . . .   R       .   .   .             .   R   R   R
+another version of TVM                        . . .   .       R   R   .             .   .   R   R
+another version of torch                      R . R   .       R   .   .             .   .   R   R
+the manifest deleted                          . . .   .       .   .   .             .   .   .   R
+an archive deleted                            . . .   .       .   .   .             .   .   .   R
+the index deleted                             . . .   .       .   .   .             .   .   .   R
+the code's blob deleted                       . . .   .       .   R   .             .   .   .   .
+an archive's blob deleted                     . . .   .       .   .   .             R   .   .   .
+the code's action entry deleted               . . .   .       .   R   .             .   .   .   .
+a bit flipped in the manifest                 . . .   .       .   .   .             .   .   .   R
+a bit flipped in an archive                   . . .   .       .   .   .             .   .   .   R
+a bit flipped in the code's blob              . . .   .       .   R   .             .   .   .   .
+every file touched                            . . .   .       .   .   .             .   .   .   .
+the checkout renamed                          . . .   .       .   .   .             .   .   .   .
+the checkpoint moved to another folder        . . .   .       .   .   .             .   .   .   .
+the clock set back                            . . .   .       .   .   .             .   .   .   .
+a stage changed, its times put back           . R .   .       .   .   R             R   .   R   R
 """
 
 STAGES = (
     "checkpoint",
     "tokenizer",
     "weights",
+    "lexicon",
     "program",
     "code",
     "library",
@@ -104,6 +108,13 @@ def moved(checkout: Checkout) -> None:
     checkout.checkpoint = checkout.checkpoint.rename(elsewhere)
 
 
+def another_lexicon(checkout: Checkout) -> None:
+    other = checkout.lexicon.parent / "others" / "xx.tsv"
+    other.parent.mkdir()
+    other.write_text("c\tz\n", encoding="utf-8")
+    checkout.overrides.append(f"lexicon=[{checkout.lexicon},{other.parent}]")
+
+
 def times_put_back(checkout: Checkout) -> None:
     """Other bytes, of the same number and with the same time: a clock that was set back could cause this."""
     path = checkout.tree.root / "g2p_build/stages/tokenizer.py"
@@ -137,6 +148,9 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "a line of the core": lambda c: c.append("g2p_build/native/g2p/decode.c", "/* more of it */\n"),
     "a line of a file that no stage imports": lambda c: c.append("g2p_build/reference/verify.py", "UNUSED = 1\n"),
     "README": lambda c: c.append("README.md", "More to read.\n"),
+    "a word of the lexicon": lambda c: c.lexicon.write_text("a\tx\nb\tz\n", encoding="utf-8"),
+    "the lexicon, to the same words": lambda c: c.lexicon.write_text("b\ty\n\na\tx\na\tq\n", encoding="utf-8"),
+    "a lexicon more": another_lexicon,
     "another version of TVM": lambda c: c.pretend("apache-tvm", "9.9"),
     "another version of torch": lambda c: c.pretend("torch", "9.9"),
     "the manifest deleted": lambda c: c.product("manifests/small-*.json").unlink(),

@@ -76,7 +76,7 @@ def lexicon(checkpoint: Checkpoint, *, files: Any, exceptions: str | None, use: 
         ConfigError: a value is wrong, or values do not go together.
     """
     kind, own = family(checkpoint.family), (EMBEDDED_LEXICON,) if checkpoint.source == "embedded" else ()
-    asked = [str(each) for each in files] if isinstance(files, list) else [str(files)]
+    asked = [str(each) for each in files or ["[]"]] if isinstance(files, list) else [str(files)]
     if files is False or asked == ["off"]:  # YAML reads off as false
         asked = []
     elif asked == ["auto"]:
