@@ -49,12 +49,12 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         conf = compose.conf_of(tree)
         wanted = compose.variants(overrides, conf)
         [default] = compose.variants([], conf)
+        build = Build(workspace(tree))
+        cache = build.workspace.cache
+        in_use.share(cache)
+        scratch.sweep(cache)
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
-    build = Build(workspace(tree))
-    cache = build.workspace.cache
-    in_use.share(cache)
-    scratch.sweep(cache)
     plan = Plan(build, tuple(wanted), default, tuple(overrides), started)
     atexit.register(digests.save, cache)
     atexit.register(build.note_keys)

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from g2p_build.engine import worker
 from g2p_build.errors import BuildError, os_errors_explained
 from g2p_build.stages.node import Node
 from g2p_build.stages.protocol import Stage
 from g2p_build.store import actions, blobs, digests, in_use, trees
+from g2p_build.store.locks import file_lock
 from g2p_build.store.memory import reserved
 from g2p_build.store.scratch import scratch
 from g2p_build.store.sources import keep_sources, source_digest, source_files
@@ -144,7 +145,7 @@ class Build:
         if depends is None:
             raise BuildError("one of its inputs is not built")
         key = actions.key_of(depends)
-        lock = FileLock(_made(self.cache / "locks") / f"{key}.lock")
+        lock = file_lock(_made(self.cache / "locks") / f"{key}.lock")
         try:
             lock.acquire(blocking=False)
         except Timeout:

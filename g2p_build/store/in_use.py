@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from g2p_build.errors import BuildError
+from g2p_build.store.locks import lockless, missing_locks_explained
 
 __all__ = ["alone", "share"]
 
@@ -23,17 +24,21 @@ def share(cache: Path) -> None:
 
     Args:
         cache: the cache's folder.
+
+    Raises:
+        BuildError: the cache's file system has no locks, and the user has not said to do without.
     """
-    if cache in _held:
+    if cache in _held or lockless():
         return
     file = _opened(cache)
     if file is None:
         return
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print("`doit gc` is removing from the cache; waiting", file=sys.stderr, flush=True)
-        fcntl.flock(file, fcntl.LOCK_SH)
+    with missing_locks_explained(cache):
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("`doit gc` is removing from the cache; waiting", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_SH)
     _held[cache] = file
 
 
@@ -42,14 +47,18 @@ def alone(cache: Path) -> Iterator[None]:
     """Has the cache to itself: no other command is using it, and a command that starts meanwhile waits.
 
     Raises:
-        BuildError: another command is using the cache, or it cannot be written.
+        BuildError: another command is using the cache, or it cannot be written, or its file system has no locks.
     """
+    if lockless():
+        yield
+        return
     file = _held.get(cache) or _opened(cache)
-    if file is None:
+    if file is None or not file.writable():
         raise BuildError(f"the cache {cache} cannot be written: make it writable, or name another (G2P_BUILD_CACHE)")
     shared = cache in _held
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with missing_locks_explained(cache):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         if shared:  # the failed attempt released our shared lock
             fcntl.flock(file, fcntl.LOCK_SH)
@@ -64,7 +73,7 @@ def _opened(cache: Path) -> IO[Any] | None:
     path = cache / NAME
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        return path.open("ab")
+        return path.open("a+b")  # NFS wants a shared lock's file open for reading, and an exclusive one's for writing
     except OSError:
         try:
             return path.open("rb")

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 from g2p_build.errors import BuildError
 from g2p_build.store.files import write
+from g2p_build.store.locks import file_lock
 from g2p_build.store.quantities import size
 from g2p_build.store.scratch import scratch, sweep
 
@@ -71,7 +70,7 @@ def reserved(cache: Path, need: int, waiting: Callable[[], None]) -> Iterator[No
 
 
 def _took(cache: Path, lock: Path, mine: Path, need: int, most: int) -> bool:
-    with FileLock(lock):
+    with file_lock(lock):
         sweep(cache)  # removes the reservations of dead processes
         held = 0
         for path in (cache.absolute() / "tmp").glob("*/memory-*"):

@@ -8,11 +8,13 @@ import shutil
 import threading
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
+
+from g2p_build.store.locks import file_lock
 
 __all__ = ["scratch", "sweep"]
 
-_mine: dict[tuple[Path, int], tuple[Path, FileLock]] = {}
+_mine: dict[tuple[Path, int], tuple[Path, BaseFileLock]] = {}
 _making = threading.Lock()
 _over: set[int] = set()  # processes that have removed their folder
 
@@ -34,7 +36,7 @@ def scratch(cache: Path) -> Path:
         if name not in _mine:
             folder = cache / "tmp" / f"{os.getpid()}-{secrets.token_hex(4)}"
             folder.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder.with_suffix(".lock"), thread_local=False)
+            lock = file_lock(folder.with_suffix(".lock"), thread_local=False)
             lock.acquire()
             folder.mkdir()
             _mine[name] = folder, lock
@@ -47,7 +49,7 @@ def sweep(cache: Path) -> None:
     for name in sorted((cache.absolute() / "tmp").glob("*.lock")):
         if str(name) in mine:
             continue
-        lock = FileLock(name)
+        lock = file_lock(name)
         try:
             with lock.acquire(blocking=False):
                 if _removed(name.with_suffix("")):

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import BaseFileLock
 
 from g2p_build.store.digests import digest_of
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
+from g2p_build.store.locks import file_lock
 from g2p_build.store.scratch import scratch
 from g2p_build.store.workspace import Workspace
 
@@ -28,7 +29,7 @@ class Published:
     keys: tuple[str, ...]  # of the actions that it was made from, in the order of the graph
 
 
-def lock(workspace: Workspace) -> FileLock:
+def lock(workspace: Workspace) -> BaseFileLock:
     """The lock that a process must hold while it changes a tree's products or the record of them.
 
     Raises:
@@ -36,7 +37,7 @@ def lock(workspace: Workspace) -> FileLock:
     """
     path = workspace.cache / "locks" / f"tree-{_name(workspace.tree)}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path)
+    return file_lock(path)
 
 
 def note_keys(workspace: Workspace, found: Mapping[str, str]) -> None:
