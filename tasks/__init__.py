@@ -12,6 +12,9 @@ from typing import Any, NoReturn
 
 __all__ = ["load"]
 
+RECORDED = ("ignore", "forget", "reset-dep")
+"""doit's commands about a record that is not kept here."""
+
 INTERRUPTED = b"interrupted: what was finished is kept\n"
 
 
@@ -44,6 +47,9 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     from .cli.plan import Plan
     from .cli.reporter import Reporter
 
+    wrong = _not_here(arguments)
+    if wrong:
+        raise InvalidDodoFile(wrong)
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
         conf = compose.conf_of(tree)
@@ -88,6 +94,21 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     }
     signal.signal(signal.SIGINT, _interrupted)
     return {"DOIT_CONFIG": settings} | {name: task for create in creators for name, task in create(plan).items()}
+
+
+def _not_here(arguments: Sequence[str]) -> str | None:
+    """What is wrong with a command line that doit would take another way than it was meant; None if nothing is."""
+    words = [word for word in arguments if not word.startswith("-")]
+    if words and words[0] in RECORDED:
+        return (
+            f"doit {words[0]} changes or shows doit's own record of what ran, and there is none: what is stale follows "
+            "from content; `doit why` says what would run, `doit gc` empties the cache"
+        )
+    for place, word in enumerate(arguments):
+        first = next((at for at, other in enumerate(arguments) if other in words), place)
+        if word.startswith("-n") and word[2:].isdigit() | (word == "-n") and place > first:
+            return f"{word} comes before the task: doit -n 4 {arguments[first]}"
+    return None
 
 
 def _interrupted(*_: object) -> NoReturn:

@@ -2,6 +2,8 @@
 
 import difflib
 import itertools
+import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,15 @@ def shown(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
+def _quoted(line: str) -> str:
+    """How an override with an odd value, such as `epoch=3-step=40.ckpt`, is typed in a shell."""
+    key, equals, value = line.partition("=")
+    if not equals or not value or re.fullmatch(r"[\w.@/+~-]+", key) is None:
+        return "KEY=VALUE, odd values in quotes"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return shlex.quote(f'{key}="{escaped}"')
+
+
 def parse(overrides: Sequence[str], options: Callable[[str], Iterable[str]]) -> list[tuple[str, list[Any]]]:
     """Reads overrides. Returns each key with its values: one value, or several for a sweep.
 
@@ -55,7 +66,7 @@ def parse(overrides: Sequence[str], options: Callable[[str], Iterable[str]]) -> 
             values = _values(override, options)
         except (HydraException, ValueError) as error:
             reason = " ".join(str(error).splitlines()[:1])
-            raise ConfigError(f"cannot read {line!r}: {reason}; write KEY=VALUE, odd values in quotes") from None
+            raise ConfigError(f"cannot read {line!r}: {reason}; write {_quoted(line)}") from None
         if not values:
             raise ConfigError(f"{line!r} sweeps over nothing: give at least one value")
         found.append((override.key_or_group, values))

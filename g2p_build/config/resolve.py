@@ -181,6 +181,19 @@ def names(variants: Iterable[Variant]) -> None:
                 raise ConfigError(f"two {kind}s are called {noun.name!r}: build one at a time, with {kind}.name=NAME")
 
 
+LEVELS = {
+    name: level
+    for level, names in {
+        "x86-64-v2": "nehalem westmere sandybridge ivybridge silvermont goldmont tremont bdver1 bdver2 btver2 corei7",
+        "x86-64-v3": "haswell broadwell skylake alderlake raptorlake meteorlake znver1 znver2 znver3 core-avx2",
+        "x86-64-v4": "skylake-avx512 cascadelake cooperlake cannonlake icelake-client icelake-server tigerlake "
+        "rocketlake sapphirerapids emeraldrapids graniterapids znver4 znver5",
+    }.items()
+    for name in names.split()
+}
+"""Names that LLVM and gcc have for processors → the level that each has whole."""
+
+
 def _features(architecture: str, cpu: str, given: list[str] | None) -> Iterable[str]:
     """The features that code for a CPU needs. A runtime must know them before it runs that code."""
     is_x86 = architecture == "x86_64"
@@ -188,7 +201,9 @@ def _features(architecture: str, cpu: str, given: list[str] | None) -> Iterable[
     matches("target.cpu", cpu, r"[A-Za-z0-9_.+-]+", "a name that LLVM knows")
     if cpu not in known and (is_x86 or given is None):
         hint = "" if is_x86 else "; for another, say what it has: target.features=[NAME,...]"
-        raise ConfigError(f"unknown target.cpu {cpu!r}: {nearest(cpu, known)}{hint}")
+        meant = "host" if cpu == "native" else LEVELS.get(cpu) if is_x86 else None
+        advice = f"write target.cpu={meant}" if meant else nearest(cpu, known)
+        raise ConfigError(f"unknown target.cpu {cpu!r}: {advice}{hint}")
     for feature in given or ():
         matches("target.features", feature, r"[a-z0-9_]+", "names as in Linux's /proc/cpuinfo")
     return cpus.CPU_FEATURES[cpu] if given is None else sorted(set(given))
