@@ -53,7 +53,7 @@ lexicon: setup
 	@test -d "$(DATA)/train" || { echo "DATA=$(DATA) has no folder train/: make lexicon DATA=FOLDER" >&2; exit 1; }
 	$(BIN)/python -m g2p_build.training.frequencies "$(DATA)/train" build/use
 	$(BIN)/python -m g2p_build.products.lexicon $(EMBEDDED)/lexicon.g2plex lexicon=$(EMBEDDED)/acronyms \
-		"lexicon.exceptions='$(DATA)/train'" lexicon.use=build/use
+		"lexicon.exceptions='$(DATA)/train'" lexicon.use=build/use lexicon.max_bytes=598000
 
 lock: setup
 	$(BIN)/python -m pip install --quiet --upgrade --editable '.[build,dev]'

@@ -93,7 +93,7 @@ MISTAKES = [
     ("target.name=a-b", "target.name='a-b'"),
     ("target.cpu=null", "target.cpu=null: field 'cpu' is not Optional"),
     ("target.triple=x86_64-linux-gnu target.cpu=x86-64-v9", "unknown target.cpu 'x86-64-v9': did you mean"),
-    ("target.triple=x86_64-linux-gnu target.cpu=znver4", "x86-64, x86-64-v2, x86-64-v3, x86-64-v4"),
+    ("target.triple=x86_64-linux-gnu target.cpu=x86-64-v5", "did you mean 'x86-64-v4'?"),
     ("target=android target.cpu=cortex-x4", "say what it has: target.features=[NAME,...]"),
     ("target=android target.features=[AVX-512]", "target.features='AVX-512'"),
     ("target.kind=metal", "unknown target.kind 'metal'"),
