@@ -15,6 +15,9 @@ __all__ = ["load"]
 RECORDED = ("ignore", "forget", "reset-dep")
 """doit's commands about a record that is not kept here."""
 
+COMMANDS = (*RECORDED, "clean", "dumpdb", "help", "info", "list", "run", "strace", "tabcompletion")
+"""doit's commands. Any other first word is a task."""
+
 INTERRUPTED = b"interrupted: what was finished is kept\n"
 
 
@@ -104,10 +107,8 @@ def _not_here(arguments: Sequence[str]) -> str | None:
             f"doit {words[0]} changes or shows doit's own record of what ran, and there is none: what is stale follows "
             "from content; `doit why` says what would run, `doit gc` empties the cache"
         )
-    for place, word in enumerate(arguments):
-        first = next((at for at, other in enumerate(arguments) if other in words), place)
-        if word.startswith("-n") and word[2:].isdigit() | (word == "-n") and place > first:
-            return f"{word} comes before the task: doit -n 4 {arguments[first]}"
+    if words and words[0] not in COMMANDS and "-n" in arguments[arguments.index(words[0]) :]:
+        return f"-n comes before the task: doit -n 4 {words[0]}"
     return None
 
 

@@ -1,5 +1,6 @@
 """`doit clean …` removes a variant's published files from the tree, and nothing else."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -79,6 +80,22 @@ def test_archives_of_older_builds_go_too(copy: Tree) -> None:
         (copy.root / name).write_bytes(b"")
     assert copy.doit("clean").returncode == 0
     assert older not in products(copy) and other in products(copy)
+
+
+def test_a_new_build_removes_the_archives_that_it_replaces(copy: Tree) -> None:
+    older, other = f"dist/{DEFAULT}-0123456789abcdef.tar", "dist/embedded-float16-weights-0123456789abcdef.tar"
+    for name in (older, other):
+        (copy.root / name).write_bytes(b"")
+    (copy.root / "manifests" / f"{DEFAULT}.json").unlink()
+    copy.compiled()
+    assert older not in products(copy) and other in products(copy)
+    assert {f"dist/{file}" for file in archives(copy)} | {other} == {p for p in products(copy) if p.startswith("dist/")}
+
+
+def archives(tree: Tree) -> set[str]:
+    """What all manifests name."""
+    manifests = [json.loads(path.read_bytes()) for path in (tree.root / "manifests").glob("*-*.json")]
+    return {archive["file"] for manifest in manifests for archive in manifest["archives"].values()}
 
 
 def test_a_damaged_manifest_goes(copy: Tree) -> None:

@@ -1,6 +1,7 @@
 """Puts what was built where apps look for it: archives in `dist/`, manifests and their index in `manifests/`."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from g2p_build.store import trees
 from g2p_build.store.digests import file_digest, remember
 from g2p_build.store.files import readable_json, write_atomically
 
-__all__ = ["index_of", "publish", "published", "read_manifest", "unpublished"]
+__all__ = ["archives_left", "index_of", "publish", "published", "read_manifest", "unpublished"]
 
 SUMMARY = "manifest-1"  # the name under which `remember` keeps a manifest's summary; the number is its version
 
@@ -64,6 +65,8 @@ def unpublished(build: Build, nodes: dict[str, Node], default: str) -> Iterator[
 def publish(build: Build, nodes: dict[str, Node], default: str, verification: dict[str, Any] | None = None) -> Path:
     """Writes a variant's archives, then its manifest, then the index; each whole or not at all.
 
+    Archives that the manifest before this one named, and no other names, are removed.
+
     Args:
         build: the command's build; its tree is written to.
         nodes: the variant's nodes, by role; up to date.
@@ -101,7 +104,41 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
         mine = [entry for entry in index["manifests"] if entry["name"] == manifest["name"]]
         manifests.validate_index(index | {"default": None, "manifests": mine})
         _replace(folder / "index.json", readable_json(index))
+        for left in archives_left(build.workspace.tree, nodes):
+            left.unlink()  # of an earlier build, whose manifest this one has replaced
     return path
+
+
+def archives_left(tree: Path, nodes: dict[str, Node], goes: bool = False) -> list[Path]:
+    """The archives of a variant, of this build and earlier ones, that no manifest in the tree names.
+
+    Args:
+        tree: the folder of the build.
+        nodes: the variant's nodes, by role.
+        goes: whether the variant's own manifest counts for nothing, because it is about to go.
+    """
+    node = nodes["manifest"]
+    mine = "|".join(re.escape(prefix) for prefix in (node.label, node.params["weights_name"]))
+    archive = re.compile(rf"({mine})-[0-9a-f]{{16}}\.tar")
+    found = [path for path in sorted((tree / "dist").glob("*.tar")) if archive.fullmatch(path.name) and path.is_file()]
+    own = tree / "manifests" / f"{node.label}.json"
+    if not goes:
+        named = set(_archives(own))
+        found = [path for path in found if path.name not in named]
+    if not found:
+        return []  # without reading the other manifests, of which there may be hundreds
+    others = (path for path in (tree / "manifests").glob("*.json") if path != own)
+    elsewhere = {file for path in others for file in _archives(path)}
+    return [path for path in found if path.name not in elsewhere]
+
+
+def _archives(path: Path) -> Iterator[str]:
+    """The archives that a manifest names, even if other parts of it are damaged."""
+    try:
+        for archive in json.loads(path.read_bytes())["archives"].values():
+            yield archive["file"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
 
 
 def _manifest(build: Build, node: Node) -> dict[str, Any]:

@@ -1,8 +1,5 @@
 """Removes a variant's published files from the tree. It leaves the cache, so `doit compile` can bring them back."""
 
-import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from g2p_build.errors import os_errors_explained
@@ -38,11 +35,8 @@ def unpublish(workspace: Workspace, nodes: dict[str, Node], default: str, dry_ru
     name, folder = nodes["manifest"].label, tree / "manifests"
     manifest = folder / f"{name}.json"
     with trees.lock(workspace):
-        elsewhere = {file for path in folder.glob("*.json") if path != manifest for file in _archives(path)}
-        mine = "|".join(re.escape(prefix) for prefix in (name, nodes["manifest"].params["weights_name"]))
-        archive = re.compile(rf"({mine})-[0-9a-f]{{16}}\.tar")
-        found = [path for path in sorted((tree / "dist").glob("*.tar")) if archive.fullmatch(path.name)]
-        here = [path for path in [manifest, *found] if path.is_file() and path.name not in elsewhere]
+        found = publish.archives_left(tree, nodes, goes=True)
+        here = [path for path in [manifest, *found] if path.is_file()]
         gone = {path: path.stat().st_size for path in here}
         if gone and not dry_run:
             index = folder / "index.json"
@@ -51,12 +45,3 @@ def unpublish(workspace: Workspace, nodes: dict[str, Node], default: str, dry_ru
             for path in gone:
                 path.unlink()
     return gone
-
-
-def _archives(path: Path) -> Iterator[str]:
-    """The archives that a manifest names, even if other parts of it are damaged."""
-    try:
-        for archive in json.loads(path.read_bytes())["archives"].values():
-            yield archive["file"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return
