@@ -1,16 +1,19 @@
 """`doit why …`: says which stages of the variants asked for would run, and what has changed. It runs nothing."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from doit.exceptions import TaskFailed
 
 from g2p_build.errors import BuildError
-from g2p_build.products.why import Explanation, Reason, explain
+from g2p_build.products.why import Explanation, Reason, explain, identities
+from g2p_build.products.why import against as difference
 
-from .cli.options import JSON
+from .cli.options import JSON, option
 from .cli.output import show
 from .cli.plan import Plan
 
@@ -23,8 +26,11 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
     def why() -> dict[str, Any]:
         return {
             "actions": [(_show, [plan])],
-            "params": [JSON],
-            "doc": "what would run, which input changed, and how long it took last time; runs nothing (--json)",
+            "params": [
+                JSON,
+                option("against", str, "", "what another machine's `doit why --json` printed: compare keys"),
+            ],
+            "doc": "what would run, which input changed, how long it took last time; runs nothing (--json, --against)",
         }
 
     return {"task_why": why}
@@ -33,13 +39,17 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 _OUTLOOK = {"current": "current", "waits": "waits", "refused": "refused"}  # state → group; other states: "runs"
 
 
-def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
+def _show(plan: Plan, as_json: bool, against: str) -> TaskFailed | None:
     try:
+        if against:
+            _compare(plan, as_json, Path(against))
+            return None
         explanations = list(explain(plan.build, plan.variants, plan.default.name))
+        known = identities(plan.build, plan.variants) if as_json else {}
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     if as_json:
-        show([asdict(explanation) for explanation in explanations], as_json=True)
+        show([asdict(one) | known.get(one.name, {}) for one in explanations], as_json=True)
         return None
     # A stage that only waits has no row. The last line counts it.
     rows = [
@@ -49,6 +59,32 @@ def _show(plan: Plan, as_json: bool) -> TaskFailed | None:
         show(rows, as_json=False)
     print("\n".join(_summary(explanations)))
     return None
+
+
+def _compare(plan: Plan, as_json: bool, path: Path) -> None:
+    """Says why nodes have other keys here than where the file comes from."""
+    found = list(difference(plan.build, plan.variants, _read(path)))
+    if as_json:
+        show([asdict(one) for one in found], as_json=True)
+        return
+    rows = [
+        {"stage": one.name, "state": one.state, "why": "\n".join(map(str, one.reasons))}
+        for one in found
+        if one.state != "same"
+    ]
+    if rows:
+        show(rows, as_json=False)
+    print(f"same key, or nothing that differs: {_counted(one for one in found if one.state == 'same') or 'none'}")
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return {row["name"]: {"key": row["key"], "components": row["components"]} for row in rows if "key" in row}
+    except OSError as error:
+        raise BuildError(f"--against {path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise BuildError(f"--against {path} is not what `doit why --json` printed") from None
 
 
 def _is_own(reason: Reason) -> bool:

@@ -1,5 +1,6 @@
 """`doit why …` says what would run, and which input changed, by names that people know."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from checkouts import Checkout, flip_a_bit
-from conftest import SMALL, products
+from conftest import SMALL, Tree, products
 
 from g2p_build import graph
 from g2p_build.config import compose
@@ -282,3 +283,37 @@ def test_what_the_family_gives_is_not_called_the_targets() -> None:
         "family.loaders",
     }
     assert "target.name" not in names and "target.package" in names
+
+
+def test_another_machines_keys_are_compared_and_what_differs_is_named(tree: Tree, tmp_path: Path) -> None:
+    """What users of shared caches ask: why was this not a hit there? The other machine is played by an edited file."""
+    tree.compiled(*SMALL)
+    rows = [json.loads(line) for line in tree.doit("why", "--json", *SMALL).stdout.splitlines()]
+    there = tmp_path / "there.json"
+    there.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    same = tree.doit("why", "--against", str(there), *SMALL).stdout
+    assert "differs" not in same and same.splitlines()[-1].startswith("same key, or nothing that differs: 1 checkpoint")
+    for row in rows:
+        if row["stage"] == "code":
+            row["key"], row["components"]["tools"]["apache-tvm"] = "0" * 64, "0.1"
+            row["components"]["params"]["cpu"] = "elsewhere"
+            row["components"]["sources"]["g2p_build/stages/code.py"] = "0" * 64
+    there.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = [
+        json.loads(line) for line in tree.doit("why", "--json", "--against", str(there), *SMALL).stdout.splitlines()
+    ]
+    [code] = [row for row in found if row["state"] == "differs"]
+    assert code["stage"] == "code"
+    named = {(reason["kind"], reason["name"]) for reason in code["reasons"]}
+    assert {("config", "target.cpu"), ("source", "g2p_build/stages/code.py"), ("tool", "apache-tvm")} == named
+    assert tree.doit("why", "--against", "dodo.py").stderr.count("is not what `doit why --json` printed") == 1
+
+
+def test_the_identity_of_every_tool_is_in_the_keys_of_the_stages_that_use_it(tree: Tree) -> None:
+    tree.compiled(*SMALL)
+    rows = [json.loads(line) for line in tree.doit("why", "--json", *SMALL).stdout.splitlines()]
+    tools = {row["stage"]: set(row["components"]["tools"]) for row in rows if "components" in row}
+    assert {"torch", "safetensors"} <= tools["checkpoint"] | tools["weights"]
+    assert {"torch", "apache-tvm"} <= tools["program"] | tools["code"] and "apache-tvm" in tools["code"]
+    assert "ziglang" in tools["library"]
+    assert all(row["key"] for row in rows if "components" in row)

@@ -15,7 +15,7 @@ from g2p_build.products import publish
 from g2p_build.store import actions, blobs, trees
 from g2p_build.store.sources import kept_sources, source_files, source_path
 
-__all__ = ["Explanation", "Reason", "explain"]
+__all__ = ["Explanation", "Reason", "against", "explain", "identities"]
 
 # By stage: (prefix of a parameter's name, prefix of the field in conf/). The first prefix that fits is replaced.
 # Parameters that no prefix fits have the same name in conf/. What "family." begins is no field: the family gives it.
@@ -102,6 +102,59 @@ def explain(build: Build, variants: Iterable[Variant], default: str) -> Iterator
             continue
         wrong = [Reason("product", phrase, None, None) for phrase in publish.unpublished(build, nodes, default)]
         yield Explanation(name, "publish", "stale" if wrong else "current", tuple(wrong))
+
+
+def identities(build: Build, variants: Iterable[Variant]) -> dict[str, dict[str, Any]]:
+    """What the key of each distinct node is made of, by the node's name, as plain JSON.
+
+    Of an input that is not built the digest is None, and then the key is None too.
+
+    Args:
+        build: the command's build.
+        variants: the variants asked for.
+
+    Raises:
+        BuildError: source files that should be there are not.
+    """
+    found = {}
+    for node in graph.order(variants):
+        depends = build.known_components(node)
+        sources = {source_path(module): digest for module, digest in source_files(build.cache, node.module).items()}
+        components = {name: depends[name] for name in ("params", "inputs", "tools")} | {"sources": sources}
+        found[node.name] = {"key": build.key(node), "components": components}
+    return found
+
+
+def against(build: Build, variants: Iterable[Variant], other: Mapping[str, Mapping[str, Any]]) -> Iterator[Explanation]:
+    """Explains why nodes have other keys here than elsewhere: state "same", "differs" or "unknown there".
+
+    Args:
+        build: the command's build.
+        variants: the variants asked for.
+        other: what `identities` gave there.
+    """
+    variants = list(variants)
+    here = identities(build, variants)
+    for node in graph.order(variants):
+        mine, theirs = here[node.name], other.get(node.name)
+        if theirs is None:
+            yield Explanation(node.name, node.stage, "unknown there")
+            continue
+        if mine["key"] == theirs["key"] and mine["key"] is not None:
+            yield Explanation(node.name, node.stage, "same")
+            continue
+        was, now = theirs["components"], mine["components"]
+        reasons = [
+            *(Reason("config", _field(node.stage, name), *values) for name, *values in _unlike(was, now, "params")),
+            *(Reason("input", _input(node, name), *values) for name, *values in _unlike(was, now, "inputs")),
+            *(Reason("source", name, *values) for name, *values in _unlike(was, now, "sources")),
+            *(Reason("tool", name, *values) for name, *values in _unlike(was, now, "tools")),
+        ]
+        yield Explanation(node.name, node.stage, "differs" if reasons else "same", tuple(reasons))
+
+
+def _unlike(old: Mapping[str, Any], new: Mapping[str, Any], part: str) -> Iterator[tuple[str, Any, Any]]:
+    yield from _differing(_flat(old[part]), _flat(new[part]))
 
 
 def _explain(build: Build, node: Node, last_key: str | None, states: Mapping[str, str]) -> Explanation:
