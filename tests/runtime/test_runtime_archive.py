@@ -59,6 +59,33 @@ def test_the_cache_is_the_users_unless_said(monkeypatch: pytest.MonkeyPatch, tmp
     assert archive.cache_folder() == Path.cwd() / "relative"
 
 
+def test_a_tilde_is_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("G2P_CACHE", "~/cache")
+    assert archive.cache_folder() == tmp_path / "cache"
+
+
+def test_a_user_without_a_home_is_told_which_variable_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home(*_: object) -> str:
+        raise RuntimeError("Could not determine home directory")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    monkeypatch.setenv("G2P_CACHE", "~/cache")
+    with pytest.raises(InvalidArchive, match="no home folder to unpack archives in: set G2P_CACHE"):
+        archive.cache_folder()
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o755), (0o002, 0o775), (0o077, 0o700)])
+def test_what_is_unpacked_is_open_to_whom_the_umask_says(made: tuple[Path, str, int], mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        folder = archive.unpack(*made, MEMBERS)
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == mode
+    assert not any(path.stat().st_mode & 0o777 & mask & 0o111 for path in folder.iterdir())
+
+
 def test_beside_the_manifest_or_in_dist(tmp_path: Path) -> None:
     manifest = tmp_path / "manifests" / "m.json"
     for folder in ("manifests", "dist"):
@@ -157,7 +184,7 @@ def test_an_unwritable_cache_is_one_line(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("G2P_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(InvalidArchive, match="cannot be unpacked into"):
+    with pytest.raises(InvalidArchive, match=r"cannot be unpacked into .* set G2P_CACHE to another folder"):
         archive.unpack(*made, MEMBERS)
 
 

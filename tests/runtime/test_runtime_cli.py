@@ -201,6 +201,57 @@ def test_a_terminal_gets_a_table(toy: Path, arguments: list[str], cells: list[st
     assert all(cell in shown.decode() for cell in cells) and "┃" in shown.decode()
 
 
+@pytest.mark.parametrize("arguments", [["pronounce", "a"], ["info"], ["languages"]])
+@pytest.mark.parametrize(
+    ("redirected", "says", "code"),
+    [
+        (">/dev/full", "g2p: standard input or output: No space left on device", 2),
+        (">&-", "g2p: standard output is closed: there is nowhere to print to", 2),
+    ],
+)
+def test_an_output_that_takes_nothing_is_one_line(
+    toy: Path, arguments: list[str], redirected: str, says: str, code: int
+) -> None:
+    line = f'exec "$@" {redirected}'
+    command = [sys.executable, "-m", "g2p_build.runtime.cli", *arguments, "--manifest", str(toy)]
+    done = subprocess.run(
+        ["sh", "-c", line, "sh", *command],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, says + "\n")
+
+
+def test_closed_streams_end_nothing(toy: Path) -> None:
+    command = [sys.executable, "-m", "g2p_build.runtime.cli", "pronounce", "--manifest", str(toy)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "latin-1"}
+
+    def run(line: str, *words: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {line}', "sh", *command, *words], env=environment, capture_output=True, check=False
+        )
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    assert run("<&-") == (0, "", "")
+    assert run("2>&-", "phở", "--lang", "vie-n") == (0, "phở\t<vie-n>: phở\n", "")
+    assert run("2>&-", "") == (2, "", "")  # the error is not printed among the words
+
+
+def test_an_argument_that_is_not_utf8_is_said_as_it_was_typed(toy: Path) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "g2p_build.runtime.cli", "pronounce", "--manifest", str(toy), b"a\xff"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert (made.returncode, made.stderr.decode()) == (
+        2,
+        r"g2p: b'a\xff' is not UTF-8: give it in that encoding" + "\n",
+    )
+
+
 def test_a_reader_that_leaves_is_no_error(toy: Path) -> None:
     process = start(
         "pronounce", "--manifest", str(toy), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
