@@ -1,9 +1,10 @@
 """The embedded checkpoint's lexicon in both engines: what is in it is found, in every way of typing it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from conftest import DEFAULT, Tree
+from conftest import DEFAULT, Tree, copy_tree
 
 from g2p_build.checkpoints.files import EMBEDDED
 from g2p_build.runtime import G2P, load
@@ -13,21 +14,19 @@ TABLE = Table((EMBEDDED / "lexicon.g2plex").read_bytes(), "lexicon.g2plex")
 
 
 @pytest.fixture(scope="module")
-def cache(built: Tree) -> Iterator[None]:
+def variants(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of manifests: of the default variant, of the same without a lexicon, of the same on the virtual machine."""
+    tree = copy_tree(tmp_path_factory.mktemp("lexicons") / "tree", built.cache, built.root)
+    tree.compiled("lexicon=auto,off")
+    tree.compiled("target.engine=vm", "target.name=machine")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("G2P_CACHE", built.env["G2P_CACHE"])
-        yield
+        patch.setenv("G2P_CACHE", tree.env["G2P_CACHE"])
+        yield tree.root / "manifests"
 
 
 @pytest.fixture(scope="module")
-def g2p(built: Tree, cache: None) -> G2P:
-    return load(built.root / "manifests" / f"{DEFAULT}.json")
-
-
-@pytest.fixture(scope="module")
-def machine(built: Tree, cache: None) -> G2P:
-    built.compiled("target.engine=vm", "target.name=machine")
-    return load(built.root / "manifests" / f"{DEFAULT.replace('host', 'machine')}.json")
+def g2p(variants: Path) -> G2P:
+    return load(variants / f"{DEFAULT}.json")
 
 
 def test_the_core_finds_every_word_as_python_does(g2p: G2P) -> None:
@@ -39,7 +38,8 @@ def test_the_core_finds_every_word_as_python_does(g2p: G2P) -> None:
         assert all(g2p.look_up(word, lang) == said for word, said in entries[::97])
 
 
-def test_both_engines_say_the_same_of_lexicon_letters_and_model(g2p: G2P, machine: G2P) -> None:
+def test_both_engines_say_the_same_of_lexicon_letters_and_model(g2p: G2P, variants: Path) -> None:
+    machine = load(variants / f"{DEFAULT.replace('host', 'machine')}.json")
     lexicon = [word for word, _ in TABLE.entries("eng-us")][::2000]
     words = [
         *lexicon,
@@ -66,13 +66,12 @@ def test_both_engines_say_the_same_of_lexicon_letters_and_model(g2p: G2P, machin
     assert by_word["knight"] == ("ˈnaɪt", "model")
 
 
-def test_a_variant_without_a_lexicon_leaves_all_words_to_the_model(built: Tree, cache: None, g2p: G2P) -> None:
-    built.compiled("lexicon=off")
-    plain = load(built.root / "manifests" / f"{DEFAULT}-nolexicon.json")
+def test_a_variant_without_a_lexicon_leaves_all_words_to_the_model(variants: Path, g2p: G2P) -> None:
+    plain = load(variants / f"{DEFAULT}-nolexicon.json")
     words = [word for word, _ in TABLE.entries("fin")][::1500]
     assert plain.manifest["lexicon"] is None and plain.manifest["files"]["lexicon"] is None
     assert {result.source for result in plain.results(words, "fin")} == {"model"}
-    assert plain(words, "fin") == load(built.root / "manifests" / f"{DEFAULT}.json", lexicon=False)(words, "fin")
+    assert plain(words, "fin") == load(variants / f"{DEFAULT}.json", lexicon=False)(words, "fin")
     assert plain.tokens(words, "fin") == g2p.tokens(words, "fin")
     kept = g2p.manifest["archives"]
     assert kept["library"]["sha256"] == plain.manifest["archives"]["library"]["sha256"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import DEFAULT, Tree
+from conftest import DEFAULT, Tree, copy_tree
 from forms import FORMS, WORDS
 
 from g2p_build.config.compose import ConfigError, variants
@@ -13,11 +13,15 @@ from g2p_build.runtime import G2P, errors, load
 
 
 @pytest.fixture(scope="module")
-def engines(built: Tree, monkeypatch_module: pytest.MonkeyPatch) -> dict[str, G2P]:
+def engines(
+    built: Tree, monkeypatch_module: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, G2P]:
     """The embedded checkpoint as a plain C library and on the virtual machine."""
-    built.compiled("target.engine=vm", "target.name=typed")
-    monkeypatch_module.setenv("G2P_CACHE", built.env["G2P_CACHE"])
-    folder = built.root / "manifests"
+    tree = copy_tree(tmp_path_factory.mktemp("typed") / "tree", built.cache, built.root)
+    tree.compiled()
+    tree.compiled("target.engine=vm", "target.name=typed")
+    monkeypatch_module.setenv("G2P_CACHE", tree.env["G2P_CACHE"])
+    folder = tree.root / "manifests"
     return {
         "standalone": load(folder / f"{DEFAULT}.json"),
         "vm": load(folder / f"{DEFAULT.replace('host', 'typed')}.json"),
