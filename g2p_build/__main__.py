@@ -23,6 +23,7 @@ __all__ = ["main"]
 def main() -> None:
     """Builds what the command line asks for. If that fails, it prints one line and exits with 2."""
     compose.register_schema()
+    sys.argv[1:] = compose.in_full(sys.argv[1:])
     arguments = get_args_parser().parse_args()
     try:
         shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)

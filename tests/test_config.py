@@ -218,7 +218,7 @@ def as_hydra_does(overrides: list[str]) -> list[Variant]:
     matrix = [line.partition("=")[2] for line in overrides if line.startswith("matrix=")]
     params = OmegaConf.load(CONF / "matrix" / f"{matrix[-1]}.yaml").hydra.sweeper.params if matrix else {}
     lines = [f"{key}={value}" for key, value in params.items()] + overrides
-    jobs = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(lines), None)[0]
+    jobs = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(conf.in_full(lines)), None)[0]
     found = []
     for job in jobs:
         composed = compose("config", overrides=list(job), return_hydra_config=True)
@@ -239,6 +239,7 @@ def as_hydra_does(overrides: list[str]) -> list[Variant]:
         ["checkpoint=random", "checkpoint.shape.layer_norm_epsilon=1e-5,0.001", "checkpoint.append_eos=true"],
         ["lexicon=off,embedded,auto", "checkpoint=embedded,random"],
         ["lexicon.files=[embedded],off", "lexicon.max_bytes=600000"],
+        ["lexicon=[embedded]", "lexicon=off"],
         ["lexicon=[embedded]"],
         ["checkpoint.prompt='{lang}: {word}','<{lang}>{space}{word}'", "batch=range(1,3)"],
     ],

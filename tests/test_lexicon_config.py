@@ -111,7 +111,7 @@ MISTAKES = [
     ("lexicon=[]", "lexicon=[]: give off"),
     ("lexicon=null", "lexicon=None: give off, embedded"),
     ("lexicon=5", "lexicon=5: give off, embedded"),
-    ("lexicon={a: b}", "unknown key 'lexicon.a': it is one of exceptions, files, max_bytes, use"),
+    ("lexicon={a: b}", "lexicon={'a': 'b'}: give off, embedded"),
     ("lexicon.file=off", "unknown key 'lexicon.file': did you mean 'lexicon.files'?"),
     ("lexicon.exceptions=my/eng-us.tsv", "lexicon.exceptions=my/eng-us.tsv is no folder of files LANG.tsv"),
     ("lexicon.exceptions=empty", "lexicon.exceptions=empty is no folder of files LANG.tsv"),

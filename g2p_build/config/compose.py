@@ -35,12 +35,16 @@ __all__ = [
     "as_json",
     "composed",
     "conf_of",
+    "in_full",
     "register_schema",
     "variants",
 ]
 
 RENAMED = {"target.link": "target.engine", "target.library": "target.package"}
 """Old name of a key → its name now."""
+
+SHORT = {"lexicon": "lexicon.files"}
+"""Key → the key that it is short for."""
 
 CONF = next(
     folder for folder in (Path(__file__).parents[2] / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
@@ -73,6 +77,12 @@ def conf_of(tree: Path) -> Path:
     return own if (own / "config.yaml").is_file() else CONF
 
 
+def in_full(lines: Sequence[str]) -> list[str]:
+    """Overrides with no key that is short for another. Hydra knows none, and would replace all fields of `lexicon`."""
+    parts = [line.partition("=") for line in lines]
+    return [SHORT.get(key, key) + equals + value for key, equals, value in parts]
+
+
 def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:
     """The distinct variants that overrides ask for, in the order of the sweep.
 
@@ -85,7 +95,7 @@ def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:
         ConfigError: an override or a file is wrong. One line; for a wrong name it gives the closest valid one.
     """
     tree = _Tree(conf)
-    given = parse(overrides, tree.options)
+    given = parse(in_full(overrides), tree.options)
     for key, values in given:
         tree.check_key(key, values)
     swept = [*tree.matrix(dict(given).get("matrix", [None])), *((k, v) for k, v in given if k != "matrix")]
@@ -191,7 +201,7 @@ class _Tree:
         params = data.get("hydra", {}).get("sweeper", {}).get("params") if isinstance(data.get("hydra"), dict) else None
         if set(data) != {"hydra"} or not isinstance(params, dict):
             raise ConfigError(f"conf/{file}: a matrix is a mapping under hydra.sweeper.params and nothing else")
-        found = parse([f"{key}={value}" for key, value in params.items()], self.options)
+        found = parse(in_full([f"{key}={value}" for key, value in params.items()]), self.options)
         for key, values in found:
             if key == "matrix":
                 raise ConfigError(f"conf/{file}: a matrix cannot name a matrix")
@@ -219,10 +229,9 @@ class _Tree:
     def lexicon(self, checkpoint: Checkpoint, point: Mapping[str, Any]) -> Lexicon:
         """The lexicon of one point of the sweep."""
         own = {key: value for key, value in point.items() if key.startswith("lexicon.")}
-        asked = point.get("lexicon", self.top.get("lexicon", {}))
-        memo = repr((checkpoint, asked, own))
+        memo = repr((checkpoint, own))
         if memo not in self.memo:
-            self.memo[memo] = _lexicon(checkpoint, asked, own)
+            self.memo[memo] = _lexicon(checkpoint, self.top.get("lexicon", {}), own)
         found: Lexicon = self.memo[memo]
         return found
 
@@ -331,9 +340,8 @@ def _build(group: str, option: _Option, config: DictConfig) -> Any:
     return family(data["family"]).checkpoint(data | {"name": data["name"] or label})
 
 
-def _lexicon(checkpoint: Checkpoint, asked: Any, overrides: Mapping[str, Any]) -> Lexicon:
-    """A lexicon from its fields, or from the value of its field `files`, with dotted overrides applied."""
-    given = asked if isinstance(asked, Mapping) else {"files": asked}
+def _lexicon(checkpoint: Checkpoint, given: Mapping[str, Any], overrides: Mapping[str, Any]) -> Lexicon:
+    """A lexicon from its fields in conf/config.yaml, with dotted overrides applied."""
     known = [field.name for field in fields(LexiconConf)]
     for key in given:
         if key not in known:

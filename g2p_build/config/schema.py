@@ -1,6 +1,6 @@
 """The types of everything under conf/, as OmegaConf's structured configs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import MISSING
@@ -44,7 +44,7 @@ class MaxLensConf:
 
 @dataclass
 class LexiconConf:
-    """conf/config.yaml, below `lexicon`. A value in place of the fields is that of `files`: `lexicon=off`."""
+    """conf/config.yaml, below `lexicon`. The override `lexicon=off` is short for `lexicon.files=off`."""
 
     files: Any = "auto"  # auto, off, or embedded, a file or a folder, or a list of these
     exceptions: str | None = None  # a folder of dictionaries
@@ -62,7 +62,7 @@ class VariantConf:
     batch: Any = MISSING  # int or list of int; OmegaConf has no type for that
     dtype: str = MISSING
     kv_cache: bool = MISSING
-    lexicon: Any = MISSING  # LexiconConf, or the value of its field `files`; OmegaConf has no type for that
+    lexicon: LexiconConf = field(default_factory=LexiconConf)
 
 
 GROUPS = ("checkpoint", "target", "max_lens")
