@@ -107,18 +107,19 @@ def explain(build: Build, variants: Iterable[Variant], default: str) -> Iterator
 def identities(build: Build, variants: Iterable[Variant]) -> dict[str, dict[str, Any]]:
     """What the key of each distinct node is made of, by the node's name, as plain JSON.
 
-    Of an input that is not built the digest is None, and then the key is None too.
+    Of an input that is not built the digest is None, and then the key is None too. A node is left out if source files
+    that should be there are not: `explain` says so.
 
     Args:
         build: the command's build.
         variants: the variants asked for.
-
-    Raises:
-        BuildError: source files that should be there are not.
     """
     found = {}
     for node in graph.order(variants):
-        depends = build.known_components(node)
+        try:
+            depends = build.known_components(node)
+        except BuildError:
+            continue
         sources = {source_path(module): digest for module, digest in source_files(build.cache, node.module).items()}
         components = {name: depends[name] for name in ("params", "inputs", "tools")} | {"sources": sources}
         found[node.name] = {"key": build.key(node), "components": components}
