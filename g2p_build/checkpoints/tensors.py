@@ -43,9 +43,18 @@ def read_checkpoint(files: Mapping[str, Path]) -> tuple[Architecture, dict[str, 
                 if tensor in readers:
                     raise BuildError(f"the tensor {tensor} is in both {readers[tensor].file} and {name}")
                 readers[tensor] = reader
+        readers = _without_wrappers(readers)
         architecture = architecture_of(config, {name: reader.shape for name, reader in readers.items()})
         state = {name: _read(name, readers) for name in checkpoint_tensors(architecture)}
     return architecture, state
+
+
+def _without_wrappers(readers: dict[str, _Reader]) -> dict[str, _Reader]:
+    """The tensors by their own names, where a trainer has put a wrapper's name before each of them."""
+    for prefix in ("_orig_mod.", "module.", "model."):  # torch.compile, DataParallel, Lightning
+        if readers and all(name.startswith(prefix) for name in readers):
+            return _without_wrappers({name.removeprefix(prefix): reader for name, reader in readers.items()})
+    return readers
 
 
 class _Reader:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from g2p_build.checkpoints.files import local_files
+from g2p_build.checkpoints.files import local_files, special_ids
 from g2p_build.models.architecture import to_json
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
-__all__ = ["ARCHITECTURE", "STAGE", "WEIGHTS", "build", "memory", "source_files"]
+__all__ = ["ARCHITECTURE", "SPECIAL", "STAGE", "WEIGHTS", "build", "memory", "source_files"]
 
 ARCHITECTURE = "architecture.json"
+SPECIAL = "special_ids.json"
 WEIGHTS = "model.safetensors"
 
 
@@ -40,7 +41,7 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `architecture.json` and `model.safetensors`.
+    """Writes `architecture.json`, `model.safetensors`, and `special_ids.json`: the ids that the files name.
 
     The tensors are float32, have transformers' names and are sorted by name. The embedding is there once.
 
@@ -60,12 +61,16 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
     if params["source"] == "random":
         architecture, state = random_checkpoint(params["shape"], params["seed"])
-    elif params["source"] == "hub":
-        from g2p_build.checkpoints.hub import download
-
-        architecture, state = read_checkpoint(download(params["repo"], params["revision"]))
+        ids = {}
     else:
-        architecture, state = read_checkpoint(inputs)
+        files = inputs
+        if params["source"] == "hub":
+            from g2p_build.checkpoints.hub import download
+
+            files = download(params["repo"], params["revision"])
+        ids = special_ids(files)
+        architecture, state = read_checkpoint(files)
+    (out / SPECIAL).write_bytes(canonical_json(ids))
     (out / ARCHITECTURE).write_bytes(canonical_json(to_json(architecture)))
     save_file(dict(sorted(state.items())), out / WEIGHTS, metadata={"format": "pt"})
 

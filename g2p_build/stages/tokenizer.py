@@ -20,17 +20,18 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         params: `prompt` (a template with `{lang}` and `{word}`), `append_eos`, `byte_offset`, the special ids,
             `languages` (a list, or None if they are not known), `text` (the form of text, or None), `max_lens`
             (`input`, `output`: tokens).
-        inputs: `architecture.json`.
+        inputs: `architecture.json`, `special_ids.json`.
         out: an empty folder.
 
     Raises:
-        BuildError: the vocabulary is too small for the bytes.
+        BuildError: the vocabulary is too small for the bytes, or the checkpoint's files name other ids.
     """
     architecture = json.loads(inputs["architecture.json"].read_text(encoding="utf-8"))
     vocabulary = architecture["vocab_size"]
     needed = 256 + params["byte_offset"]
     if vocabulary < needed:
         raise BuildError(f"a vocabulary of {vocabulary} cannot hold every byte: byte tokens need {needed}")
+    _check_ids(params, json.loads(inputs["special_ids.json"].read_text(encoding="utf-8")))
     lens = params["max_lens"]
     model = {name: value for name, value in params.items() if name != "max_lens"} | {
         "vocab_size": vocabulary,
@@ -39,6 +40,17 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     }
     (out / "tokenizer.json").write_bytes(canonical_json(model) + b"\n")
     (out / "model.inc").write_text(_traits(model, architecture["d_model"]), encoding="utf-8")
+
+
+def _check_ids(params: dict[str, Any], named: dict[str, dict[str, Any]]) -> None:
+    """Refuses ids other than those that the checkpoint's own files name: they would give other pronunciations."""
+    for name, said in named.items():
+        field = name.replace("_token_id", "_id")
+        if params[field] != said["id"]:
+            raise BuildError(
+                f"the checkpoint's {said['file']} says {name} {said['id']}, and checkpoint.{field} is {params[field]}: "
+                f"set checkpoint.{field}={said['id']}"
+            )
 
 
 def _traits(model: dict[str, Any], d_model: int) -> str:

@@ -40,7 +40,7 @@ def logits(model: T5ForConditionalGeneration) -> torch.Tensor:
 
 def test_embedded_checkpoint_is_passed_through(tmp_path: Path) -> None:
     outputs = run(tmp_path, {"source": "embedded"}, stage.source_files((EMBEDDED,)))
-    assert sorted(outputs) == ["architecture.json", "model.safetensors"]
+    assert sorted(outputs) == ["architecture.json", "model.safetensors", "special_ids.json"]
     assert outputs["model.safetensors"] == (EMBEDDED / "model.safetensors").read_bytes()
     architecture = json.loads(outputs["architecture.json"])
     assert architecture["separate_lm_head"] and not architecture["scale_decoder_outputs"]

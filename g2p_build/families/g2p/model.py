@@ -33,7 +33,7 @@ def _checkpoint(checkpoint: G2PCheckpoint) -> Node:
         module="g2p_build.stages.checkpoint",
         params=_source(checkpoint),
         inputs={},
-        outputs=("architecture.json", "model.safetensors"),
+        outputs=("architecture.json", "model.safetensors", "special_ids.json"),
         folders=(folder,) if folder else (),
     )
 
@@ -68,7 +68,7 @@ def _tokenizer(variant: Variant, checkpoint: Node) -> Node:
             "text": prompted.text.as_json() if prompted.text else None,
             "max_lens": asdict(variant.max_lens),
         },
-        inputs=files_of(checkpoint, "architecture.json"),
+        inputs=files_of(checkpoint, "architecture.json", "special_ids.json"),
         outputs=("model.inc", "tokenizer.json"),
     )
 
@@ -79,7 +79,7 @@ def _weights(variant: Variant, checkpoint: Node) -> Node:
         label=f"{variant.checkpoint.name}-{variant.dtype}",
         module="g2p_build.stages.weights",
         params={"dtype": variant.dtype},
-        inputs=files_of(checkpoint),
+        inputs=files_of(checkpoint, "architecture.json", "model.safetensors"),
         outputs=("weights.safetensors",),
     )
 
