@@ -101,8 +101,10 @@ fn a_pronunciation_that_is_cut_off_or_runs_on_says_so() {
             found.unwrap().unwrap()
         });
         assert!(!whole.truncated && cut.truncated && whole.phonemes.starts_with(&cut.phonemes));
-        let long = ["ha".repeat(27), "ba".repeat(27), "la".repeat(27), "o".repeat(54)];
-        let results = model.results(&long, "eng-us", Options::default()).unwrap();
+        // Which syllables a model does not stop saying depends on its weights.
+        let syllables = ["be", "di", "he", "ke", "le", "li", "lo", "me", "mi", "na", "pa", "ta"];
+        let long: Vec<String> = syllables.iter().map(|syllable| syllable.repeat(26)).collect();
+        let results = model.results(&long, "fin", Options::default()).unwrap();
         assert!(results.into_iter().any(|result| result.unwrap().repeats));
     }
 }

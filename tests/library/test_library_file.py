@@ -12,7 +12,7 @@ ALLOWED = {
     *("malloc", "free", "memchr", "memcmp", "bcmp", "memcpy", "memmove", "memset"),
     *("strchr", "strcmp", "strlen", "strncmp"),
     *("open", "open64", "close", "fstat", "fstat64", "__fxstat", "__fxstat64", "mmap", "mmap64", "munmap"),
-    *("sysconf", "__errno_location", "expf", "logf", "powf", "tanhf", "erff"),
+    *("sysconf", "sched_getaffinity", "read", "__errno_location", "expf", "logf", "powf", "tanhf", "erff"),
     *(f"pthread_{name}" for name in ("create", "join")),
     *(f"pthread_mutex_{name}" for name in ("init", "destroy", "lock", "unlock")),
     *(f"pthread_cond_{name}" for name in ("init", "destroy", "wait", "broadcast")),

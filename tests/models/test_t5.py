@@ -19,7 +19,7 @@ from g2p_build.models import layers, ops, t5
 from g2p_build.models.architecture import architecture_of
 from g2p_build.models.programs import Program
 
-FLOAT32, FLOAT16 = 1e-4, 2e-2
+FLOAT32, FLOAT16 = 2e-4, 5e-2  # of logits; the embedded checkpoint's reach 26
 
 shapes = st.fixed_dictionaries(
     {

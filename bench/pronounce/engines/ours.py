@@ -54,7 +54,7 @@ def _tokens(setup: Setup, threads: int) -> Callable[[list[str], str | list[str]]
         return g2p.tokens
 
     def forced(words: list[str], lang: str | list[str]) -> list[list[int]]:
-        found: list[list[int]] = engine.tokens(words, lang, threads, wanted)
+        found: list[list[int]] = engine.tokens(words, lang, threads, most_ids=wanted)
         for word, ids in zip(words, found, strict=True):
             if len(ids) != wanted:
                 raise RuntimeError(f"{word!r} ended after {len(ids)} of {wanted} tokens: set another checkpoint.seed")

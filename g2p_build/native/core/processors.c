@@ -1,6 +1,8 @@
 /* How many processors this process may use: those of its affinity, and no more than its container's quota. */
 #if defined(__linux__)
+#if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* sched_getaffinity */
+#endif
 
 #include <fcntl.h>
 #include <sched.h>
@@ -100,9 +102,14 @@ uint32_t g2p_quota(const char *system, const char *groups, uint32_t most) {
 }
 
 uint32_t g2p_processors(void) {
-  cpu_set_t allowed;
+  unsigned long allowed[1024 / 8 / sizeof(long)]; /* a cpu_set_t, whose macros need a function of the C library */
   long count = sysconf(_SC_NPROCESSORS_ONLN);
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) count = CPU_COUNT(&allowed);
+  memset(allowed, 0, sizeof allowed);
+  if (sched_getaffinity(0, sizeof allowed, (cpu_set_t *)(void *)allowed) == 0) {
+    count = 0;
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+      for (unsigned long bits = allowed[i]; bits; bits &= bits - 1) count++;
+  }
   uint32_t most = count > 0 ? (uint32_t)count : 1;
   return g2p_quota("/sys/fs/cgroup", "/proc/self/cgroup", most);
 }
