@@ -126,13 +126,13 @@ def special_ids(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
         files: name → path, as from `find_files`.
 
     Returns:
-        Name, one of `SPECIAL_IDS` → "id" and the "file" that decides it.
+        Name, one of `SPECIAL_IDS` → "id" and the "file" that says it, of those that are not what T5 has.
 
     Raises:
         BuildError: a file is not JSON; an id is none; `generate` would not search greedily with these files; or a
             tokenizer has tokens besides the bytes, padding, end, unknown and the `<extra_id_N>` that ByT5 has.
     """
-    found: dict[str, dict[str, Any]] = {name: {"id": id_, "file": CONFIG} for name, id_ in SPECIAL_IDS.items()}
+    found: dict[str, dict[str, Any]] = {}
     for file in (CONFIG, GENERATION):
         if file not in files:
             continue
@@ -145,8 +145,7 @@ def special_ids(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
                 continue
             if type(value) is not int or value < 0:
                 raise BuildError(f"{file} says {name} {value!r}: one id, a number of 0 or more, is needed")
-            if found[name]["id"] != value:
-                found[name] = {"id": value, "file": file}
+            found[name] = {"id": value, "file": file}
         for name, greedy in GREEDY.items():
             value = settings.get(name, greedy)
             if value not in (greedy, None, []):
@@ -157,7 +156,7 @@ def special_ids(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
     for file in BESIDE[1:]:
         if file in files:
             _check_tokens(file, _json_object(file, files[file]))
-    return found
+    return {name: said for name, said in found.items() if said["id"] != SPECIAL_IDS[name]}
 
 
 def _check_tokens(file: str, settings: Mapping[str, Any]) -> None:

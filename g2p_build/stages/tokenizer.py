@@ -43,7 +43,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
 
 def _check_ids(params: dict[str, Any], named: dict[str, dict[str, Any]]) -> None:
-    """Refuses ids other than those that the checkpoint's own files name: they would give other pronunciations."""
+    """Refuses ids other than the unusual ones that the checkpoint's own files name: the answers would be others."""
     for name, said in named.items():
         field = name.replace("_token_id", "_id")
         if params[field] != said["id"]:
