@@ -35,7 +35,7 @@ PACKED = "packed"
 
 @dataclass
 class _Place:
-    """Where a tensor is: the C expression of its address, which a result gets when it is known which it is."""
+    """Where a tensor is. `text` is the C expression of its address; a result gets it when its place is chosen."""
 
     text: str = ""
     read_only: bool = False
@@ -219,7 +219,7 @@ def _constant(array: np.ndarray, constants: dict[tuple[str, bytes], str], defini
 
 
 def _declaration(symbol: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_Tensor]]) -> str:
-    """A kernel's prototype. What any call gives it read-only, it only reads."""
+    """A kernel's prototype. A parameter is const if any call passes read-only memory for it."""
     read_only = [any(given[number].place.read_only for given in calls) for number in range(len(kernel.params))]
     pointers = [
         f"{'const ' * constant}{_C_TYPES[str(buffer.dtype)]} *{buffer.name}"

@@ -142,7 +142,7 @@ static size_t folder_of(const char *path) {
   return size;
 }
 
-/* Whether there is a file of this name in a folder, which is given from the manifest's. `path` begins with that one. */
+/* Whether a folder has a file of this name. The folder is given as seen from the manifest's, which `path` begins with. */
 static bool is_there(char *path, size_t capacity, size_t at, const char *folder, g2p_text name) {
   size_t more = strlen(folder), size = name.size - 2;
   struct g2p_mapping mapping;

@@ -12,7 +12,7 @@
 #include "score.h"
 #include "text.h"
 
-/* Of steps the first, which takes one token. */
+/* Calls the program's first function of a role. The first step takes one token a row. */
 static void run(struct g2p_session *session, const char *role, int32_t rows, void *const *states) {
   const struct g2p_function *function = session->program->functions;
   while (strcmp(function->role, role) != 0) function++;
