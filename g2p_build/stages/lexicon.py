@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.errors import BuildError
-from g2p_build.lexicon.sources import merged, read_lexicon
-from g2p_build.lexicon.table import write_table
-from g2p_build.runtime.lexicon import Table
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
@@ -53,6 +50,11 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     Raises:
         BuildError: a file is no lexicon. One line, which names the line in the file.
     """
+    # Late: a build with nothing to do only asks what this stage depends on.
+    from g2p_build.lexicon.sources import merged, read_lexicon
+    from g2p_build.lexicon.table import write_table
+    from g2p_build.runtime.lexicon import Table
+
     table = out / "lexicon.g2plex"
     notices = [inputs[name].read_bytes() for name in sorted(inputs) if name.endswith(f"/{NOTICE}")]
     if notices:
