@@ -5,7 +5,6 @@
 The overrides are those of `doit compile`. They describe one variant.
 """
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from g2p_build import graph
 from g2p_build.config import compose
 from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError, os_errors_explained
+from g2p_build.store.files import write_atomically
 from g2p_build.store.workspace import workspace
 
 __all__ = ["main", "write_lexicon"]
@@ -39,7 +39,8 @@ def write_lexicon(build: Build, overrides: Sequence[str], out: Path) -> None:
         raise BuildError(f"{variants[0].name} has no lexicon: add lexicon=FILE or lexicon.exceptions=FOLDER")
     wanted = nodes["lexicon"]
     build.ensure(_before(list(nodes.values()), wanted))
-    shutil.copyfile(build.files(wanted)["lexicon.g2plex"], out)
+    table = build.files(wanted)["lexicon.g2plex"].read_bytes()
+    write_atomically(out, table, out.with_name(f".{out.name}.tmp"))
 
 
 def _before(nodes: Sequence[graph.Node], wanted: graph.Node) -> list[graph.Node]:
