@@ -40,12 +40,21 @@ def interruptible(call: Callable[[], int], words: int, cancel: Cancel) -> int:
     if words <= SHORT or threading.current_thread() is not threading.main_thread():
         return call()
     found: list[int] = []
-    thread = threading.Thread(target=lambda: found.append(call()), daemon=True)
-    thread.start()
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            found.append(call())
+        finally:
+            ended.set()
+
+    # Not `Thread.join`: where a signal interrupts it, Python 3.11 takes the thread for ended, and a second join does
+    # not wait. Not a daemon: after a second Ctrl-C the interpreter waits for the thread before it closes the model.
     try:
-        thread.join()
+        threading.Thread(target=run).start()
+        ended.wait()
     except BaseException:
         cancel.cancel()
-        thread.join()
+        ended.wait()
         raise
     return found[0]

@@ -264,7 +264,13 @@ class Model:
         )
         error = _Error()
         given = (self._handle, ctypes.byref(request), ctypes.byref(results), ctypes.byref(error))
-        if interruptible(lambda: int(call(*given)), len(encoded), cancel):
+        held = (self, memory, places, codes, langs, cancel)
+
+        def run() -> int:
+            _ = held  # what the library reads lives as long as the call, after a second Ctrl-C too
+            return int(call(*given))
+
+        if interruptible(run, len(encoded), cancel):
             found = _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
             if error.word < len(encoded):
                 raise WordError(error.word, found)

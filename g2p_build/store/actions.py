@@ -12,7 +12,7 @@ from typing import Any
 from g2p_build.store import blobs
 from g2p_build.store.digests import digest_of
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
-from g2p_build.store.scratch import scratch
+from g2p_build.store.scratch import temporary
 
 __all__ = ["Action", "find", "key_of", "path_of", "read", "record"]
 
@@ -67,7 +67,7 @@ def record(cache: Path, action: Action) -> None:
     entry = {"components": action.components, "outputs": action.outputs, "seconds": action.seconds}
     key = key_of(action.components)
     data = canonical_json(entry | {"digest": digest_of(entry)}) + b"\n"
-    write_atomically(no_folder(path_of(cache, key)), data, scratch(cache) / f"{key}.json")
+    write_atomically(no_folder(path_of(cache, key)), data, temporary(cache))
 
 
 def _note_use(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
-from g2p_build.store.scratch import scratch
+from g2p_build.store.scratch import temporary
 
 __all__ = ["digest_of", "file_digest", "remember", "save"]
 
@@ -80,7 +80,7 @@ def save(cache: Path) -> None:
     try:
         # The file begins with its own digest. Otherwise nobody would notice a flipped bit in it.
         data = hashlib.sha256(entries).hexdigest().encode() + b"\n" + entries
-        write_atomically(no_folder(cache / "stats.json"), data, scratch(cache) / "stats.json")
+        write_atomically(no_folder(cache / "stats.json"), data, temporary(cache))
     except OSError:
         return
     _changed.difference_update({(cache, name) for name in mine})

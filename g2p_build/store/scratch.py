@@ -2,6 +2,7 @@
 
 import atexit
 import errno
+import itertools
 import os
 import secrets
 import shutil
@@ -12,10 +13,11 @@ from filelock import BaseFileLock, Timeout
 
 from g2p_build.store.locks import file_lock
 
-__all__ = ["scratch", "sweep"]
+__all__ = ["scratch", "sweep", "temporary"]
 
 _mine: dict[tuple[Path, int], tuple[Path, BaseFileLock]] = {}
 _making = threading.Lock()
+_numbers = itertools.count()
 _over: set[int] = set()  # processes that have removed their folder
 
 
@@ -41,6 +43,15 @@ def scratch(cache: Path) -> Path:
             folder.mkdir()
             _mine[name] = folder, lock
     return _mine[name][0]
+
+
+def temporary(cache: Path) -> Path:
+    """A path in this process's scratch folder that no other thread uses: two may write the same record at once.
+
+    Raises:
+        OSError: as `scratch`.
+    """
+    return scratch(cache) / f"{next(_numbers)}.tmp"
 
 
 def sweep(cache: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from g2p_build.errors import BuildError
 from g2p_build.store.digests import digest_of, remember
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
-from g2p_build.store.scratch import scratch
+from g2p_build.store.scratch import temporary
 
 __all__ = ["keep_sources", "kept_sources", "source_digest", "source_files", "source_path"]
 
@@ -72,9 +72,7 @@ def keep_sources(cache: Path, digest: str, files: Mapping[str, str]) -> None:
     """
     path = _sources_path(cache, digest)
     if digest_of(files) == digest and not path.is_file():
-        write_atomically(
-            no_folder(path), canonical_json({"files": files}) + b"\n", scratch(cache) / f"sources-{digest}"
-        )
+        write_atomically(no_folder(path), canonical_json({"files": files}) + b"\n", temporary(cache))
 
 
 def kept_sources(cache: Path, digest: str) -> dict[str, str] | None:

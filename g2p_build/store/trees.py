@@ -15,7 +15,7 @@ from filelock import BaseFileLock
 from g2p_build.store.digests import digest_of
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
 from g2p_build.store.locks import file_lock
-from g2p_build.store.scratch import scratch
+from g2p_build.store.scratch import temporary
 from g2p_build.store.workspace import Workspace
 
 __all__ = ["Published", "keys", "lock", "needed", "note_keys", "note_published", "published"]
@@ -92,7 +92,7 @@ def _write(workspace: Workspace, found: Mapping[str, str], made: Mapping[str, Pu
                 "keys": _keys(record) | dict(found),
                 "published": {name: asdict(made) for name, made in there.items()},
             }
-            write_atomically(no_folder(path), canonical_json(record) + b"\n", scratch(workspace.cache) / path.name)
+            write_atomically(no_folder(path), canonical_json(record) + b"\n", temporary(workspace.cache))
     except OSError:
         return
 

@@ -1,11 +1,14 @@
 """A stage's source digest covers its own syntax tree and those of its imports from the package, and nothing else."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from g2p_build.errors import BuildError
-from g2p_build.store.sources import source_digest, source_files
+from g2p_build.store.digests import digest_of
+from g2p_build.store.sources import keep_sources, kept_sources, source_digest, source_files
 
 FILES = {
     "__init__.py": '"""A package."""\n',
@@ -111,3 +114,19 @@ def test_what_is_not_python_is_refused_by_name(package: Path) -> None:
     (package / "models/shape.py").write_text("WIDTH = = 3\n", encoding="utf-8")
     with pytest.raises(BuildError, match=r"models/shape\.py: not Python: .*line 1"):
         digest(package)
+
+
+def test_threads_keep_the_same_sources_at_once(tmp_path: Path) -> None:
+    """Two nodes of one stage run in two threads, and both end with the same sources to keep."""
+    starting = threading.Barrier(8)
+
+    def keep(digest: str, files: dict[str, str]) -> None:
+        starting.wait()
+        keep_sources(tmp_path, digest, files)
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(50):
+            files = {"pkg.stages.one": str(number) * 10_000}
+            digest = digest_of(files)
+            list(pool.map(keep, [digest] * 8, [files] * 8))
+            assert kept_sources(tmp_path, digest) == files
