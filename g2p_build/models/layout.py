@@ -3,6 +3,11 @@
 A linear weight [K, N] is stored as panels [ceil(N / 32), K, 32]. A panel has 32 consecutive columns, row after row, and
 zeros fill up the last panel. So a kernel for one row reads the file from end to end, and 32 columns are 2, 4 or 8
 vectors of AVX-512, AVX2 and NEON.
+
+In int8 a panel has a block for every 64 rows of its matrix: 16 times 128 bytes, then 32 scales. In 128 bytes lie four
+numbers of the first column, one of each of four matrix rows, then four of the second column, and so on: instructions
+multiply four bytes with four and add the products. Zeros fill up the last block. A number is its byte times its
+column's scale, of which the upper 16 bits of a float32 are stored. (Scales for groups: Shen et al., "Q-BERT", 2020.)
 """
 
 from __future__ import annotations
@@ -13,16 +18,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "BLOCK_BYTES",
     "GATED",
+    "GROUP",
+    "NARROW",
     "NO_NORM",
     "PANEL",
     "POSITIONS",
+    "QUAD",
+    "WIDE",
+    "grouped",
     "input_buckets",
     "pack_columns",
     "pack_gated",
     "padded",
     "panels",
+    "quantise_panels",
     "unpack_columns",
+    "unpack_panels",
 ]
 
 PANEL = 32
@@ -33,6 +46,18 @@ GATED = PANEL // 2
 
 POSITIONS = 16
 """Positions in a block of cached keys: the lanes of the longest vector of any CPU. For each d they lie side by side."""
+
+QUAD = 4
+"""Numbers of a column that lie side by side in int8."""
+
+GROUP = 64
+"""Rows of a matrix that share scales in int8, and numbers of a row that do."""
+
+BLOCK_BYTES = (GROUP + 2) * PANEL
+"""Bytes of a block: its numbers and its scales."""
+
+NARROW, WIDE = 127, 127 * 256
+"""The greatest numbers that rows are rounded to. Those that no norm precedes spread more, and get 16 bits."""
 
 NO_NORM = -1.0
 """Takes the place of a norm's epsilon if there is no norm."""
@@ -73,3 +98,41 @@ def pack_gated(gate: Tensor, up: Tensor) -> Tensor:
 def unpack_columns(matrix: Tensor, columns: int) -> Tensor:
     """Panels, as a view [K, P, width], to the matrix [K, columns] without padding."""
     return matrix.reshape(matrix.shape[0], -1)[:, :columns]
+
+
+def grouped(rows: int) -> int:
+    """The groups of `GROUP` that some rows take."""
+    return -(-rows // GROUP)
+
+
+def quantise_panels(packed: Tensor) -> Tensor:
+    """Panels, float32 [P, K, 32], as int8 [P, groups, `BLOCK_BYTES`]: each number's nearest multiple of its scale."""
+    import torch
+
+    count, rows, width = packed.shape
+    groups = packed.new_zeros(count, grouped(rows) * GROUP, width)
+    groups[:, :rows] = packed
+    groups = groups.view(count, -1, GROUP, width)
+    scales = _upper_half(groups.abs().amax(2, keepdim=True) / NARROW)
+    numbers = torch.where(scales > 0, groups / scales, 0).round().to(torch.int8)
+    quads = numbers.view(count, -1, GROUP // QUAD, QUAD, width).transpose(3, 4).flatten(2)
+    bits = scales.view(torch.int16)[..., 1::2].contiguous().view(torch.int8).flatten(2)
+    return torch.cat([quads, bits], dim=2).contiguous()
+
+
+def unpack_panels(packed: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse of `quantise_panels`: int8 [P, groups, 64, 32], and their scales, float32 [P, groups, 1, 32]."""
+    import torch
+
+    count, groups, _ = packed.shape
+    numbers = packed[..., : GROUP * PANEL].reshape(count, groups, GROUP // QUAD, PANEL, QUAD).transpose(3, 4)
+    halves = packed[..., GROUP * PANEL :].contiguous().view(torch.int16)
+    scales = (halves.to(torch.int32) << 16).view(torch.float32)
+    return numbers.reshape(count, groups, GROUP, PANEL), scales.unsqueeze(2)
+
+
+def _upper_half(scales: Tensor) -> Tensor:
+    """The next greater float32 whose lower 16 bits are zero, so that no number divided by it exceeds the greatest."""
+    import torch
+
+    return ((scales.contiguous().view(torch.int32) + 0xFFFF) >> 16 << 16).view(torch.float32)

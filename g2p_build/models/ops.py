@@ -1,7 +1,8 @@
 """The operations that T5's programs are made of. The compiler has kernels for each.
 
 The implementations here are plain torch. They say what the kernels compute, and only tests run them. An operation takes
-weights in the layout of `weights`, float32 or float16, and computes in float32.
+weights in the layout of `weights`, float32, float16 or int8, and computes in float32. With int8 weights, a matmul
+rounds 64 numbers of a row at a time to integers with a scale, as the weights are, and adds up their products exactly.
 
 Sizes: B rows of a batch, L input positions at most, Q new tokens a row, T output positions, H heads of width dk,
 I = H * dk.
@@ -21,7 +22,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from g2p_build.models.layout import GATED, NO_NORM, PANEL, POSITIONS, padded, unpack_columns
+from g2p_build.models.layout import (
+    BLOCK_BYTES,
+    GATED,
+    GROUP,
+    NARROW,
+    NO_NORM,
+    PANEL,
+    POSITIONS,
+    WIDE,
+    grouped,
+    padded,
+    unpack_columns,
+    unpack_panels,
+)
 
 __all__ = [
     "attend_cross",
@@ -77,8 +91,8 @@ def linear(
 
     Args:
         rows: float32 [M, K].
-        weight: Panels [P, K, 32]. With the activation ``"gated-gelu"`` a panel has 16 columns of the gate, then 16 of
-            the matrix that the gate is multiplied with.
+        weight: Panels [P, K, 32], in int8 as `layout` says. With the activation ``"gated-gelu"`` a panel has 16 columns
+            of the gate, then 16 of the matrix that the gate is multiplied with.
         columns: N, the columns of the result. What else the last panel has is padding.
         epsilon: Rows are first divided by the root of their mean square plus this. `NO_NORM`: they are taken as they
             are.
@@ -88,24 +102,38 @@ def linear(
     Returns:
         float32 [M, N].
     """
+    products = _products(rows, weight, WIDE if epsilon == NO_NORM else NARROW)
     if epsilon != NO_NORM:
-        rows = functional.rms_norm(rows, rows.shape[1:], None, epsilon)
-    matrix = weight.to(torch.float32).permute(1, 0, 2)
+        products = products * torch.rsqrt(rows.square().mean(1) + epsilon)[:, None, None]
     if activation == "gated-gelu":
-        gate, up = (unpack_columns(part, columns) for part in matrix.split(GATED, dim=2))
-        result = functional.gelu(rows @ gate, approximate="tanh") * (rows @ up)
+        gate, up = (unpack_columns(part, columns) for part in products.split(GATED, dim=2))
+        result = functional.gelu(gate, approximate="tanh") * up
     else:
-        result = rows @ unpack_columns(matrix, columns)
+        result = unpack_columns(products, columns)
     if activation == "relu":
         result = torch.relu(result)
     return result if residual is None else residual + result
+
+
+def _products(rows: Tensor, weight: Tensor, most: int) -> Tensor:
+    """Rows [M, K] times panels, as [M, P, 32]. With int8 weights, rows are rounded to integers of at most `most`."""
+    if weight.dtype != torch.int8:
+        return torch.einsum("mk,pkn->mpn", rows, weight.to(torch.float32))
+    numbers, scales = unpack_panels(weight)
+    groups = functional.pad(rows, (0, -rows.shape[1] % GROUP)).view(rows.shape[0], -1, GROUP)
+    largest = groups.abs().amax(2, keepdim=True).clamp(min=1e-30)
+    rounded = (groups * (most / largest)).round()
+    sums = torch.einsum("mgk,pgkn->mpgn", rounded.to(torch.float64), numbers.to(torch.float64))
+    scaled = sums.to(torch.float32) * (scales.squeeze(2) * (largest / most).view(rows.shape[0], 1, -1, 1))
+    return scaled.sum(2)
 
 
 @linear.register_fake
 def _(
     rows: Tensor, weight: Tensor, columns: int, epsilon: float, activation: str, residual: Tensor | None = None
 ) -> Tensor:
-    assert weight.shape[1:] == (rows.shape[1], PANEL)
+    inner = rows.shape[1]
+    assert weight.shape[1:] == ((grouped(inner), BLOCK_BYTES) if weight.dtype == torch.int8 else (inner, PANEL))
     return rows.new_empty(rows.shape[0], columns)
 
 

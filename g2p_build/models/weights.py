@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from g2p_build.errors import BuildError
 from g2p_build.models.architecture import EMBEDDINGS, Architecture
-from g2p_build.models.layout import GATED, PANEL, pack_columns, pack_gated, panels
+from g2p_build.models.layout import (
+    BLOCK_BYTES,
+    GATED,
+    PANEL,
+    grouped,
+    pack_columns,
+    pack_gated,
+    panels,
+    quantise_panels,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -18,8 +27,8 @@ __all__ = ["DTYPES", "LAYOUT", "TensorSpec", "pack", "tensor_specs"]
 LAYOUT = "panels-1"
 """Names the layout. It changes when `pack` would make other tensors of the same checkpoint."""
 
-DTYPES = ("float32", "float16")
-"""The dtypes that weights can be stored in. Programs compute in float32 with either."""
+DTYPES = ("float32", "float16", "int8")
+"""The dtypes that weights can be stored in. Programs compute in float32 with any; in int8, matmuls count in int32."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class TensorSpec:
     Attributes:
         name: Unique within the program.
         shape: Its extents, all static.
-        dtype: ``"float32"``, ``"float16"`` or ``"int32"``.
+        dtype: ``"float32"``, ``"float16"``, ``"int8"`` or ``"int32"``.
     """
 
     name: str
@@ -40,21 +49,24 @@ class TensorSpec:
 def tensor_specs(arch: Architecture, dtype: str) -> list[TensorSpec]:
     """The weights of all programs together, in the order that is used everywhere.
 
-    The embedding is [vocab_size, d_model], and linear weights are panels: see `layout`. ``lm_head`` is always among
-    them, so that checkpoints whose projection is tied to the embedding share programs with those where it is not.
+    The embedding is [vocab_size, d_model], and linear weights are panels: see `layout`. With int8 the panels have
+    another shape, the embedding is float16, and position biases and the encoder's norm stay float32. ``lm_head`` is
+    always among them, so that checkpoints whose projection is tied to the embedding share programs with those where it
+    is not.
 
     Args:
         arch: The model's architecture.
         dtype: One of `DTYPES`.
     """
-    return [TensorSpec(name, weight.packed_shape, dtype) for name, weight in _weights(arch).items()]
+    return [TensorSpec(name, *weight.packed(dtype)) for name, weight in _weights(arch).items()]
 
 
 def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
     """Converts a checkpoint's tensors to the programs' layout.
 
     Matrices with the same input become one. A norm's weight is multiplied into the matrix behind the norm, and the
-    output's scale into the last matrix. All this is done in float32; then the result is rounded to `dtype`.
+    output's scale into the last matrix. All this is done in float32; then the result is rounded to `dtype`, in int8 to
+    multiples of scales.
 
     Args:
         arch: The model's architecture.
@@ -86,17 +98,18 @@ def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> d
     packed = {}
     for name, weight in _weights(arch).items():
         parts = [read(source) for source in weight.sources]
-        if weight.kind != "plain":
+        if weight.kind in ("linear", "gated"):
             scale = weight.scale * (read(weight.norm) if weight.norm else torch.ones(parts[0].shape[1]))
             parts = [(part * scale).T for part in parts]
         if weight.kind == "gated":
             whole = pack_gated(*parts)
         else:
             whole = pack_columns(torch.cat(parts, dim=1)) if weight.kind == "linear" else parts[0]
-        packed[name] = whole.to(getattr(torch, dtype)).contiguous().clone()
+        stored = weight.packed(dtype)[1]
+        packed[name] = quantise_panels(whole) if stored == "int8" else whole.to(getattr(torch, stored)).clone()
         if not bool(torch.isfinite(packed[name]).all()):
             raise BuildError(
-                f"the tensor {weight.sources[0]} does not fit {dtype} (the largest value of {name} is "
+                f"the tensor {weight.sources[0]} does not fit {stored} (the largest value of {name} is "
                 f"{float(whole.abs().max()):.4g}): use dtype=float32"
             )
     return packed
@@ -109,8 +122,8 @@ class _Weight:
     Attributes:
         sources: Names of the checkpoint's tensors: one, or several matrices with the same input.
         shape: The shape of each of these tensors; [out, in] of a matrix.
-        kind: ``"plain"``: the tensor as it is. ``"linear"``: the matrices side by side, in panels. ``"gated"``: two
-            matrices in shared panels.
+        kind: ``"plain"``: the tensor as it is. ``"table"``: so too, and with int8 in float16. ``"linear"``: the
+            matrices side by side, in panels. ``"gated"``: two matrices in shared panels.
         norm: The name of the norm's weight that is multiplied into the matrices; empty if there is none.
         scale: A number that is multiplied into them too.
     """
@@ -121,20 +134,21 @@ class _Weight:
     norm: str = ""
     scale: float = 1.0
 
-    @property
-    def packed_shape(self) -> tuple[int, ...]:
+    def packed(self, dtype: str) -> tuple[tuple[int, ...], str]:
+        """The shape and dtype that it has in a file of weights of some dtype."""
         if self.kind == "plain":
-            return self.shape
+            return self.shape, "float32" if dtype == "int8" else dtype
+        if self.kind == "table":
+            return self.shape, "float16" if dtype == "int8" else dtype
         outputs, inputs = self.shape
-        if self.kind == "gated":
-            return (panels(outputs, GATED), inputs, PANEL)
-        return (panels(outputs * len(self.sources)), inputs, PANEL)
+        count = panels(outputs, GATED) if self.kind == "gated" else panels(outputs * len(self.sources))
+        return (count, *((grouped(inputs), BLOCK_BYTES) if dtype == "int8" else (inputs, PANEL))), dtype
 
 
 def _weights(arch: Architecture) -> dict[str, _Weight]:
     """The programs' weights by name, in order."""
     narrow, inner = arch.d_model, arch.inner
-    weights = {"embedding": _Weight((EMBEDDINGS[0],), (arch.vocab_size, narrow))}
+    weights = {"embedding": _Weight((EMBEDDINGS[0],), (arch.vocab_size, narrow), "table")}
 
     def linear(name: str, prefix: str, parts: str, shape: tuple[int, int], norm: str = "") -> None:
         sources = tuple(f"{prefix}.{part}.weight" for part in parts.split())

@@ -96,7 +96,7 @@ def info(model: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], targe
     dtypes = {entry["dtype"] for function in functions for entry in function["inputs"] if entry["kind"] == "weight"}
     described = {
         "batch": max(function["batch"] for function in functions),
-        "dtype": "float16" if "float16" in dtypes else "float32",
+        "dtype": next(iter(sorted(dtypes - {"float32"})), "float32"),  # some weights are float32 in any case
         "model": dict(model),
         "target": {name: target[name] for name in ("triple", "cpu", "features")},
         "workspace_bytes": max(function["workspace_bytes"] for function in functions),

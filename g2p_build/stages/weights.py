@@ -17,7 +17,7 @@ __all__ = ["ALIGNMENT", "STAGE", "build", "memory", "save_aligned"]
 
 ALIGNMENT = 64  # bytes, a cache line: kernels assume that a tensor's address is a multiple of this
 
-DTYPES = {"float32": "F32", "float16": "F16"}  # as safetensors spells them
+DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8"}  # as safetensors spells them
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
@@ -29,7 +29,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes `weights.safetensors`.
 
     Args:
-        params: `dtype` (`float32`, `float16`).
+        params: `dtype` (`float32`, `float16`, `int8`).
         inputs: `architecture.json`, `model.safetensors`.
         out: an empty folder.
 
@@ -53,7 +53,7 @@ def save_aligned(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
     format allows.
 
     Args:
-        tensors: name → tensor, contiguous, float32 or float16; written in this order.
+        tensors: name → tensor, contiguous, of one of `DTYPES`; written in this order.
         path: the file to write.
     """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}

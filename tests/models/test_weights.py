@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from t5_reference import Checkpoint, random_checkpoint
 
 from g2p_build.errors import BuildError
-from g2p_build.models.layout import GATED, PANEL, input_buckets, pack_columns, panels, unpack_columns
+from g2p_build.models.layout import (
+    BLOCK_BYTES,
+    GATED,
+    PANEL,
+    input_buckets,
+    pack_columns,
+    panels,
+    quantise_panels,
+    unpack_columns,
+    unpack_panels,
+)
 from g2p_build.models.programs import programs
 from g2p_build.models.weights import pack, tensor_specs
 
@@ -29,7 +39,7 @@ def checkpoint() -> Checkpoint:
     )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
 def test_packed_tensors_are_what_the_specs_say(checkpoint: Checkpoint, dtype: str) -> None:
     packed = checkpoint.weights(dtype)
     specs = tensor_specs(checkpoint.architecture, dtype)
@@ -38,6 +48,23 @@ def test_packed_tensors_are_what_the_specs_say(checkpoint: Checkpoint, dtype: st
         assert tuple(packed[spec.name].shape) == spec.shape
         assert packed[spec.name].dtype == getattr(torch, spec.dtype)
         assert packed[spec.name].is_contiguous()
+
+
+def test_int8_numbers_are_the_nearest_multiples_of_their_scales() -> None:
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(150, 70, generator=generator) * torch.rand(150, 1, generator=generator)
+    matrix[:64, 3] = 0  # a column of a group without any number
+    packed = quantise_panels(pack_columns(matrix))
+    assert packed.dtype == torch.int8 and packed.shape == (3, 3, BLOCK_BYTES)
+    numbers, scales = unpack_panels(packed)
+    assert int(numbers.abs().max()) == 127
+    found = unpack_columns((numbers * scales).flatten(1, 2).permute(1, 0, 2), 70)
+    assert found[150:].eq(0).all()
+    each = unpack_columns(scales.expand(-1, -1, 64, -1).flatten(1, 2).permute(1, 0, 2), 70)[:150]
+    assert ((found[:150] - matrix).abs() <= each / 2).all()
+    # A group's greatest number takes all of a byte, but for what rounding a scale to 16 bits costs.
+    greatest = torch.nn.functional.pad(matrix, (0, 0, 0, 42)).view(3, 64, 70).abs().amax(1)
+    assert (each[::64] <= greatest / 127 * (1 + 2**-7)).all() and (each[::64] >= greatest / 127 * (1 - 1e-6)).all()
 
 
 def test_matrices_with_one_input_are_side_by_side_in_panels(checkpoint: Checkpoint) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from tvm.target import Target, codegen
 
+from g2p_build.compiler.kernels.dots import dot_of
 from g2p_build.compiler.kernels.tiles import TILES
 from g2p_build.models.layout import PANEL
 
@@ -24,6 +25,7 @@ class Cpu:
         lanes: How many float32 numbers a vector register holds: a power of two, at most 16.
         accumulators: How many vector registers hold sums. The rest hold operands.
         chunk: How many rows of a matmul pass over all columns before the next rows do. So they stay in the cache.
+        dot: How it adds up products of bytes: a name in `dots.DOTS`.
         tiles: The (rows, vectors) of a matmul's tiles, the one with most rows first. The others are for the rows that
             it leaves: they have all smaller powers of two as rows.
 
@@ -36,6 +38,7 @@ class Cpu:
     accumulators: int
     chunk: int
     tiles: tuple[tuple[int, int], ...]
+    dot: str = ""
 
     @property
     def converts(self) -> bool:
@@ -61,5 +64,5 @@ def cpu_of(target: Target) -> Cpu:
     """The vector unit that LLVM may use for a target. WebAssembly's counts as "other", the least."""
     for feature, name in _FEATURES.items():
         if codegen.target_has_features(feature, target):
-            return cpu_named(name)
-    return cpu_named("other")
+            return replace(cpu_named(name), dot=dot_of(target))
+    return replace(cpu_named("other"), dot=dot_of(target))

@@ -9,10 +9,12 @@ from tvm import tirx
 
 from g2p_build.compiler.kernels.code import Code, Value, constant, load, ramp, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
+from g2p_build.compiler.kernels.dots import DOTS
+from g2p_build.compiler.kernels.int8_nest import Int8Nest, Integers, rows_at_once
 from g2p_build.compiler.kernels.matmul_nest import Nest
 from g2p_build.compiler.kernels.matmul_tiles import groups, tiles
 from g2p_build.compiler.kernels.norm import row_scale
-from g2p_build.models.layout import GATED, NO_NORM, PANEL
+from g2p_build.models.layout import BLOCK_BYTES, GATED, NO_NORM, PANEL, grouped, panels
 
 __all__ = ["Matmul", "matmul"]
 
@@ -27,7 +29,7 @@ class Matmul:
     Attributes:
         inner: K, the columns of the rows.
         columns: N, the columns of the result.
-        dtype: The weights', ``"float32"`` or ``"float16"``.
+        dtype: The weights', ``"float32"``, ``"float16"`` or ``"int8"``.
         epsilon: The norm's; `NO_NORM` if there is no norm.
         activation: ``""``, ``"relu"`` or ``"gated-gelu"``.
         residual: Whether a tensor is added to the result.
@@ -62,7 +64,8 @@ class Matmul:
 def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
     """The kernel (rows [M, K], weight [P, K, 32][, residual [M, N]], result [M, N][, ids [M]]).
 
-    Weights are float32 or float16, ids int32, and all others float32. The loop nest, with the tiles of the table::
+    Weights are float32 or float16, or int8 as `layout` says; ids int32, and all others float32. The loop nest, with the
+    tiles of the table; for int8 see `Int8Nest`::
 
         for chunk of rows:                            # stays in the second cache
           scale[:] = 1 / root mean square             # with a norm
@@ -81,18 +84,27 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
     """
     code, count = Code(), tirx.Var("rows", "int32")
     rows = tensor("rows", (count, spec.inner))
-    weight = tensor("weight", (-(-spec.columns // spec.width), spec.inner, PANEL), spec.dtype)
+    panel = (grouped(spec.inner), BLOCK_BYTES) if spec.dtype == "int8" else (spec.inner, PANEL)
+    weight = tensor("weight", (panels(spec.columns, spec.width), *panel), spec.dtype)
     result = tensor("result", (count, spec.columns))
     residual = tensor("residual", (count, spec.columns)) if spec.residual else None
     ids = tensor("ids", (count,), "int32") if spec.argmax else None
-    scale = code.registers(cpu.chunk) if spec.epsilon != NO_NORM else None
-    with code.loop(tirx.floordiv(count + (cpu.chunk - 1), cpu.chunk), "chunk") as chunk:
-        first = code.let(chunk * cpu.chunk, "first")
-        here = code.let(tirx.min(count - first, constant(cpu.chunk)), "here")
+    most = rows_at_once(spec.inner, cpu) if spec.dtype == "int8" else cpu.chunk
+    scale = code.registers(most) if spec.epsilon != NO_NORM else None
+    rounded = Integers.empty(code, spec, most, DOTS[cpu.dot]) if spec.dtype == "int8" else None
+    with code.loop(tirx.floordiv(count + (most - 1), most), "chunk") as chunk:
+        first = code.let(chunk * most, "first")
+        here = code.let(tirx.min(count - first, constant(most)), "here")
         if scale is not None:
             with code.loop(here, "i") as i:
                 code.store(scale, row_scale(code, rows, first + i, spec.inner, spec.epsilon, cpu), i)
-        nest = Nest(code, spec, cpu, rows, weight, residual, result, scale, first)
+        given = (code, spec, cpu, rows, weight, residual, result, scale, first)
+        if rounded is None:
+            nest = Nest(*given)
+        else:
+            with code.loop(here, "i") as i:
+                rounded.fill(code, rows, first + i, i, cpu.lanes)
+            nest = Int8Nest(*given, rounded)
         for group in groups(spec, cpu):
             # The partial panel is alone and needs no loop.
             with nullcontext(0) if group.partial else code.loop(group.count, "group") as number:

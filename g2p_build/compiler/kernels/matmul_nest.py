@@ -45,6 +45,25 @@ class Nest:
         for number in range(tile.rows * tile.vectors):
             code.store(sums, constant(0.0, lanes=lanes), ramp(number * lanes, lanes))
         row = code.let(tile.row, "row")
+        self._add_up(tile, places, sums, row)
+        for i in range(tile.rows):
+            for v in range(tile.vectors // 2 if self.spec.gated else tile.vectors):
+                value = self._finished(sums, i * tile.vectors + v, tile.vectors, row + i)
+                panel, column = places[v]
+                self._store(value, row + i, panel * self.spec.width + column, tile.partial)
+
+    def _add_up(
+        self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr
+    ) -> None:
+        """Adds all products to a tile's sums.
+
+        Args:
+            tile: The tile.
+            places: Of its vectors.
+            sums: float32 [rows * vectors * lanes].
+            row: Its first row, counted in the chunk.
+        """
+        code, lanes = self.code, self.cpu.lanes
         with code.loop(self.spec.inner, "k") as k:
             weights = [self._weights(panel, k, ramp(column, lanes)) for panel, column in places]
             if tile.prefetches:
@@ -54,11 +73,6 @@ class Nest:
                 for v, w in enumerate(weights):
                     place = ramp((i * tile.vectors + v) * lanes, lanes)
                     code.store(sums, load(sums, place) + x * w, place)
-        for i in range(tile.rows):
-            for v in range(tile.vectors // 2 if self.spec.gated else tile.vectors):
-                value = self._finished(sums, i * tile.vectors + v, tile.vectors, row + i)
-                panel, column = places[v]
-                self._store(value, row + i, panel * self.spec.width + column, tile.partial)
 
     def _places(self, tile: Tile) -> list[tuple[tirx.Expr, tirx.Expr]]:
         """The panel of each of the tile's vectors, and its column there; the gates' vectors first in a gated layer."""

@@ -20,7 +20,14 @@ struct entry { /* one tensor of the header */
 };
 
 static uint64_t bytes_of(g2p_text dtype) {
-  return g2p_json_is(dtype, "F32") || g2p_json_is(dtype, "I32") ? 4 : g2p_json_is(dtype, "F16") ? 2 : 0;
+  static const struct {
+    const char *name;
+    uint64_t bytes;
+  } known[] = {{"F32", 4}, {"I32", 4}, {"F16", 2}, {"I8", 1}};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (g2p_json_is(dtype, known[i].name)) return known[i].bytes;
+  }
+  return 0;
 }
 
 /* The counts of an array, at most `most` of them; false where it is no array of counts. */
@@ -48,7 +55,7 @@ static g2p_status read_entry(g2p_text name, g2p_text value, uint64_t room, struc
   entry->dtype = found[0];
   uint64_t bytes = bytes_of(entry->dtype);
   if (!bytes) {
-    return g2p_fail(error, G2P_INVALID_WEIGHTS, "tensor %t has dtype %t: one of F32, F16, I32 is wanted", &name,
+    return g2p_fail(error, G2P_INVALID_WEIGHTS, "tensor %t has dtype %t: one of F32, F16, I32, I8 is wanted", &name,
                     &entry->dtype);
   }
   bool counts = read_counts(found[1], entry->shape, MOST_RANK, &entry->rank);
@@ -88,7 +95,7 @@ static bool same_shape(const struct entry *entry, const struct g2p_tensor *tenso
 }
 
 static size_t size_of(const struct g2p_tensor *tensor) {
-  size_t size = strcmp(tensor->dtype, "F16") == 0 ? 2 : 4;
+  size_t size = strcmp(tensor->dtype, "I8") == 0 ? 1 : strcmp(tensor->dtype, "F16") == 0 ? 2 : 4;
   for (uint32_t i = 0; i < tensor->rank; i++) {
     size *= tensor->shape[i];
   }

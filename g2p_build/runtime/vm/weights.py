@@ -22,11 +22,16 @@ __all__ = ["ALIGNMENT", "map_weights"]
 ALIGNMENT = 64  # bytes: the kernels' vector loads assume it
 _MAX_HEADER = 100_000_000  # bytes: the safetensors library's own bound
 _MAX_RANK = 8
-_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I32": np.dtype("<i4")}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "I32": np.dtype("<i4"),
+    "I8": np.dtype("i1"),
+}
 
 
 def map_weights(path: str | PathLike[str]) -> dict[str, np.ndarray]:
-    """Maps a safetensors file. Returns arrays by tensor name: float32, float16 or int32, aligned to 64 bytes.
+    """Maps a safetensors file. Returns arrays by tensor name: float32, float16, int32 or int8, aligned to 64 bytes.
 
     The mapping is private and copy-on-write (`mmap.ACCESS_COPY`). So the arrays are writable, which DLPack wants; a
     write never reaches the file; and processes share the pages.

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from tvm import tirx
+from tvm.target import Target
 
 from g2p_build.compiler.kernels.cached_attention import cross_attention, self_attention, write_cross
 from g2p_build.compiler.kernels.code import Code, ramp, segments, stored, tensor
@@ -26,7 +27,8 @@ from g2p_build.compiler.kernels.norm import norm
 from g2p_build.compiler.kernels.tiles import TILES
 from g2p_build.compiler.pipeline import packed_kernels, target_of
 from g2p_build.models import ops
-from g2p_build.models.layout import NO_NORM, POSITIONS, pack_columns, pack_gated, padded
+from g2p_build.models.layout import NARROW, NO_NORM, POSITIONS, WIDE, pack_columns, pack_gated, padded, quantise_panels
+from g2p_build.runtime.cpu import CPU_FEATURES, missing_features
 
 cpus = st.sampled_from([cpu_named(name) for name in TILES])
 some = settings(max_examples=15, deadline=None)
@@ -118,6 +120,78 @@ def test_matmul(cpu: Cpu, inner: int, columns: int, half: bool, others: tuple[fl
         rows, more = (tensor[start : start + count].clone() for tensor in (many, added))
         run(kernel, rows, weight, *([more] if residual else []), part)
         assert torch.equal(part, whole[start : start + count])
+
+
+WAYS = {  # to add up products of bytes on this architecture: CPU, LLVM's feature, the flag of /proc/cpuinfo
+    "sse2": ("x86-64", (), ()),
+    "avx2": ("x86-64-v3", (), CPU_FEATURES["x86-64-v3"]),
+    "avx512bw": ("x86-64-v4", (), CPU_FEATURES["x86-64-v4"]),
+    "avxvnni": ("x86-64-v3", ("+avxvnni",), (*CPU_FEATURES["x86-64-v3"], "avx_vnni")),
+    "avx512vnni": ("x86-64-v4", ("+avx512vnni",), (*CPU_FEATURES["x86-64-v4"], "avx512_vnni")),
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Target:
+    """A target with its own way to add up products of bytes."""
+    cpu, features, flags = WAYS[request.param]
+    if host()["triple"].split("-")[0] != "x86_64" or missing_features(flags):
+        pytest.skip(f"this CPU does not run {request.param}")
+    return Target({"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": cpu, "mattr": list(features)})
+
+
+def run_for(target: Target, kernel: tirx.PrimFunc, *tensors: Tensor) -> None:
+    packed_kernels({"main": kernel}, target)["main"](*[tvm_ffi.from_dlpack(tensor) for tensor in tensors])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Matmul(192, 96, "int8", 1e-6),
+        Matmul(192, 48, "int8", 1e-6, "gated-gelu"),
+        Matmul(256, 64, "int8", residual=True),
+        Matmul(20, 37, "int8", 1e-6, "relu"),
+        Matmul(100, 33, "int8"),
+    ],
+    ids=str,
+)
+def test_int8_matmul(way: Target, spec: Matmul) -> None:
+    cpu = cpu_of(way)
+    gate, up = random(spec.inner, spec.columns, seed=1), random(spec.inner, spec.columns, seed=2)
+    weight = quantise_panels(pack_gated(gate, up) if spec.gated else pack_columns(up))
+    many, added = random(cpu.chunk + 11, spec.inner), random(cpu.chunk + 11, spec.columns, seed=3)
+    many[5] = 0
+    whole = empty(len(many), spec.columns)
+    run_for(way, matmul(spec, cpu), many, weight, *([added] if spec.residual else []), whole)
+    given = (spec.columns, spec.epsilon, spec.activation, added if spec.residual else None)
+    assert_close(whole, ops.linear(many, weight, *given))
+    for start, count in ((0, 1), (1, 2), (3, 3), (2, 7), (5, 13)):
+        part = empty(count, spec.columns)
+        rows, more = (tensor[start : start + count].clone() for tensor in (many, added))
+        run_for(way, matmul(spec, cpu), rows, weight, *([more] if spec.residual else []), part)
+        assert torch.equal(part, whole[start : start + count])
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_products_of_bytes_are_added_up_exactly(way: Target, wide: bool) -> None:
+    """Rows and weights with scales of 1 have integers as results, and the greatest integers overflow nowhere."""
+    most, generator = WIDE if wide else NARROW, torch.Generator().manual_seed(0)
+    rows = torch.randint(-most, most + 1, (9, 64), generator=generator).float()
+    matrix = torch.randint(-127, 128, (64, 40), generator=generator).float()
+    rows[:, 0], matrix[0] = most, 127  # of each group and column the greatest is there
+    rows[1], rows[2], matrix[:, 3], matrix[:, 4] = most, -most, 127, -127
+    matrix[1::2, 5], rows[3, 1::2] = -127, -most
+    rows[4, 1:] = torch.where(torch.arange(63) % 2 == 0, 128.0, -128.0) if wide else rows[4, 1:]
+    epsilon = NO_NORM if wide else 1e-30
+    found = empty(9, 40)
+    run_for(
+        way, matmul(Matmul(64, 40, "int8", epsilon), cpu_of(way)), rows, quantise_panels(pack_columns(matrix)), found
+    )
+    expected = rows.double() @ matrix.double()
+    if not wide:
+        expected = expected / rows.double().square().mean(1, keepdim=True).sqrt()
+    # A sum is an int32, and what follows are three roundings to float32.
+    torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("others", [{"epsilon": 1e-6}, {"activation": "relu"}, {"activation": "gated-gelu"}], ids=str)

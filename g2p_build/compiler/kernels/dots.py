@@ -1,0 +1,145 @@
+"""Products of four bytes with four, added up: how each kind of vector unit computes them.
+
+All ways give the same int32. Nothing overflows: weights are from -127 to 127, and a group has 64 products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.target import Target, codegen
+
+from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, ramp, stored
+
+__all__ = ["DOTS", "Dot", "Load", "dot_of"]
+
+Vectors = Sequence[tirx.Expr]
+Load = Callable[[int, int], tirx.Expr]
+"""Reads bytes of a row of weights: from which one on, and how many."""
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A way to add the products of quads. A vector has one column of weights in each of its lanes.
+
+    Attributes:
+        packed: The dtype that a row's numbers are kept in. Of 16 bits, int8 has the upper halves, then the lower ones.
+        order: The order of a quad's four numbers there.
+        offset: What is added to weights. The sum of a row's numbers times this has to be taken off again.
+        weights: Prepares the quads of `lanes` columns, once for all rows.
+        numbers: Prepares a row's quad, once for all columns.
+        add: A vector of sums, with the products of prepared weights and numbers added.
+    """
+
+    packed: str
+    order: tuple[int, int, int, int]
+    offset: int
+    weights: Callable[[Code, Load, int], Vectors]
+    numbers: Callable[[Code, tirx.Buffer, Value, int], Vectors]
+    add: Callable[[tirx.Expr, Vectors, Vectors, int], tirx.Expr]
+
+
+def dot_of(target: Target) -> str:
+    """The fastest way that LLVM may use for a target: a name in `DOTS`."""
+
+    def has(*features: str) -> bool:
+        return all(codegen.target_has_features(feature, target) for feature in features)
+
+    triple = str(target.attrs["mtriple"])
+    if triple.startswith("x86_64"):
+        if has("avx512f", "avx512vnni") or has("avxvnni"):
+            return "vnni"
+        return "avx512bw" if has("avx512bw") else "avx2" if has("avx2") else "sse2"
+    if triple.startswith("wasm32"):
+        return "wasm"
+    return "dotprod" if has("dotprod") else "neon"
+
+
+def _int32(lanes: int) -> str:
+    return "int32" if lanes == 1 else f"int32x{lanes}"
+
+
+def _repeated(buffer: tirx.Buffer, at: Value, count: int, lanes: int) -> tirx.Expr:
+    """Numbers of a row that take 32 bits together, `lanes` times, as int32."""
+    return broadcast(tirx.reinterpret("int32", stored(buffer, ramp(at, count))), lanes)
+
+
+def _vnni_weights(code: Code, read: Load, lanes: int) -> Vectors:
+    # The instruction takes weights without a sign: it is turned over, which adds 128.
+    signs = constant(0x80808080 - 2**32, lanes=lanes)
+    flipped = tirx.bitwise_xor(tirx.reinterpret(_int32(lanes), read(0, 4 * lanes)), signs)
+    return [code.let(tirx.reinterpret(f"uint8x{4 * lanes}", flipped), "w")]
+
+
+def _vnni_numbers(code: Code, buffer: tirx.Buffer, at: Value, lanes: int) -> Vectors:
+    return [code.let(tirx.reinterpret(f"int8x{4 * lanes}", _repeated(buffer, at, 4, lanes)))]
+
+
+def _vnni_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes: int) -> tirx.Expr:
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * lanes}"
+    return tirx.call_llvm_pure_intrin(_int32(lanes), name, total, weights[0], numbers[0])
+
+
+_VNNI = Dot("int8", (0, 1, 2, 3), 128, _vnni_weights, _vnni_numbers, _vnni_add)
+
+
+def _pairs(instruction: str) -> Dot:
+    """By an instruction that multiplies int16 and adds pairs of products. A quad's numbers 0 and 2 are one pair."""
+
+    def weights(code: Code, read: Load, lanes: int) -> Vectors:
+        both = code.let(tirx.reinterpret(f"int16x{2 * lanes}", read(0, 4 * lanes)))
+        eight = constant(8, "int16", 2 * lanes)
+        return [code.let((both << eight) >> eight, "even"), code.let(both >> eight, "odd")]
+
+    def numbers(code: Code, buffer: tirx.Buffer, at: Value, lanes: int) -> Vectors:
+        pairs = (_repeated(buffer, at + 2 * pair, 2, lanes) for pair in range(2))
+        return [code.let(tirx.reinterpret(f"int16x{2 * lanes}", pair)) for pair in pairs]
+
+    def add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes: int) -> tirx.Expr:
+        for w, x in zip(weights, numbers, strict=True):
+            total = total + tirx.call_llvm_pure_intrin(_int32(lanes), instruction, w, x)
+        return total
+
+    return Dot("int16", (0, 2, 1, 3), 0, weights, numbers, add)
+
+
+def _whole_weights(code: Code, read: Load, lanes: int) -> Vectors:
+    return [code.let(read(0, 4 * lanes), "w")]
+
+
+def _dot_product_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes: int) -> tirx.Expr:
+    return tirx.call_llvm_pure_intrin(_int32(lanes), "llvm.aarch64.neon.sdot", total, weights[0], numbers[0])
+
+
+_DOT_PRODUCT = Dot("int8", (0, 1, 2, 3), 0, _whole_weights, _vnni_numbers, _dot_product_add)
+
+
+def _neon_weights(code: Code, read: Load, lanes: int) -> Vectors:
+    return [code.let(read(half * 2 * lanes, 2 * lanes).astype(f"int16x{2 * lanes}"), "w") for half in range(2)]
+
+
+def _neon_numbers(code: Code, buffer: tirx.Buffer, at: Value, lanes: int) -> Vectors:
+    half = tirx.reinterpret(f"int8x{2 * lanes}", _repeated(buffer, at, 4, lanes // 2))
+    return [code.let(half.astype(f"int16x{2 * lanes}"))]
+
+
+def _neon_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes: int) -> tirx.Expr:
+    products = [w * numbers[0] for w in weights]  # two of them fit int16 when added
+    pairs = tirx.call_llvm_pure_intrin(f"int16x{2 * lanes}", "llvm.aarch64.neon.addp", *products)
+    return total + tirx.call_llvm_pure_intrin(_int32(lanes), "llvm.aarch64.neon.saddlp", pairs)
+
+
+_NEON = Dot("int8", (0, 1, 2, 3), 0, _neon_weights, _neon_numbers, _neon_add)
+
+DOTS = {
+    "vnni": _VNNI,
+    "avx512bw": _pairs("llvm.x86.avx512.pmaddw.d.512"),
+    "avx2": _pairs("llvm.x86.avx2.pmadd.wd"),
+    "sse2": _pairs("llvm.x86.sse2.pmadd.wd"),
+    "wasm": _pairs("llvm.wasm.dot"),
+    "dotprod": _DOT_PRODUCT,
+    "neon": _NEON,
+}
+"""The ways, by the instructions that they take."""

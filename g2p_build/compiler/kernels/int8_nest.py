@@ -1,0 +1,212 @@
+"""Matmuls with int8 weights: rows are rounded to integers, products are added up exactly, and the sums are scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tvm import tirx
+
+from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, stored
+from g2p_build.compiler.kernels.cpu import Cpu
+from g2p_build.compiler.kernels.dots import Dot, Load
+from g2p_build.compiler.kernels.functions import fold
+from g2p_build.compiler.kernels.matmul_nest import Nest
+from g2p_build.compiler.kernels.matmul_tiles import Tile
+from g2p_build.models.layout import GROUP, NARROW, NO_NORM, PANEL, QUAD, WIDE, grouped
+
+if TYPE_CHECKING:
+    from g2p_build.compiler.kernels.matmul import Matmul
+
+__all__ = ["Int8Nest", "Integers", "rows_at_once"]
+
+_MOST_BYTES = 32768  # of a chunk's rounded rows: they are on the stack, and in the first cache
+_ROUNDER = 1.5 * 2**23
+"""A float32 between -2 ** 22 and 2 ** 22 plus this is rounded to an integer, ties to even: the sum's last bits."""
+
+
+def rows_at_once(inner: int, cpu: Cpu) -> int:
+    """The rows of a chunk: those of the table, or fewer if they are long."""
+    top = cpu.tiles[0][0]
+    return min(cpu.chunk, max(1, _MOST_BYTES // (grouped(inner) * GROUP * 2) // top) * top)
+
+
+@dataclass(frozen=True)
+class Integers:
+    """A chunk of rows as integers. Those that a norm precedes have 8 bits, others 16.
+
+    Attributes:
+        numbers: Of `dot.packed`, [rows, groups, parts, 64]; what fills the last group up is zero.
+        scales: float32 [rows * groups]. A row's number is its integer times its group's scale.
+        sums: int32 [rows * groups], what has to be added to a group's products.
+        inner: K.
+        wide: Whether they have 16 bits.
+        dot: How products are added up.
+    """
+
+    numbers: tirx.Buffer
+    scales: tirx.Buffer
+    sums: tirx.Buffer
+    inner: int
+    wide: bool
+    dot: Dot
+
+    @staticmethod
+    def empty(code: Code, spec: Matmul, rows: int, dot: Dot) -> Integers:
+        """Memory for some rows."""
+        groups, wide = grouped(spec.inner), spec.epsilon == NO_NORM
+        halves = 2 if wide and dot.packed == "int8" else 1
+        numbers = code.registers(rows * groups * halves * GROUP, dot.packed)
+        sums = code.registers(rows * groups, "int32")
+        return Integers(numbers, code.registers(rows * groups), sums, spec.inner, wide, dot)
+
+    @property
+    def parts(self) -> int:
+        """How many of `dot`'s numbers an integer takes."""
+        return 2 if self.wide and self.dot.packed == "int8" else 1
+
+    def fill(self, code: Code, rows: tirx.Buffer, row: Value, place: Value, lanes: int) -> None:
+        """Rounds a row.
+
+        The loop nest::
+
+            for group of 64 numbers:
+              largest = max(abs(row[group]))
+              numbers[group] = round(row[group] * (most / largest))
+              scales[group] = largest / most
+
+        Args:
+            code: The kernel.
+            rows: float32 [M, K].
+            row: Which of them.
+            place: Where it goes.
+            lanes: Of a vector.
+        """
+        groups, whole = grouped(self.inner), self.inner // GROUP
+        with code.loop(whole, "group") as group:
+            self._fill(code, rows, row, (group * GROUP, GROUP), place * groups + group, lanes)
+        if self.inner % GROUP:
+            self._fill(code, rows, row, (whole * GROUP, self.inner % GROUP), place * groups + whole, 1)
+
+    def _fill(
+        self, code: Code, rows: tirx.Buffer, row: Value, columns: tuple[Value, int], group: Value, lanes: int
+    ) -> None:
+        """Rounds some columns of a row, a group or less: the first one, and how many."""
+        first, count = columns
+        every, most = ramp(0, lanes), float(WIDE if self.wide else NARROW)
+        largest = code.registers(lanes)
+        code.store(largest, constant(1e-30, lanes=lanes), every)  # so that nothing is divided by zero
+        with code.loop(count // lanes, "j") as j:
+            x = load(rows, row, ramp(first + j * lanes, lanes))
+            code.store(largest, tirx.max(load(largest, every), tirx.abs(x)), every)
+        found = fold(code, load(largest, every), lanes, tirx.max)
+        code.store(self.scales, found * constant(1 / most), group)
+        inverse = code.let(broadcast(constant(most) / found, lanes))
+        total, staged = code.registers(lanes, "int32"), code.registers(GROUP * self.parts, self.dot.packed)
+        code.store(total, constant(0, lanes=lanes), every)
+        if count < GROUP:
+            with code.loop(GROUP * self.parts, "j") as j:
+                code.store(staged, constant(0, self.dot.packed), j)
+        with code.loop(count // lanes, "j") as j:
+            x = load(rows, row, ramp(first + j * lanes, lanes)) * inverse
+            # The bounds change nothing. They keep a compiler from making one operation of a product and a sum.
+            x = tirx.max(tirx.min(x, constant(most, lanes=lanes)), constant(-most, lanes=lanes))
+            bits = tirx.reinterpret(_wide("int32", lanes), x + constant(_ROUNDER, lanes=lanes))
+            number = code.let(bits - constant(0x4B400000, lanes=lanes))  # the bits of _ROUNDER
+            code.store(total, load(total, every) + number, every)
+            for part, value in enumerate(self._parts(code, number, lanes)):
+                code.store(staged, value.astype(_wide(self.dot.packed, lanes)), ramp(part * GROUP + j * lanes, lanes))
+        with code.loop(self.parts * GROUP // QUAD, "quad") as quad:
+            for to, source in enumerate(self.dot.order):
+                place = group * (GROUP * self.parts) + quad * QUAD + to
+                code.store(self.numbers, stored(staged, quad * QUAD + source), place)
+        if self.dot.offset:
+            together = code.registers(1, "int32")
+            code.store(together, constant(0), 0)
+            with code.loop(lanes, "lane") as lane:
+                code.store(together, load(together, 0) + load(total, lane), 0)
+            code.store(self.sums, load(together, 0) * constant(-self.dot.offset), group)
+
+    def _parts(self, code: Code, number: tirx.Expr, lanes: int) -> list[tirx.Expr]:
+        """The upper half of 16 bits, rounded, and what it lacks, from -128 to 127."""
+        if self.parts == 1:
+            return [number]
+        eight = constant(8, lanes=lanes)
+        upper = code.let((number + constant(128, lanes=lanes)) >> eight)
+        return [upper, number - (upper << eight)]
+
+
+@dataclass(frozen=True)
+class Int8Nest(Nest):
+    """Writes tiles of a matmul with int8 weights.
+
+    The loop nest of a tile::
+
+        sums[rows, vectors] = 0
+        for group of 64 rows of the matrix:
+          counts[rows, vectors] = 0                  # int32
+          for part of the integers:                  # the upper half counts 256 times as much as the lower one
+            for quad of the group:
+              for v in vectors, i in rows:           # unrolled; weights are loaded once for all rows
+                counts[i, v] += integers[i, part, quad] . weight[panel, quad, v]
+          sums[i, v] += counts[i, v] * (scales[i, group] * scale of the weights[panel, group, v])
+    """
+
+    integers: Integers
+
+    def _add_up(
+        self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr
+    ) -> None:
+        code, lanes, dot = self.code, self.cpu.lanes, self.integers.dot
+        groups, parts = grouped(self.spec.inner), self.integers.parts
+        with code.loop(groups, "group") as group:
+            counts = code.registers(tile.rows * tile.vectors * lanes, "int32")
+            at = [ramp(number * lanes, lanes) for number in range(tile.rows * tile.vectors)]
+            for number, place in enumerate(at):
+                first = (row + number // tile.vectors) * groups + group
+                code.store(counts, self._begin(first) if parts == 1 else constant(0, lanes=lanes), place)
+            for part in range(parts):
+                if part:
+                    for number, place in enumerate(at):
+                        first = (row + number // tile.vectors) * groups + group
+                        higher = load(counts, place) << constant(8, lanes=lanes)
+                        code.store(counts, higher + self._begin(first), place)
+                with code.loop(GROUP // QUAD, "quad") as quad:
+                    weights = [dot.weights(code, self._read(*place, group, quad), lanes) for place in places]
+                    for i in range(tile.rows):
+                        start = (((row + i) * groups + group) * parts + part) * GROUP + quad * QUAD
+                        numbers = dot.numbers(code, self.integers.numbers, start, lanes)
+                        for v, w in enumerate(weights):
+                            place = at[i * tile.vectors + v]
+                            code.store(counts, dot.add(load(counts, place), w, numbers, lanes), place)
+            scales = [self._scales(*place, group) for place in places]
+            for i in range(tile.rows):
+                scale = code.let(broadcast(load(self.integers.scales, (row + i) * groups + group), lanes))
+                for v, of_weights in enumerate(scales):
+                    place = at[i * tile.vectors + v]
+                    counted = load(counts, place).astype(_wide("float32", lanes))
+                    code.store(sums, load(sums, place) + counted * (scale * of_weights), place)
+
+    def _begin(self, group: Value) -> tirx.Expr:
+        """What is added to the counts of a row's group."""
+        if not self.integers.dot.offset:
+            return constant(0, lanes=self.cpu.lanes)
+        return broadcast(load(self.integers.sums, group), self.cpu.lanes)
+
+    def _read(self, panel: tirx.Expr, column: Value, group: Value, quad: Value) -> Load:
+        def read(first: int, count: int) -> tirx.Expr:
+            start = quad * (PANEL * QUAD) + column * QUAD + first
+            return stored(self.weight, panel, group, ramp(start, count))
+
+        return read
+
+    def _scales(self, panel: tirx.Expr, column: Value, group: Value) -> tirx.Expr:
+        lanes = self.cpu.lanes
+        halves = stored(self.weight, panel, group, ramp(GROUP * PANEL + column * 2, 2 * lanes))
+        bits = tirx.reinterpret(_wide("int16", lanes), halves).astype(_wide("int32", lanes))
+        return self.code.let(tirx.reinterpret(_wide("float32", lanes), bits << constant(16, lanes=lanes)))
+
+
+def _wide(dtype: str, lanes: int) -> str:
+    return dtype if lanes == 1 else f"{dtype}x{lanes}"
