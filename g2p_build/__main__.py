@@ -23,9 +23,9 @@ __all__ = ["main"]
 def main() -> None:
     """Builds what the command line asks for. If that fails, it prints one line and exits with 2."""
     compose.register_schema()
-    sys.argv[1:] = compose.in_full(sys.argv[1:])
-    arguments = get_args_parser().parse_args()
     try:
+        sys.argv[1:] = compose.anchored(sys.argv[1:], Path.cwd())
+        arguments = get_args_parser().parse_args()
         shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
         if not any(shows):
             asked = compose.variants([line for line in arguments.overrides if not re.match(r"[+~]*hydra[./]", line)])
@@ -51,7 +51,8 @@ def _job(composed: DictConfig) -> None:
     nodes = graph.nodes(variant)
     (default,) = compose.variants()
     installed = compose.CONF.is_relative_to(Path(__file__).parent)
-    build = Build(workspace(Path.cwd() if installed else compose.CONF.parent))
+    start = Path(HydraConfig.get().runtime.cwd)  # Hydra may have gone elsewhere: hydra.job.chdir
+    build = Build(workspace(start if installed else compose.CONF.parent))
     build.ensure(nodes.values())
     build.note_keys()
     print(publish.publish(build, nodes, default.name))

@@ -26,7 +26,8 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
 
     Args:
         arguments: doit's command line. Words of the form `name=value` that are not options are Hydra overrides. doit
-            itself keeps them as variables, and does not mind that no task reads them.
+            itself keeps them as variables, and does not mind that no task reads them. Paths in them, in options and in
+            the environment are relative to where the user stands.
         tree: the folder of the build. Its conf/ is read, or the package's own if it has none. dist/ and manifests/ are
             written there.
 
@@ -53,10 +54,12 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     wrong = _not_here(arguments)
     if wrong:
         raise InvalidDodoFile(wrong)
+    _go_back(tree)
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
         conf = compose.conf_of(tree)
         wanted = compose.variants(overrides, conf)
+        anchored = tuple(compose.anchored(overrides, Path.cwd()))
         [default] = compose.variants([], conf)
         build = Build(workspace(tree))
         cache = build.workspace.cache
@@ -64,7 +67,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         scratch.sweep(cache)
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
-    plan = Plan(build, tuple(wanted), default, tuple(overrides), started)
+    plan = Plan(build, tuple(wanted), default, tuple(overrides), anchored, started)
     atexit.register(digests.save, cache)
     atexit.register(build.note_keys)
     atexit.register(trees.note_published, build.workspace, plan.published)
@@ -110,6 +113,15 @@ def _not_here(arguments: Sequence[str]) -> str | None:
     if words and words[0] not in COMMANDS and "-n" in arguments[arguments.index(words[0]) :]:
         return f"-n comes before the task: doit -n 4 {words[0]}"
     return None
+
+
+def _go_back(tree: Path) -> None:
+    """Goes back to where the user stands. doit has gone to the folder of dodo.py, unless -d names another."""
+    from doit import get_initial_workdir
+
+    start = get_initial_workdir()
+    if start and tree.samefile(Path.cwd()):
+        os.chdir(start)
 
 
 def _interrupted(*_: object) -> NoReturn:

@@ -60,7 +60,7 @@ def _is_published(plan: Plan, variant: Variant) -> bool:
 
 def _note(plan: Plan, variant: Variant) -> None:
     keys = plan.build.keys(graph.nodes(variant).values())
-    plan.published[variant.name] = Published(plan.overrides, keys)
+    plan.published[variant.name] = Published(plan.anchored, keys)
 
 
 def _publish(plan: Plan, variant: Variant) -> TaskFailed | None:

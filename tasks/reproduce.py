@@ -37,7 +37,7 @@ def _reproduce(plan: Plan, as_json: bool) -> TaskFailed | None:
     found = []
     try:
         with os_errors_explained(), TemporaryDirectory(prefix="g2p-reproduce-") as folder:
-            one, other = build_apart(plan.tree, plan.overrides, Path(folder), lambda line: print(line, file=sys.stderr))
+            one, other = build_apart(plan.tree, plan.anchored, Path(folder), lambda line: print(line, file=sys.stderr))
             for variant in plan.variants:
                 found += compare(variant, one, other)
                 found += compare_with_published(plan.build, variant, plan.default.name, one)

@@ -18,6 +18,7 @@ class Plan:
     variants: tuple[Variant, ...]
     default: Variant  # the variant without overrides
     overrides: tuple[str, ...]  # as on the command line
+    anchored: tuple[str, ...]  # the same, with absolute paths
     started: float  # when the command started, by time.monotonic()
     published: dict[str, Published] = field(default_factory=dict)  # by variant: found or made; recorded at exit
 
