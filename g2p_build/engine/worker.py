@@ -25,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.engine import pipes
-from g2p_build.engine.source_imports import import_sources
+from g2p_build.engine.source_imports import import_sources, unlike
 from g2p_build.errors import FULL, BuildError, explained
 
-__all__ = ["StageFailed", "run"]
+__all__ = ["EDITED", "StageFailed", "run"]
+
+EDITED = "its source was edited while it ran: run the command again"
 
 ROOM = 32_000_000  # bytes: with less free space, a failure is probably due to a full disk
 
@@ -56,6 +58,7 @@ def run(
     out: Path,
     log: Path,
     progress: bool = False,
+    sources: Mapping[str, tuple[str, str]] | None = None,
 ) -> float:
     """Runs one stage in this thread's worker and waits for it.
 
@@ -66,12 +69,13 @@ def run(
         out: an empty folder for the outputs.
         log: a file for whatever the stage prints.
         progress: whether the stage keeps the error stream, for a download's progress bars.
+        sources: the code that has to run: module → digests of its syntax tree and of its bytes. None: any.
 
     Returns:
         Seconds that the stage took, without the worker's start.
 
     Raises:
-        BuildError: the stage refused its inputs.
+        BuildError: the stage refused its inputs, or other code has run.
         StageFailed: the stage failed, or its process died.
     """
     worker = _start()
@@ -82,6 +86,7 @@ def run(
         "out": str(out),
         "log": str(log),
         "progress": progress,
+        "sources": dict(sources or {}),
     }
     try:
         result = worker.ask(request)
@@ -155,6 +160,8 @@ def _built(request: Mapping[str, Any]) -> dict[str, Any]:
         build = getattr(importlib.import_module(module), name)
         inputs = {name: Path(path) for name, path in request["inputs"].items()}
         build(request["params"], inputs, Path(request["out"]))
+        if unlike(request["sources"]):
+            return {"error": EDITED}
     except BuildError as error:
         return {"error": f"{error}{_no_room(request['out'])}"}
     except Exception as error:
