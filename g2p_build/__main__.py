@@ -28,7 +28,8 @@ def main() -> None:
         arguments = get_args_parser().parse_args()
         shows = (arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)
         if not any(shows):
-            asked = compose.variants([line for line in arguments.overrides if not re.match(r"[+~]*hydra[./]", line)])
+            overrides = [line for line in arguments.overrides if not re.match(r"[+~]*hydra[./]", line)]
+            asked = compose.variants(overrides, named=False)
             if len(asked) > 1 and not arguments.multirun:
                 raise compose.ConfigError(f"this is a sweep over {len(asked)} variants: add -m")
         # Without this, Hydra reports our exceptions as mistakes in its own configs.
@@ -43,20 +44,21 @@ def main() -> None:
 def _job(composed: DictConfig) -> None:
     from g2p_build import graph
     from g2p_build.engine.build import Build
-    from g2p_build.products import publish
+    from g2p_build.products import names, publish
     from g2p_build.store import trees
     from g2p_build.store.workspace import workspace
 
-    variant = compose.composed(composed, HydraConfig.get().runtime.choices)
-    nodes = graph.nodes(variant)
+    configured = compose.composed(composed, HydraConfig.get().runtime.choices)
     (default,) = compose.variants()
     installed = compose.CONF.is_relative_to(Path(__file__).parent)
     start = Path(HydraConfig.get().runtime.cwd)  # Hydra may have gone elsewhere: hydra.job.chdir
     build = Build(workspace(start if installed else compose.CONF.parent))
+    (variant,) = names.settled(build, [configured], compose.CONF)
+    nodes, origins = graph.nodes(variant), names.origins(build, variant, configured)
     build.ensure(nodes.values())
     build.note_keys()
     print(publish.publish(build, nodes, default.name))
-    asked = trees.Published(tuple(HydraConfig.get().overrides.task), build.keys(nodes.values()))
+    asked = trees.Published(tuple(HydraConfig.get().overrides.task), build.keys(nodes.values()), origins)
     trees.note_published(build.workspace, {variant.name: asked})
 
 

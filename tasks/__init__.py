@@ -44,6 +44,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     from g2p_build.config import compose
     from g2p_build.engine.build import Build
     from g2p_build.errors import BuildError
+    from g2p_build.products import names
     from g2p_build.store import digests, in_use, scratch, trees
     from g2p_build.store.workspace import workspace
 
@@ -58,16 +59,17 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
         conf = compose.conf_of(tree)
-        wanted = compose.variants(overrides, conf)
+        configured = compose.variants(overrides, conf, named=False)
         anchored = tuple(compose.anchored(overrides, Path.cwd()))
         [default] = compose.variants([], conf)
         build = Build(workspace(tree))
         cache = build.workspace.cache
+        wanted = names.settled(build, configured, conf)
         in_use.share(cache)
         scratch.sweep(cache)
     except BuildError as error:
         raise InvalidDodoFile(str(error)) from None
-    plan = Plan(build, tuple(wanted), default, tuple(overrides), anchored, started)
+    plan = Plan(build, tuple(wanted), wanted, default, tuple(overrides), anchored, started)
     atexit.register(digests.save, cache)
     atexit.register(build.note_keys)
     atexit.register(trees.note_published, build.workspace, plan.published)

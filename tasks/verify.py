@@ -67,7 +67,7 @@ def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed 
             compared = verifier.verify(plan.build, manifest, variant, nodes, sets)
             reports = list(progress(compared, variant.name, languages))
             verification = verifier.as_manifest(reports, sets)
-            publish.publish(plan.build, nodes, plan.default.name, verification)
+            publish.publish(plan.build, nodes, plan.default.name, verification, plan.origins(variant))
             rows = [
                 {"variant": variant.name, "set": report.set, "language": report.language, "words": report.words}
                 | {"equal": report.equal, "too_long": report.too_long}

@@ -125,13 +125,14 @@ def _placed(key: str, value: Any, start: Path) -> Any:
     return str(start.absolute() / expanded(key, str(value)))
 
 
-def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:
+def variants(overrides: Sequence[str] = (), conf: Path = CONF, named: bool = True) -> list[Variant]:
     """The distinct variants that overrides ask for, in the order of the sweep.
 
     Args:
         overrides: in Hydra's grammar. Sweeps are crossed. `matrix=NAME` adds the sweep in conf/matrix/NAME.yaml, which
             any other override beats.
         conf: the folder of config.yaml and the groups.
+        named: whether different things with the same name are refused. If not, it is for the caller to rename them.
 
     Raises:
         ConfigError: an override or a file is wrong. One line; for a wrong name it gives the closest valid one.
@@ -142,7 +143,8 @@ def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:
         tree.check_key(key, values)
     swept = [*tree.matrix(dict(given).get("matrix", [None])), *((k, v) for k, v in given if k != "matrix")]
     found = dict.fromkeys(tree.variant(point) for point in points(swept))
-    resolve.names(found)
+    if named:
+        resolve.names(found)
     return list(found)
 
 

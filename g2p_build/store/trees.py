@@ -6,7 +6,8 @@ changed, and `doit gc` keeps a variant's actions only as long as they are recent
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,29 @@ from g2p_build.store.locks import file_lock
 from g2p_build.store.scratch import temporary
 from g2p_build.store.workspace import Workspace
 
-__all__ = ["Published", "keys", "lock", "needed", "note_keys", "note_published", "published"]
+__all__ = [
+    "Origin",
+    "Published",
+    "another",
+    "claim",
+    "keys",
+    "lock",
+    "needed",
+    "note_keys",
+    "note_published",
+    "published",
+]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where something comes from that is part of a manifest's name."""
+
+    name: str  # as it is in the manifest's name
+    label: str  # as it was configured, before names were told apart
+    paths: tuple[str, ...]  # the user's own files and folders that it is made from, absolute; none for what is built in
+    content: str  # digest of the files in there; empty without paths
+    given: bool  # whether the name is the user's own choice, or an option's, and not made from the paths
 
 
 @dataclass(frozen=True)
@@ -27,6 +50,7 @@ class Published:
 
     overrides: tuple[str, ...]  # of the command that last found it current or made it
     keys: tuple[str, ...]  # of the actions that it was made from, in the order of the graph
+    origins: Mapping[str, Origin] = field(default_factory=dict)  # by the field of the variant; none: not known
 
 
 def lock(workspace: Workspace) -> BaseFileLock:
@@ -57,6 +81,22 @@ def note_published(workspace: Workspace, made: Mapping[str, Published]) -> None:
         _write(workspace, {}, made)
 
 
+def another(recorded: Mapping[str, Origin], mine: Mapping[str, Origin]) -> Origin | None:
+    """Where a manifest comes from, if that is another place than `mine`, and another thing lies there."""
+    for kind, origin in mine.items():
+        was = recorded.get(kind)
+        if was is not None and was.paths != origin.paths and was.content != origin.content:
+            return was
+    return None
+
+
+def claim(workspace: Workspace, name: str, origins: Mapping[str, Origin]) -> None:
+    """Notes where a manifest comes from. The caller holds the tree's lock, and has just written the manifest."""
+    made = published(workspace).get(name, Published((), ()))
+    if made.origins != origins:
+        _update(workspace, {}, {name: replace(made, origins=origins)})
+
+
 def keys(workspace: Workspace) -> dict[str, str]:
     """The keys of a tree's nodes when they were last up to date: node's name → key."""
     return _keys(_read(_path(workspace)))
@@ -81,20 +121,22 @@ def needed(cache: Path) -> set[str]:
 
 
 def _write(workspace: Workspace, found: Mapping[str, str], made: Mapping[str, Published]) -> None:
+    with suppress(OSError), lock(workspace):
+        _update(workspace, found, made)
+
+
+def _update(workspace: Workspace, found: Mapping[str, str], made: Mapping[str, Published]) -> None:
     path = _path(workspace)
-    try:
-        with lock(workspace):
-            record = _read(path)
-            there = _published(record) | dict(made)
-            there = {name: made for name, made in there.items() if _manifest(workspace.tree, name).exists()}
-            record = {
-                "tree": str(workspace.tree.resolve()),
-                "keys": _keys(record) | dict(found),
-                "published": {name: asdict(made) for name, made in there.items()},
-            }
-            write_atomically(no_folder(path), canonical_json(record) + b"\n", temporary(workspace.cache))
-    except OSError:
-        return
+    record = _read(path)
+    there = _published(record) | dict(made)
+    there = {name: made for name, made in there.items() if _manifest(workspace.tree, name).exists()}
+    record = {
+        "tree": str(workspace.tree.resolve()),
+        "keys": _keys(record) | dict(found),
+        "published": {name: asdict(made) for name, made in there.items()},
+    }
+    with suppress(OSError):
+        write_atomically(no_folder(path), canonical_json(record) + b"\n", temporary(workspace.cache))
 
 
 def _keys(record: Mapping[str, Any]) -> dict[str, str]:
@@ -104,15 +146,20 @@ def _keys(record: Mapping[str, Any]) -> dict[str, str]:
 
 def _published(record: Mapping[str, Any]) -> dict[str, Published]:
     try:
-        return {name: _one(made["overrides"], made["keys"]) for name, made in record["published"].items()}
+        return {name: _one(**made) for name, made in record["published"].items()}
     except (KeyError, TypeError, AttributeError):
         return {}
 
 
-def _one(overrides: Sequence[str], keys: Sequence[str]) -> Published:
-    if not _strings([*overrides, *keys]):
+def _one(
+    overrides: Sequence[str], keys: Sequence[str], origins: Mapping[str, Mapping[str, Any]] | None = None
+) -> Published:
+    found = {kind: Origin(**fields) for kind, fields in (origins or {}).items()}
+    found = {kind: replace(origin, paths=tuple(origin.paths)) for kind, origin in found.items()}
+    texts = [text for each in found.values() for text in (each.name, each.label, each.content, *each.paths)]
+    if not _strings([*overrides, *keys, *texts]):
         raise TypeError
-    return Published(tuple(overrides), tuple(keys))
+    return Published(tuple(overrides), tuple(keys), found)
 
 
 def _strings(values: Iterable[Any]) -> bool:
