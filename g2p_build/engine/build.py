@@ -119,7 +119,7 @@ class Build:
         trees.note_keys(self.workspace, self._keys)
 
     def files(self, node: Node) -> dict[str, Path]:
-        """The files of an up-to-date node: output name → path of the blob.
+        """The files of an up-to-date node: output name → path of the blob, wherever in the cache's layers it lies.
 
         Raises:
             BuildError: the node is not up to date.
@@ -127,7 +127,8 @@ class Build:
         made = self.current(node)
         if made is None:
             raise BuildError(f"{node.name} is not built")
-        return {name: blobs.path_of(self.cache, digest) for name, digest in made.items()}
+        found = {name: blobs.find(self.cache, digest) for name, digest in made.items()}
+        return {name: path or blobs.path_of(self.cache, made[name]) for name, path in found.items()}
 
     @os_errors_explained()
     def realise(self, node: Node, say: Callable[[str], None] = print) -> None:

@@ -98,7 +98,8 @@ def build_apart(tree: Path, overrides: Sequence[str], folder: Path, say: Callabl
         say(f"building in {copy}")
         environment = os.environ | circumstances.environment
         environment |= {"HF_HOME": os.environ.get("HF_HOME", str(Path.home() / ".cache" / "huggingface"))}
-        environment |= {"HOME": str(home), "PYTHONPATH": str(copy), "G2P_BUILD_CACHE": str(place / "cache")}
+        environment |= {"HOME": str(home), "PYTHONPATH": str(copy)}
+        environment |= {"G2P_BUILD_CACHE": str(place / "cache"), "G2P_BUILD_SHARED_CACHE": ""}
         command = [sys.executable, "-m", "doit", "-n", str(circumstances.processes), "compile"]
         result = subprocess.run(
             [*command, *overrides],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
+from g2p_build.store.layers import layers
 from g2p_build.store.scratch import temporary
 
 __all__ = ["Stat", "digest_of", "file_digest", "remember", "save", "stat"]
@@ -92,7 +93,7 @@ _changed: set[tuple[Path, str]] = set()
 
 def _load(cache: Path) -> dict[str, Any]:
     if cache not in _loaded:
-        _loaded[cache] = _read(cache)
+        _loaded[cache] = {name: entry for layer in reversed(layers(cache)) for name, entry in _read(layer).items()}
     return _loaded[cache]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from g2p_build.errors import BuildError
 from g2p_build.store.digests import digest_of, remember
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
+from g2p_build.store.layers import layers
 from g2p_build.store.scratch import temporary
 
 __all__ = [
@@ -93,11 +94,14 @@ def keep_sources(cache: Path, digest: str, files: Mapping[str, str]) -> None:
 
 def kept_sources(cache: Path, digest: str) -> dict[str, str] | None:
     """The files behind a source digest (module → digest of its syntax tree), or None if they are not known."""
-    try:
-        files: dict[str, str] = json.loads(_sources_path(cache, digest).read_bytes())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return files if digest_of(files) == digest else None
+    for layer in layers(cache):
+        try:
+            files: dict[str, str] = json.loads(_sources_path(layer, digest).read_bytes())["files"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if digest_of(files) == digest:
+            return files
+    return None
 
 
 def _sources_path(cache: Path, digest: str) -> Path:

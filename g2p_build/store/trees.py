@@ -4,18 +4,20 @@ They never decide what is stale. A damaged or missing record is no error: `doit 
 changed, and `doit gc` keeps a variant's actions only as long as they are recent.
 """
 
+import errno
+import fcntl
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import BaseFileLock
-
 from g2p_build.store.digests import digest_of
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
-from g2p_build.store.locks import file_lock
+from g2p_build.store.layers import layers
+from g2p_build.store.locks import NO_LOCKS, file_lock, lockless
 from g2p_build.store.scratch import temporary
 from g2p_build.store.workspace import Workspace
 
@@ -53,15 +55,34 @@ class Published:
     origins: Mapping[str, Origin] = field(default_factory=dict)  # by the field of the variant; none: not known
 
 
-def lock(workspace: Workspace) -> BaseFileLock:
+@contextmanager
+def lock(workspace: Workspace) -> Iterator[None]:
     """The lock that a process must hold while it changes a tree's products or the record of them.
 
+    It is on the tree's own folder, so it needs no cache that can be written. Where the tree's file system has no such
+    locks, it is on a file in the cache.
+
     Raises:
-        OSError: the cache cannot be written.
+        OSError: the cache is needed for it, and cannot be written.
     """
     path = workspace.cache / "locks" / f"tree-{_name(workspace.tree)}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return file_lock(path)
+    if lockless():
+        with file_lock(path):
+            yield
+        return
+    folder = os.open(workspace.tree, os.O_RDONLY)
+    try:
+        with ExitStack() as held:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in NO_LOCKS | {errno.EBADF}:  # EBADF: NFS locks nothing that is open for reading
+                    raise
+                path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(file_lock(path))
+            yield
+    finally:
+        os.close(folder)
 
 
 def note_keys(workspace: Workspace, found: Mapping[str, str]) -> None:
@@ -99,12 +120,12 @@ def claim(workspace: Workspace, name: str, origins: Mapping[str, Origin]) -> Non
 
 def keys(workspace: Workspace) -> dict[str, str]:
     """The keys of a tree's nodes when they were last up to date: node's name → key."""
-    return _keys(_read(_path(workspace)))
+    return _keys(_record(workspace))
 
 
 def published(workspace: Workspace) -> dict[str, Published]:
     """What is known of a tree's manifests, by the variant's name; empty if nothing is known."""
-    return _published(_read(_path(workspace)))
+    return _published(_record(workspace))
 
 
 def needed(cache: Path) -> set[str]:
@@ -127,7 +148,7 @@ def _write(workspace: Workspace, found: Mapping[str, str], made: Mapping[str, Pu
 
 def _update(workspace: Workspace, found: Mapping[str, str], made: Mapping[str, Published]) -> None:
     path = _path(workspace)
-    record = _read(path)
+    record = _record(workspace)
     there = _published(record) | dict(made)
     there = {name: made for name, made in there.items() if _manifest(workspace.tree, name).exists()}
     record = {
@@ -164,6 +185,12 @@ def _one(
 
 def _strings(values: Iterable[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
+
+
+def _record(workspace: Workspace) -> dict[str, Any]:
+    """A tree's record, where one of the cache's layers has it."""
+    found = (_read(_path(Workspace(layer, workspace.tree))) for layer in layers(workspace.cache))
+    return next(filter(None, found), {})
 
 
 def _read(path: Path) -> dict[str, Any]:
