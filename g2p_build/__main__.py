@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from g2p_build.config import compose
+from g2p_build.engine import streams
 from g2p_build.errors import BuildError
 
 __all__ = ["main"]
@@ -22,6 +23,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Builds what the command line asks for. If that fails, it prints one line and exits with 2."""
+    streams.guard()
     compose.register_schema()
     try:
         sys.argv[1:] = compose.anchored(sys.argv[1:], Path.cwd())
