@@ -64,7 +64,7 @@ def read_sources(cache: Path, module: str, package: Path = PACKAGE) -> dict[str,
         if name in found or path is None:
             continue
         # The kind holds the module's name because relative imports are resolved against it.
-        parsed = remember(cache, path, f"syntax-2 {name}", partial(_parse, module=name, package=package.name))
+        parsed = remember(cache, path, f"syntax-3 {name}", partial(_parse, module=name, package=package.name))
         found[name] = parsed["digest"], parsed["bytes"]
         todo += parsed["imports"]
     return dict(sorted(found.items()))
@@ -152,7 +152,17 @@ def syntax_digest(source: bytes) -> str:
 
 def _digest_of(tree: ast.Module) -> str:
     _drop_docstrings(tree)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return hashlib.sha256(repr(_plain(tree)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A syntax tree as plain data, without its empty fields. `ast.dump` says the same in other words in each Python."""
+    if isinstance(value, ast.JoinedStr):  # some versions put empty texts between the parts of an f-string
+        value.values = [each for each in value.values if not (isinstance(each, ast.Constant) and each.value == "")]
+    if isinstance(value, ast.AST):
+        fields = [(name, field) for name, field in ast.iter_fields(value) if field is not None and field != []]
+        return type(value).__name__, [(name, _plain(field)) for name, field in fields]
+    return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 def _drop_docstrings(tree: ast.Module) -> None:
