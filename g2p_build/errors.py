@@ -18,14 +18,16 @@ class BuildError(Exception):
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """The system's error codes for a file that cannot grow: the disk is full, or the user's or the process's limit."""
 
+ELSEWHERE = "use another place (G2P_BUILD_CACHE names the cache, G2P_BUILD_SHARED_CACHE one below it that is only read)"
+
 # What to do about an error of the operating system.
 ADVICE = {
     errno.ENOSPC: "make room there, then run the same command again",
     errno.EDQUOT: "make room there, then run the same command again",
     errno.EFBIG: "raise the limit (ulimit -f), then run the same command again",
-    errno.EACCES: "make it accessible to you, or use another place (G2P_BUILD_CACHE names the cache)",
-    errno.EPERM: "make it accessible to you, or use another place (G2P_BUILD_CACHE names the cache)",
-    errno.EROFS: "make it writable, or use another place (G2P_BUILD_CACHE names the cache)",
+    errno.EACCES: f"make it accessible to you, or {ELSEWHERE}",
+    errno.EPERM: f"make it accessible to you, or {ELSEWHERE}",
+    errno.EROFS: f"make it writable, or {ELSEWHERE}",
     errno.EEXIST: "a file lies where a folder should be; move it away",
     errno.ENOTDIR: "a file lies where a folder should be; move it away",
     errno.EISDIR: "a folder lies where a file should be; move it away",

@@ -10,7 +10,7 @@ from doit.exceptions import TaskFailed
 from g2p_build.errors import BuildError
 from g2p_build.training.use import HELD_OUT
 
-from .cli.options import JSON, option
+from .cli.options import JSON, option, path_of
 from .cli.output import show
 from .cli.plan import Plan
 
@@ -25,7 +25,7 @@ OPTIONS = [
     option("contenders", str, "", "names, with commas between: ours, beam, phonetisaurus, espeak-ng; else all"),
     option("rounds", int, 5, "how often each contender is timed"),
     option("hold-out", int, HELD_OUT, "words a language that nobody learns, as in the training of the checkpoint"),
-    option("out", str, OUT, f"a folder for the numbers; the default also renews the tables in {PAGE}"),
+    option("out", str, "", f"a folder for the numbers; else {OUT} of the checkout, and the tables in {PAGE}"),
     JSON,
 ]
 
@@ -53,12 +53,12 @@ def _run(
     from bench.accuracy.command import compare, options
 
     try:
-        asked = options(data, languages, contenders, rounds, hold_out)
+        asked = options(data and str(path_of(data)), languages, contenders, rounds, hold_out)
         found = compare(plan.build, plan.variants, asked, lambda line: print(line, file=sys.stderr, flush=True))
         shown = ["doit", *({data: "DATA", f"--data={data}": "--data=DATA"}.get(word, word) for word in sys.argv[1:])]
         result = {"command": shlex.join(shown), **found}
-        report.write(plan.tree / out, result)
-        if out == OUT and (plan.tree / PAGE).exists():
+        report.write(path_of(out) if out else plan.tree / OUT, result)
+        if not out and (plan.tree / PAGE).exists():
             report.fill(plan.tree / PAGE, result)
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))

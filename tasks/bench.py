@@ -14,13 +14,15 @@ from doit.exceptions import TaskFailed
 from g2p_build.errors import BuildError
 
 from . import accuracy
-from .cli.options import JSON, option
+from .cli.options import JSON, option, path_of
 from .cli.output import show
 from .cli.plan import Plan
 
 __all__ = ["tasks"]
 
 _BENCH = Path(__file__).resolve().parents[1] / "bench"
+
+OUT = "docs/benchmarks"
 
 OPTIONS = [
     option(
@@ -33,7 +35,7 @@ OPTIONS = [
     option("threads", str, "1,2", "numbers of threads, with commas between"),
     option("rounds", int, 9, "how often each contender has its turn"),
     option("forced-tokens", int, 0, "so many tokens for each word, whatever the model says (random weights: 16)"),
-    option("out", str, "docs/benchmarks", "a folder for the document, the numbers and the picture"),
+    option("out", str, "", f"a folder for the document, the numbers and the picture; else {OUT} of the checkout"),
     JSON,
 ]
 
@@ -73,9 +75,10 @@ def _pronounce(
     from bench.pronounce.command import bench, options
 
     try:
-        asked = options(words, contenders, threads, rounds, forced_tokens)
+        asked = options(words and str(path_of(words)), contenders, threads, rounds, forced_tokens)
         result = bench(plan.build, plan.variants, asked, lambda line: print(line, file=sys.stderr, flush=True))
-        report.write(plan.tree / out, {"command": shlex.join(["doit", *sys.argv[1:]]), **result})
+        folder = path_of(out) if out else plan.tree / OUT
+        report.write(folder, {"command": shlex.join(["doit", *sys.argv[1:]]), **result})
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     for run in result["runs"]:

@@ -1,5 +1,7 @@
 """`doit clean …`: removes the published files of the variants asked for from the tree."""
 
+from pathlib import Path
+
 from g2p_build import graph
 from g2p_build.config.variant import Variant
 from g2p_build.errors import BuildError
@@ -17,9 +19,19 @@ def remove_products(plan: Plan, variant: Variant, dryrun: bool) -> None:
     """
     from rich.filesize import decimal
 
+    from g2p_build.products.names import not_of
     from g2p_build.products.unpublish import unpublish
 
     try:
+        origins = plan.origins(variant)
+        other = not_of(plan.build, variant, origins)
+        if other is not None:
+            kept = f"kept manifests/{variant.name}.json and its archives: {other}"
+            print(f"{kept}; compile it first, or remove the files yourself")
+            return
+        if any(origin.paths for origin in origins.values()) and not _manifest(plan, variant).exists():
+            print(f"nothing is published of {variant.name}")
+            return
         gone = unpublish(plan.build.workspace, graph.nodes(variant), plan.default.name, dryrun)
     except BuildError as error:
         raise SystemExit(f"ERROR: clean:{variant.name}: {error}") from None
@@ -29,3 +41,7 @@ def remove_products(plan: Plan, variant: Variant, dryrun: bool) -> None:
         print(f"the cache keeps what {variant.name} is made of: `doit compile` brings it back, `doit gc` makes room")
     else:
         print(f"nothing is published of {variant.name}")
+
+
+def _manifest(plan: Plan, variant: Variant) -> Path:
+    return plan.tree / "manifests" / f"{variant.name}.json"

@@ -1,5 +1,6 @@
 """`doit compile …`: builds variants, as archives in dist/ and manifests in manifests/."""
 
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from g2p_build import graph
 from g2p_build.config.variant import Variant
 from g2p_build.errors import BuildError
 from g2p_build.products import publish
+from g2p_build.products.names import not_of
 from g2p_build.store.trees import Published
 
 from .clean import remove_products
@@ -60,13 +62,17 @@ def _is_published(plan: Plan, variant: Variant) -> bool:
 
 def _note(plan: Plan, variant: Variant) -> None:
     keys = plan.build.keys(graph.nodes(variant).values())
-    plan.published[variant.name] = Published(plan.overrides, keys)
+    plan.published[variant.name] = Published(plan.anchored, keys, plan.origins(variant))
 
 
 def _publish(plan: Plan, variant: Variant) -> TaskFailed | None:
     nodes = graph.nodes(variant)
     try:
-        publish.publish(plan.build, nodes, plan.default.name)
+        origins = plan.origins(variant)
+        other = not_of(plan.build, variant, origins)
+        publish.publish(plan.build, nodes, plan.default.name, origins=origins)
+        if other is not None:
+            print(f"manifests/{variant.name}.json is replaced: {other}", file=sys.stderr, flush=True)
         _note(plan, variant)
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))

@@ -32,7 +32,8 @@ def _regenerate(plan: Plan) -> TaskFailed | None:
         golden = importlib.import_module(reference(variant).golden)
         checkpoint = family(variant.checkpoint.family).model(variant).checkpoint
         plan.build.ensure([checkpoint])
-        latency = golden.regenerate(variant, plan.build.files(checkpoint))
+        published = next(iter(checkpoint.folders), None)
+        latency = golden.regenerate(variant, plan.build.files(checkpoint), published=published)
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     times = latency["ms_per_word"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from doit.exceptions import TaskFailed
@@ -10,6 +9,7 @@ from doit.exceptions import TaskFailed
 from g2p_build import graph
 from g2p_build.errors import BuildError
 
+from .cli.options import path_of
 from .cli.plan import Plan
 from .cli.tool import run_tool
 
@@ -52,7 +52,7 @@ def _show(plan: Plan, phase: str, function: str, out: str) -> TaskFailed | None:
                 print(text, end="", flush=True)
                 continue
             suffix = (made / "suffix").read_text(encoding="utf-8")
-            path = Path(out, ".".join([variant.name, phase, *([function] if function else []), suffix]))
+            path = path_of(out) / ".".join([variant.name, phase, *([function] if function else []), suffix])
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             print(path)

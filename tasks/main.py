@@ -10,6 +10,7 @@ from doit.doit_cmd import DoitMain
 from doit.exceptions import InvalidDodoFile
 
 from g2p_build.config.compose import CONF
+from g2p_build.engine import streams
 
 from . import load
 
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     `g2p-build init` writes dodo.py and conf/ into the folder. Then `doit` works there too, and conf/ can be extended.
     """
+    streams.guard()
     arguments = list(sys.argv[1:] if argv is None else argv)
     here = Path.cwd()
     if arguments[:1] == ["init"]:

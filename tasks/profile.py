@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from doit.exceptions import TaskFailed
@@ -14,7 +13,7 @@ from g2p_build.errors import BuildError
 from g2p_build.graph import Node
 from g2p_build.runtime import G2PError, index
 
-from .cli.options import JSON
+from .cli.options import JSON, path_of
 from .cli.output import show
 from .cli.plan import Plan
 from .cli.tool import run_tool
@@ -75,7 +74,7 @@ def _profile(plan: Plan, as_json: bool, trace: str) -> TaskFailed | None:
                 show(rows, as_json, _title(variant, batch, found["peaks"]), hidden=["variant", "batch"])
                 events += _events(f"{variant.name}, batch {batch['batch']}", len(events), batch["calls"])
         if trace:
-            Path(trace).write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}), encoding="utf-8")
+            path_of(trace).write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}), encoding="utf-8")
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     return None

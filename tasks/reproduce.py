@@ -32,15 +32,20 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 
 def _reproduce(plan: Plan, as_json: bool) -> TaskFailed | None:
+    from g2p_build.config.compose import conf_of
+    from g2p_build.products.names import settled
     from g2p_build.products.reproduce import build_apart, compare, compare_with_published
 
     found = []
     try:
         with os_errors_explained(), TemporaryDirectory(prefix="g2p-reproduce-") as folder:
-            one, other = build_apart(plan.tree, plan.overrides, Path(folder), lambda line: print(line, file=sys.stderr))
-            for variant in plan.variants:
-                found += compare(variant, one, other)
-                found += compare_with_published(plan.build, variant, plan.default.name, one)
+            one, other = build_apart(plan.tree, plan.anchored, Path(folder), lambda line: print(line, file=sys.stderr))
+            # The copies have no record, so a variant may have another name there.
+            there = settled(plan.build, plan.configured.values(), conf_of(plan.tree), known={})
+            for copy, configured in there.items():
+                found += compare(copy, one, other)
+                if copy in plan.configured and plan.configured[copy] == configured:
+                    found += compare_with_published(plan.build, copy, plan.default.name, one)
     except BuildError as error:
         return TaskFailed(str(error))
     show([asdict(comparison) for comparison in found], as_json)

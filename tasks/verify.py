@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from doit.exceptions import TaskFailed
@@ -13,7 +12,7 @@ from g2p_build.config.family import reference
 from g2p_build.errors import BuildError
 from g2p_build.products import publish
 
-from .cli.options import JSON
+from .cli.options import JSON, path_of
 from .cli.output import progress, show
 from .cli.plan import Plan
 
@@ -53,7 +52,7 @@ def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed 
     @cache
     def sets_of(module: str) -> list[Any]:
         verifier = importlib.import_module(module)
-        return [verifier.golden_set(), *([verifier.read_word_set(Path(words))] if words else [])]
+        return [verifier.golden_set(), *([verifier.read_word_set(path_of(words))] if words else [])]
 
     failed = []
     try:
@@ -68,7 +67,7 @@ def _verify(plan: Plan, words: str, prompts: bool, as_json: bool) -> TaskFailed 
             compared = verifier.verify(plan.build, manifest, variant, nodes, sets)
             reports = list(progress(compared, variant.name, languages))
             verification = verifier.as_manifest(reports, sets)
-            publish.publish(plan.build, nodes, plan.default.name, verification)
+            publish.publish(plan.build, nodes, plan.default.name, verification, plan.origins(variant))
             rows = [
                 {"variant": variant.name, "set": report.set, "language": report.language, "words": report.words}
                 | {"equal": report.equal, "too_long": report.too_long}
@@ -89,7 +88,7 @@ def _compare_prompts(plan: Plan, words: str, as_json: bool) -> TaskFailed | None
         return TaskFailed("--prompts needs a dictionary to score against: --words PATH")
     for checkpoint, variant in {variant.checkpoint.name: variant for variant in plan.variants}.items():
         verifier = importlib.import_module(reference(variant).verify)
-        dictionary = verifier.read_word_set(Path(words))
+        dictionary = verifier.read_word_set(path_of(words))
         scores = verifier.compare_prompts(plan.build, variant, graph.nodes(variant), dictionary)
         rows = [
             {"checkpoint": checkpoint, "space": space, "end_token": append_eos}

@@ -13,7 +13,7 @@ from g2p_build.errors import BuildError
 from g2p_build.products.why import Explanation, Reason, explain, identities
 from g2p_build.products.why import against as difference
 
-from .cli.options import JSON, option
+from .cli.options import JSON, option, path_of
 from .cli.output import show
 from .cli.plan import Plan
 
@@ -42,7 +42,7 @@ _OUTLOOK = {"current": "current", "waits": "waits", "refused": "refused"}  # sta
 def _show(plan: Plan, as_json: bool, against: str) -> TaskFailed | None:
     try:
         if against:
-            _compare(plan, as_json, Path(against))
+            _compare(plan, as_json, path_of(against))
             return None
         explanations = list(explain(plan.build, plan.variants, plan.default.name))
         known = identities(plan.build, plan.variants) if as_json else {}

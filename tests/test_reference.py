@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +12,9 @@ import torch
 from transformers import ByT5Tokenizer, T5ForConditionalGeneration
 
 from g2p_build.checkpoints.files import EMBEDDED
+from g2p_build.errors import BuildError
 from g2p_build.families.g2p.checkpoint import G2PCheckpoint
-from g2p_build.reference.generate import Reference, text_of
+from g2p_build.reference.generate import Published, Reference, text_of
 from g2p_build.stages import checkpoint as stage
 
 PROMPTED = G2PCheckpoint(
@@ -81,3 +84,54 @@ def test_zeros_before_the_end_are_the_models_own(made: Path, monkeypatch: pytest
     rows = torch.tensor([[0, 5, 0, 0], [0, 5, 0, 1]])
     monkeypatch.setattr(ours._model, "generate", lambda **_: rows)
     assert ours.tokens(["a", "b"], "eng-us", 4) == [[5, 0, 0], [5, 0, 1]]
+
+
+# What a checkpoint's own files say, and what we are configured to say. transformers knows the first alone.
+OTHER_IDS = {"decoder_start_token_id": 2, "pad_token_id": 5, "eos_token_id": 60}
+
+
+@pytest.mark.parametrize(
+    "file", ["config.json", "generation_config.json", "both"], ids=["config", "generation config", "both"]
+)
+@pytest.mark.parametrize("name", OTHER_IDS)
+def test_nothing_of_ours_but_the_prompt_reaches_the_reference(tmp_path: Path, name: str, file: str) -> None:
+    """`both`: the generation config overrides the config, as in transformers."""
+    folder = tmp_path / "published"
+    shutil.copytree(EMBEDDED, folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if file != "generation_config.json":
+        config[name] = 2 if file == "both" else OTHER_IDS[name]
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    if file != "config.json":
+        ids = {key: config[key] for key in OTHER_IDS} | {name: OTHER_IDS[name]}
+        (folder / "generation_config.json").write_text(json.dumps(ids), encoding="utf-8")
+    absent = tmp_path / "absent"  # what our stage made of it is not even read
+    ours = replace(PROMPTED, pad_id=1, eos_id=2, decoder_start_id=1, unk_id=0, byte_offset=3)
+    found = Reference(ours, absent, absent, Published(str(folder))).tokens(WORDS, "eng-us", 32, 1)
+    model, tokenizer = T5ForConditionalGeneration.from_pretrained(folder), ByT5Tokenizer()
+    for word, ids in zip(WORDS, found, strict=True):
+        inputs = tokenizer(f"<eng-us>: {word}", add_special_tokens=False, return_tensors="pt")
+        row = model.generate(**inputs, max_length=32)[0].tolist()
+        end = model.generation_config.eos_token_id
+        assert row[0] == model.generation_config.decoder_start_token_id
+        assert ids == (row[1 : row.index(end, 1) + 1] if end in row[1:] else row[1:])
+
+
+def test_its_own_tokenizer_is_used_and_no_form_of_text(made: Path) -> None:
+    published = Reference(PROMPTED, made, made, Published(str(EMBEDDED)))
+    plain = reference(made, PROMPTED)
+    for words in (WORDS, ["Knight", "I’m", "Ⅻ"]):
+        assert published.tokens(words, "eng-us", 64) == plain.tokens(words, "eng-us", 64)
+    said = published.tokens(["knight"], "eng-us", 64)[0]
+    assert published.text(said) == plain.text(said)
+
+
+def test_what_transformers_cannot_load_whole_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "published"
+    shutil.copytree(EMBEDDED, folder)
+    state = load_file(folder / "model.safetensors")
+    save_file({f"module.{name}": value for name, value in state.items()}, folder / "model.safetensors")
+    with pytest.raises(BuildError, match="transformers cannot load"):
+        Reference(PROMPTED, folder, folder, Published(str(folder)))

@@ -131,7 +131,8 @@ def lose_product(contender: Contender, leaf: str) -> None:
 
 def _ours(folder: Path, leaves: Sequence[str], env: dict[str, str]) -> Contender:
     checkout.copy(folder)
-    env = env | {"G2P_BUILD_CACHE": str(folder / "cache"), "PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1"}
+    env = env | {"G2P_BUILD_CACHE": str(folder / "cache"), "G2P_BUILD_SHARED_CACHE": ""}
+    env |= {"PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1"}
     command = (sys.executable, "-m", "doit", "compile", *overrides(leaves))
     ours = Contender(OURS, folder, command, env, said)
     ours.run()

@@ -49,8 +49,8 @@ def leaf_file(leaf: str, file: str) -> str:
 def steps(variant: Variant) -> list[Step]:
     """What is to be done for one variant whose checkpoint is a folder: its stages, and its publication.
 
-    Every output is made of all that its stage reads. The two outputs of the checkpoint are the exception: the
-    architecture comes from the config alone and the tensors from the weights, as they do in the real stage.
+    Every output is made of all that its stage reads. The outputs of the checkpoint are the exception: the architecture
+    and the ids come from the config alone and the tensors from the weights, as they do in the real stage.
     """
     nodes = graph.nodes(variant)
     roles = {node.name: role for role, node in nodes.items()}
@@ -58,7 +58,8 @@ def steps(variant: Variant) -> list[Step]:
     for role, node in nodes.items():
         if role == "checkpoint" and node.folders:  # the core's files, another folder's, do not change
             config, weights = (leaf_file(LEAF, file) for file in local_files(Path(node.folders[0])))
-            made_of: dict[str, tuple[str, ...]] = dict(zip(node.outputs, [(config,), (weights,)], strict=True))
+            sources = [(config,), (weights,), (config,)]
+            made_of: dict[str, tuple[str, ...]] = dict(zip(node.outputs, sources, strict=True))
         else:
             reads = tuple(_output(roles[upstream.name], file) for upstream, file in node.inputs.values())
             made_of = dict.fromkeys(node.outputs, reads)

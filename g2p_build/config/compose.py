@@ -19,7 +19,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from g2p_build.config import resolve
 from g2p_build.config.family import family, names
-from g2p_build.config.fields import one_of
+from g2p_build.config.fields import expanded, one_of, own_name
 from g2p_build.config.overrides import ConfigError, nearest, parse, points, shown
 from g2p_build.config.schema import GROUPS, CheckpointConf, LexiconConf, MaxLensConf, TargetConf, VariantConf
 from g2p_build.config.variant import Checkpoint, Lexicon, MaxLens, Target, Variant, as_json
@@ -32,6 +32,7 @@ __all__ = [
     "MaxLens",
     "Target",
     "Variant",
+    "anchored",
     "as_json",
     "composed",
     "conf_of",
@@ -45,6 +46,9 @@ RENAMED = {"target.link": "target.engine", "target.library": "target.package"}
 
 SHORT = {"lexicon": "lexicon.files"}
 """Key → the key that it is short for."""
+
+PATHS = ("checkpoint.path", "lexicon.files", "lexicon.exceptions", "lexicon.use")
+"""Keys whose values are paths. Relative ones begin at the working directory, and in a file, at the folder of conf/."""
 
 CONF = next(
     folder for folder in (Path(__file__).parents[2] / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
@@ -83,13 +87,52 @@ def in_full(lines: Sequence[str]) -> list[str]:
     return [SHORT.get(key, key) + equals + value for key, equals, value in parts]
 
 
-def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:
+def anchored(lines: Sequence[str], start: Path) -> list[str]:
+    """Overrides that mean the same wherever they are read: relative paths in them become absolute.
+
+    Args:
+        lines: overrides.
+        start: the folder where relative paths begin.
+
+    Raises:
+        ConfigError: one with paths is not in Hydra's grammar. One line.
+    """
+    return [_anchored(line, start) if line.partition("=")[0] in PATHS else line for line in in_full(lines)]
+
+
+def _anchored(line: str, start: Path) -> str:
+    [(key, values)] = parse([line], lambda group: ())
+    return f"{key}=" + ",".join(_spelled(_placed(key, value, start)) for value in values)
+
+
+def _spelled(value: Any) -> str:
+    """A value of an override as the command line spells it. Text is in quotes."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    if isinstance(value, list):
+        return f"[{','.join(map(_spelled, value))}]"
+    return QuotedString(value, Quote.single).with_quotes() if isinstance(value, str) else shown(value)
+
+
+def _placed(key: str, value: Any, start: Path) -> Any:
+    """A field's value, with relative paths in it made absolute if the field is one of `PATHS`."""
+    if isinstance(value, list):
+        return [_placed(key, each, start) for each in value]
+    if key not in PATHS or value in (None, "", MISSING) or isinstance(value, bool | Mapping):
+        return value
+    if key == "lexicon.files" and value in resolve.LEXICON_WORDS:
+        return value
+    return str(start.absolute() / expanded(key, str(value)))
+
+
+def variants(overrides: Sequence[str] = (), conf: Path = CONF, named: bool = True) -> list[Variant]:
     """The distinct variants that overrides ask for, in the order of the sweep.
 
     Args:
         overrides: in Hydra's grammar. Sweeps are crossed. `matrix=NAME` adds the sweep in conf/matrix/NAME.yaml, which
             any other override beats.
         conf: the folder of config.yaml and the groups.
+        named: whether different things with the same name are refused. If not, it is for the caller to rename them.
 
     Raises:
         ConfigError: an override or a file is wrong. One line; for a wrong name it gives the closest valid one.
@@ -100,7 +143,8 @@ def variants(overrides: Sequence[str] = (), conf: Path = CONF) -> list[Variant]:
         tree.check_key(key, values)
     swept = [*tree.matrix(dict(given).get("matrix", [None])), *((k, v) for k, v in given if k != "matrix")]
     found = dict.fromkeys(tree.variant(point) for point in points(swept))
-    resolve.names(found)
+    if named:
+        resolve.names(found)
     return list(found)
 
 
@@ -121,9 +165,9 @@ def composed(config: DictConfig, choices: Mapping[str, Any], conf: Path = CONF) 
     built = {}
     for group in GROUPS:
         option = tree.option(group, chosen)
-        own = {key: value for key, value in data[group].items() if key in option.config}
+        own = tree.placed(group, {key: value for key, value in data[group].items() if key in option.config})
         built[group] = _build(group, option, _merged(group, option.config, own))
-    words = _lexicon(built["checkpoint"], data["lexicon"], {})
+    words = _lexicon(built["checkpoint"], tree.placed("lexicon", data["lexicon"]), {})
     return resolve.variant(**built, batch=data["batch"], dtype=data["dtype"], kv_cache=data["kv_cache"], lexicon=words)
 
 
@@ -163,6 +207,10 @@ class _Tree:
             raise ConfigError(f"conf/{name}: interpolations (${{...}}) are not used here; write the value")
         return {str(key): value for key, value in data.items()}
 
+    def placed(self, group: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields of a file, with paths absolute. Relative ones begin at the folder that conf/ is in."""
+        return {key: _placed(f"{group}.{key}", value, self.conf.parent) for key, value in given.items()}
+
     def options(self, group: str) -> list[str]:
         return sorted(path.stem for path in (self.conf / group).glob("*.yaml"))
 
@@ -201,7 +249,8 @@ class _Tree:
         params = data.get("hydra", {}).get("sweeper", {}).get("params") if isinstance(data.get("hydra"), dict) else None
         if set(data) != {"hydra"} or not isinstance(params, dict):
             raise ConfigError(f"conf/{file}: a matrix is a mapping under hydra.sweeper.params and nothing else")
-        found = parse(in_full([f"{key}={value}" for key, value in params.items()]), self.options)
+        lines = anchored([f"{key}={value}" for key, value in params.items()], self.conf.parent)
+        found = parse(lines, self.options)
         for key, values in found:
             if key == "matrix":
                 raise ConfigError(f"conf/{file}: a matrix cannot name a matrix")
@@ -231,7 +280,7 @@ class _Tree:
         own = {key: value for key, value in point.items() if key.startswith("lexicon.")}
         memo = repr((checkpoint, own))
         if memo not in self.memo:
-            self.memo[memo] = _lexicon(checkpoint, self.top.get("lexicon", {}), own)
+            self.memo[memo] = _lexicon(checkpoint, self.placed("lexicon", self.top.get("lexicon", {})), own)
         found: Lexicon = self.memo[memo]
         return found
 
@@ -262,7 +311,8 @@ class _Tree:
         for key in own:
             if key not in known:
                 raise ConfigError(f"conf/{group}/{name}.yaml: unknown key {key!r}: {nearest(key, known)}")
-        return _Option(label, _merged(f"conf/{group}/{name}.yaml", OmegaConf.structured(schema), data, own))
+        typed = OmegaConf.structured(schema)
+        return _Option(label, _merged(f"conf/{group}/{name}.yaml", typed, data, self.placed(group, own)))
 
 
 def _schema(group: str, own: Mapping[str, Any]) -> type:
@@ -324,7 +374,7 @@ def _build(group: str, option: _Option, config: DictConfig) -> Any:
     changed = {key: value for key, value in data.items() if value != original[key] and key not in ("name", "path")}
     label = option.label
     if group == "checkpoint" and data["source"] == "path" and data["path"] not in (None, MISSING):
-        label = Path(data["path"]).absolute().name
+        label = own_name(data["path"])
     if changed:
         canonical = json.dumps(changed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         label += "+" + hashlib.sha256(canonical.encode()).hexdigest()[:8]

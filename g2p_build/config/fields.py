@@ -1,5 +1,6 @@
 """Checks of config fields. Each raises `ConfigError` with one line for the person at the keyboard."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from g2p_build.config.overrides import ConfigError, nearest, shown
 
-__all__ = ["at_least", "matches", "one_of", "source_fields"]
+__all__ = ["at_least", "expanded", "matches", "one_of", "own_name", "source_fields"]
 
 SOURCES = ("embedded", "hub", "path", "random")
 MISSING = "???"
@@ -31,6 +32,19 @@ def at_least(key: str, value: Any, least: int) -> None:
         raise ConfigError(f"{key}={shown(value)} is missing: give an integer")
     if value < least:
         raise ConfigError(f"{key}={value} is too small: give at least {least}")
+
+
+def expanded(key: str, path: str) -> str:
+    """A path that a field gives, with the user's home in the place of `~`."""
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        raise ConfigError(f"{key}={path}: there is no such user, or this one has no home: write the path") from None
+
+
+def own_name(path: str) -> str:
+    """The last part of a path, for a name; of a link, its own. Of `a/..` it is that of the folder that holds `a`."""
+    return Path(os.path.abspath(path)).name  # noqa: PTH100 (resolve() would follow links)
 
 
 def source_fields(fields: dict[str, Any], more: Mapping[str, str]) -> None:
@@ -57,7 +71,7 @@ def source_fields(fields: dict[str, Any], more: Mapping[str, str]) -> None:
         matches("checkpoint.repo", fields["repo"], r"[\w.-]+/[\w.-]+", "OWNER/NAME")
         matches("checkpoint.revision", fields["revision"], r"[0-9a-f]{40}", "a commit's 40 lower-case hex digits")
     if source == "path":
-        fields["path"] = str(Path(fields["path"]).expanduser())
+        fields["path"] = expanded("checkpoint.path", fields["path"])
         if not Path(fields["path"]).is_dir():
             raise ConfigError(f"checkpoint.path={fields['path']} is not a directory: give a checkpoint's directory")
     at_least("checkpoint.seed", fields["seed"], 0)

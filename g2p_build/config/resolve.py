@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.config.family import family
-from g2p_build.config.fields import at_least, matches, one_of
+from g2p_build.config.fields import at_least, expanded, matches, one_of, own_name
 from g2p_build.config.overrides import ConfigError, nearest, shown
 from g2p_build.config.schema import LexiconConf
 from g2p_build.config.variant import Checkpoint, Lexicon, MaxLens, Target, Variant
 from g2p_build.runtime import cpu as cpus
 
-__all__ = ["lexicon", "max_lens", "names", "on_this_machine", "target", "variant"]
+__all__ = ["LEXICON_WORDS", "lexicon", "max_lens", "names", "on_this_machine", "target", "variant"]
 
 DTYPES = ("float32", "float16", "int8")
 KINDS = ("llvm",)
@@ -21,6 +21,7 @@ ENGINES = ("standalone", "vm")
 PACKAGES = ("shared", "objects", "module")
 ARCHITECTURES = ("x86_64", "aarch64", "arm64", "wasm32")  # first part of a triple
 EMBEDDED_LEXICON = "embedded"  # the word for the lexicon that comes with the package
+LEXICON_WORDS = ("auto", "off", EMBEDDED_LEXICON)  # other values of `lexicon` are paths
 LEAST_LEXICON = 1024  # bytes: less holds no word of a second language
 MANY_WORDS = 64  # the batch size for whole dictionaries
 NOT_LINKED_HERE = ("apple-ios", "android")  # parts of a triple whose linker needs the vendor's own files
@@ -82,8 +83,10 @@ def lexicon(checkpoint: Checkpoint, *, files: Any, exceptions: str | None, use: 
     elif asked == ["auto"]:
         asked = list(own)
     paths = tuple(_lexicon_file(each) for each in asked)
+    exceptions = exceptions and expanded("lexicon.exceptions", exceptions)
+    use = use and expanded("lexicon.use", use)
     for key, folder in (("exceptions", exceptions), ("use", use)):
-        if folder is not None and not any(Path(folder).expanduser().glob("*.tsv")):
+        if folder is not None and not any(Path(folder).glob("*.tsv")):
             raise ConfigError(f"lexicon.{key}={folder} is no folder of files LANG.tsv: give one")
     if exceptions is None and (use is not None or max_bytes != LexiconConf.max_bytes):
         key, value = ("use", use) if use is not None else ("max_bytes", max_bytes)
@@ -100,8 +103,8 @@ def lexicon(checkpoint: Checkpoint, *, files: Any, exceptions: str | None, use: 
         label = ".".join(["lexicon", *map(_stem, asked)]) if asked else "nolexicon"
     return Lexicon(
         files=paths,
-        exceptions=exceptions and str(Path(exceptions).expanduser()),
-        use=use and str(Path(use).expanduser()),
+        exceptions=exceptions,
+        use=use,
         max_bytes=0 if exceptions is None else max_bytes,
         label=label,
     )
@@ -111,7 +114,7 @@ def _lexicon_file(asked: str) -> str:
     """One lexicon that is asked for, as `Lexicon.files` has it."""
     if asked == EMBEDDED_LEXICON:
         return asked
-    path = Path(asked).expanduser()
+    path = Path(expanded("lexicon", asked))
     wanted = f"lexicon={asked}: give off, embedded, a file LANG.tsv or *.g2plex, or a folder of files LANG.tsv"
     if path.is_dir():
         if not any(path.glob("*.tsv")):
@@ -125,7 +128,7 @@ def _lexicon_file(asked: str) -> str:
 
 def _stem(path: str) -> str:
     """A file's or folder's own name, for a variant's name."""
-    return re.sub(r"[^A-Za-z0-9_+]", "_", Path(path).absolute().stem) or "_"
+    return re.sub(r"[^A-Za-z0-9_+]", "_", Path(own_name(path)).stem) or "_"
 
 
 def on_this_machine(variant: Variant) -> Variant:

@@ -17,7 +17,7 @@ from g2p_build.store import actions, blobs, digests, in_use, trees
 from g2p_build.store.locks import file_lock
 from g2p_build.store.memory import reserved
 from g2p_build.store.scratch import scratch
-from g2p_build.store.sources import keep_sources, source_digest, source_files
+from g2p_build.store.sources import keep_sources, read_sources, source_digest, source_files
 from g2p_build.store.workspace import Workspace
 
 __all__ = ["Build", "stage_of"]
@@ -48,7 +48,7 @@ class Build:
         self._current: dict[str, Mapping[str, str]] = {}  # outputs by node's name; a node found current stays so
         self._keys: dict[str, str] = {}  # the same nodes' keys
         self._sources: dict[str, str] = {}  # module → digest
-        self._files: dict[Path, str] = {}  # source file → digest
+        self._files: dict[Path, tuple[str, digests.Stat]] = {}  # source file → digest, and its state before
         self._read: dict[Any, Any] = {}  # what `once` was asked for → the result
         self._versions: dict[str, str] = {}  # distribution → version
 
@@ -119,7 +119,7 @@ class Build:
         trees.note_keys(self.workspace, self._keys)
 
     def files(self, node: Node) -> dict[str, Path]:
-        """The files of an up-to-date node: output name → path of the blob.
+        """The files of an up-to-date node: output name → path of the blob, wherever in the cache's layers it lies.
 
         Raises:
             BuildError: the node is not up to date.
@@ -127,7 +127,8 @@ class Build:
         made = self.current(node)
         if made is None:
             raise BuildError(f"{node.name} is not built")
-        return {name: blobs.path_of(self.cache, digest) for name, digest in made.items()}
+        found = {name: blobs.find(self.cache, digest) for name, digest in made.items()}
+        return {name: path or blobs.path_of(self.cache, made[name]) for name, path in found.items()}
 
     @os_errors_explained()
     def realise(self, node: Node, say: Callable[[str], None] = print) -> None:
@@ -187,7 +188,8 @@ class Build:
         out.mkdir()
         try:
             with reserved(self.cache, need, lambda: say(f"{node.name}: waits for {need / 1e9:.1f} GB of memory")):
-                seconds = worker.run(f"{node.module}:build", node.params, inputs, out, log, stage.shows_progress)
+                function, sources = f"{node.module}:build", read_sources(self.cache, node.module)
+                seconds = worker.run(function, node.params, inputs, out, log, stage.shows_progress, sources)
             self._check_unchanged(node, depends)
             outputs = {name: blobs.put(self.cache, out / name) for name in node.outputs}
         finally:
@@ -196,12 +198,18 @@ class Build:
         keep_sources(self.cache, depends["source"], source_files(self.cache, node.module))
 
     def _check_unchanged(self, node: Node, depends: Mapping[str, Any]) -> None:
-        """Refuses the outputs if a file behind the key was edited while the stage ran: the key is wrong then."""
-        now = {name: digests.file_digest(self.cache, path) for name, path in _source_files(node).items()}
+        """Refuses the outputs if a file behind the key was edited while the stage ran, even if it was changed back.
+
+        The key is wrong then: nobody knows what the stage has read.
+        """
+        now = _source_files(node)
         if source_digest(self.cache, node.module) != depends["source"]:
-            raise BuildError("its source was edited while it ran: run the command again")
-        for name, digest in now.items():
-            if digest != depends["inputs"][name]:
+            raise BuildError(worker.EDITED)
+        for name in sorted(now.keys() ^ (depends["inputs"].keys() - node.inputs.keys())):
+            raise BuildError(f"{name} came or went while the stage ran: run the command again")
+        for name, path in now.items():
+            digest, before = self._files[path]
+            if digests.stat(path) != before or digests.file_digest(self.cache, path) != digest:
                 raise BuildError(f"{name} was changed while it was read: run the command again")
 
     def _source(self, module: str) -> str:
@@ -211,8 +219,9 @@ class Build:
 
     def _file(self, path: Path) -> str:
         if path not in self._files:
-            self._files[path] = digests.file_digest(self.cache, path)
-        return self._files[path]
+            before = digests.stat(path)
+            self._files[path] = digests.file_digest(self.cache, path), before
+        return self._files[path][0]
 
     def _version(self, distribution: str) -> str:
         if distribution not in self._versions:

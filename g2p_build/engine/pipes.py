@@ -58,7 +58,7 @@ class Process:
         try:
             with (log or Path(os.devnull)).open("wb") as printed:
                 self._process = subprocess.Popen(
-                    [str(python), "-m", module, str(write)],
+                    [str(python), "-P", "-m", module, str(write)],  # -P: nothing of the folder where the user stands
                     stdin=subprocess.PIPE,
                     stdout=printed,
                     stderr=printed if log else None,

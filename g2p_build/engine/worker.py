@@ -25,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.engine import pipes
-from g2p_build.engine.source_imports import import_sources
+from g2p_build.engine.source_imports import import_sources, unlike
 from g2p_build.errors import FULL, BuildError, explained
 
-__all__ = ["StageFailed", "run"]
+__all__ = ["EDITED", "StageFailed", "run"]
+
+EDITED = "its source was edited while it ran: run the command again"
 
 ROOM = 32_000_000  # bytes: with less free space, a failure is probably due to a full disk
 
@@ -56,6 +58,7 @@ def run(
     out: Path,
     log: Path,
     progress: bool = False,
+    sources: Mapping[str, tuple[str, str]] | None = None,
 ) -> float:
     """Runs one stage in this thread's worker and waits for it.
 
@@ -66,12 +69,13 @@ def run(
         out: an empty folder for the outputs.
         log: a file for whatever the stage prints.
         progress: whether the stage keeps the error stream, for a download's progress bars.
+        sources: the code that has to run: module → digests of its syntax tree and of its bytes. None: any.
 
     Returns:
         Seconds that the stage took, without the worker's start.
 
     Raises:
-        BuildError: the stage refused its inputs.
+        BuildError: the stage refused its inputs, or other code has run.
         StageFailed: the stage failed, or its process died.
     """
     worker = _start()
@@ -82,6 +86,7 @@ def run(
         "out": str(out),
         "log": str(log),
         "progress": progress,
+        "sources": dict(sources or {}),
     }
     try:
         result = worker.ask(request)
@@ -105,7 +110,7 @@ def _start() -> pipes.Process:
     if worker is None or not worker.alive:
         _stop(_owner())
         # Torch's threads spin while they wait, which takes the cores from the other stages.
-        env = {"OMP_NUM_THREADS": "1"} | os.environ
+        env = {"OMP_NUM_THREADS": "1"} | os.environ | {"PYTHONIOENCODING": "utf-8:backslashreplace"}
         # The worker must import the same copy of the package as this process: the tree's own.
         worker = pipes.Process("g2p_build.engine.worker", Path(__file__).resolve().parents[2], env)
         _workers[_owner()] = worker
@@ -140,21 +145,63 @@ def _serve() -> None:
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     # A stage's temporary files go into the scratch folder, which is removed even if the build is killed.
-    os.environ["TMPDIR"] = tempfile.tempdir = str(Path(request["out"]).parent)
     try:
-        with _printing_to(Path(request["log"]), request["progress"]):
-            return _built(request)
+        with _in_utf8() as spelt, _printing_to(Path(request["log"]), request["progress"]):
+            out, inputs = spelt(request["out"]), {name: spelt(path) for name, path in request["inputs"].items()}
+            os.environ["TMPDIR"] = tempfile.tempdir = str(out.parent)
+            return spelt.undone(_built(request, inputs, out))
     except OSError as error:  # the log cannot be written
         return {"error": explained(error)}
 
 
-def _built(request: Mapping[str, Any]) -> dict[str, Any]:
+class _Spelling:
+    """Spells paths in UTF-8: TVM and safetensors take no others. They are good for this process and its children."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._folders: dict[Path, Path] = {}  # a folder whose path is not UTF-8 → another path of it
+
+    def __call__(self, text: str) -> Path:
+        path = Path(text)
+        if not _is_odd(str(path.parent)):
+            return path
+        if path.parent not in self._folders:
+            number = os.open(path.parent, os.O_RDONLY)
+            self._stack.callback(os.close, number)
+            alias = Path(f"/proc/{os.getpid()}/fd/{number}")  # Linux has this
+            self._folders[path.parent] = alias if alias.exists() else path.parent
+        return self._folders[path.parent] / path.name
+
+    def undone(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """An answer in which folders have the names that the user knows."""
+        for name in {"error", "failure"} & answer.keys():
+            for folder, alias in self._folders.items():
+                answer[name] = answer[name].replace(str(alias), str(folder))
+        return answer
+
+
+@contextlib.contextmanager
+def _in_utf8() -> Iterator[_Spelling]:
+    with contextlib.ExitStack() as stack:
+        yield _Spelling(stack)
+
+
+def _is_odd(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _built(request: Mapping[str, Any], inputs: dict[str, Path], out: Path) -> dict[str, Any]:
     started = time.monotonic()
     try:
         module, _, name = request["function"].partition(":")
         build = getattr(importlib.import_module(module), name)
-        inputs = {name: Path(path) for name, path in request["inputs"].items()}
-        build(request["params"], inputs, Path(request["out"]))
+        build(request["params"], inputs, out)
+        if unlike(request["sources"]):
+            return {"error": EDITED}
     except BuildError as error:
         return {"error": f"{error}{_no_room(request['out'])}"}
     except Exception as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from g2p_build import graph
 from g2p_build.config import compose
+from g2p_build.engine import streams
 from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError, os_errors_explained
 from g2p_build.store.files import write_atomically
@@ -54,6 +55,7 @@ def _before(nodes: Sequence[graph.Node], wanted: graph.Node) -> list[graph.Node]
 
 def main(arguments: Sequence[str]) -> int:
     """The command; its exit status."""
+    streams.guard()
     if not arguments or "=" in arguments[0]:
         print("usage: python -m g2p_build.products.lexicon OUT.g2plex KEY=VALUE...", file=sys.stderr)
         return 2

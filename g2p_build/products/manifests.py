@@ -11,7 +11,7 @@ from g2p_build.config import compose
 from g2p_build.config.variant import Variant
 from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
-from g2p_build.products import publish
+from g2p_build.products import names, publish
 from g2p_build.store import trees
 from g2p_build.store.digests import file_digest, remember
 
@@ -102,7 +102,8 @@ def _described(build: Build, overrides: tuple[str, ...]) -> dict[str, Variant]:
 
     def compose_all() -> dict[str, Variant]:
         try:
-            return {variant.name: variant for variant in compose.variants(overrides, conf)}
+            configured = compose.variants(overrides, conf, named=False)
+            return {variant.name: variant for variant in names.settled(build, configured, conf)}
         except BuildError:
             return {}
 

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,13 @@ def unpublished(build: Build, nodes: dict[str, Node], default: str) -> Iterator[
 
 
 @os_errors_explained()
-def publish(build: Build, nodes: dict[str, Node], default: str, verification: dict[str, Any] | None = None) -> Path:
+def publish(
+    build: Build,
+    nodes: dict[str, Node],
+    default: str,
+    verification: dict[str, Any] | None = None,
+    origins: Mapping[str, trees.Origin] | None = None,
+) -> Path:
     """Writes a variant's archives, then its manifest, then the index; each whole or not at all.
 
     Archives that the manifest before this one named, and no other names, are removed.
@@ -72,6 +78,7 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
         nodes: the variant's nodes, by role; up to date.
         default: name of the default variant, which the index names.
         verification: what `doit verify` found for these archives. None keeps what the published manifest says of them.
+        origins: where the variant comes from: `names.origins`. They are noted with the manifest. None: not known.
 
     Returns:
         The manifest's path.
@@ -90,6 +97,7 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
             manifests.validate(manifest, family(manifest["family"]).section)
         except G2PError as error:
             raise BuildError(f"what was built makes no manifest: {error}") from None
+        _check_free(build, manifest["name"], origins or {})
         dist.mkdir(parents=True, exist_ok=True)
         for part in (dist, folder):
             for left in part.glob(".*.tmp"):  # left by a killed build: while we hold the lock, nobody else writes
@@ -99,6 +107,8 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
             _copy(cache, made, dist / archive["file"], archive["sha256"])
         path = folder / f"{manifest['name']}.json"
         _replace(path, readable_json(manifest))
+        if origins:
+            trees.claim(build.workspace, manifest["name"], origins)
         index = index_of(cache, folder, default)
         # The other entries were validated when they were written.
         mine = [entry for entry in index["manifests"] if entry["name"] == manifest["name"]]
@@ -107,6 +117,17 @@ def publish(build: Build, nodes: dict[str, Node], default: str, verification: di
         for left in archives_left(build.workspace.tree, nodes):
             left.unlink()  # of an earlier build, whose manifest this one has replaced
     return path
+
+
+def _check_free(build: Build, name: str, origins: Mapping[str, trees.Origin]) -> None:
+    """Refuses to replace what another command has published meanwhile of another thing with the same name."""
+    made = trees.published(build.workspace).get(name)
+    other = trees.another(made.origins, origins) if made else None
+    if other is not None and not other.given and not all(origin.given for origin in origins.values()):
+        raise BuildError(
+            f"manifests/{name}.json is of {' and '.join(other.paths)} by now: run the command again, and this one gets "
+            "another name"
+        )
 
 
 def archives_left(tree: Path, nodes: dict[str, Node], goes: bool = False) -> list[Path]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from g2p_build.config.overrides import parse, shown
 from g2p_build.config.variant import Variant
 from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
@@ -21,9 +20,6 @@ from g2p_build.runtime import manifest as manifests
 from g2p_build.store.files import readable_json
 
 __all__ = ["Comparison", "build_apart", "compare", "compare_with_published"]
-
-# Overrides whose values may be paths.
-PATHS = ("checkpoint.path", "lexicon", "lexicon.files", "lexicon.exceptions", "lexicon.use")
 
 # The parts of a checkout that a build needs.
 PARTS = ("conf", "dodo.py", "g2p_build", "tasks")
@@ -79,7 +75,7 @@ def build_apart(tree: Path, overrides: Sequence[str], folder: Path, say: Callabl
 
     Args:
         tree: the checkout.
-        overrides: the command line's; paths in them are relative to the working directory.
+        overrides: the command line's, anchored.
         folder: an empty folder, for the copies and the caches.
         say: called with one line before each build, which says where it builds.
 
@@ -102,10 +98,11 @@ def build_apart(tree: Path, overrides: Sequence[str], folder: Path, say: Callabl
         say(f"building in {copy}")
         environment = os.environ | circumstances.environment
         environment |= {"HF_HOME": os.environ.get("HF_HOME", str(Path.home() / ".cache" / "huggingface"))}
-        environment |= {"HOME": str(home), "PYTHONPATH": str(copy), "G2P_BUILD_CACHE": str(place / "cache")}
+        environment |= {"HOME": str(home), "PYTHONPATH": str(copy)}
+        environment |= {"G2P_BUILD_CACHE": str(place / "cache"), "G2P_BUILD_SHARED_CACHE": ""}
         command = [sys.executable, "-m", "doit", "-n", str(circumstances.processes), "compile"]
         result = subprocess.run(
-            [*command, *(_absolute(override) for override in overrides)],
+            [*command, *overrides],
             cwd=copy,
             env=environment,
             umask=circumstances.umask,
@@ -196,21 +193,3 @@ def _member(one: Path, other: Path) -> tuple[str | None, int | None]:
 def _members(path: Path) -> dict[str, bytes]:
     with tarfile.open(path) as archive:
         return {member.name: file.read() for member in archive if (file := archive.extractfile(member))}
-
-
-def _absolute(override: str) -> str:
-    """An override that means the same in another working directory."""
-    if override.partition("=")[0] not in PATHS:
-        return override
-    [(key, values)] = parse([override], lambda group: ())
-    return f"{key}=" + ",".join(map(_placed, values))
-
-
-def _placed(value: Any) -> str:
-    """A value of an override, with each path in it absolute."""
-    if isinstance(value, list):
-        return f"[{','.join(map(_placed, value))}]"
-    path = Path(str(value)).expanduser()
-    if not isinstance(value, str) or not path.exists():  # a word, such as "off"
-        return shown(value)
-    return "'" + str(path.absolute()).replace("'", r"\'") + "'"

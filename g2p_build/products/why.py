@@ -13,6 +13,7 @@ from g2p_build.errors import BuildError
 from g2p_build.graph import Node
 from g2p_build.products import publish
 from g2p_build.store import actions, blobs, trees
+from g2p_build.store.layers import layers
 from g2p_build.store.sources import kept_sources, source_files, source_path
 
 __all__ = ["Explanation", "Reason", "against", "explain", "identities"]
@@ -183,7 +184,7 @@ def _explain(build: Build, node: Node, last_key: str | None, states: Mapping[str
     if made is not None:  # there is an entry, so an output is missing
         lost = tuple(_lost(cache, made.outputs))
         return Explanation(node.name, node.stage, "blob gone", lost, seconds=made.seconds)
-    if actions.path_of(cache, key).exists():
+    if any(actions.path_of(layer, key).exists() for layer in layers(cache)):
         changed = (Reason("record", "its entry in the cache is damaged", None, None),)
     elif last_key is None:
         return Explanation(node.name, node.stage, "never built")
@@ -218,7 +219,7 @@ def _source_changes(cache: Path, node: Node, old: str, new: str) -> Iterator[Rea
 def _lost(cache: Path, outputs: Mapping[str, str]) -> Iterator[Reason]:
     for name, digest in sorted(outputs.items()):
         if blobs.find(cache, digest) is None:
-            gone = not blobs.path_of(cache, digest).exists()
+            gone = not any(blobs.path_of(layer, digest).exists() for layer in layers(cache))
             yield Reason("blob", f"{name} is {'gone from' if gone else 'damaged in'} the cache", digest, None)
 
 

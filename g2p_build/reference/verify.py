@@ -11,7 +11,7 @@ from g2p_build.errors import BuildError
 from g2p_build.families.g2p.checkpoint import G2PCheckpoint, g2p_checkpoint
 from g2p_build.graph import Node
 from g2p_build.reference import golden
-from g2p_build.reference.generate import Reference
+from g2p_build.reference.generate import Published, Reference
 from g2p_build.reference.scores import Score, read_dictionary, score
 from g2p_build.store.digests import digest_of
 
@@ -157,7 +157,15 @@ def compare_prompts(
 
 def _reference(build: Build, checkpoint: G2PCheckpoint, nodes: Mapping[str, Node]) -> Reference:
     made = build.files(nodes["checkpoint"])
-    return Reference(checkpoint, made["architecture.json"], made["model.safetensors"])
+    return Reference(checkpoint, made["architecture.json"], made["model.safetensors"], _published(checkpoint, nodes))
+
+
+def _published(checkpoint: G2PCheckpoint, nodes: Mapping[str, Node]) -> Published | None:
+    if checkpoint.source == "hub":
+        assert checkpoint.repo is not None
+        return Published(checkpoint.repo, checkpoint.revision)
+    folders = nodes["checkpoint"].folders
+    return Published(folders[0]) if folders else None
 
 
 def _tokens(g2p: Any, words: Sequence[str], language: str, batch: int) -> list[list[int]]:

@@ -12,6 +12,7 @@ from typing import Any
 from g2p_build.store import blobs
 from g2p_build.store.digests import digest_of
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
+from g2p_build.store.layers import layers
 from g2p_build.store.scratch import temporary
 
 __all__ = ["Action", "find", "key_of", "path_of", "read", "record"]
@@ -34,23 +35,30 @@ def key_of(components: Mapping[str, Any]) -> str:
 
 
 def path_of(cache: Path, key: str) -> Path:
-    """The path of a key's entry, whether or not the file exists."""
+    """The path of a key's entry in a cache's own folder, whether or not the file exists."""
     return cache / "actions" / key[:2] / f"{key}.json"
 
 
 def find(cache: Path, key: str) -> Action | None:
     """The action with this key. None if there is no entry, the entry is damaged, or one of its blobs is gone."""
-    action = read(cache, key)
-    if action is None or not all(blobs.find(cache, digest) for digest in action.outputs.values()):
-        return None
-    _note_use(path_of(cache, key))
-    return action
+    for layer in layers(cache):
+        action = _read(path_of(layer, key), key)
+        if action is not None and all(blobs.find(cache, digest) for digest in action.outputs.values()):
+            if layer == cache:
+                _note_use(path_of(cache, key))
+            return action
+    return None
 
 
 def read(cache: Path, key: str) -> Action | None:
     """The action with this key. None if there is no entry, or the entry is damaged. Its blobs may be gone."""
+    found = (_read(path_of(layer, key), key) for layer in layers(cache))
+    return next((action for action in found if action is not None), None)
+
+
+def _read(path: Path, key: str) -> Action | None:
     try:
-        entry = json.loads(path_of(cache, key).read_bytes())
+        entry = json.loads(path.read_bytes())
         check = entry.pop("digest")
         action = Action(entry["components"], entry["outputs"], entry["seconds"])
     except (OSError, ValueError, KeyError, AttributeError, TypeError):

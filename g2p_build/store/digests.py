@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
+from g2p_build.store.layers import layers
 from g2p_build.store.scratch import temporary
 
-__all__ = ["digest_of", "file_digest", "remember", "save"]
+__all__ = ["Stat", "digest_of", "file_digest", "remember", "save", "stat"]
 
 # If a file changed this shortly before it was read, it could change again within one tick of the file system's clock
 # and keep its time stamp. So its digest is not remembered (git's rule for "racy" index entries).
 RACY_NS = 50_000_000
 
 Stat = tuple[int, int, int, int]
+"""A file's size, the times (ns) of the last change of its contents and of its inode, and the inode's number."""
 
 
 def digest_of(value: Any) -> str:
@@ -42,8 +44,7 @@ def file_digest(cache: Path, path: Path) -> str:
 def remember(cache: Path, path: Path, kind: str, compute: Callable[[Path], Any]) -> Any:
     """The result of `compute` for a file. It is computed again only when the file's `stat` has changed.
 
-    `stat` here means the size, the inode's number, and the times (ns) of the last change of the contents and of the
-    inode. The inode's time cannot be set back, so changed contents with an old time stamp are noticed.
+    The inode's time cannot be set back, so changed contents with an old time stamp are noticed.
 
     Args:
         cache: the cache's folder.
@@ -56,13 +57,13 @@ def remember(cache: Path, path: Path, kind: str, compute: Callable[[Path], Any])
     """
     entries = _load(cache)
     name = f"{kind}:{path.absolute()}"
-    now = _stat(path)
+    now = stat(path)
     found = entries.get(name)
     if found is not None and tuple(found[0]) == now:
         return found[1]
     value = compute(path)
     started = time.time_ns()
-    if _stat(path) == now and max(now[1], now[2]) < started - RACY_NS:
+    if stat(path) == now and max(now[1], now[2]) < started - RACY_NS:
         entries[name] = [list(now), value]
         _changed.add((cache, name))
     return value
@@ -92,7 +93,7 @@ _changed: set[tuple[Path, str]] = set()
 
 def _load(cache: Path) -> dict[str, Any]:
     if cache not in _loaded:
-        _loaded[cache] = _read(cache)
+        _loaded[cache] = {name: entry for layer in reversed(layers(cache)) for name, entry in _read(layer).items()}
     return _loaded[cache]
 
 
@@ -107,7 +108,12 @@ def _read(cache: Path) -> dict[str, Any]:
     return entries
 
 
-def _stat(path: Path) -> Stat:
+def stat(path: Path) -> Stat:
+    """The state of a file. As long as it stays as it is, so do the file's bytes.
+
+    Raises:
+        OSError: there is no such file.
+    """
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 

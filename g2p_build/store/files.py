@@ -14,7 +14,8 @@ def canonical_json(value: Any) -> bytes:
     Raises:
         ValueError: the data holds a number that JSON does not have (NaN, infinity).
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")  # a path may hold bytes that are not UTF-8; json.loads gives them back
 
 
 def readable_json(value: Any) -> bytes:

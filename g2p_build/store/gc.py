@@ -121,8 +121,10 @@ def _entry(cache: Path, path: Path, sizes: Mapping[Path, int]) -> _Entry | None:
         return None
     own = {path, cache / "logs" / f"{key}.log"} & sizes.keys()
     made = {blobs.path_of(cache, digest) for digest in action.outputs.values()}
-    if not made <= sizes.keys():
+    below = {path for path in made - sizes.keys() if blobs.find(cache, path.name)}  # in the cache under this one
+    if not made - below <= sizes.keys():
         return None
+    made -= below
     sources = {cache / "sources" / f"{action.components['source']}.json"} & sizes.keys()
     return _Entry(key, path.stat().st_mtime, frozenset(own), frozenset(made | sources))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from g2p_build.errors import BuildError
+from g2p_build.store.layers import layers
 from g2p_build.store.locks import lockless, missing_locks_explained
 
 __all__ = ["alone", "share"]
@@ -28,10 +29,12 @@ def share(cache: Path) -> None:
     Raises:
         BuildError: the cache's file system has no locks, and the user has not said to do without.
     """
-    if cache in _held or lockless():
-        return
-    file = _opened(cache)
-    if file is None:
+    for layer in layers(cache):
+        _share(layer, _opened(cache) if layer == cache else _readable(layer))
+
+
+def _share(cache: Path, file: IO[Any] | None) -> None:
+    if cache in _held or lockless() or file is None:
         return
     with missing_locks_explained(cache):
         try:
@@ -75,7 +78,11 @@ def _opened(cache: Path) -> IO[Any] | None:
         cache.mkdir(parents=True, exist_ok=True)
         return path.open("a+b")  # NFS wants a shared lock's file open for reading, and an exclusive one's for writing
     except OSError:
-        try:
-            return path.open("rb")
-        except OSError:
-            return None
+        return _readable(cache)
+
+
+def _readable(cache: Path) -> IO[Any] | None:
+    try:
+        return (cache / NAME).open("rb")
+    except OSError:
+        return None

@@ -12,7 +12,7 @@ from filelock import BaseFileLock, FileLock
 
 from g2p_build.errors import BuildError
 
-__all__ = ["file_lock", "lockless", "missing_locks_explained"]
+__all__ = ["NO_LOCKS", "file_lock", "lockless", "missing_locks_explained"]
 
 LOCKS = "G2P_BUILD_LOCKS"
 

@@ -11,9 +11,18 @@ from typing import Any
 from g2p_build.errors import BuildError
 from g2p_build.store.digests import digest_of, remember
 from g2p_build.store.files import canonical_json, no_folder, write_atomically
+from g2p_build.store.layers import layers
 from g2p_build.store.scratch import temporary
 
-__all__ = ["keep_sources", "kept_sources", "source_digest", "source_files", "source_path"]
+__all__ = [
+    "keep_sources",
+    "kept_sources",
+    "read_sources",
+    "source_digest",
+    "source_files",
+    "source_path",
+    "syntax_digest",
+]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -39,7 +48,15 @@ def source_files(cache: Path, module: str, package: Path = PACKAGE) -> dict[str,
 
     The arguments and the errors are those of `source_digest`.
     """
-    found: dict[str, str] = {}
+    return {name: syntax for name, (syntax, _) in read_sources(cache, module, package).items()}
+
+
+def read_sources(cache: Path, module: str, package: Path = PACKAGE) -> dict[str, tuple[str, str]]:
+    """A module and all modules of this package that it imports: name → digests of the syntax tree and of the bytes.
+
+    The arguments and the errors are those of `source_digest`.
+    """
+    found: dict[str, tuple[str, str]] = {}
     todo = [module]
     while todo:
         name = todo.pop()
@@ -47,8 +64,8 @@ def source_files(cache: Path, module: str, package: Path = PACKAGE) -> dict[str,
         if name in found or path is None:
             continue
         # The kind holds the module's name because relative imports are resolved against it.
-        parsed = remember(cache, path, f"syntax-1 {name}", partial(_parse, module=name, package=package.name))
-        found[name] = parsed["digest"]
+        parsed = remember(cache, path, f"syntax-3 {name}", partial(_parse, module=name, package=package.name))
+        found[name] = parsed["digest"], parsed["bytes"]
         todo += parsed["imports"]
     return dict(sorted(found.items()))
 
@@ -77,11 +94,14 @@ def keep_sources(cache: Path, digest: str, files: Mapping[str, str]) -> None:
 
 def kept_sources(cache: Path, digest: str) -> dict[str, str] | None:
     """The files behind a source digest (module → digest of its syntax tree), or None if they are not known."""
-    try:
-        files: dict[str, str] = json.loads(_sources_path(cache, digest).read_bytes())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return files if digest_of(files) == digest else None
+    for layer in layers(cache):
+        try:
+            files: dict[str, str] = json.loads(_sources_path(layer, digest).read_bytes())["files"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if digest_of(files) == digest:
+            return files
+    return None
 
 
 def _sources_path(cache: Path, digest: str) -> Path:
@@ -97,8 +117,9 @@ def _file(module: str, package: Path) -> Path | None:
 
 
 def _parse(path: Path, module: str, package: str) -> dict[str, Any]:
+    data = path.read_bytes()
     try:
-        tree = ast.parse(path.read_bytes(), filename=path.name)
+        tree = ast.parse(data, filename=path.name)
     except (SyntaxError, ValueError) as error:
         raise BuildError(f"{path}: not Python: {error}") from None
     imports: set[str] = set()
@@ -117,8 +138,31 @@ def _parse(path: Path, module: str, package: str) -> dict[str, Any]:
     for name in [*imports, module]:
         parts = name.split(".")
         imports.update(".".join(parts[:end]) for end in range(1, len(parts)))
+    return {
+        "digest": _digest_of(tree),
+        "bytes": hashlib.sha256(data).hexdigest(),
+        "imports": sorted(imports - {module}),
+    }
+
+
+def syntax_digest(source: bytes) -> str:
+    """SHA-256 (hex) of a Python file's syntax tree, without docstrings."""
+    return _digest_of(ast.parse(source))
+
+
+def _digest_of(tree: ast.Module) -> str:
     _drop_docstrings(tree)
-    return {"digest": hashlib.sha256(ast.dump(tree).encode()).hexdigest(), "imports": sorted(imports - {module})}
+    return hashlib.sha256(repr(_plain(tree)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A syntax tree as plain data, without its empty fields. `ast.dump` says the same in other words in each Python."""
+    if isinstance(value, ast.JoinedStr):  # some versions put empty texts between the parts of an f-string
+        value.values = [each for each in value.values if not (isinstance(each, ast.Constant) and each.value == "")]
+    if isinstance(value, ast.AST):
+        fields = [(name, field) for name, field in ast.iter_fields(value) if field is not None and field != []]
+        return type(value).__name__, [(name, _plain(field)) for name, field in fields]
+    return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 def _drop_docstrings(tree: ast.Module) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from g2p_build.store.files import write_atomically
 
+from .output import as_line
+
 __all__ = ["Event", "as_json", "write_trace"]
 
 
@@ -29,7 +31,7 @@ class Event:
 
 def as_json(event: Event) -> str:
     """An event as one line of JSON."""
-    return json.dumps(
+    return as_line(
         {
             "stage": event.stage,
             "label": event.label,
@@ -39,8 +41,7 @@ def as_json(event: Event) -> str:
             "seconds": round(event.seconds, 3),
             "error": event.error,
             "log": event.log,
-        },
-        ensure_ascii=False,
+        }
     )
 
 

@@ -4,10 +4,9 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["emit", "progress", "show"]
+__all__ = ["as_line", "emit", "progress", "show"]
 
 
 WIDE = 400  # columns
@@ -25,25 +24,21 @@ def show(rows: Sequence[Mapping[str, Any]], as_json: bool, title: str = "", hidd
         hidden: fields that only the JSON shows.
     """
     if as_json:
-        emit("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+        emit("\n".join(as_line(row) for row in rows))
     else:
-        with _readers_may_leave():
-            _table(rows, title, hidden)
+        _table(rows, title, hidden)
+
+
+def as_line(row: Mapping[str, Any]) -> str:
+    """A row as one line of JSON, which stays JSON in whatever encoding it is printed."""
+    return json.dumps(
+        row, ensure_ascii=not (getattr(sys.__stdout__, "encoding", None) or "utf-8").lower().startswith("utf")
+    )
 
 
 def emit(text: str) -> None:
     """Prints lines of a result, and flushes them."""
-    with _readers_may_leave():
-        print(text, flush=True)
-
-
-@contextmanager
-def _readers_may_leave() -> Iterator[None]:
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever was reading has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    print(text, flush=True)
 
 
 def progress(items: Iterable[T], title: str, total: int) -> Iterator[T]:

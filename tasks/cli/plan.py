@@ -1,11 +1,13 @@
 """What the command line asked for. Every task gets it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from g2p_build.config.variant import Variant
 from g2p_build.engine.build import Build
-from g2p_build.store.trees import Published
+from g2p_build.products import names
+from g2p_build.store.trees import Origin, Published
 
 __all__ = ["Plan"]
 
@@ -16,10 +18,16 @@ class Plan:
 
     build: Build
     variants: tuple[Variant, ...]
+    configured: Mapping[Variant, Variant]  # each variant → as configured, before names were told apart
     default: Variant  # the variant without overrides
     overrides: tuple[str, ...]  # as on the command line
+    anchored: tuple[str, ...]  # the same, with absolute paths
     started: float  # when the command started, by time.monotonic()
     published: dict[str, Published] = field(default_factory=dict)  # by variant: found or made; recorded at exit
+
+    def origins(self, variant: Variant) -> dict[str, Origin]:
+        """Where a variant of the command comes from, for the tree's record."""
+        return names.origins(self.build, variant, self.configured[variant])
 
     @property
     def tree(self) -> Path:

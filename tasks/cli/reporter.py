@@ -17,6 +17,7 @@ from g2p_build.store import actions, trees
 
 from ..stages import StageFailed
 from .events import Event, as_json, write_trace
+from .options import path_of
 from .output import emit
 from .plan import Plan
 
@@ -52,7 +53,10 @@ class Reporter(ConsoleReporter):
         options = tasks["compile"].options or {} if "compile" in selected_tasks else {}
         self.as_json, path = bool(options.get("as_json")), options.get("profile")
         if path:
-            self.trace = Path(path)
+            try:
+                self.trace = path_of(path)
+            except BuildError as error:
+                raise InvalidTask(f"--profile {error}") from None
             if not self.trace.parent.is_dir():
                 raise InvalidTask(f"--profile {path}: there is no folder {self.trace.parent}")
         self.configured = self._now()

@@ -1,6 +1,9 @@
 """Runs a tool of the compiler in the worker, as a stage is. So its imports and its crash do not reach doit."""
 
+import atexit
 import itertools
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,18 @@ from .plan import Plan
 __all__ = ["run_tool"]
 
 _numbers = itertools.count()
+
+
+def _places(cache: Path) -> tuple[Path, Path]:
+    """A folder for what a tool writes, and one for logs: the cache's, or the system's if the cache can only be read."""
+    try:
+        logs = cache / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        return scratch(cache), logs
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="g2p-build-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder, folder
 
 
 def run_tool(plan: Plan, function: str, params: Mapping[str, Any], inputs: Mapping[str, tuple[Node, str]]) -> Path:
@@ -30,13 +45,12 @@ def run_tool(plan: Plan, function: str, params: Mapping[str, Any], inputs: Mappi
 
     Raises:
         BuildError: the tool refused its inputs, or failed.
-        OSError: the cache cannot be written.
+        OSError: no temporary folder can be written.
     """
     module = function.partition(":")[0]
-    out = scratch(plan.cache) / f"{module.rpartition('.')[2]}-{next(_numbers)}"
+    place, logs = _places(plan.cache)
+    out = place / f"{module.rpartition('.')[2]}-{next(_numbers)}"
     out.mkdir()
-    logs = plan.cache / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
     files = {name: plan.build.files(node)[file] for name, (node, file) in inputs.items()}
     worker.run(function, params, files, out, logs / f"{module}.log")
     return out

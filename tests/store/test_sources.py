@@ -8,7 +8,7 @@ import pytest
 
 from g2p_build.errors import BuildError
 from g2p_build.store.digests import digest_of
-from g2p_build.store.sources import keep_sources, kept_sources, source_digest, source_files
+from g2p_build.store.sources import keep_sources, kept_sources, source_digest, source_files, syntax_digest
 
 FILES = {
     "__init__.py": '"""A package."""\n',
@@ -130,3 +130,26 @@ def test_threads_keep_the_same_sources_at_once(tmp_path: Path) -> None:
             digest = digest_of(files)
             list(pool.map(keep, [digest] * 8, [files] * 8))
             assert kept_sources(tmp_path, digest) == files
+
+
+SYNTAX = b'''
+@decorated
+def f(a, /, b=1, *c, d: int = 2, **e) -> None:
+    """Doc."""
+    x = [i for i in b if i]
+    print(f"{x!r:>{a}} \xc3\xa9", *c, **{"k": None, **e})
+    return None
+
+
+class C(Base, metaclass=M):
+    pass
+'''
+
+
+def test_every_version_of_python_gives_the_same_digest() -> None:
+    """Machines with different ones share a cache. 3.12 has more fields in a syntax tree, and 3.13 dumps fewer."""
+    assert (
+        len({syntax_digest(source) for source in (b"x = []", b"x = ['']", b"x = ['', '']", b"x = None", b"x = f''")})
+        == 5
+    )
+    assert syntax_digest(SYNTAX) == "d80760bab0a5939e9c3b8be5285da48befb806e87f337d9058fa73869c896948"

@@ -30,12 +30,15 @@ def words() -> dict[str, list[str]]:
     return found
 
 
-def regenerate(variant: Variant, files: Mapping[str, Path], folder: Path = FOLDER) -> dict[str, Any]:
+def regenerate(
+    variant: Variant, files: Mapping[str, Path], folder: Path = FOLDER, published: str | None = None
+) -> dict[str, Any]:
     """Runs transformers' greedy `generate` over the golden words, one at a time on one thread, and writes the files.
 
     Args:
         variant: gives the checkpoint, the prompt and the bounds.
         files: the outputs of the variant's checkpoint: `architecture.json`, `model.safetensors`.
+        published: the folder that they were made from; None: they were made from none.
         folder: where the golden set goes.
 
     Returns:
@@ -44,13 +47,14 @@ def regenerate(variant: Variant, files: Mapping[str, Path], folder: Path = FOLDE
     import torch
     import transformers
 
-    from g2p_build.reference.generate import Reference
+    from g2p_build.reference.generate import Published, Reference
 
     checkpoint = g2p_checkpoint(variant)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        reference = Reference(checkpoint, files["architecture.json"], files["model.safetensors"])
+        given = files["architecture.json"], files["model.safetensors"]
+        reference = Reference(checkpoint, *given, Published(published) if published else None)
         rows, times = [], []
         for language, listed in words().items():
             for word in listed:
