@@ -5,11 +5,10 @@ This command writes them into `manifests/schema/` of this checkout:
     python -m g2p_build.products.schemas
 """
 
-import shutil
 from pathlib import Path
 
 from g2p_build.config.family import family, names
-from g2p_build.runtime.manifest import INDEX_SCHEMA, MANIFEST_SCHEMA
+from g2p_build.runtime.manifest import INDEX_SCHEMA, MANIFEST_SCHEMA, schema_text
 
 __all__ = ["PUBLISHED", "SOURCES"]
 
@@ -18,6 +17,6 @@ SECTIONS = [section for name in names() if (section := family(name).section)]
 SOURCES = (MANIFEST_SCHEMA, INDEX_SCHEMA, *(section.schema for section in SECTIONS))
 
 if __name__ == "__main__":
-    for source in SOURCES:
-        shutil.copyfile(source, PUBLISHED / source.name)
-        print(f"wrote manifests/schema/{source.name}")
+    for name in SOURCES:
+        (PUBLISHED / name).write_bytes(schema_text(name))
+        print(f"wrote manifests/schema/{name}")

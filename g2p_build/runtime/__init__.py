@@ -12,7 +12,8 @@ from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.errors import G2PError
 
 if TYPE_CHECKING:
-    from g2p_build.runtime.g2p import G2P, load
+    from g2p_build.runtime.g2p import G2P
+    from g2p_build.runtime.loading import load
 
 __all__ = ["G2P", "Cancel", "G2PError", "errors", "load"]
 
@@ -20,7 +21,7 @@ __all__ = ["G2P", "Cancel", "G2PError", "errors", "load"]
 def __getattr__(name: str) -> Any:
     # Late, so that the build can use manifest and cpu without importing numpy.
     if name in ("G2P", "load"):
-        from g2p_build.runtime import g2p
+        from g2p_build.runtime import loading
 
-        return getattr(g2p, name)
+        return getattr(loading, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from g2p_build.runtime.errors import EmptyWord, G2PError, InvalidWord
-from g2p_build.runtime.g2p import G2P, load
+from g2p_build.runtime.g2p import G2P
+from g2p_build.runtime.loading import load
 from g2p_build.runtime.results import Result
 
 __all__ = ["main"]

@@ -1,7 +1,6 @@
 """What a G2P manifest says besides what all manifests say: its schema, and checks that a schema cannot express."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from g2p_build.runtime.errors import InvalidManifest
@@ -57,4 +56,4 @@ def _check(manifest: Mapping[str, Any]) -> None:
             raise InvalidManifest(f"at functions: none with role step, batch {batch}, one token")
 
 
-SECTION = Section("g2p", Path(__file__).with_name("g2p.schema.json"), _check)
+SECTION = Section("g2p", "g2p.schema.json", _check)

@@ -16,13 +16,16 @@ INDEX = "index.json"
 def find_index() -> Path:
     """The path of the index: in ``$G2P_MANIFESTS``, else ``./manifests``, else ``manifests/`` beside the package.
 
+    In an app that is one zip file, that is beside the file; in one that unpacks itself, among what it unpacks.
+
     Raises:
         NoManifest: none of these folders has an index.
     """
     if folder := os.environ.get("G2P_MANIFESTS"):
         places = [Path(folder)]
     else:
-        places = [Path("manifests"), Path(__file__).resolve().parents[2] / "manifests"]
+        root = Path(__file__).resolve().parents[2]
+        places = [Path("manifests"), (root.parent if root.is_file() else root) / "manifests"]
     for place in places:
         if (place / INDEX).is_file():
             return place / INDEX

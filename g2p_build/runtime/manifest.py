@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from g2p_build.runtime.errors import InvalidManifest, NewerManifest, NoManifest
+from g2p_build.runtime.errors import G2PError, InvalidManifest, NewerManifest, NoManifest
 
 __all__ = [
     "INDEX_SCHEMA",
@@ -22,13 +22,14 @@ __all__ = [
     "read",
     "read_again",
     "read_index",
+    "schema_text",
     "validate",
     "validate_index",
 ]
 
 SCHEMA_VERSION = 2
-MANIFEST_SCHEMA = Path(__file__).with_name("manifest.schema.json")
-INDEX_SCHEMA = Path(__file__).with_name("index.schema.json")
+MANIFEST_SCHEMA = "manifest.schema.json"
+INDEX_SCHEMA = "index.schema.json"
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,25 @@ class Section:
     """What the manifests of one family say besides what all say."""
 
     family: str
-    schema: Path  # its JSON Schema
+    schema: str  # the name of its JSON Schema: see `schema_text`
     check: Callable[[Mapping[str, Any]], None]  # of a manifest that fits its schemas; raises InvalidManifest
+
+
+def schema_text(name: str) -> bytes:
+    """One of the JSON Schemas that lie beside this module, also where that is in a zip file or a frozen program.
+
+    Raises:
+        InvalidManifest: the program was packed without them.
+    """
+    from importlib import resources  # late: `import g2p_build.runtime` does not need it
+
+    try:
+        return resources.files(__package__).joinpath(name).read_bytes()
+    except OSError:
+        raise InvalidManifest(
+            f"this program was packed without {name}, which manifests are checked against: pack the data of "
+            f"{__package__} too (PyInstaller: --collect-data {__package__})"
+        ) from None
 
 
 def canonical(value: Any) -> bytes:
@@ -141,7 +159,7 @@ def read_again(path: str | PathLike[str], section: Section, remembered: Path) ->
         data = Path(path).read_bytes()
     except OSError:
         return read(path, section)
-    schemas = MANIFEST_SCHEMA.read_bytes() + section.schema.read_bytes()
+    schemas = schema_text(MANIFEST_SCHEMA) + schema_text(section.schema)
     seen = remembered / hashlib.sha256(schemas + data).hexdigest()
     if seen.exists():
         found: dict[str, Any] = json.loads(data)
@@ -193,16 +211,21 @@ def _one_line(text: object) -> str:
 
 
 @functools.cache
-def _validator(schema: Path) -> Any:
-    import jsonschema  # late: it takes a tenth of a second, and `import g2p_build.runtime` does not need it
-    from referencing import Registry, Resource
-
-    schemas = [json.loads(path.read_bytes()) for path in (MANIFEST_SCHEMA, schema)]  # the others refer to the first
+def _validator(schema: str) -> Any:
+    try:
+        import jsonschema  # late: it takes a tenth of a second, and `import g2p_build.runtime` does not need it
+        from referencing import Registry, Resource
+    except ImportError as error:
+        raise G2PError(
+            f"manifests are checked with jsonschema, which needs {error.name}: install it; in an app that is a zip "
+            "file, let rpds lie beside the file, since Python loads no machine code out of it"
+        ) from None
+    schemas = [json.loads(schema_text(name)) for name in (MANIFEST_SCHEMA, schema)]  # the others refer to the first
     registry: Registry[Any] = Registry().with_resources((s["$id"], Resource.from_contents(s)) for s in schemas)
     return jsonschema.Draft202012Validator(schemas[-1], registry=registry)
 
 
-def _check_schema(data: Any, schema: Path) -> None:
+def _check_schema(data: Any, schema: str) -> None:
     if not isinstance(data, dict):
         raise InvalidManifest(f"not a JSON object but {_one_line(repr(data))}")
     version = data.get("schema_version")
@@ -214,9 +237,10 @@ def _check_schema(data: Any, schema: Path) -> None:
         raise NewerManifest(
             f"schema version {version} is newer than {SCHEMA_VERSION}, the one this runtime reads: update g2p-build"
         )
+    wrong = _validator(schema).iter_errors(data)
     from jsonschema.exceptions import best_match
 
-    error = best_match(_validator(schema).iter_errors(data))
+    error = best_match(wrong)
     if error is not None:
         raise InvalidManifest(f"at {error.json_path.removeprefix('$.')}: {_one_line(error.message)}")
 

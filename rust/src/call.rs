@@ -1,9 +1,10 @@
 //! Calls of a model: words in, phonemes or ids out.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::ops::ControlFlow;
-use std::os::raw::{c_int, c_void};
+use std::os::raw::{c_char, c_int, c_void};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::Arc;
@@ -23,6 +24,61 @@ pub struct Options<'a> {
     pub scores: bool,
     /// Stops the call when it is cancelled.
     pub cancel: Option<&'a CancelToken>,
+}
+
+/// The languages of words: one for all of them, or one for each.
+///
+/// Calls take what becomes one: `"fin"`, a `&String`, or a slice, an array or a vector of codes.
+///
+/// ```
+/// let model = g2p::Model::load(g2p::default_manifest()?)?;
+/// let found = model.pronounce_all(&["tie", "tie"], &["fin", "eng-us"], g2p::Options::default())?;
+/// assert_ne!(found[0], found[1]);
+/// # Ok::<(), g2p::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Languages<'a> {
+    /// One code for all words.
+    One(&'a str),
+    /// A code for each word. Another number of codes than of words is an [`ErrorKind::InvalidArgument`].
+    Each(Vec<&'a str>),
+}
+
+impl<'a> From<&'a str> for Languages<'a> {
+    fn from(lang: &'a str) -> Languages<'a> {
+        Languages::One(lang)
+    }
+}
+
+impl<'a> From<&&'a str> for Languages<'a> {
+    fn from(lang: &&'a str) -> Languages<'a> {
+        Languages::One(lang)
+    }
+}
+
+impl<'a> From<&'a String> for Languages<'a> {
+    fn from(lang: &'a String) -> Languages<'a> {
+        Languages::One(lang)
+    }
+}
+
+impl<'a, L: AsRef<str>> From<&'a [L]> for Languages<'a> {
+    fn from(langs: &'a [L]) -> Languages<'a> {
+        Languages::Each(langs.iter().map(AsRef::as_ref).collect())
+    }
+}
+
+impl<'a, L: AsRef<str>, const N: usize> From<&'a [L; N]> for Languages<'a> {
+    fn from(langs: &'a [L; N]) -> Languages<'a> {
+        Languages::from(langs.as_slice())
+    }
+}
+
+impl<'a, L: AsRef<str>> From<&'a Vec<L>> for Languages<'a> {
+    fn from(langs: &'a Vec<L>) -> Languages<'a> {
+        Languages::from(langs.as_slice())
+    }
 }
 
 /// Stops the calls that it was given to. Clones are the same token. A cancelled token stays cancelled.
@@ -161,13 +217,18 @@ impl Model {
     /// # Errors
     /// A word or the language is wrong: the error names the first wrong word, and no word is pronounced. Or the call
     /// was cancelled, or there is no memory.
-    pub fn pronounce_all<W>(&self, words: &[W], lang: &str, options: Options<'_>) -> Result<Vec<String>, Error>
+    pub fn pronounce_all<'l, W>(
+        &self,
+        words: &[W],
+        lang: impl Into<Languages<'l>>,
+        options: Options<'_>,
+    ) -> Result<Vec<String>, Error>
     where
         W: AsRef<str>,
     {
         let mut texts = Results::new(self, self.functions.g2p_free_texts);
         let found = &mut texts.raw;
-        self.request(words, lang, options, 0, |request, error| {
+        self.request(words, lang.into(), options, 0, |request, error| {
             // SAFETY: `request` gives pointers that are valid during the call; the results are freed when dropped.
             unsafe { (self.functions.g2p_pronounce_all)(self.raw.as_ptr(), request, found, error) }
         })?;
@@ -190,10 +251,10 @@ impl Model {
     ///
     /// # Errors
     /// The call was cancelled, or there is no memory.
-    pub fn results<W>(
+    pub fn results<'l, W>(
         &self,
         words: &[W],
-        lang: &str,
+        lang: impl Into<Languages<'l>>,
         options: Options<'_>,
     ) -> Result<Vec<Result<Pronunciation, Error>>, Error>
     where
@@ -203,7 +264,7 @@ impl Model {
         let found = &mut outcomes.raw;
         self.request(
             words,
-            lang,
+            lang.into(),
             options,
             ffi::EACH | scores_flag(options),
             |request, error| {
@@ -219,13 +280,18 @@ impl Model {
     ///
     /// # Errors
     /// The same as for [`Model::pronounce_all`].
-    pub fn tokens<W>(&self, words: &[W], lang: &str, options: Options<'_>) -> Result<Vec<Vec<i32>>, Error>
+    pub fn tokens<'l, W>(
+        &self,
+        words: &[W],
+        lang: impl Into<Languages<'l>>,
+        options: Options<'_>,
+    ) -> Result<Vec<Vec<i32>>, Error>
     where
         W: AsRef<str>,
     {
         let mut ids = Results::new(self, self.functions.g2p_free_ids);
         let found = &mut ids.raw;
-        self.request(words, lang, options, 0, |request, error| {
+        self.request(words, lang.into(), options, 0, |request, error| {
             // SAFETY: as in `pronounce_all`.
             unsafe { (self.functions.g2p_tokens)(self.raw.as_ptr(), request, found, error) }
         })?;
@@ -240,7 +306,13 @@ impl Model {
     ///
     /// # Errors
     /// The same as for [`Model::pronounce_all`].
-    pub fn stream<W, F>(&self, words: &[W], lang: &str, options: Options<'_>, callback: F) -> Result<(), Error>
+    pub fn stream<'l, W, F>(
+        &self,
+        words: &[W],
+        lang: impl Into<Languages<'l>>,
+        options: Options<'_>,
+        callback: F,
+    ) -> Result<(), Error>
     where
         W: AsRef<str>,
         F: FnMut(Pronounced<'_>) -> ControlFlow<()> + Send,
@@ -251,7 +323,7 @@ impl Model {
             panic: None,
         };
         let user: *mut Receiver<F> = &mut receiver;
-        let called = self.request(words, lang, options, scores_flag(options), |request, error| {
+        let called = self.request(words, lang.into(), options, scores_flag(options), |request, error| {
             // SAFETY: as in `pronounce_all`. `deliver::<F>` gets a `Receiver` of the same F. Nobody else uses it during
             // the call, and no thread calls `deliver` after the call has returned.
             unsafe { (self.functions.g2p_stream)(self.raw.as_ptr(), request, deliver::<F>, user.cast(), error) }
@@ -263,12 +335,19 @@ impl Model {
     }
 
     /// Makes a call. The pointers in its request are valid until it returns.
-    fn request<W, C>(&self, words: &[W], lang: &str, options: Options<'_>, flags: u32, call: C) -> Result<(), Error>
+    fn request<W, C>(
+        &self,
+        words: &[W],
+        lang: Languages<'_>,
+        options: Options<'_>,
+        flags: u32,
+        call: C,
+    ) -> Result<(), Error>
     where
         W: AsRef<str>,
         C: FnOnce(*const ffi::Request, *mut ffi::Error) -> c_int,
     {
-        let lang = c_lang(lang)?;
+        let langs = CodedLanguages::new(&lang, words.len())?;
         // The texts live as long as `words` is borrowed, so they outlive the call.
         let texts = words.iter().map(AsRef::as_ref).map(|word| ffi::Text {
             data: word.as_ptr(),
@@ -279,8 +358,8 @@ impl Model {
             size: std::mem::size_of::<ffi::Request>(),
             words: texts.as_ptr(),
             count: texts.len(),
-            lang: lang.as_ptr(),
-            langs: std::ptr::null(),
+            lang: langs.one(),
+            langs: langs.each(),
             threads: options.threads,
             flags,
             most_ids: options.most_ids,
@@ -292,6 +371,58 @@ impl Model {
         let mut error = ffi::Error::new();
         let status = call(&request, &mut error);
         error.check(status)
+    }
+}
+
+/// Languages in the form that g2p.h takes.
+struct CodedLanguages {
+    /// For each word, where its code begins.
+    each: Option<Vec<*const c_char>>,
+    /// The codes, which the pointers point to; none is there twice.
+    codes: Vec<CString>,
+}
+
+impl CodedLanguages {
+    fn new(langs: &Languages<'_>, words: usize) -> Result<CodedLanguages, Error> {
+        let each = match langs {
+            Languages::One(lang) => {
+                let codes = vec![c_lang(lang)?];
+                return Ok(CodedLanguages { each: None, codes });
+            }
+            Languages::Each(each) => each,
+        };
+        if each.len() != words {
+            let what = format!(
+                "{} languages for {words} words: give one for all, or one for each",
+                each.len()
+            );
+            return Err(Error::new(ErrorKind::InvalidArgument, what));
+        }
+        let mut codes = BTreeMap::new();
+        for (index, lang) in each.iter().enumerate() {
+            if !codes.contains_key(lang) {
+                codes.insert(lang, c_lang(lang).map_err(|error| error.about_word(index))?);
+            }
+        }
+        // Moving a CString does not move its text.
+        let pointers = each.iter().map(|lang| codes[lang].as_ptr()).collect();
+        Ok(CodedLanguages {
+            each: Some(pointers),
+            codes: codes.into_values().collect(),
+        })
+    }
+
+    /// The code of all words; null if each has its own.
+    fn one(&self) -> *const c_char {
+        match self.each {
+            None => self.codes[0].as_ptr(),
+            Some(_) => std::ptr::null(),
+        }
+    }
+
+    /// A pointer to each word's code; null if all have one.
+    fn each(&self) -> *const *const c_char {
+        self.each.as_ref().map_or(std::ptr::null(), |each| each.as_ptr())
     }
 }
 

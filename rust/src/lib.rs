@@ -14,7 +14,7 @@ mod sha256;
 mod tar;
 mod target;
 
-pub use call::{CancelToken, Options, Pronounced, Pronunciation, Source};
+pub use call::{CancelToken, Languages, Options, Pronounced, Pronunciation, Source};
 pub use error::{Error, ErrorKind};
 pub use manifest::default_manifest;
 pub use model::{Limits, Model, OpenOptions};

@@ -73,6 +73,56 @@ fn a_wrong_word_ends_nothing() {
 }
 
 #[test]
+fn each_word_may_have_its_own_language() {
+    let words = ["tie", "knight", "tie", "habari"];
+    let langs = ["fin", "eng-us", "eng-us", "swa"];
+    for (way, model) in models() {
+        let alone: Vec<String> = words
+            .iter()
+            .zip(langs)
+            .map(|(word, lang)| model.pronounce(word, lang).unwrap())
+            .collect();
+        let owned: Vec<String> = langs.iter().map(ToString::to_string).collect();
+        let options = Options::default();
+        assert_eq!(model.pronounce_all(&words, &langs, options).unwrap(), alone, "{way}");
+        assert_eq!(model.pronounce_all(&words, &owned, options).unwrap(), alone);
+        assert_ne!(alone[0], alone[2]);
+        let results = model.results(&words, &langs[..], SCORED).unwrap();
+        assert!(results
+            .iter()
+            .zip(&alone)
+            .all(|(result, said)| result.as_ref().unwrap().phonemes == *said));
+        let ids = model.tokens(&words, &langs, options).unwrap();
+        assert_eq!(ids[2], model.tokens(&["tie"], "eng-us", options).unwrap()[0]);
+        let mut streamed = vec![String::new(); words.len()];
+        let stream = model.stream(&words, &owned[..], SCORED, |found| {
+            streamed[found.word] = found.phonemes.to_owned();
+            ControlFlow::Continue(())
+        });
+        assert_eq!((stream, &streamed), (Ok(()), &alone));
+
+        let error = model.pronounce_all(&words, &langs[..3], options).unwrap_err();
+        assert_eq!((error.kind(), error.word()), (ErrorKind::InvalidArgument, None));
+        assert_eq!(
+            error.to_string(),
+            "3 languages for 4 words: give one for all, or one for each"
+        );
+        let none: [&str; 0] = [];
+        assert!(model.results(&none, &none, SCORED).unwrap().is_empty());
+        for code in ["es", "e\0s"] {
+            let wrong = ["fin", "eng-us", code, "swa"];
+            let error = model.pronounce_all(&words, &wrong, options).unwrap_err();
+            assert_eq!((error.kind(), error.word()), (ErrorKind::UnknownLanguage, Some(2)));
+        }
+        let results = model.results(&words, &["fin", "eng-us", "es", "swa"], SCORED).unwrap();
+        assert_eq!(
+            results.iter().map(Result::is_ok).collect::<Vec<_>>(),
+            [true, true, false, true]
+        );
+    }
+}
+
+#[test]
 fn a_stream_knows_as_much() {
     let words = ["knight", "day", "TV"];
     for (_, model) in models() {

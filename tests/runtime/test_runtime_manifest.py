@@ -30,15 +30,15 @@ def sealed(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_schemas_are_schemas_and_describe_themselves() -> None:
-    for path in (manifest.MANIFEST_SCHEMA, manifest.INDEX_SCHEMA):
-        schema = json.loads(path.read_text(encoding="utf-8"))
+    for name in (manifest.MANIFEST_SCHEMA, manifest.INDEX_SCHEMA):
+        schema = json.loads(manifest.schema_text(name))
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["description"] and schema["$schema"].endswith("2020-12/schema")
 
 
 def test_every_field_of_the_schemas_is_described() -> None:
-    schema = json.loads(manifest.MANIFEST_SCHEMA.read_text(encoding="utf-8"))
-    g2p = json.loads(SECTION.schema.read_text(encoding="utf-8"))
+    schema = json.loads(manifest.schema_text(manifest.MANIFEST_SCHEMA))
+    g2p = json.loads(manifest.schema_text(SECTION.schema))
     for part in (schema, g2p["properties"]["model"], schema["properties"]["files"]):
         for name, field in part["properties"].items():
             target = schema["$defs"][field["$ref"].split("/")[-1]] if "$ref" in field else field

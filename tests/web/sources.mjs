@@ -25,6 +25,14 @@ const host = `http://127.0.0.1:${server.address().port}`;
 const elsewhere = new Uint8Array(runInNewContext(`new ArrayBuffer(${bytes.length})`));
 elsewhere.set(bytes);
 
+const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+shared.set(bytes);
+const binary = readFileSync(join(folder, "g2p.wasm"));
+const sharedModule = new Uint8Array(new SharedArrayBuffer(binary.length));
+sharedModule.set(binary);
+const gone = new Uint8Array(bytes);
+structuredClone(gone.buffer, { transfer: [gone.buffer] });
+
 const sources = {
   path: [path],
   "file URL": [pathToFileURL(path)],
@@ -34,6 +42,10 @@ const sources = {
   "another realm's buffer": [elsewhere.buffer],
   "a file URL as text": [String(pathToFileURL(path))],
   blob: [new Blob([bytes])],
+  "another realm's URL": [runInNewContext("new URL(place)", { URL, place: pathToFileURL(path) })],
+  "a blob's URL": [URL.createObjectURL(new Blob([bytes]))],
+  "shared memory": [shared],
+  "a module in shared memory": [path, { module: sharedModule }],
   "a promise": [fetch(`${host}/weights`)],
   "without its lexicon": [archive, { lexicon: false }],
   "a view at an odd place": [moved],
@@ -48,6 +60,12 @@ const sources = {
   "another file": [join(folder, "g2p.h")],
   "a module that is none": [path, { module: bytes.subarray(0, 100) }],
   "a number": [3],
+  "an object without a name": [Object.create(null)],
+  "a buffer that was transferred": [gone],
+  "no file URL": ["file://%zz/weights"],
+  "no URL": ["http://"],
+  "a word for a boolean": [path, { lexicon: "off" }],
+  "a controller for its signal": [path, { signal: new AbortController() }],
   "a misspelt option": [path, { modul: code }],
   "no options": [path, null],
 };

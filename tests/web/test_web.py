@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import platform
 import shutil
 import subprocess
 import tarfile
@@ -23,6 +24,8 @@ from g2p_build.runtime import load
 HERE = Path(__file__).parent
 PARTS = ("g2p.d.mts", "g2p.h", "g2p.mjs", "g2p.wasm", "package.json")
 GOLDEN = json.loads((ROOT / "g2p_build" / "reference" / "golden" / "embedded.json").read_bytes())["words"]
+
+MIXED = ("INVALID_MODULE", "INVALID_WEIGHTS", "INVALID_LEXICON")
 
 OLDEST_NODE = "20.16.0"
 TOOLS = ("esbuild@0.28.2", f"node@{OLDEST_NODE}", "puppeteer-core@24.43.1", "typescript@7.0.2")
@@ -94,9 +97,11 @@ def test_the_package_is_small(package: Path) -> None:
     assert described["exports"]["."] == {"types": "./g2p.d.mts", "default": "./g2p.mjs"}
 
 
-def node(script: str, *arguments: Path, stdin: Any = None, program: str | Path | None = NODE) -> Any:
+def node(
+    script: str, *arguments: Path, stdin: Any = None, program: str | Path | None = NODE, flags: tuple[str, ...] = ()
+) -> Any:
     """Runs a script beside this file, and returns what it prints."""
-    command = [program, HERE / script, *arguments]
+    command = [program, *flags, HERE / script, *arguments]
     ran = subprocess.run(command, input=json.dumps(stdin), capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
@@ -322,13 +327,129 @@ def test_what_a_model_is_opened_from(package: Path, ported: Tree) -> None:
         "nothing in it": "G2P_INVALID_WEIGHTS",
         "cut off": "G2P_INVALID_WEIGHTS",
         "another file": "G2P_INVALID_WEIGHTS",
-        "a module that is none": "G2P_UNSUPPORTED_CPU",
+        "a module that is none": "G2P_INVALID_MODULE",
         "a number": "G2P_INVALID_ARGUMENT",
+        "an object without a name": "G2P_INVALID_ARGUMENT",
+        "a buffer that was transferred": "G2P_INVALID_ARGUMENT",
+        "no file URL": "G2P_NO_FILE",
+        "no URL": "G2P_NO_FILE",
+        "a word for a boolean": "G2P_INVALID_ARGUMENT",
+        "a controller for its signal": "G2P_INVALID_ARGUMENT",
         "a misspelt option": "G2P_INVALID_ARGUMENT",
         "no options": "G2P_INVALID_ARGUMENT",
     }
     assert {name: found.pop(name) for name in refused} == refused
-    assert len(found) == 15 and set(found.values()) == {"ˈnaɪt"}
+    assert len(found) == 19 and set(found.values()) == {"ˈnaɪt"}
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_each_cause_has_its_code_and_says_what_to_do(package: Path, ported: Tree) -> None:
+    [archive] = (ported.root / "dist").glob("embedded-float32-weights-*.tar")
+    manifest = ported.root / "manifests" / "embedded-wasm-b1-i64-o128-float32-kv.json"
+    found = node("causes.mjs", package, archive, package / "lexicon.g2plex", manifest)
+    module, weights, lexicon, missing = (f"G2P_{name}" for name in (*MIXED, "NO_FILE"))
+    page = "not {} but a web page: the server has no such file"
+    expected = {
+        "a page for the module": (missing, "/page is " + page.format("a WebAssembly module")),
+        "a page of no type for the module": (missing, "/unnamed is " + page.format("a WebAssembly module")),
+        "words of a page for the module": (missing, "/words is " + page.format("a WebAssembly module")),
+        "the bytes of a page for the module": (missing, page.format("a WebAssembly module")),
+        "no such module": (missing, "/missing: 404 Not Found"),
+        "a server that fails": (missing, "/failed: 503 Service Unavailable"),
+        "a connection that ends": (missing, "/cut cannot be read: terminated: other side closed"),
+        "nobody answers": (missing, "g2p.wasm cannot be read: fetch failed: "),
+        "a module that is cut off": (module, "damaged or cut off: build or download it again: WebAssembly"),
+        "a module that is damaged": (module, "damaged or cut off: build or download it again: WebAssembly"),
+        "an empty module": (module, "is not a WebAssembly module but empty"),
+        "text for the module": (module, "but something else: build or download it again"),
+        "weights for the module": (module, "but a file of weights: give it to load, first"),
+        "an archive for the module": (module, "but a tar archive: give the one with the weights to load, first"),
+        "a table for the module": (module, "but a lexicon's table: give it to addLexicon"),
+        "another program's module": (module, "another program's, it has no malloc: give the g2p.wasm that came"),
+        "another program's module that was compiled": (module, "another program's, it has no malloc"),
+        "a module that imports": (module, "another program's: give the g2p.wasm that came with this g2p.mjs"),
+        "a compressed module": (module, "but compressed: unpack it first"),
+        "a page for the weights": (missing, page.format("weights")),
+        "words of a page for the weights": (missing, page.format("weights")),
+        "a module for the weights": (weights, "but a WebAssembly module: give it as options.module"),
+        "a table for the weights": (weights, "but a lexicon's table: give it to addLexicon"),
+        "a manifest for the weights": (weights, "but JSON, such as a manifest: give the file that it names"),
+        "compressed weights": (weights, "but compressed: unpack it first"),
+        "a pointer for the weights": (missing, "but a Git LFS pointer: fetch the file itself with git lfs pull"),
+        "weights that are cut off": (weights, "outside the 996608 bytes of data"),
+        "an archive that is cut off": (weights, "the archive ends within a member: build or download it again"),
+        "a page for the lexicon": (missing, page.format("a lexicon")),
+        "words of a page for the lexicon": (missing, page.format("a lexicon")),
+        "weights for the lexicon": (lexicon, "but a file of weights: give it to load, first"),
+        "an archive for the lexicon": (lexicon, "but a tar archive: give the one with the weights to load, first"),
+        "a module for the lexicon": (lexicon, "but a WebAssembly module: give it as options.module"),
+        "a manifest for the lexicon": (lexicon, "but JSON, such as a manifest: give the file that it names"),
+        "a table that is cut off": (lexicon, "the table is damaged: build or download it again"),
+    }
+    assert {name: code for name, (code, _) in found.items()} == {name: code for name, (code, _) in expected.items()}
+    for name, (_, said) in expected.items():
+        assert said in found[name][1] and "\n" not in found[name][1], name
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_what_the_place_refuses_is_told_from_what_the_processor_lacks(package: Path) -> None:
+    flags = ("--experimental-vm-modules", "--no-warnings")
+    policy, switched_off, here = node("forbidden.mjs", package, flags=flags)
+    assert policy[0] == switched_off[0] == "G2P_FORBIDDEN" and here is None
+    assert "'wasm-unsafe-eval' in script-src" in policy[1] and "switched off" in switched_off[1]
+    if platform.machine() == "x86_64":  # V8 has no SIMD where the processor lacks these instructions
+        *forbidden, here = node("forbidden.mjs", package, flags=(*flags, "--no-enable-sse4-1"))
+        assert forbidden == [policy, switched_off]
+        assert here[0] == "G2P_UNSUPPORTED_CPU" and "it needs SIMD" in here[1]
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_a_stream_gives_what_comes_and_a_signal_stops_it_and_all_that_waits(package: Path) -> None:
+    found = node("stopping.mjs", package)
+    assert found["list"] == ["ˈnaɪt", ["G2P_EMPTY_WORD", 1], "ˈtiˈvi", ["G2P_FOREIGN_CHARACTER", 3], "ˈdeɪ"]
+    assert (found["nothing"], found["scores"]) == ([], [True])
+    assert found["waited"] == ["ˈnaɪt", ["G2P_EMPTY_WORD", 1], "ˈdeɪ"]
+    assert found["readable"] == ["ˈnaɪt", "ˈdeɪ"]
+    assert found["no string"] == ["ˈnaɪt", ["G2P_INVALID_WORD", 1]]
+    assert found["the source's error"] == ["ˈnaɪt", "Error: no more"]
+    for name in ("endless", "endless, waited"):
+        assert found[name] == [["ˈnaɪt"] * 3, {"given": 3, "closed": True}]
+    assert found["reasons"] == [["ˈnaɪt", reason] for reason in ("Error: enough", "enough", "7")]
+    assert found["timer"] == [["TimeoutError", True]] * 2
+    assert found["aborted"] == ["stopped"] * 5 + ["ˈnaɪt"]
+    assert len(found["hanging"]) == 6 and set(found["hanging"].values()) == {"left"}
+    assert found["kept"] == [["ˈnaɪt", "ˈdeɪ"], 0]
+    assert found["closed"] == [["G2P_INVALID_ARGUMENT", None]]
+    *mistakes, closed = found["mistakes"]
+    assert [code for code, _ in mistakes] == ["G2P_INVALID_ARGUMENT"] * 2 + ["G2P_UNKNOWN_LANGUAGE"] + [closed]
+    assert mistakes[-1][1] == "stream: there is no option score: give scores"
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_each_word_may_have_its_own_language(package: Path) -> None:
+    words, langs = ["tie", "knight", "tie", "habari"], ["fin", "eng-us", "eng-us", "swa"]
+    alone = called(package, *(("pronounce", [word], lang) for word, lang in zip(words, langs, strict=True)))
+    together, results, few, none, wrong, each, strange = called(
+        package,
+        ("pronounce", words, langs),
+        ("results", words, langs),
+        ("pronounce", words, langs[:3]),
+        ("pronounce", [], []),
+        ("pronounce", words, ["fin", "eng-us", "en", "swa"]),
+        ("results", words, ["fin", "eng-us", "en", "swa"]),
+        ("results", words, ["fin", 3, "eng-us", "swa"]),
+    )
+    assert together == [text for [text] in alone] == [result["phonemes"] for result in results]
+    assert together[0] != together[2]
+    assert few["message"] == "3 languages for 4 words: give one for all, or one for each"
+    assert (few["code"], none) == ("G2P_INVALID_ARGUMENT", [])
+    assert (wrong["code"], wrong["word"]) == ("G2P_UNKNOWN_LANGUAGE", 2)
+    assert [result["error"] and result["error"]["word"] for result in each] == [None, None, 2, None]
+    assert (strange["code"], strange["word"], strange["message"]) == ("G2P_UNKNOWN_LANGUAGE", 1, "3 is no string")
 
 
 @needs_node
@@ -361,6 +482,7 @@ def test_the_oldest_node_that_the_package_names_runs_it(package: Path, npm: Path
     requests = [{"call": "results", "args": [["knight"], "eng-us"]}, {"words": ["day"], "lang": "eng-us"}]
     [knight], day = node("drive.mjs", package, stdin=requests, program=oldest)
     assert (knight["phonemes"], day) == ("ˈnaɪt", ["ˈdeɪ"])
+    assert node("stopping.mjs", package, program=oldest) == node("stopping.mjs", package)
 
 
 @pytest.mark.parametrize("package", ["float32"], indirect=True)

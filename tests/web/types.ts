@@ -30,6 +30,21 @@ export async function known(model: Model): Promise<string> {
   return [...marked, ...model.lookUp("tomato", "eng-us")].join();
 }
 
+export async function streamed(): Promise<string[]> {
+  const controller = new AbortController();
+  const model = await load(fetch("weights.tar"), { signal: controller.signal });
+  await model.addLexicon("words.g2plex", null, { signal: AbortSignal.timeout(1000) });
+  const found: string[] = model.pronounce(["knight", "tie"], ["eng-us", "fin"], { signal: controller.signal });
+  for await (const { phonemes } of model.stream(["knight"], "eng-us", { scores: true, signal: controller.signal })) {
+    found.push(phonemes);
+  }
+  const words: AsyncIterable<string> = (async function* () {
+    yield "knight";
+  })();
+  for await (const result of model.stream(words, "eng-us")) if (result.error?.code === "G2P_FORBIDDEN") break;
+  return found;
+}
+
 export async function refused(): Promise<void> {
   const model = await load("weights.safetensors");
   // @ts-expect-error a string is not a list of words
@@ -40,6 +55,12 @@ export async function refused(): Promise<void> {
   model.results(["knight"], "eng-us", { score: true });
   // @ts-expect-error a misspelt option
   await load("weights.safetensors", { modul: new Uint8Array() });
+  // @ts-expect-error a controller is no signal
+  await load("weights.safetensors", { signal: new AbortController() });
+  // @ts-expect-error a string is not a list of words
+  model.stream("knight", "eng-us");
+  // @ts-expect-error a stream has one language
+  model.stream(["knight"], ["eng-us"]);
   // @ts-expect-error words have a language
   model.addWords({ Nguyen: "ˈwɪn" });
   // @ts-expect-error there is no such source

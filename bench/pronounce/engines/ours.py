@@ -13,7 +13,7 @@ from g2p_build.runtime import archive
 
 __all__ = ["DISTRIBUTIONS", "IMPORTS", "LIBRARIES", "model_files", "open_list", "open_model"]
 
-IMPORTS = ("g2p_build.runtime.g2p",)
+IMPORTS = ("g2p_build.runtime.loading",)
 DISTRIBUTIONS = ()
 LIBRARIES = ("/libg2p.",)
 

@@ -7,14 +7,29 @@ export type Now<T> = T | PromiseLike<T>;
 /** A list of words, a set, or anything else that gives them one by one. Not a string, which gives its letters. */
 export type Words = Iterable<string> & object;
 
-export interface LoadOptions {
+/**
+ * One language code for all words, or a list with one for each.
+ *
+ * Another number of codes than of words is an error.
+ */
+export type Languages = string | Iterable<string>;
+
+export interface CallOptions {
+  /**
+   * Stops the call, with the signal's reason. `load`, `addLexicon` and `stream` look at it again and again; the other
+   * calls block, so they only do when they begin.
+   */
+  signal?: AbortSignal | null | undefined;
+}
+
+export interface LoadOptions extends CallOptions {
   /** The WebAssembly module. The default is g2p.wasm beside this file. */
   module?: Source | Now<WebAssembly.Module>;
   /** Whether the lexicon that an archive has beside its weights comes before the model. The default is true. */
   lexicon?: boolean;
 }
 
-export interface ResultsOptions {
+export interface ResultsOptions extends CallOptions {
   /** Whether results have scores. They cost a few percent of a word's time. The default is false. */
   scores?: boolean;
 }
@@ -43,7 +58,7 @@ export interface Result {
   readonly error: G2PError | null;
 }
 
-/** A status of g2p.h, by its name. */
+/** A status of g2p.h, by its name; or one of this module's own, which come last. */
 export type Code =
   | "G2P_NO_MEMORY"
   | "G2P_INVALID_ARGUMENT"
@@ -55,7 +70,11 @@ export type Code =
   | "G2P_INVALID_WEIGHTS"
   | "G2P_UNSUPPORTED_CPU"
   | "G2P_FOREIGN_CHARACTER"
-  | "G2P_INVALID_LEXICON";
+  | "G2P_INVALID_LEXICON"
+  /** What was given as the WebAssembly module is something else, cut off, or another program's. */
+  | "G2P_INVALID_MODULE"
+  /** The page may not compile WebAssembly: its Content-Security-Policy, or a switch of the browser, forbids it. */
+  | "G2P_FORBIDDEN";
 
 /** This module refused something, or could not do it. The message is one line. */
 export class G2PError extends Error {
@@ -80,18 +99,29 @@ export interface Model {
   /**
    * Returns the phonemes of each word, in the order of the words.
    *
-   * The call blocks for some milliseconds a word. Run long lists in a worker.
+   * The call blocks for some milliseconds a word. Give long lists to `stream`, or run them in a worker.
    *
    * @throws G2PError if a word or the language is wrong. Then no word is pronounced.
    */
-  pronounce(words: Words, lang: string): string[];
+  pronounce(words: Words, lang: Languages, options?: CallOptions): string[];
 
   /**
    * As pronounce, but returns all that is known of each word. A wrong word has its own error, and ends nothing.
    *
    * @throws G2PError if something in the list is no string, or there is no memory.
    */
-  results(words: Words, lang: string, options?: ResultsOptions): Result[];
+  results(words: Words, lang: Languages, options?: ResultsOptions): Result[];
+
+  /**
+   * Gives the results of any number of words, in their order, each soon after its word was taken.
+   *
+   * Timers, events and drawing have their turn every few milliseconds. Who leaves the loop takes no more words. An error
+   * of `words` itself comes after the results of the words before it.
+   *
+   * @param words a list, or what gives words as they come.
+   * @throws G2PError as results; the signal's reason when it stops the stream.
+   */
+  stream(words: Words | AsyncIterable<string>, lang: string, options?: ResultsOptions): AsyncGenerator<Result, void, undefined>;
 
   /**
    * Adds a lexicon: words that are not left to the model. It comes before those that were added earlier, and before the
@@ -104,7 +134,7 @@ export interface Model {
    * @param lang the language of a text's words. A table has its own languages, and is given without.
    * @throws G2PError if it cannot be read or is no lexicon. The message names the line.
    */
-  addLexicon(lexicon: Source, lang?: string): Promise<void>;
+  addLexicon(lexicon: Source, lang?: string | null, options?: CallOptions): Promise<void>;
 
   /**
    * Adds words with their pronunciations, as addLexicon does with a text of them: {tomato: ["təˈmeɪˌtoʊ", "təˈmɑˌtoʊ"]},
@@ -132,6 +162,7 @@ export interface Model {
  * Opens a model.
  *
  * @param weights the safetensors file, or the archive that holds it. The bytes are copied into the model's memory.
- * @throws G2PError if a file cannot be read, or the weights do not belong to the module.
+ * @throws G2PError if a file cannot be read or is another than was wanted, or the weights do not belong to the module;
+ *   the signal's reason when it stops the loading.
  */
 export function load(weights: Source, options?: LoadOptions): Promise<Model>;

@@ -1,0 +1,31 @@
+// Loads where WebAssembly may not be compiled, where there is none, and as it is: node --experimental-vm-modules forbidden.mjs FOLDER
+//
+// A context of V8 that generates no code is what a page's Content-Security-Policy makes. Prints the codes and messages.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { SourceTextModule, createContext, runInContext } from "node:vm";
+
+const [folder] = process.argv.slice(2);
+const place = join(folder, "g2p.mjs");
+const globals = { process, URL, TextEncoder, TextDecoder, performance };
+
+async function loaded(wasm, setUp = "") {
+  const context = createContext({ ...globals }, { codeGeneration: { wasm } });
+  runInContext(setUp, context);
+  const module = new SourceTextModule(readFileSync(place, "utf8"), {
+    context,
+    initializeImportMeta: (meta) => (meta.url = pathToFileURL(place).href),
+  });
+  await module.link(() => {});
+  await module.evaluate();
+  try {
+    await module.namespace.load(join(folder, "weights.safetensors"));
+    return null;
+  } catch ({ code, message }) {
+    return [code, message];
+  }
+}
+
+console.log(JSON.stringify([await loaded(false), await loaded(true, "delete globalThis.WebAssembly"), await loaded(true)]));
