@@ -150,9 +150,10 @@ unpublish.unpublish(workspace, graph.nodes(variant), variant.name)
     assert indexed(copy) == sorted([DEFAULT, CACHED, CACHELESS, HALF])
 
 
-def test_what_cannot_be_removed_is_one_line_and_a_failure(tree: Tree) -> None:
-    tree.cache.mkdir()
-    (tree.cache / "locks").write_bytes(b"a file where a folder should be")
-    result: subprocess.CompletedProcess[str] = tree.doit("clean")
+def test_what_cannot_be_removed_is_one_line_and_a_failure(copy: Tree) -> None:
+    (copy.root / "manifests" / ".index.json.tmp").mkdir()  # where the index is written
+    result: subprocess.CompletedProcess[str] = copy.doit("clean")
     assert result.returncode == 1
     assert result.stderr.startswith(f"ERROR: clean:{DEFAULT}: cannot use ") and result.stderr.count("\n") == 1
+    assert indexed(copy) == sorted([DEFAULT, CACHED, CACHELESS, HALF])
+    assert (copy.root / "manifests" / f"{DEFAULT}.json").is_file()

@@ -23,7 +23,7 @@ from g2p_build.compiler.passes.plain_calls import SYMBOLS, extents
 from g2p_build.compiler.workspace import ALIGNMENT, storage_bytes
 from g2p_build.errors import BuildError
 
-__all__ = ["PACKED", "emit"]
+__all__ = ["PACKED", "Extension", "emit"]
 
 _BATCH, _ROWS = "batch", "rows"  # a kernel's extents that vary
 _C_TYPES = {"float32": "float", "int32": "int32_t", "float16": "uint16_t", "int8": "int8_t"}
@@ -59,13 +59,34 @@ class _Function:
     arena_bytes: int = 0
 
 
-def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]], symbols: str = SYMBOLS) -> str:
+@dataclass(frozen=True)
+class Extension:
+    """Kernels in a second form, for CPUs with a feature that not all of the target's have.
+
+    Attributes:
+        feature: As ``program.h`` has it.
+        symbols: What the symbols of the second forms begin with.
+        kernels: Names of the kernels that have one.
+    """
+
+    feature: str
+    symbols: str
+    kernels: frozenset[str]
+
+
+def emit(
+    module: tvm.IRModule,
+    functions: Sequence[Mapping[str, Any]],
+    symbols: str = SYMBOLS,
+    extension: Extension | None = None,
+) -> str:
     """A program as C11 text that includes ``program.h`` and defines ``program``, for one file to include.
 
     Args:
         module: Relax functions after the phase "plan", with their kernels.
         functions: Their descriptions, as manifests give them; all of one batch size and of one greatest input length.
         symbols: What the symbols of kernels begin with.
+        extension: Second forms of some kernels.
 
     Raises:
         BuildError: A function does what has no form in C; the message names both.
@@ -95,10 +116,15 @@ def emit(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]], symbols: 
         '#include "program.h"',
         "",
         *(_declaration(symbols + name, kernels[name], given) for name, given in sorted(used.items())),
+        *(
+            _declaration(extension.symbols + name, kernels[name], given)
+            for name, given in sorted(used.items())
+            if extension and name in extension.kernels
+        ),
         "",
         *definitions,
-        *(_definition(function, kernels, symbols) for function in read),
-        *_tables(functions, read, weights, states, arguments),
+        *(_definition(function, kernels, symbols, extension) for function in read),
+        *_tables(functions, read, weights, states, arguments, extension),
     ]
     return "\n".join(parts) + "\n"
 
@@ -230,13 +256,19 @@ def _declaration(symbol: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_T
     return f"void {symbol}({', '.join(pointers + counts)});"
 
 
-def _definition(function: _Function, kernels: Mapping[str, tirx.PrimFunc], symbols: str) -> str:
+def _definition(
+    function: _Function, kernels: Mapping[str, tirx.PrimFunc], symbols: str, extension: Extension | None
+) -> str:
     lines = [f"static void {function.symbol}(const struct g2p_run *run) {{"]
     for offset, tensor in function.tensors:
         c_type, shape = _C_TYPES[tensor.dtype], ", ".join(map(str, tensor.shape))
         address = f"({c_type} *)(void *)(run->arena + {offset})"
         lines.append(f"  {c_type} *const {tensor.place.text} = {address}; /* [{shape}] */")
-    lines += [f"  {symbols}{name}({_passed(function, name, kernels[name], given)});" for name, given in function.calls]
+    for name, given in function.calls:
+        called = symbols + name
+        if extension and name in extension.kernels:
+            called = f"(run->extended ? {extension.symbols}{name} : {called})"
+        lines.append(f"  {called}({_passed(function, name, kernels[name], given)});")
     return "\n".join([*lines, "}\n"])
 
 
@@ -271,6 +303,7 @@ def _tables(
     weights: Mapping[str, Mapping[str, Any]],
     states: Mapping[str, Mapping[str, Any]],
     arguments: Sequence[str],
+    extension: Extension | None,
 ) -> list[str]:
     """The program's tables, as program.h describes them."""
     lines = [*_tensors("weights", weights), *(_tensors("states", states) if states else [])]
@@ -291,6 +324,7 @@ def _tables(
         "arguments_count": len(arguments),
         "functions": "functions",
         "functions_count": len(functions),
+        "extension": f'"{extension.feature}"' if extension else "0",
     }
     lines.append("static const struct g2p_program program = {")
     lines += [f"    .{name} = {value}," for name, value in fields.items()]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from g2p_build.errors import BuildError
 
-__all__ = ["LINKABLE", "compile_c", "link_shared", "link_wasm", "static_library"]
+__all__ = ["LINKABLE", "compile_c", "join_objects", "link_shared", "link_wasm", "static_library"]
 
 LINKABLE = {
     "x86_64-linux-gnu": "x86_64-linux-gnu.2.28",
@@ -106,6 +106,21 @@ def link_wasm(objects: Sequence[Path], exports: Sequence[str], triple: str, outp
         exported = [f"--export={name}" for name in exports]
         _zig(["wasm-ld", *options, *exported, *names, "-o", output.name], scratch, triple)
         shutil.copyfile(scratch / output.name, output)
+
+
+def join_objects(objects: Sequence[Path], output: Path) -> None:
+    """Makes one ELF object file of several.
+
+    Args:
+        objects: Relocatable object files for one architecture, with different names.
+        output: Where it goes. Its bytes depend on the objects and their order, and not on any path.
+
+    Raises:
+        BuildError: The linker refuses the objects.
+    """
+    with _copies(objects) as scratch:
+        _zig(["ld.lld", "-r", *(path.name for path in objects), "-o", "joined"], scratch, "")
+        shutil.copyfile(scratch / "joined", output)
 
 
 def static_library(objects: Sequence[Path], output: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import tvm
+import tvm_ffi
 from tvm import relax, tirx
 from tvm.target import Target
 from tvm.tirx.build import codegen_build
@@ -36,6 +37,7 @@ __all__ = [
     "executable",
     "kernels_object",
     "lowered",
+    "more_kernels",
     "packed_kernels",
     "phases",
     "target_of",
@@ -208,6 +210,29 @@ def kernels_object(planned: tvm.IRModule, target: Target, output: Path, symbols:
     """
     module = lowered(planned, target, "standalone", after="plan", symbols=symbols)
     code(module, target).write_to_file(str(output), "o")
+
+
+def more_kernels(module: tvm.IRModule, planned: tvm.IRModule, target: Target) -> tvm.IRModule:
+    """The kernels that another target has in another form, for the engine "standalone".
+
+    Args:
+        module: Relax functions, as `export` gives them.
+        planned: The module after the phase "plan", for a target with less.
+        target: The target with more.
+
+    Returns:
+        A module with these kernels alone, under their names.
+    """
+    other = lowered(module, target, "standalone", "plan")
+    functions = {variable.name_hint: function for variable, function in planned.functions_items()}
+    return tvm.IRModule(
+        {
+            variable: function
+            for variable, function in other.functions_items()
+            if isinstance(function, tirx.PrimFunc)
+            and not tvm_ffi.structural_equal(function, functions[variable.name_hint])
+        }
+    )
 
 
 def vm_objects(planned: tvm.IRModule, target: Target, directory: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from tvm.target import Target, codegen
 
 from g2p_build.errors import BuildError
 
-__all__ = ["ARCHITECTURES", "llvm_target"]
+__all__ = ["ARCHITECTURES", "extended", "llvm_target"]
 
 ARCHITECTURES = ("x86_64", "aarch64", "arm64", "wasm32")
 """The first parts that an LLVM triple may have."""
@@ -39,3 +39,29 @@ def llvm_target(target: Mapping[str, Any]) -> Target:
     # Linux's /proc/cpuinfo, which LLVM would not understand.
     attributes = {"mattr": [f"+{name}" for name in target["features"]]} if triple.startswith("wasm") else {}
     return Target({"kind": "llvm", "mtriple": triple, "mcpu": cpu} | attributes)
+
+
+def extended(target: Target) -> tuple[str, Target] | None:
+    """What many CPUs of a target have beyond what all of them have, where kernels use it.
+
+    Args:
+        target: As `llvm_target` gives it.
+
+    Returns:
+        The feature's name in Linux's ``/proc/cpuinfo``, and a target with it; None where there is none, or where two
+        object files cannot be made one: only ELF's can.
+    """
+    triple = str(target.attrs["mtriple"])
+    if "linux" not in triple:
+        return None
+    if triple.startswith("x86_64"):
+        has_avx512 = codegen.target_has_features("avx512f", target)
+        if not has_avx512 and not codegen.target_has_features("avx2", target):
+            return None
+        flag, feature = ("avx512_vnni", "avx512vnni") if has_avx512 else ("avx_vnni", "avxvnni")
+    else:
+        flag, feature = "asimddp", "dotprod"
+    if codegen.target_has_features(feature, target):
+        return None
+    attributes = {"mtriple": triple, "mcpu": str(target.attrs["mcpu"]), "mattr": [f"+{feature}"]}
+    return flag, Target({"kind": "llvm"} | attributes)

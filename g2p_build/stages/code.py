@@ -22,7 +22,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
 
     For the engine `standalone` the object code is `kernels.o`, and `program.inc` is the C that calls it. The symbols
     contain a digest of the kernels, so that one program can link different libraries. For the engine `vm` the object
-    code is `lib0.o` (kernels) and `devc.o` (the virtual machine's bytecode).
+    code is `lib0.o` (kernels) and `devc.o` (the virtual machine's bytecode). Where many CPUs of a target have more than
+    it asks for, `kernels.o` has second forms of some kernels, which are chosen when the library runs.
 
     Args:
         params: the target's `kind`, `triple`, `cpu`, `features`, `engine`.
@@ -34,9 +35,11 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """
     import tvm
 
-    from g2p_build.compiler.emit_c import emit
+    from g2p_build.compiler.emit_c import Extension, emit
+    from g2p_build.compiler.link import join_objects
     from g2p_build.compiler.passes.plain_calls import SYMBOLS
-    from g2p_build.compiler.pipeline import kernels_object, lowered, target_of, vm_objects
+    from g2p_build.compiler.pipeline import kernels_object, lowered, more_kernels, target_of, vm_objects
+    from g2p_build.compiler.targets import extended
     from g2p_build.compiler.workspace import workspace_bytes
 
     module = tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
@@ -49,10 +52,25 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     if params["engine"] == "standalone":
         own = hashlib.sha256(tvm.ir.save_json(planned).encode() + canonical_json(params)).hexdigest()[:12]
         symbols = f"{SYMBOLS}{own}_"
-        (out / "program.inc").write_text(emit(planned, functions, symbols), encoding="utf-8")
-        kernels_object(planned, target, out / "kernels.o", symbols)
+        # Only matmuls of bytes have a second form.
+        more = extended(target) if any(_is_int8(entry) for each in functions for entry in each["inputs"]) else None
+        faster = more_kernels(module, planned, more[1]) if more else None
+        if more is None or faster is None or not faster.functions_items():
+            (out / "program.inc").write_text(emit(planned, functions, symbols), encoding="utf-8")
+            kernels_object(planned, target, out / "kernels.o", symbols)
+            return
+        names = frozenset(variable.name_hint for variable, _ in faster.functions_items())
+        extension = Extension(more[0], f"{symbols}{more[0]}_", names)
+        (out / "program.inc").write_text(emit(planned, functions, symbols, extension), encoding="utf-8")
+        kernels_object(planned, target, out / "plain.o", symbols)
+        kernels_object(faster, more[1], out / "extended.o", extension.symbols)
+        join_objects([out / "plain.o", out / "extended.o"], out / "kernels.o")
     else:
         vm_objects(planned, target, out)
 
 
-STAGE = Stage(build, tools=("apache-tvm", "apache-tvm-ffi"), memory=memory)
+def _is_int8(entry: Mapping[str, Any]) -> bool:
+    return bool(entry["dtype"] == "int8")
+
+
+STAGE = Stage(build, tools=("apache-tvm", "apache-tvm-ffi", "ziglang"), memory=memory)

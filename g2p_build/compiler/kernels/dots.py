@@ -42,7 +42,9 @@ class Dot:
 
 
 def dot_of(target: Target) -> str:
-    """The fastest way that LLVM may use for a target: a name in `DOTS`."""
+    """The fastest way that LLVM may use for a target: a name in `DOTS`; empty for a target that is none of LLVM's."""
+    if target.kind.name != "llvm":
+        return ""
 
     def has(*features: str) -> bool:
         return all(codegen.target_has_features(feature, target) for feature in features)

@@ -7,22 +7,38 @@
 
 #include <cpuid.h>
 
-enum { ECX1, EBX7, EXTENDED_ECX1, REGISTERS };       /* of cpuid's leaves */
-enum { OF_CPU = 0, OF_AVX = 0x6, OF_AVX512 = 0xe6 }; /* registers that the system must save: bits of XCR0 */
+enum { ECX1, EBX7, ECX7, EAX7_1, EXTENDED_ECX1, REGISTERS }; /* of cpuid's leaves */
+enum { OF_CPU = 0, OF_AVX = 0x6, OF_AVX512 = 0xe6 };         /* registers that the system must save: bits of XCR0 */
 
 static const struct feature {
   const char *name;
   int word, bit;
   uint32_t saved;
 } known[] = {
-    {"pni", ECX1, 0, OF_CPU},          {"ssse3", ECX1, 9, OF_CPU},        {"fma", ECX1, 12, OF_AVX},
-    {"cx16", ECX1, 13, OF_CPU},        {"sse4_1", ECX1, 19, OF_CPU},      {"sse4_2", ECX1, 20, OF_CPU},
-    {"movbe", ECX1, 22, OF_CPU},       {"popcnt", ECX1, 23, OF_CPU},      {"xsave", ECX1, 27, OF_CPU},
-    {"avx", ECX1, 28, OF_AVX},         {"f16c", ECX1, 29, OF_AVX},        {"bmi1", EBX7, 3, OF_CPU},
-    {"avx2", EBX7, 5, OF_AVX},         {"bmi2", EBX7, 8, OF_CPU},         {"avx512f", EBX7, 16, OF_AVX512},
-    {"avx512dq", EBX7, 17, OF_AVX512}, {"avx512cd", EBX7, 28, OF_AVX512}, {"sha_ni", EBX7, 29, OF_CPU},
-    {"avx512bw", EBX7, 30, OF_AVX512}, {"avx512vl", EBX7, 31, OF_AVX512}, {"lahf_lm", EXTENDED_ECX1, 0, OF_CPU},
+    {"pni", ECX1, 0, OF_CPU},
+    {"ssse3", ECX1, 9, OF_CPU},
+    {"fma", ECX1, 12, OF_AVX},
+    {"cx16", ECX1, 13, OF_CPU},
+    {"sse4_1", ECX1, 19, OF_CPU},
+    {"sse4_2", ECX1, 20, OF_CPU},
+    {"movbe", ECX1, 22, OF_CPU},
+    {"popcnt", ECX1, 23, OF_CPU},
+    {"xsave", ECX1, 27, OF_CPU},
+    {"avx", ECX1, 28, OF_AVX},
+    {"f16c", ECX1, 29, OF_AVX},
+    {"bmi1", EBX7, 3, OF_CPU},
+    {"avx2", EBX7, 5, OF_AVX},
+    {"bmi2", EBX7, 8, OF_CPU},
+    {"avx512f", EBX7, 16, OF_AVX512},
+    {"avx512dq", EBX7, 17, OF_AVX512},
+    {"avx512cd", EBX7, 28, OF_AVX512},
+    {"sha_ni", EBX7, 29, OF_CPU},
+    {"avx512bw", EBX7, 30, OF_AVX512},
+    {"avx512vl", EBX7, 31, OF_AVX512},
+    {"lahf_lm", EXTENDED_ECX1, 0, OF_CPU},
     {"abm", EXTENDED_ECX1, 5, OF_CPU},
+    {"avx512_vnni", ECX7, 11, OF_AVX512},
+    {"avx_vnni", EAX7_1, 4, OF_AVX},
 };
 
 bool g2p_has_feature(const char *name) {
@@ -32,6 +48,10 @@ bool g2p_has_feature(const char *name) {
   }
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
     words[EBX7] = b;
+    words[ECX7] = c;
+  }
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) {
+    words[EAX7_1] = a;
   }
   if (__get_cpuid(0x80000001, &a, &b, &c, &d)) {
     words[EXTENDED_ECX1] = c;

@@ -24,6 +24,7 @@ struct g2p_run {
   const void *const *weights; /* in the order of the program's weights */
   void *const *states;        /* in the order of the program's states; row after row */
   void *const *arguments;     /* in the order of the program's arguments */
+  int32_t extended;           /* whether the CPU has the program's extension */
 };
 
 struct g2p_function {
@@ -51,6 +52,7 @@ struct g2p_program {
   size_t arguments_count;
   const struct g2p_function *functions; /* in the order in which the family's program lists them */
   size_t functions_count;
+  const char *extension; /* a feature of the CPU for which some kernels have a second form; NULL where none has */
 };
 
 struct g2p_variant {

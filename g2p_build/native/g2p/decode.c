@@ -23,6 +23,7 @@ static void run(struct g2p_session *session, const char *role, int32_t rows, voi
       .weights = session->weights,
       .states = states,
       .arguments = session->arguments,
+      .extended = session->extended,
   };
   function->run(&call);
 }
