@@ -163,15 +163,12 @@ class Int8Nest(Nest):
         with code.loop(groups, "group") as group:
             counts = code.registers(tile.rows * tile.vectors * lanes, "int32")
             at = [ramp(number * lanes, lanes) for number in range(tile.rows * tile.vectors)]
-            for number, place in enumerate(at):
-                first = (row + number // tile.vectors) * groups + group
-                code.store(counts, self._begin(first) if parts == 1 else constant(0, lanes=lanes), place)
-            for part in range(parts):
-                if part:
-                    for number, place in enumerate(at):
-                        first = (row + number // tile.vectors) * groups + group
-                        higher = load(counts, place) << constant(8, lanes=lanes)
-                        code.store(counts, higher + self._begin(first), place)
+            for place in at:
+                code.store(counts, constant(0, lanes=lanes), place)
+            with code.loop(parts, "part") as part:
+                if parts > 1:  # what the upper halves gave; zero before them
+                    for place in at:
+                        code.store(counts, load(counts, place) << constant(8, lanes=lanes), place)
                 with code.loop(GROUP // QUAD, "quad") as quad:
                     weights = [dot.weights(code, self._read(*place, group, quad), lanes) for place in places]
                     for i in range(tile.rows):
@@ -182,17 +179,15 @@ class Int8Nest(Nest):
                             code.store(counts, dot.add(load(counts, place), w, numbers, lanes), place)
             scales = [self._scales(*place, group) for place in places]
             for i in range(tile.rows):
-                scale = code.let(broadcast(load(self.integers.scales, (row + i) * groups + group), lanes))
+                first = (row + i) * groups + group
+                scale = code.let(broadcast(load(self.integers.scales, first), lanes))
                 for v, of_weights in enumerate(scales):
                     place = at[i * tile.vectors + v]
-                    counted = load(counts, place).astype(_wide("float32", lanes))
+                    counted = load(counts, place)
+                    if dot.offset:
+                        counted = counted + broadcast(load(self.integers.sums, first), lanes)
+                    counted = counted.astype(_wide("float32", lanes))
                     code.store(sums, load(sums, place) + counted * (scale * of_weights), place)
-
-    def _begin(self, group: Value) -> tirx.Expr:
-        """What is added to the counts of a row's group."""
-        if not self.integers.dot.offset:
-            return constant(0, lanes=self.cpu.lanes)
-        return broadcast(load(self.integers.sums, group), self.cpu.lanes)
 
     def _read(self, panel: tirx.Expr, column: Value, group: Value, quad: Value) -> Load:
         def read(first: int, count: int) -> tirx.Expr:
