@@ -139,8 +139,9 @@ def ported(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
         shutil.copytree(built.cache, folder / "cache")
         tree = copy_tree(folder / "tree", folder / "cache")
         tree.compiled("target=wasm,linux_arm64", "dtype=float32,float16")
+        tree.compiled("target=host,wasm", "dtype=int8")
         musl = ["target=linux_arm64", "target.name=musl", "target.triple=aarch64-linux-musl"]
-        tree.compiled(*musl, "dtype=float32,float16")
+        tree.compiled(*musl, "dtype=float32,float16,int8")
         tree.compiled("target=iphone,android")
 
     folder = made_once(tmp_path_factory, "ported", make)

@@ -12,6 +12,8 @@ from conftest import Tree, unpacked
 from elftools.elf.elffile import ELFFile
 from emulated import SYSTEM, Zig, golden_lines, said
 
+from g2p_build.runtime import load
+
 needs_qemu = pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 is not there (qemu-user)")
 
 
@@ -43,6 +45,17 @@ def test_the_golden_words_are_the_same_from_a_static_executable(
     library = unpacked(ported, f"embedded-musl-b1-i64-o128-{dtype}-kv", tmp_path)
     program = zig.executable("aarch64-linux-musl", [library / "libg2p.a"], library, tmp_path, "-static")
     assert said(["qemu-aarch64", program], library / "weights.safetensors") == golden_lines("ipa")
+
+
+@pytest.mark.long
+@needs_qemu
+@pytest.mark.parametrize("cpu", ["max", "cortex-a53"])  # with instructions for products of bytes, and without
+def test_int8_words_are_those_of_this_machine(ported: Tree, zig: Zig, tmp_path: Path, cpu: str) -> None:
+    library = unpacked(ported, "embedded-musl-b1-i64-o128-int8-kv", tmp_path)
+    program = zig.executable("aarch64-linux-musl", [library / "libg2p.a"], library, tmp_path, "-static")
+    g2p = load(ported.root / "manifests" / "embedded-host-b1-i64-o128-int8-kv.json", lexicon=False)
+    expected = g2p(golden_lines("word"), golden_lines("lang"))
+    assert said(["qemu-aarch64", "-cpu", cpu, program], library / "weights.safetensors") == expected
 
 
 @pytest.mark.long

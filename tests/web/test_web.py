@@ -120,6 +120,17 @@ def test_the_golden_words_are_the_same(package: Path) -> None:
 
 
 @needs_node
+@pytest.mark.parametrize("package", ["int8"], indirect=True)
+def test_int8_words_are_those_of_this_machine(
+    package: Path, ported: Tree, built: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("G2P_CACHE", built.env["G2P_CACHE"])
+    g2p = load(ported.root / "manifests" / "embedded-host-b1-i64-o128-int8-kv.json")
+    found = node("drive.mjs", package, stdin=[{"words": [row["word"]], "lang": row["lang"]} for row in GOLDEN])
+    assert found == [g2p([row["word"]], row["lang"]) for row in GOLDEN]
+
+
+@needs_node
 @pytest.mark.parametrize("package", ["float32"], indirect=True)
 def test_however_a_word_is_typed_it_is_the_same_word(package: Path) -> None:
     requests = [{"words": [form for _, form in forms], "lang": lang} for lang, forms in FORMS.items()]
