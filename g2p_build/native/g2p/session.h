@@ -37,7 +37,7 @@ struct g2p_session {
   int32_t *input_ids, *length, *token, *position, *decoder_ids, *ids;
   struct row *rows;
   int32_t live;
-  bool extended; /* whether the CPU has the program's extension */
+  bool extended;     /* whether the CPU has the program's extension */
   int32_t positions; /* of the inputs in input_ids and hidden, which are packed */
   /* The group that was claimed last, of which words from `waiting` on have no row yet. */
   uint32_t *group;
