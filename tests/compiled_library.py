@@ -41,10 +41,15 @@ class Library:
 
     def __call__(self, name: str, weights: dict[str, Tensor], *others: Tensor) -> list[Tensor]:
         """Calls a function with its arguments, its state and the weights that it takes. Returns its outputs."""
-        taken = [weights[spec.name] for kind, spec in self.programs[name].inputs if kind == "weight"]
+        taken = [_bits(weights[spec.name]) for kind, spec in self.programs[name].inputs if kind == "weight"]
         result = self.machine[name](*[tvm_ffi.from_dlpack(tensor) for tensor in [*others, *taken]])
         found = [result] if isinstance(result, tvm_ffi.Tensor) else list(result)
         return [torch.from_dlpack(tensor) for tensor in found]
+
+
+def _bits(weight: Tensor) -> Tensor:
+    """A weight as a function takes it: bfloat16 by its bits."""
+    return weight.view(torch.uint16) if weight.dtype == torch.bfloat16 else weight
 
 
 def library(programs: Sequence[Program], folder: Path, target: dict[str, str] | None = None) -> Library:

@@ -67,7 +67,7 @@ def test_a_checkpoint_is_verified_in_the_languages_that_it_knows(verified: Tree)
     assert [(row["language"], row["equal"]) for row in found] == [("eng-us", 10), ("fin", 10)]
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8"])
 def test_fewer_bits_are_reported_not_failed(verified: Tree, dtype: str) -> None:
     found = rows(verified, f"dtype={dtype}")
     assert sum(row["words"] for row in found) == 60

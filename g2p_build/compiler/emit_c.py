@@ -26,8 +26,8 @@ from g2p_build.errors import BuildError
 __all__ = ["PACKED", "Extension", "emit"]
 
 _BATCH, _ROWS = "batch", "rows"  # a kernel's extents that vary
-_C_TYPES = {"float32": "float", "int32": "int32_t", "float16": "uint16_t", "int8": "int8_t"}
-_DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8"}  # as safetensors spells them
+_C_TYPES = {"float32": "float", "int32": "int32_t", "float16": "uint16_t", "uint16": "uint16_t", "int8": "int8_t"}
+_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "int8": "I8"}  # as safetensors spells them
 
 PACKED = "packed"
 """The attribute of a Relax function that names its arguments with a row for each position of the inputs."""

@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from tvm import ir, relax, tirx
 
 from g2p_build.compiler.emit_c import PACKED
+from g2p_build.compiler.kernels.code import BFLOAT16
 from g2p_build.compiler.rewrites.calls import PREFIX
 from g2p_build.models import ops
 from g2p_build.models.programs import Program, nested_arguments
@@ -122,7 +123,7 @@ def _constant(value: str | float) -> relax.Expr:
 
 
 def _type(shape: Sequence[int], dtype: str) -> relax.TensorType:
-    return relax.TensorType(tuple(shape), dtype)
+    return relax.TensorType(tuple(shape), BFLOAT16 if dtype == "bfloat16" else dtype)
 
 
 def _dtype(tensor: Tensor) -> str:

@@ -15,7 +15,7 @@ from g2p_build.runtime import cpu as cpus
 
 __all__ = ["LEXICON_WORDS", "lexicon", "max_lens", "names", "on_this_machine", "target", "variant"]
 
-DTYPES = ("float32", "float16", "int8")
+DTYPES = ("float32", "float16", "bfloat16", "int8")
 KINDS = ("llvm",)
 ENGINES = ("standalone", "vm")
 PACKAGES = ("shared", "objects", "module")

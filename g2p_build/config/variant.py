@@ -71,7 +71,7 @@ class Variant:
     target: Target
     batch: tuple[int, ...]  # batch sizes that the library has: positive, ascending, unique
     max_lens: MaxLens
-    dtype: str  # of the weights: "float32", "float16" or "int8"
+    dtype: str  # of the weights: "float32", "float16", "bfloat16" or "int8"
     kv_cache: bool
     lexicon: Lexicon = Lexicon()
 

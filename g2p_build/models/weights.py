@@ -27,7 +27,7 @@ __all__ = ["DTYPES", "LAYOUT", "TensorSpec", "pack", "tensor_specs"]
 LAYOUT = "panels-1"
 """Names the layout. It changes when `pack` would make other tensors of the same checkpoint."""
 
-DTYPES = ("float32", "float16", "int8")
+DTYPES = ("float32", "float16", "bfloat16", "int8")
 """The dtypes that weights can be stored in. Programs compute in float32 with any; in int8, matmuls count in int32."""
 
 
@@ -38,7 +38,7 @@ class TensorSpec:
     Attributes:
         name: Unique within the program.
         shape: Its extents, all static.
-        dtype: ``"float32"``, ``"float16"``, ``"int8"`` or ``"int32"``.
+        dtype: One of `DTYPES`, or ``"int32"``.
     """
 
     name: str

@@ -91,12 +91,16 @@ const NAME_variant *NAME_default(void) { return FUNCTION(); }
 """
 
 
+_DTYPES = ("int8", "bfloat16", "float16", "float32")
+"""What a variant's weights can be. Those of int8 have some tensors in float16 and float32 too, so it comes first."""
+
+
 def info(model: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], target: Mapping[str, Any]) -> str:
     """The text that ``g2p_info`` returns: canonical JSON. The arguments are those of `variant_sources`."""
     dtypes = {entry["dtype"] for function in functions for entry in function["inputs"] if entry["kind"] == "weight"}
     described = {
         "batch": max(function["batch"] for function in functions),
-        "dtype": next(iter(sorted(dtypes - {"float32"})), "float32"),  # some weights are float32 in any case
+        "dtype": next(dtype for dtype in _DTYPES if dtype in dtypes),
         "model": dict(model),
         "target": {name: target[name] for name in ("triple", "cpu", "features")},
         "workspace_bytes": max(function["workspace_bytes"] for function in functions),

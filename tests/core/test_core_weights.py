@@ -89,7 +89,7 @@ json_values = st.recursive(
 numbers = st.sampled_from([0, 2, 4, 8, 16, 64, 128, 192, 196, 256, 320, 321, -1, 2**32, 2**64, 2**70, 4.0, True, None])
 lies = st.fixed_dictionaries(
     {
-        "dtype": st.sampled_from(["F32", "F16", "I32", "F64", "f32", "", 3, None, ["F32"]]),
+        "dtype": st.sampled_from(["F32", "F16", "BF16", "I8", "I32", "F64", "f32", "", 3, None, ["F32"]]),
         "shape": st.lists(numbers, max_size=10) | json_values,
         "data_offsets": st.lists(numbers, max_size=3) | json_values,
     },
@@ -111,7 +111,7 @@ def test_any_header_is_taken_or_refused_as_in_python(
 @given(
     st.sampled_from(list(GOOD)),
     st.sampled_from(["dtype", "shape", "data_offsets"]),
-    st.lists(numbers, max_size=4) | st.sampled_from(["F32", "F16", "I32"]) | json_values,
+    st.lists(numbers, max_size=4) | st.sampled_from(["F32", "F16", "BF16", "I8", "I32"]) | json_values,
 )
 def test_any_lie_about_one_field_is_seen_as_in_python(
     probe: Probe, folder: Path, name: str, field: str, value: Any
@@ -164,7 +164,10 @@ REFUSALS = {
     "a field twice": (build(text_of({}).replace(b'"F32"', b'"F32","dtype":"F32"', 1)), "has not exactly dtype"),
     "a field too few": (build(GOOD | {"other": {}}), "tensor 'other' has not exactly dtype, shape and data_offsets"),
     "a field too many": (build(GOOD | {"other": entry("F32", [1], 0, 4) | {"more": 1}}), "has not exactly dtype"),
-    "a dtype unknown": (build(GOOD | {"other": entry("F64", [1], 0, 8)}), "has dtype '\"F64\"': one of F32, F16, I32"),
+    "a dtype unknown": (
+        build(GOOD | {"other": entry("F64", [1], 0, 8)}),
+        "has dtype '\"F64\"': one of F32, F16, BF16, I32, I8",
+    ),
     "another dtype": (build(GOOD | {SCALE: entry("I32", [], 192, 196)}), "another shape or dtype"),
     "another shape": (build(GOOD | {"embedding": entry("F32", [8, 4], 0, 128)}), "another shape or dtype"),
     "a shape of nothing": (build(GOOD | {"other": entry("F32", [0], 0, 0)}), "has shape '[0]': at most 8 positive"),

@@ -19,7 +19,7 @@ from g2p_build.models import layers, ops, t5
 from g2p_build.models.architecture import architecture_of
 from g2p_build.models.programs import Program
 
-FLOAT32, FLOAT16, INT8 = 2e-4, 5e-2, 1.5  # of logits; the embedded checkpoint's reach 26
+FLOAT32, FLOAT16, BFLOAT16, INT8 = 2e-4, 5e-2, 0.5, 2.5  # of logits; the embedded checkpoint's reach 26
 
 shapes = st.fixed_dictionaries(
     {
@@ -64,7 +64,9 @@ def example(checkpoint: Checkpoint) -> Batch:
     return batch(checkpoint, [64, 17, 1], input_len=64, output_len=24)
 
 
-@pytest.mark.parametrize(("dtype", "bound"), [("float32", FLOAT32), ("float16", FLOAT16), ("int8", INT8)])
+@pytest.mark.parametrize(
+    ("dtype", "bound"), [("float32", FLOAT32), ("float16", FLOAT16), ("bfloat16", BFLOAT16), ("int8", INT8)]
+)
 def test_the_embedded_checkpoint_agrees_with_transformers(
     checkpoint: Checkpoint, example: Batch, dtype: str, bound: float
 ) -> None:

@@ -21,7 +21,7 @@ from g2p_build.models.layout import (
     unpack_panels,
 )
 from g2p_build.models.programs import programs
-from g2p_build.models.weights import pack, tensor_specs
+from g2p_build.models.weights import DTYPES, pack, tensor_specs
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def checkpoint() -> Checkpoint:
     )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_packed_tensors_are_what_the_specs_say(checkpoint: Checkpoint, dtype: str) -> None:
     packed = checkpoint.weights(dtype)
     specs = tensor_specs(checkpoint.architecture, dtype)

@@ -104,7 +104,7 @@ def test_a_header_never_leads_outside_the_file(tmp_path_factory: pytest.TempPath
         ([], 0, None, "not a JSON object"),
         (b'{"a": {}, "a": {}}', 0, None, "twice"),
         ({"a": {"dtype": "F32"}}, 0, None, "'a' has not exactly"),
-        ({"a": entry(0, 64, dtype="BF16")}, 64, None, "BF16"),
+        ({"a": entry(0, 64, dtype="F64")}, 64, None, "F64"),
         ({"a": entry(0, 64, [-16])}, 64, None, "shape"),
         ({"a": entry(0, 64, [True, 16])}, 64, None, "shape"),
         ({"a": entry(0, 64, [0])}, 64, None, "shape"),

@@ -13,10 +13,27 @@ from typing import Any, TypeAlias
 from tvm import tirx
 from tvm.tirx import stmt as tir
 
-__all__ = ["Code", "Value", "broadcast", "constant", "inputs", "load", "ramp", "segments", "stored", "tensor"]
+__all__ = [
+    "BFLOAT16",
+    "Code",
+    "Value",
+    "broadcast",
+    "constant",
+    "inputs",
+    "load",
+    "ramp",
+    "segments",
+    "stored",
+    "tensor",
+]
 
 Value: TypeAlias = Any
 """An index or an extent: an int, or an integer expression (`tvm.ir.Expr`)."""
+
+
+BFLOAT16 = "uint16"
+"""The dtype of bfloat16 tensors in modules: their bits, which are the upper half of a float32's. TVM's own is another
+type, which not all of its passes take."""
 
 
 class Code:
@@ -110,8 +127,12 @@ def stored(buffer: tirx.Buffer, *indices: Value) -> tirx.Expr:
 
 
 def load(buffer: tirx.Buffer, *indices: Value) -> tirx.Expr:
-    """Reads a number from a buffer, float16 as float32; with a `ramp` as the last index, a vector."""
+    """Reads a number from a buffer, float16 and `BFLOAT16` as float32; with a `ramp` as the last index, a vector."""
     value = stored(buffer, *indices)
+    if BFLOAT16 in str(value.ty.dtype):
+        lanes = str(value.ty.dtype).removeprefix(BFLOAT16)
+        bits = value.astype(f"int32{lanes}") << constant(16, lanes=int(lanes[1:] or 1))
+        return tirx.reinterpret(f"float32{lanes}", bits)
     return value.astype(value.ty.dtype.replace("float16", "float32")) if "float16" in str(value.ty.dtype) else value
 
 

@@ -29,7 +29,7 @@ class Matmul:
     Attributes:
         inner: K, the columns of the rows.
         columns: N, the columns of the result.
-        dtype: The weights', ``"float32"``, ``"float16"`` or ``"int8"``.
+        dtype: The weights', ``"float32"``, ``"float16"``, `BFLOAT16` or ``"int8"``.
         epsilon: The norm's; `NO_NORM` if there is no norm.
         activation: ``""``, ``"relu"`` or ``"gated-gelu"``.
         residual: Whether a tensor is added to the result.

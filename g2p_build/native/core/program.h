@@ -36,7 +36,7 @@ struct g2p_function {
 
 struct g2p_tensor {
   const char *name;
-  char dtype[4]; /* as safetensors spells it: "F32", "F16", "I8". No pointer: a shared library has to adjust each */
+  char dtype[8]; /* as safetensors spells it: "F32", "BF16", "I8". No pointer: a shared library has to adjust each */
   uint32_t rank;
   uint32_t shape[8];
 };

@@ -19,13 +19,19 @@ struct entry { /* one tensor of the header */
   uint64_t begin, end; /* among the tensors' bytes */
 };
 
+static const struct {
+  const char *dtype;
+  uint64_t bytes;
+} sizes[] = {{"F32", 4}, {"I32", 4}, {"F16", 2}, {"BF16", 2}, {"I8", 1}};
+
+enum { DTYPES = sizeof sizes / sizeof *sizes };
+
+/* Bytes of a number; 0 for a dtype that no library takes. */
 static uint64_t bytes_of(g2p_text dtype) {
-  static const struct {
-    const char *name;
-    uint64_t bytes;
-  } known[] = {{"F32", 4}, {"I32", 4}, {"F16", 2}, {"I8", 1}};
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-    if (g2p_json_is(dtype, known[i].name)) return known[i].bytes;
+  for (size_t i = 0; i < DTYPES; i++) {
+    if (g2p_json_is(dtype, sizes[i].dtype)) {
+      return sizes[i].bytes;
+    }
   }
   return 0;
 }
@@ -55,8 +61,8 @@ static g2p_status read_entry(g2p_text name, g2p_text value, uint64_t room, struc
   entry->dtype = found[0];
   uint64_t bytes = bytes_of(entry->dtype);
   if (!bytes) {
-    return g2p_fail(error, G2P_INVALID_WEIGHTS, "tensor %t has dtype %t: one of F32, F16, I32, I8 is wanted", &name,
-                    &entry->dtype);
+    return g2p_fail(error, G2P_INVALID_WEIGHTS, "tensor %t has dtype %t: one of F32, F16, BF16, I32, I8 is wanted",
+                    &name, &entry->dtype);
   }
   bool counts = read_counts(found[1], entry->shape, MOST_RANK, &entry->rank);
   for (uint32_t i = 0; counts && i < entry->rank; i++) {
@@ -95,7 +101,12 @@ static bool same_shape(const struct entry *entry, const struct g2p_tensor *tenso
 }
 
 static size_t size_of(const struct g2p_tensor *tensor) {
-  size_t size = strcmp(tensor->dtype, "I8") == 0 ? 1 : strcmp(tensor->dtype, "F16") == 0 ? 2 : 4;
+  size_t size = 0;
+  for (size_t i = 0; i < DTYPES; i++) {
+    if (strcmp(tensor->dtype, sizes[i].dtype) == 0) {
+      size = (size_t)sizes[i].bytes;
+    }
+  }
   for (uint32_t i = 0; i < tensor->rank; i++) {
     size *= tensor->shape[i];
   }

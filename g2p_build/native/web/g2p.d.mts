@@ -86,7 +86,7 @@ export class G2PError extends Error {
 
 /** Facts about the model. */
 export interface Info {
-  readonly dtype: "float32" | "float16" | "int8";
+  readonly dtype: "float32" | "float16" | "bfloat16" | "int8";
   readonly model: { readonly languages: readonly string[] | null; readonly [field: string]: unknown };
   readonly [field: string]: unknown;
 }

@@ -25,13 +25,15 @@ _MAX_RANK = 8
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),  # numpy has none: its bits
     "I32": np.dtype("<i4"),
     "I8": np.dtype("i1"),
 }
 
 
 def map_weights(path: str | PathLike[str]) -> dict[str, np.ndarray]:
-    """Maps a safetensors file. Returns arrays by tensor name: float32, float16, int32 or int8, aligned to 64 bytes.
+    """Maps a safetensors file. Returns arrays by tensor name: float32, float16, int32, int8, or uint16 for
+    bfloat16; aligned to 64 bytes.
 
     The mapping is private and copy-on-write (`mmap.ACCESS_COPY`). So the arrays are writable, which DLPack wants; a
     write never reaches the file; and processes share the pages.
