@@ -44,11 +44,14 @@ __all__ = [
 RENAMED = {"target.link": "target.engine", "target.library": "target.package"}
 """Old name of a key → its name now."""
 
-SHORT = {"lexicon": "lexicon.files"}
+SHORT = {"lexicon": "lexicon.files", "calibration": "checkpoint.calibration"}
 """Key → the key that it is short for."""
 
-PATHS = ("checkpoint.path", "lexicon.files", "lexicon.exceptions", "lexicon.use")
+PATHS = ("checkpoint.path", "checkpoint.calibration", "lexicon.files", "lexicon.exceptions", "lexicon.use")
 """Keys whose values are paths. Relative ones begin at the working directory, and in a file, at the folder of conf/."""
+
+OWN_CALIBRATION = ("checkpoint.calibration", "embedded")
+"""That key, and a value of it that is no path."""
 
 CONF = next(
     folder for folder in (Path(__file__).parents[2] / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
@@ -120,7 +123,7 @@ def _placed(key: str, value: Any, start: Path) -> Any:
         return [_placed(key, each, start) for each in value]
     if key not in PATHS or value in (None, "", MISSING) or isinstance(value, bool | Mapping):
         return value
-    if key == "lexicon.files" and value in resolve.LEXICON_WORDS:
+    if (key == "lexicon.files" and value in resolve.LEXICON_WORDS) or (key, value) == OWN_CALIBRATION:
         return value
     return str(start.absolute() / expanded(key, str(value)))
 
