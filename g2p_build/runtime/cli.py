@@ -1,30 +1,36 @@
-"""The command ``g2p``: words, or lines from standard input, to phonemes.
+"""The command ``g2p``: words, or the lines of a file or of standard input, to phonemes.
 
-A terminal gets tables; a pipe gets tab-separated lines; ``--json`` gives one object a line.
+A terminal gets tables; a pipe gets tab-separated lines; ``--format`` gives others. ``--output`` gives a file that a
+run which was killed goes on with.
 
 What is wrong with a word is said on standard error. ``--on-error`` says what becomes of the other words: ``stop`` ends
 there, with exit code 2; ``skip`` leaves the word out; ``mark`` prints it without phonemes. Both end with exit code 0.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from g2p_build.runtime.errors import EmptyWord, G2PError, InvalidWord
+from g2p_build.runtime import formats, lists
+from g2p_build.runtime.errors import EmptyWord, G2PError
 from g2p_build.runtime.g2p import G2P
 from g2p_build.runtime.loading import load
+from g2p_build.runtime.progress import Progress
 from g2p_build.runtime.results import Result
 
 __all__ = ["main"]
 
-_CHUNK = 65_536  # most bytes in one read of standard input
+_GOES_ON = ": the same command goes on from there"
 _LANG = "eng-us"  # unless said
-_DETAILS = ("source", "score", "notes")
-_SLICE = 4  # batches, of the largest size, between two flushes of the output
+_SLICE_BATCHES = 4  # of the largest size: fewest words between two writes of the output
+_SLICE_SECONDS = 0.5  # between two writes, if they have more words
+_SLICE_WORDS = 4096  # most of them
 
 
 class _Parser(argparse.ArgumentParser):
@@ -40,8 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     if sys.stdout is None:
         print("g2p: standard output is closed: there is nowhere to print to", file=sys.stderr)
         return 2
+    chosen = argparse.Namespace()
     try:
-        chosen = _parser().parse_args(arguments)
+        _parser().parse_args(arguments, chosen)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(encoding="utf-8")
@@ -51,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"g2p: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("g2p: interrupted", file=sys.stderr)
+        print(f"g2p: interrupted{_GOES_ON if getattr(chosen, 'output', None) else ''}", file=sys.stderr)
         return 130
     except OSError as error:
         # The interpreter's last flush would fail too. Send it to /dev/null.
@@ -72,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="g2p", description="Pronounces words with a built variant.", parents=[shared])
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name, run, text in (
-        ("pronounce", _pronounce, "pronounce words, or the lines of standard input"),
+        ("pronounce", _pronounce, "pronounce words, or the lines of a file or of standard input"),
         ("info", _info, "say what the variant is"),
         ("languages", _languages, "list the languages that the variant's checkpoint knows"),
     ):
@@ -81,6 +88,31 @@ def _parser() -> argparse.ArgumentParser:
         if name == "pronounce":
             command.add_argument(
                 "words", nargs="*", metavar="WORD", help="words; without any, one a line from standard input"
+            )
+            command.add_argument("--input", metavar="FILE", help="read the words from a file, one a line")
+            command.add_argument(
+                "-o",
+                "--output",
+                metavar="FILE",
+                help="write a file, which is there once it is whole; the same command goes on where a killed one ended",
+            )
+            command.add_argument(
+                "--format",
+                choices=formats.FORMATS,
+                help="tables, JSON, or a lexicon for Kaldi or the Montreal Forced Aligner (default: tsv)",
+            )
+            command.add_argument(
+                "--lang-column",
+                metavar="N",
+                type=_column,
+                help="lines have columns with tabs between them; column N has the language, the first other the word",
+            )
+            command.add_argument(
+                "--threads",
+                metavar="N",
+                type=int,
+                default=0,
+                help="threads that work on a list (default: one for each processor that the command may use)",
             )
             command.add_argument(
                 "--lexicon",
@@ -104,129 +136,164 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _column(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def _load(chosen: argparse.Namespace) -> G2P:
-    g2p = load(getattr(chosen, "manifest", None))
-    for given in getattr(chosen, "lexicon", []):
-        lang, equals, file = given.rpartition("=")
-        is_list = not file.endswith(".g2plex")
+    try:
+        g2p = load(getattr(chosen, "manifest", None), getattr(chosen, "threads", 0))
+    except ValueError as error:
+        raise G2PError(str(error)) from None
+    for file, lang in _lexicons(chosen):
         try:
-            g2p.add_lexicon(file, (lang if equals else getattr(chosen, "lang", _LANG)) if is_list else None)
+            g2p.add_lexicon(file, lang)
         except ValueError as error:
             raise G2PError(str(error)) from None
     return g2p
 
 
+def _lexicons(chosen: argparse.Namespace) -> Iterator[tuple[str, str | None]]:
+    """The files of words that come before the model, and the language of each; None for a table."""
+    for given in getattr(chosen, "lexicon", []):
+        lang, equals, file = given.rpartition("=")
+        is_list = not file.endswith(".g2plex")
+        if is_list and not equals and getattr(chosen, "lang_column", None):
+            raise G2PError(f"--lexicon {file}: with --lang-column say which language it is of: --lexicon LANG={file}")
+        yield file, (lang if equals else getattr(chosen, "lang", _LANG)) if is_list else None
+
+
 def _pronounce(chosen: argparse.Namespace) -> None:
-    lang, scores = getattr(chosen, "lang", _LANG), chosen.details
+    _check(chosen)
     g2p = _load(chosen)
-    if chosen.words:
-        results = g2p.results(chosen.words, lang=lang, scores=scores)
-        for place, word in enumerate(chosen.words):
-            if any("\udc80" <= character <= "\udcff" for character in word):  # a byte that the system's encoding lacks
-                results[place] = _not_utf8(os.fsencode(word), lang)
-        if sys.stdout.isatty() and not hasattr(chosen, "json"):
-            kept, wrong = _kept(chosen, results, None)
-            _table(("word", lang, *(_DETAILS if scores else ())), [_cells(result, scores) for result in kept])
-            if wrong is not None:
-                raise wrong
-        else:
-            _print_results(chosen, results, None)
+    if not chosen.words:
+        _pronounce_list(chosen, g2p)
         return
-    size = max(g2p.limits["batch"])
-    size *= _SLICE if size > 1 else 1
-    first = 1
-    for lines in _ready_lines():
-        for start in range(0, len(lines), size):
-            number = first + start
-            words = [_word(line, number + place) for place, line in enumerate(lines[start : start + size])]
-            results = g2p.results([word or "" for word in words], lang=lang, scores=scores)
-            for place, word in enumerate(words):
-                if word is None:
-                    results[place] = _not_utf8(lines[start + place], lang)
-            _print_results(chosen, results, number)
-        first += len(lines)
+    lang, scores = getattr(chosen, "lang", _LANG), chosen.details
+    results = g2p.results(chosen.words, lang=lang, scores=scores)
+    for place, word in enumerate(chosen.words):
+        if any("\udc80" <= character <= "\udcff" for character in word):  # a byte that the system's encoding lacks
+            results[place] = lists.not_utf8(os.fsencode(word), lang)
+    kept, wrong, _ = _kept(chosen, results, None)
+    if sys.stdout.isatty() and chosen.format is None and not hasattr(chosen, "json"):
+        rows = [formats.cells(result, langs=False, details=scores) for result in kept]
+        _table(("word", lang, *(formats.DETAILS if scores else ())), rows)
+    else:
+        print(formats.header(_format(chosen), langs=False, details=scores) + _lines(chosen, kept), end="", flush=True)
+    if wrong is not None:
+        raise wrong
 
 
-def _not_utf8(data: bytes, lang: str) -> Result:
-    shown = repr(data[:40])
-    return Result(shown, lang, "", error=InvalidWord(f"{shown} is not UTF-8: give it in that encoding"))
+def _format(chosen: argparse.Namespace) -> str:
+    return chosen.format or ("jsonl" if hasattr(chosen, "json") else "tsv")
 
 
-def _word(line: bytes, number: int) -> str | None:
-    """The word of a line; None if it is not UTF-8."""
-    try:
-        return line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-    except UnicodeDecodeError:
-        return None
+def _check(chosen: argparse.Namespace) -> None:
+    """Refuses options that say two things."""
+    if chosen.words and (chosen.input or chosen.lang_column):
+        raise G2PError("give words, or a list of them with --input or on standard input, not both")
+    if chosen.words and chosen.output:
+        raise G2PError("--output is for a list, with --input or on standard input: send what words give to a file by >")
+    if hasattr(chosen, "json") and _format(chosen) != "jsonl":
+        raise G2PError(f"--json is short for --format jsonl: leave out one of --json and --format {chosen.format}")
+    if hasattr(chosen, "lang") and chosen.lang_column:
+        raise G2PError("--lang names one language for all words, --lang-column one for each: give one of them")
+    if chosen.format in formats.LEXICONS and (chosen.details or chosen.on_error == "mark"):
+        unfit = "--details" if chosen.details else "--on-error mark"
+        raise G2PError(f"{unfit}: a {chosen.format} lexicon has words with phonemes and nothing else: leave it out")
 
 
-def _ready_lines() -> Iterator[list[bytes]]:
-    """Yields the lines of standard input that have arrived, without waiting for more. Typed lines come one by one."""
-    rest = b""
-    while chunk := os.read(sys.stdin.fileno(), _CHUNK):
-        *lines, rest = (rest + chunk).split(b"\n")
-        if lines:
-            yield lines
-    if rest:
-        yield [rest]
+def _pronounce_list(chosen: argparse.Namespace, g2p: G2P) -> None:
+    """Pronounces the lines of the input as they arrive, and writes the results of some together."""
+    head = formats.header(_format(chosen), chosen.lang_column is not None, chosen.details)
+    least = size = _SLICE_BATCHES * max(g2p.limits["batch"])
+    with (
+        lists.opened_input(chosen.input) as source,
+        lists.opened_output(chosen.output, source, head, _run(chosen, g2p)) as (write, taken, done),
+    ):
+        progress = Progress(chosen.output is not None or not sys.stdout.isatty(), os.fstat(source).st_size, done)
+        first = taken + 1
+        try:
+            for lines in lists.ready_lines(source, first):
+                while lines:
+                    some, started = lines[:size], time.monotonic()
+                    kept, wrong, count = _kept(chosen, _results(chosen, g2p, some, first), first, progress.clear)
+                    write(_lines(chosen, kept), b"".join(some[:count]))
+                    if wrong is not None:
+                        more = f"; mended, or with --on-error skip{_GOES_ON}" if chosen.output else ""
+                        raise type(wrong)(f"{wrong}{more}")
+                    first, done, lines = first + count, done + sum(map(len, some)), lines[size:]
+                    progress.add(count, done)
+                    seconds = max(time.monotonic() - started, 1e-6)
+                    size = min(max(least, int(count * _SLICE_SECONDS / seconds)), _SLICE_WORDS)
+        finally:
+            progress.clear()
 
 
-def _print_results(chosen: argparse.Namespace, results: list[Result], first: int | None) -> None:
-    """Prints a line for each word, then raises the error of the first wrong one if that ends the command.
+def _run(chosen: argparse.Namespace, g2p: G2P) -> dict[str, Any]:
+    """What the output depends on besides the input. Threads and paths change nothing."""
+    lexicons = []
+    for file, lang in _lexicons(chosen) if chosen.output else ():
+        with Path(file).open("rb") as opened:
+            lexicons.append([lang, hashlib.file_digest(opened, "sha256").hexdigest()])
+    return {
+        "variant": g2p.manifest["digest"],
+        "--lexicon": lexicons,
+        "--lang": None if chosen.lang_column else getattr(chosen, "lang", _LANG),
+        "--lang-column": chosen.lang_column,
+        "--format": _format(chosen),
+        "--details": chosen.details,
+        "--on-error": chosen.on_error,
+    }
+
+
+def _results(chosen: argparse.Namespace, g2p: G2P, lines: Sequence[bytes], first: int) -> list[Result]:
+    """The results of lines of a list. `first` is the number of the first of them, from 1."""
+    code, column = getattr(chosen, "lang", _LANG), chosen.lang_column
+    rows = [lists.row(line, first + place, code, column) for place, line in enumerate(lines)]
+    asked = [row for row in rows if row.error is None]
+    langs: str | list[str] = code if column is None else [row.lang for row in asked]
+    found = iter(g2p.results([row.word for row in asked], lang=langs, scores=chosen.details))
+    return [next(found) if row.error is None else row for row in rows]
+
+
+def _lines(chosen: argparse.Namespace, results: Sequence[Result]) -> str:
+    langs = chosen.lang_column is not None
+    return "".join(formats.as_line(result, _format(chosen), langs, chosen.details) for result in results)
+
+
+def _kept(
+    chosen: argparse.Namespace,
+    results: Sequence[Result],
+    first: int | None,
+    before_message: Callable[[], None] = lambda: None,
+) -> tuple[list[Result], G2PError | None, int]:
+    """The results to print, the error to end with, and how many words came before it. Other errors are said here.
 
     Args:
         chosen: the options.
         results: the words' results.
         first: the number of the first word's line; None if the words were arguments.
+        before_message: called before something is said.
     """
-    kept, wrong = _kept(chosen, results, first)
-    for result in kept:
-        if hasattr(chosen, "json"):
-            print(json.dumps(_as_json(result, chosen.details), ensure_ascii=False))
-        elif isinstance(result.error, EmptyWord):
-            print()  # a blank line stays in its place
-        else:
-            print("\t".join(_cells(result, chosen.details)))
-    sys.stdout.flush()
-    if wrong is not None:
-        raise wrong
-
-
-def _kept(chosen: argparse.Namespace, results: list[Result], first: int | None) -> tuple[list[Result], G2PError | None]:
-    """The results to print, and the error to end with. Other errors are said here."""
     kept: list[Result] = []
-    for place, result in enumerate(results):
+    for place, given in enumerate(results):
+        result = formats.refused(given, _format(chosen))
         if result.error is None:
             kept.append(result)
             continue
         error = result.error if first is None else type(result.error)(f"line {first + place}: {result.error}")
-        mode = chosen.on_error
-        if mode == "stop":
-            return kept, error
+        if chosen.on_error == "stop":
+            return kept, error, place
         if not isinstance(result.error, EmptyWord):
+            before_message()
             print(f"g2p: {error}", file=sys.stderr)
         if chosen.on_error == "mark":
             kept.append(result)
-    return kept, None
-
-
-def _cells(result: Result, details: bool) -> tuple[str, ...]:
-    cells = (result.word, result.phonemes)
-    if not details:
-        return cells
-    notes = [name for name in ("truncated", "repeats") if getattr(result, name)]
-    if result.error is not None:
-        return (*cells, "", "", "wrong")
-    return (*cells, result.source, "" if result.score is None else f"{result.score:.4f}", " ".join(notes))
-
-
-def _as_json(result: Result, details: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"word": result.word, "lang": result.lang}
-    if result.error is not None:
-        return found | {"phonemes": None, "error": {"code": type(result.error).__name__, "message": str(result.error)}}
-    found |= {"phonemes": result.phonemes, "source": result.source}
-    found |= {"truncated": result.truncated, "repeats": result.repeats}
-    return found | ({"score": result.score} if details else {})
+    return kept, None, len(results)
 
 
 def _info(chosen: argparse.Namespace) -> None:
