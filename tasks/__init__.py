@@ -69,6 +69,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         tune,
         variants,
         verify,
+        wheel,
         why,
     )
     from .cli.plan import Plan
@@ -109,6 +110,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         bench.tasks,
         tune.tasks,
         lengths.tasks,
+        wheel.tasks,
         stages.tasks,
     ]
     settings = {

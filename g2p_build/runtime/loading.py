@@ -2,7 +2,6 @@
 
 import functools
 import json
-import operator
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 from g2p_build.runtime import archive, index, standalone
 from g2p_build.runtime.errors import InvalidArchive, InvalidManifest, LibraryFailed, NotLinked
-from g2p_build.runtime.g2p import G2P
+from g2p_build.runtime.g2p import G2P, checked_threads
 from g2p_build.runtime.g2p_manifest import SECTION
 from g2p_build.runtime.manifest import read_again
 
 __all__ = ["load"]
-
-MOST_THREADS = 256
 
 
 def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon: bool = True) -> G2P:
@@ -35,8 +32,7 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon:
         G2PError: the variant cannot be loaded. Each cause has a subclass: see `errors`.
         ValueError: ``threads`` is below 0 or above 256.
     """
-    if not 0 <= operator.index(threads) <= MOST_THREADS:
-        raise ValueError(f"threads={threads}: give 1 to {MOST_THREADS}, or 0 for one for each processor")
+    checked_threads(threads)
     found, digest = index.default_manifest() if manifest is None else (Path(manifest), None)
     data = read_again(found, SECTION, archive.cache_folder() / "valid-manifests")
     if digest not in (None, data["digest"]):
