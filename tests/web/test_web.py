@@ -558,10 +558,11 @@ def test_the_page_pronounces_what_is_typed(site: str, npm: Path, tmp_path: Path)
     command = [NODE, npm / "page.mjs", site, str(shutil.which("chromium")), tmp_path / "page.png"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
-    first, typed, capitals, refused, logged = json.loads(ran.stdout)
-    assert (first[0], typed[0], capitals[0], refused[0]) == ("ˈnaɪt", "ˈyhdysˌkuntɑ", "ˈyhdysˌkuntɑ", "")
+    first, typed, capitals, refused, sentence, logged = json.loads(ran.stdout)
+    assert (first[0], typed[0], capitals[0], refused[0]) == ("ˈnaɪt", "ˈyhdysˌkuntɑ", "ˈyhdysˌkuntɑ ", "знак")
     for said in (first[1], typed[1], capitals[1]):
         assert said.startswith("by the model, ") and said.endswith(" ms")
-    assert "is empty" in refused[1]
+    assert "is not in the alphabet of fin" in refused[1]
+    assert sentence[0] == "ˈtɑlo, 2 ˈtɑloɑ!" and sentence[1].startswith("2 words, ")
     assert logged == []
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
