@@ -80,11 +80,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name, run, text in (
         ("pronounce", _pronounce, "pronounce words, or the lines of a file or of standard input"),
+        ("text", _text, "pronounce the words of texts, or of standard input, and keep what is between them"),
         ("info", _info, "say what the variant is"),
         ("languages", _languages, "list the languages that the variant's checkpoint knows"),
     ):
         command = commands.add_parser(name, help=text, description=text.capitalize() + ".", parents=[shared])
         command.set_defaults(run=run)
+        if name == "text":
+            command.add_argument(
+                "texts", nargs="*", metavar="TEXT", help="texts; without any, the lines of standard input"
+            )
         if name == "pronounce":
             command.add_argument(
                 "words", nargs="*", metavar="WORD", help="words; without any, one a line from standard input"
@@ -114,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
                 default=0,
                 help="threads that work on a list (default: one for each processor that the command may use)",
             )
+        if name in ("pronounce", "text"):
             command.add_argument(
                 "--lexicon",
                 metavar="[LANG=]FILE",
@@ -121,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
                 default=[],
                 help="words with their pronunciations, which come before the model; of several the last comes first",
             )
+        if name == "pronounce":
             command.add_argument(
                 "--details",
                 action="store_true",
@@ -185,6 +192,31 @@ def _pronounce(chosen: argparse.Namespace) -> None:
         print(formats.header(_format(chosen), langs=False, details=scores) + _lines(chosen, kept), end="", flush=True)
     if wrong is not None:
         raise wrong
+
+
+def _text(chosen: argparse.Namespace) -> None:
+    lang, g2p = getattr(chosen, "lang", _LANG), _load(chosen)
+    ready = lists.ready_lines(sys.stdin.fileno(), 1, longest=None)
+    piped = (line.removesuffix(b"\n") for lines in ready for line in lines)
+    given = map(os.fsencode, chosen.texts) if chosen.texts else piped
+    for number, data in enumerate(given, 1):
+        try:
+            parts = g2p.text(data.decode("utf-8-sig" if number == 1 else "utf-8"), lang)
+        except UnicodeDecodeError:
+            raise G2PError(f"text {number} is not UTF-8: give it in that encoding") from None
+        for part in parts:
+            if part.result is not None and part.result.error is not None:
+                print(f"g2p: text {number}: {part.result.error}", file=sys.stderr)
+        if hasattr(chosen, "json"):
+            rows = [
+                {"text": part.text, "start": part.start, "kind": part.kind}
+                | ({"phonemes": part.result.phonemes} if part.result else {})
+                for part in parts
+            ]
+            print(json.dumps({"lang": lang, "parts": rows}, ensure_ascii=False), flush=True)
+        else:
+            said = [part.result.phonemes or part.text if part.result else part.text for part in parts]
+            print("".join(said).rstrip("\r\n"), flush=True)
 
 
 def _format(chosen: argparse.Namespace) -> str:

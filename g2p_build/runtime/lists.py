@@ -11,10 +11,13 @@ from typing import Any
 from g2p_build.runtime.errors import EmptyWord, G2PError, InvalidWord, UnknownLanguage
 from g2p_build.runtime.results import Result
 
-__all__ = ["Output", "not_utf8", "opened_input", "opened_output", "ready_lines", "row"]
+__all__ = ["LONGEST_LINE", "Output", "not_utf8", "opened_input", "opened_output", "ready_lines", "row"]
 
 _CHUNK = 65_536  # most bytes in one read of the input
-_LONGEST_LINE = 1 << 20  # bytes
+
+LONGEST_LINE = 1 << 20
+"""Bytes: longer than any word, and short enough to keep."""
+
 
 Write = Callable[[str, bytes], None]
 """Takes whole lines of results, and the lines of the input that they come from."""
@@ -96,26 +99,31 @@ def opened_output(path: str | None, source: int, head: str, run: Mapping[str, An
         unfinished.finish()
 
 
-def ready_lines(source: int, number: int) -> Iterator[list[bytes]]:
+def ready_lines(source: int, number: int, longest: int | None = LONGEST_LINE) -> Iterator[list[bytes]]:
     """Yields the lines that have arrived, with their ends, without waiting for more. Typed lines come one by one.
 
     Args:
         source: a file descriptor.
         number: the number of its first line.
+        longest: most bytes of a line; None: any number.
 
     Raises:
         InvalidWord: a line is so long that the input is no list of words.
     """
-    rest = b""
+    begun: list[bytes] = []  # of a line whose end has not arrived
+    size = 0
     while chunk := os.read(source, _CHUNK):
-        *lines, rest = (rest + chunk).split(b"\n")
+        *lines, rest = chunk.split(b"\n")
         if lines:
+            lines[0] = b"".join(begun) + lines[0]
             yield [line + b"\n" for line in lines]
-            number += len(lines)
-        if len(rest) > _LONGEST_LINE:
-            raise InvalidWord(f"line {number} has more than {_LONGEST_LINE:,} bytes: give a list with a word a line")
-    if rest:
-        yield [rest]
+            number, begun, size = number + len(lines), [], 0
+        begun.append(rest)
+        size += len(rest)
+        if longest is not None and size > longest:
+            raise InvalidWord(f"line {number} has more than {longest:,} bytes: give a list with a word a line")
+    if size:
+        yield [b"".join(begun)]
 
 
 def row(line: bytes, number: int, lang: str, column: int | None) -> Result:

@@ -13,9 +13,21 @@ from g2p_build.runtime import errors, standalone
 from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.errors import G2PError
 from g2p_build.runtime.g2p import G2P, checked_threads
-from g2p_build.runtime.results import Result
+from g2p_build.runtime.results import Part, Result
 
-__all__ = ["G2P", "Cancel", "G2PError", "Result", "errors", "load", "pronounce", "pronounce_all", "results"]
+__all__ = [
+    "G2P",
+    "Cancel",
+    "G2PError",
+    "Part",
+    "Result",
+    "errors",
+    "load",
+    "pronounce",
+    "pronounce_all",
+    "results",
+    "text",
+]
 
 _HERE = Path(__file__).parent
 
@@ -59,6 +71,11 @@ def pronounce_all(words: Iterable[str], lang: str | Sequence[str] = "eng-us") ->
 def results(words: Iterable[str], lang: str | Sequence[str] = "eng-us", *, scores: bool = False) -> list[Result]:
     """All that is known of each word. A wrong word has its own error, and ends nothing: `G2P.results`."""
     return _shared().results(words, lang, scores=scores)
+
+
+def text(text: str, lang: str = "eng-us", *, scores: bool = False) -> list[Part]:
+    """The parts of a text: words with their pronunciations, and what is between them. `G2P.text`."""
+    return _shared().text(text, lang, scores=scores)
 
 
 @functools.cache

@@ -20,7 +20,7 @@ pytest_plugins = ["toys"]
 ROOT = Path(__file__).parents[2]
 Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
-WORDS = [f"word{number:06}" for number in range(12_000)]
+WORDS = [f"word{number:06}" for number in range(3_000)]
 
 
 def listed(folder: Path, lines: list[str], name: str = "words.txt") -> Path:
@@ -38,14 +38,16 @@ def start(*arguments: str | Path, **streams: int) -> subprocess.Popen[bytes]:
     )
 
 
-def interrupted(sent: signal.Signals, *arguments: str | Path) -> tuple[int, bytes]:
-    """Runs the command until its part has some lines, and then sends it a signal."""
-    part = Path(f"{arguments[-1]}.part")
-    process = start(*arguments, stderr=subprocess.PIPE)
-    record = Path(f"{part}.json")
+def interrupted(sent: signal.Signals, words: list[str], *arguments: str | Path) -> tuple[int, bytes]:
+    """Runs the command on words until they are in its record, and then sends it a signal."""
+    record = Path(f"{arguments[-1]}.part.json")
+    process = start(*arguments, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin is not None
     while not (record.exists() and json.loads(record.read_bytes())["input"]["lines"]):
         assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+        process.stdin.write("".join(f"{words.pop(0)}\n" for _ in range(10)).encode())
+        process.stdin.flush()
+        time.sleep(0.02)
     process.send_signal(sent)
     _, said = process.communicate()
     return process.returncode, said
@@ -65,15 +67,15 @@ def test_a_file_gives_what_standard_input_gives(toy: Path, command: Command, tmp
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_goes_on_where_its_output_ends(toy: Path, command: Command, tmp_path: Path, sent: int) -> None:
-    words, out = listed(tmp_path, WORDS), tmp_path / "out.csv"
-    arguments = ["--manifest", str(toy), "--format", "csv", "--input", str(words), "-o", str(out)]
-    code, said = interrupted(signal.Signals(sent), *arguments)
+    out = tmp_path / "out.csv"
+    arguments = ["--manifest", str(toy), "--format", "csv", "-o", str(out)]
+    code, said = interrupted(signal.Signals(sent), WORDS.copy(), *arguments)
     assert not out.exists()
     if sent == signal.SIGINT:
         assert (code, said) == (130, b"g2p: interrupted: the same command goes on from there\n")
     with Path(f"{out}.part").open("ab") as part:
         part.write(b"half a lin")  # as a kill in the middle of a write leaves it
-    made = command("pronounce", *arguments)
+    made = command("pronounce", "--input", str(listed(tmp_path, WORDS)), *arguments)
     assert made.returncode == 0
     first = int(made.stderr.decode().partition("goes on after line ")[2].split()[0])
     assert 0 < first < len(WORDS)
@@ -275,7 +277,7 @@ def test_an_input_is_not_overwritten_and_a_line_without_end_is_no_word(
 
 def test_a_terminal_sees_how_far_it_is(toy: Path, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    words = listed(tmp_path, WORDS)
+    words = listed(tmp_path, WORDS * 30)
     process = start("--manifest", toy, "--input", words, "-o", tmp_path / "out.tsv", stderr=theirs)
     os.close(theirs)
     shown = b""

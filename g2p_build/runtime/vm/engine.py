@@ -8,9 +8,9 @@ from typing import Any
 
 from g2p_build.runtime import tokenizer
 from g2p_build.runtime.cancel import Cancel
-from g2p_build.runtime.errors import Cancelled, EmptyWord, G2PError, InvalidWord
+from g2p_build.runtime.errors import Cancelled, EmptyWord, G2PError, InvalidWord, LibraryFailed
 from g2p_build.runtime.lexicon import Lexicon, look_up, read, read_file, spelled
-from g2p_build.runtime.results import Result, Source
+from g2p_build.runtime.results import Part, Result, Source
 from g2p_build.runtime.vm import weights
 from g2p_build.runtime.vm.greedy import Bound, States, bind, generate, plan
 from g2p_build.runtime.vm.library import open_library, tensor_of
@@ -116,6 +116,10 @@ class VirtualMachine:
         name, data = ("the list", source) if isinstance(source, bytes) else (str(source), read_file(source))
         lexicon = read(data, name, lang, self._data["model"]["text"])
         self._lexicons.insert(0, (lexicon, "lexicon" if lang is None else "user"))
+
+    def split(self, text: str) -> list[Part]:
+        """Raises `LibraryFailed`: texts are split by the core of a standalone library."""
+        raise LibraryFailed("a variant for the virtual machine splits no texts: build it with target.engine=standalone")
 
     def look_up(self, word: str, lang: str) -> tuple[list[str], Source]:
         """All pronunciations of a word in the first lexicon that has it: `Engine.look_up`."""
