@@ -64,7 +64,7 @@ MISTAKES = [
     ("batch=1.5", "batch=1.5: give a positive integer"),
     ("batch=null", "batch=null: give a positive integer"),
     ("batch={a:1}", "give a positive integer"),
-    ("dtype=float64", "unknown dtype 'float64': did you mean 'float16'? It is one of float16, float32"),
+    ("dtype=float64", "unknown dtype 'float64': did you mean 'float16'? It is one of bfloat16, float16, float32, int8"),
     ("dtype=16", "unknown dtype '16'"),
     ("dtype=null", "unknown dtype 'null'"),
     ("kv_cache=maybe", "kv_cache=maybe: give true or false"),

@@ -21,11 +21,11 @@ ALLOWED = {
     # The same names for our variants as in bench.pronounce, and what it knows of processes.
     "bench.accuracy": {"bench.common", "bench.pronounce", "training", "reference", "engine", "graph", "families"}
     | {"config", "runtime", "store", "errors"},
-    "bench.build": {"bench.common", "graph", "config", "checkpoints", "store"},
+    "bench.build": {"bench.common", "engine", "graph", "config", "checkpoints", "store"},
     # onnxruntime-web gets the same graphs, from the same environment, as ONNX Runtime in bench.pronounce.
     "bench.web": {"bench.common", "bench.pronounce", "reference", "engine", "config", "store"},
     "bench.common": {"store"},
-    "training": {"reference", "checkpoints", "models", "store", "errors"},
+    "training": {"reference", "engine", "checkpoints", "models", "store", "errors"},  # from engine only streams
     "products": {"engine", "graph", "config", "runtime", "store", "errors"},
     "reference": {"engine", "graph", "families", "config", "models", "runtime", "store", "errors"},
     "engine": {"stages", "store", "errors"},

@@ -64,6 +64,14 @@ CONDITIONS = {
 }
 
 
+def test_commands_that_are_not_tasks_have_the_same_guard() -> None:
+    for module in ("g2p_build.training", "g2p_build.training.appraise", "bench.build", "bench.web"):
+        for how, status in (("full", 2), ("closed", 0), ("all closed", 0), ("ASCII", 0)):
+            shell = ["bash", "-c", CONDITIONS[how][0], "bash", sys.executable, "-m", module, "--help"]
+            result = subprocess.run(shell, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            assert (result.returncode, "Traceback" in result.stderr) == (status, False), (module, how, result.stderr)
+
+
 @pytest.fixture(scope="module")
 def tree(undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     folder = tmp_path_factory.mktemp("streams")

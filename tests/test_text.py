@@ -71,6 +71,17 @@ def test_a_word_of_invisible_characters_is_empty(engines: dict[str, G2P], engine
             engines[engine]([word], "eng-us")
 
 
+@pytest.mark.parametrize("engine", ["standalone", "vm"])
+@pytest.mark.parametrize(
+    ("word", "lang"), [("-", "eng-us"), ("’", "eng-us"), ("...", "eng-us"), (".", "tha"), ("ิ", "tha")]
+)
+def test_punctuation_and_marks_alone_are_not_guessed(
+    engines: dict[str, G2P], engine: str, word: str, lang: str
+) -> None:
+    with pytest.raises(errors.EmptyWord, match="has no letter: give at least one"):
+        engines[engine]([word], lang)
+
+
 def test_the_manifest_holds_the_form(built: Tree) -> None:
     model = json.loads((built.root / "manifests" / f"{DEFAULT}.json").read_bytes())["model"]
     assert (model["text"]["form"], model["text"]["case"], model["text"]["strip"]) == ("nfc", "lower", True)

@@ -25,6 +25,7 @@ from bench.build.report import Cell
 from bench.common import environments, machine
 from bench.common.checkout import DOCS, ROOT
 from g2p_build.config import compose
+from g2p_build.engine import streams
 from g2p_build.store.workspace import workspace
 
 TOOLS = Path(__file__).with_name("tools")
@@ -118,6 +119,7 @@ def _version(tool: str) -> str:
 
 
 if __name__ == "__main__":
+    streams.guard()
     try:
         main()
     except RuntimeError as error:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bench.common import checkout, page
 from bench.common.spread import digits
+from g2p_build.engine import streams
 
 __all__ = ["main"]
 
@@ -97,4 +98,5 @@ def _size(clone: Path) -> int:
 
 
 if __name__ == "__main__":
+    streams.guard()
     main()

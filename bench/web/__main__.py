@@ -29,6 +29,7 @@ from bench.pronounce.prepare import prepared
 from bench.web import report
 from g2p_build.config import compose
 from g2p_build.config.variant import Variant
+from g2p_build.engine import streams
 from g2p_build.engine.build import Build
 from g2p_build.reference import golden
 from g2p_build.store.workspace import workspace
@@ -106,4 +107,5 @@ def _sizes(code: list[Path], model: Path) -> dict[str, int]:
 
 
 if __name__ == "__main__":
+    streams.guard()
     main()

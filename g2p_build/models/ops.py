@@ -1,7 +1,7 @@
 """The operations that T5's programs are made of. The compiler has kernels for each.
 
 The implementations here are plain torch. They say what the kernels compute, and only tests run them. An operation takes
-weights in the layout of `weights`, float32, float16 or int8, and computes in float32. With int8 weights, a matmul
+weights in the layout of `weights`, of any of `DTYPES`, and computes in float32. With int8 weights, a matmul
 rounds 64 numbers of a row at a time to integers with a scale, as the weights are, and adds up their products exactly.
 
 Sizes: B rows of a batch, L input positions at most, Q new tokens a row, T output positions, H heads of width dk,

@@ -56,7 +56,7 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
 
     Raises:
         UnknownLanguage: the model does not know the language, or ``lang`` is not a code.
-        EmptyWord: the word holds nothing, or nothing that the form of text keeps.
+        EmptyWord: the word holds nothing that the form of text keeps, or, where the alphabet is known, no letter.
         InvalidWord: the word holds a control character or half a surrogate pair.
         ForeignCharacter: the word holds a character that is not in the language's alphabet.
         WordTooLong: the word does not fit into ``max_input_len`` with its prompt.
@@ -110,15 +110,19 @@ def _in_form(text: Mapping[str, Any] | None, word: str, lang: str) -> str:
 
     Raises:
         ForeignCharacter: it holds a character that is not in the language's alphabet.
+        EmptyWord: the alphabet is known, and there is nothing in the word but punctuation and marks.
     """
     if text is None:
         return word
     written = in_form(form_of(text, lang), word)
-    place = foreign(text["languages"].get(lang, {"alphabet": None})["alphabet"], written)
+    alphabet = text["languages"].get(lang, {"alphabet": None})["alphabet"]
+    place = foreign(alphabet, written)
     if place is not None:
         character = written[place]
         named = f"{character!r} (U+{ord(character):04X}, {kind(character)})"
         raise ForeignCharacter(f"{named} in {_short(word)} is not in the alphabet of {lang}: {_advice(character)}")
+    if alphabet is not None and written and all(unicodedata.category(character)[0] in "PM" for character in written):
+        raise EmptyWord(f"the word {word!r} has no letter: give at least one")
     return written
 
 

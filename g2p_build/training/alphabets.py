@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from g2p_build.engine import streams
 from g2p_build.errors import BuildError
 from g2p_build.reference.scores import read_dictionary
 
@@ -55,4 +56,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    streams.guard()
     sys.exit(main(sys.argv[1:]))

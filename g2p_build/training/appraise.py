@@ -18,6 +18,7 @@ from transformers import T5ForConditionalGeneration
 
 from g2p_build.checkpoints.files import local_files
 from g2p_build.checkpoints.tensors import read_checkpoint
+from g2p_build.engine import streams
 from g2p_build.errors import BuildError
 from g2p_build.reference.generate import generate, text_of, tokens_of
 from g2p_build.reference.pretrained import as_model
@@ -81,4 +82,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    streams.guard()
     sys.exit(main(sys.argv[1:]))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from g2p_build.engine import streams
 from g2p_build.errors import BuildError, os_errors_explained
 from g2p_build.reference.scores import read_dictionary
 from g2p_build.training.use import frequencies_of
@@ -52,4 +53,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    streams.guard()
     sys.exit(main(sys.argv[1:]))

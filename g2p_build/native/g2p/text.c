@@ -183,6 +183,19 @@ static const char *advice_for(enum g2p_kind kind) {
   }
 }
 
+/* Whether there is nothing in a text but punctuation and marks, which nobody pronounces. */
+static bool is_punctuation(g2p_text text) {
+  const char *at = text.data, *end = at + text.size;
+  for (uint32_t code; at < end;) {
+    at += g2p_utf8(at, end, &code);
+    enum g2p_kind kind = g2p_kind_of(code);
+    if (kind != G2P_PUNCTUATION && kind != G2P_MARK && kind != G2P_JOINING_MARK && kind != G2P_INHERITED_MARK) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /* Says which character of a word, as it was typed, is not of the language's alphabet. */
 static g2p_status refuse_foreign(const struct g2p_writing *writing, g2p_text word, const char *lang, char *text,
                                  size_t capacity, size_t offset, uint32_t code, g2p_error *error) {
@@ -222,6 +235,9 @@ static g2p_status in_form(const struct g2p_traits *traits, g2p_text word, const 
   size_t offset = g2p_foreign(&writing->alphabet, (g2p_text){text, size}, &code);
   if (offset < size) {
     return refuse_foreign(writing, word, lang, text, capacity, offset, code, error);
+  }
+  if (writing->alphabet.ranges && is_punctuation((g2p_text){text, size})) {
+    return g2p_fail(error, G2P_EMPTY_WORD, "the word %t has no letter: give at least one", &word);
   }
   *form = (g2p_text){end_of(traits, ids) - size, size};
   memmove(end_of(traits, ids) - size, text, size);
