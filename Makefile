@@ -55,6 +55,10 @@ lexicon: setup
 	$(BIN)/python -m g2p_build.products.lexicon $(EMBEDDED)/lexicon.g2plex lexicon=$(EMBEDDED)/acronyms \
 		"lexicon.exceptions='$(DATA)/train'" lexicon.use=build/use lexicon.max_bytes=598000
 
+draft: setup
+	@test -d "$(DATA)/train" || { echo "DATA=$(DATA) has no folder train/: make draft DATA=FOLDER" >&2; exit 1; }
+	$(BIN)/python -m g2p_build.products.draft $(EMBEDDED)/draft.g2pdraft "draft.words='$(DATA)/train'"
+
 lock: setup
 	$(BIN)/python -m pip install --quiet --upgrade --editable '.[build,dev]'
 	{ echo '# Every package that `make` installs, exactly. Made by `make lock`; installed with --no-deps.'; \

@@ -55,7 +55,22 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     from g2p_build.store import digests, in_use, scratch, trees
     from g2p_build.store.workspace import workspace
 
-    from . import bench, compile, gc, golden, ir, manifests, profile, reproduce, stages, tune, variants, verify, why
+    from . import (
+        bench,
+        compile,
+        draft,
+        gc,
+        golden,
+        ir,
+        manifests,
+        profile,
+        reproduce,
+        stages,
+        tune,
+        variants,
+        verify,
+        why,
+    )
     from .cli.plan import Plan
     from .cli.reporter import Reporter
 
@@ -86,6 +101,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         why.tasks,
         golden.tasks,
         verify.tasks,
+        draft.tasks,
         manifests.tasks,
         gc.tasks,
         reproduce.tasks,

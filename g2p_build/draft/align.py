@@ -1,8 +1,8 @@
 """Aligns the letters of words with parts of their pronunciations, by expectation and maximisation.
 
-A word's letters, and an end behind them, each take the next 0 to `LONGEST` characters of its pronunciation. How probable
-a part is for a letter is learnt from many words together, after "Applying Many-to-Many Alignments and Hidden Markov Models
-to Letter-to-Phoneme Conversion" (Jiampojamarn, Kondrak, Sherif, 2007).
+A word's letters, and an end behind them, each take the next 0 to `LONGEST` characters of its pronunciation. How
+probable a part is for a letter is learnt from many words together, after "Applying Many-to-Many Alignments and Hidden
+Markov Models to Letter-to-Phoneme Conversion" (Jiampojamarn, Kondrak, Sherif, 2007).
 """
 
 import itertools
@@ -124,9 +124,7 @@ def _count(
             earlier[:, : width - length] += leads
             weight = before[:, : width - length] * leads
             used = weight > 1e-6
-            counts += np.bincount(slot[used], weight[used], SLOTS) if used.sum() > SLOTS // 8 else 0
-            if used.sum() <= SLOTS // 8:
-                np.add.at(counts, slot[used], weight[used])
+            np.add.at(counts, slot[used], weight[used])
         backward = earlier
 
 

@@ -3,7 +3,7 @@
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from g2p_build.draft.align import BEFORE, BEHIND, align
 from g2p_build.errors import BuildError
 
-__all__ = ["MAGIC", "write_table"]
+__all__ = ["contexts", "write_table"]
 
 MAGIC = b"g2pdrf\0\1"
 HEADER = struct.Struct("<8s2I")  # magic, bytes of the table, languages
@@ -24,6 +24,7 @@ MOST_COST = 255
 ENTRY_BYTES = 4
 BUCKET_ENTRIES = 8  # on average
 SURE = 15  # the highest confidence
+HELD_OUT = 10  # a word of so many says how often the others are right
 
 LEVELS = (
     (0, 0, 0),
@@ -55,6 +56,11 @@ class _Places:
     at: NDArray[np.int64]  # where in `letters` each is
     start: NDArray[np.int64]  # and where in `said` its part begins
     part: NDArray[np.int64]  # the part's number
+    word: NDArray[np.int64]  # which word it is in
+
+    def some(self, chosen: NDArray[np.bool_]) -> "_Places":
+        """Some of them."""
+        return replace(self, **{name: getattr(self, name)[chosen] for name in ("at", "start", "part", "word")})
 
 
 def write_table(
@@ -125,8 +131,8 @@ def _places(
 ) -> _Places:
     letters: list[int] = []
     said = bytearray()
-    at, start, part = [], [], []
-    for (word, text), parts in zip(pairs, aligned, strict=True):
+    at, start, part, words = [], [], [], []
+    for place, ((word, _), parts) in enumerate(zip(pairs, aligned, strict=True)):
         if not parts:
             continue
         letters += [BEFORE] * WIDEST
@@ -137,6 +143,7 @@ def _places(
                 at.append(len(letters) + number)
                 start.append(len(said))
                 part.append(numbers[coded])
+                words.append(place)
             said += coded
         letters += [*map(ord, word), *[BEHIND] * (WIDEST + 1)]
     return _Places(
@@ -145,12 +152,14 @@ def _places(
         np.array(at, np.int64),
         np.array(start, np.int64),
         np.array(part, np.int64),
+        np.array(words, np.int64),
     )
 
 
 def _letters(places: _Places) -> tuple[bytes, bytes]:
     """Each letter with what it is said as: a code and where its parts begin; a part's number and its cost."""
-    letters, others = [], []
+    letters: list[bytes] = []
+    others: list[bytes] = []
     own = places.letters[places.at]
     for letter in np.unique(own).tolist():
         found = Counter(places.part[own == letter].tolist())
@@ -193,12 +202,13 @@ def _entries(places: _Places, room: int) -> tuple[bytes, bytes]:
     A context is kept where, for its letter, the ones above it are wrong `least` times more often.
     """
     looked = [_hashes(places, level) for level in range(len(LEVELS))]
+    sure = _calibrated(places, looked)
     for least in range(1, len(places.at) + 2):
         kept = _kept(places, looked, least)
         count = sum(len(level.hashes) for level in kept)
         buckets = max(1, -(-count // BUCKET_ENTRIES))
         if count * ENTRY_BYTES + (buckets + 1) * 4 <= room:
-            return _in_buckets(kept, buckets)
+            return _in_buckets([replace(level, sure=sure[level.sure]) for level in kept], buckets)
     raise BuildError(f"a draft table cannot be so small: give {8 - room} bytes more for each language")
 
 
@@ -220,9 +230,33 @@ def _kept(places: _Places, looked: Sequence[NDArray[np.uint64]], least: int) -> 
     return found
 
 
+def _calibrated(places: _Places, looked: Sequence[NDArray[np.uint64]]) -> NDArray[np.int64]:
+    """How sure contexts are that counts make 0, 1 … `SURE` sure: by words that have no part in the counts."""
+    held_out = places.word % HELD_OUT == 0
+    if held_out.all() or not held_out.any():
+        return np.arange(SURE + 1)
+    kept = _kept(places.some(~held_out), [hashes[~held_out] for hashes in looked], 1)
+    answer = np.full(int(held_out.sum()), -1, np.int64)
+    raw = np.zeros_like(answer)
+    for level, hashes in zip(kept, looked, strict=True):
+        asked = hashes[held_out]
+        place = np.minimum(np.searchsorted(level.hashes, asked), max(len(level.hashes) - 1, 0))
+        found = level.hashes[place] == asked if len(level.hashes) else np.zeros(len(asked), bool)
+        if found.any():
+            answer = np.where(found, level.part[place], answer)
+            raw = np.where(found, level.sure[place], raw)
+    total = np.bincount(raw, minlength=SURE + 1)
+    right = np.bincount(raw, answer == places.part[held_out], SURE + 1)
+    return _confidence((right + 0.9) / (total + 1.0))
+
+
 def _sure(most: NDArray[np.int64], total: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How sure a context is, of 0 to `SURE`: p = 1 - (1 - sure / SURE) ** 2."""
-    p = (most + 0.3) / (total + 1.0)
+    """How sure counts make a context, of 0 to `SURE`."""
+    return _confidence((most + 0.3) / (total + 1.0))
+
+
+def _confidence(p: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Probabilities in `SURE` steps: p = 1 - (1 - sure / SURE) ** 2."""
     return np.clip(np.round(SURE * (1 - np.sqrt(1 - p))), 0, SURE).astype(np.int64)
 
 
@@ -235,3 +269,19 @@ def _in_buckets(kept: Sequence[_Level], buckets: int) -> tuple[bytes, bytes]:
     order = np.lexsort((entry, bucket))
     starts = np.searchsorted(bucket[order], np.arange(buckets + 1, dtype=np.uint64))
     return starts.astype("<u4").tobytes(), entry[order].astype("<u4").tobytes()
+
+
+def contexts(table: bytes) -> dict[str, int]:
+    """How many contexts a table has an answer for, by language.
+
+    Raises:
+        ValueError, struct.error: it is no table, or is damaged.
+    """
+    magic, size, count = HEADER.unpack_from(table)
+    if magic != MAGIC or size != len(table):
+        raise ValueError("no draft table")
+    found = {}
+    for number in range(count):
+        code, *places = LANGUAGE.unpack_from(table, HEADER.size + number * LANGUAGE.size)
+        found[code.rstrip(b"\0").decode()] = places[-1]
+    return found

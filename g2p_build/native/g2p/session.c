@@ -39,7 +39,7 @@ static void find_steps(struct g2p_session *session) {
  * the others compute more with them. Between a machine that waits for its memory and one that computes, the best choices
  * differ little: docs/drafts.md. */
 static const float *prices_of(const struct g2p_program *program) {
-  static const float wide[] = {1, 1.15F, 1.5F, 2.4F}, narrow[] = {1, 1.4F, 2.2F, 4};
+  static const float wide[] = {1, 1.2F, 1.65F, 2.7F}, narrow[] = {1, 1.6F, 2.9F, 5.3F};
   for (size_t i = 0; i < program->weights_count; i++)
     if (strcmp(program->weights[i].name, "lm_head") == 0) return program->weights[i].dtype[1] == '3' ? wide : narrow;
   return wide;
