@@ -99,14 +99,11 @@ static void copy_caches(struct g2p_session *session, void *const *from, int32_t 
   }
 }
 
-/* Reads the letters that a word is guessed by. Where the table has not its language, nothing is guessed. */
+/* Where the table has a word's language, the word is guessed at as soon as that pays. */
 static void begin_guess(struct g2p_session *session, const struct g2p_job *job, struct row *row) {
   const char *lang = language_of(job->request, row->word);
   row->drafts = session->steps_count > 1 && job->draft && g2p_draft_language(job->draft, lang, &row->language);
-  if (!row->drafts) return;
   row->guess = (struct g2p_guess){.letters = row->letters, .ids = row->ids + 1, .chance = row->chances};
-  row->guess.letters_count =
-      g2p_letters(session->traits, job->request->words[row->word], lang, session->input_ids, row->letters);
   row->failures = 0;
   row->stale = true;
 }
@@ -266,9 +263,21 @@ static struct hope hope_of(struct g2p_session *session, int32_t tokens) {
   return hope;
 }
 
+/* Guesses how a row's word goes on. Its letters are read the first time. */
+static void make_guess(struct g2p_session *session, const struct g2p_job *job, struct row *row) {
+  const struct g2p_traits *traits = session->traits;
+  struct g2p_guess *guess = &row->guess;
+  if (!guess->letters_count) {
+    const char *lang = language_of(job->request, row->word);
+    guess->letters_count = g2p_letters(traits, job->request->words[row->word], lang, session->input_ids, row->letters);
+  }
+  g2p_draft_guess(&row->language, traits, session->room, row->count, guess);
+  row->stale = false;
+}
+
 /* Makes the guesses that are wanted, and chooses the step. It is the one that costs least for what it gives; and a word
  * that is not ended costs another step, however little is left of it. */
-static const struct step *choose_step(struct g2p_session *session) {
+static const struct step *choose_step(struct g2p_session *session, const struct g2p_job *job) {
   const struct step *best = &session->steps[0];
   if (session->steps_count < 2 || session->live * session->steps[1].tokens > session->most_tokens) return best;
   bool any = false;
@@ -280,8 +289,7 @@ static const struct step *choose_step(struct g2p_session *session) {
       row->drafts = false;
       continue;
     }
-    if (row->stale) g2p_draft_guess(&row->language, session->traits, session->room, row->count, &row->guess);
-    row->stale = false;
+    if (row->stale) make_guess(session, job, row);
     any = any || guessed(row);
   }
   if (!any) return best;
@@ -342,7 +350,7 @@ static void step_rows(struct g2p_session *session, struct g2p_job *job) {
   while (!stopped(job)) {
     if (!session->live && session->waiting == session->claimed && !fill_all(session, job)) return;
     while (session->live < session->program->batch && fill_row(session, job, session->live)) session->live++;
-    const struct step *step = choose_step(session);
+    const struct step *step = choose_step(session, job);
     int32_t *token = session->token;
     for (int32_t row = 0; row < session->live; row++) {
       const struct row *place = &session->rows[row];
