@@ -2,12 +2,13 @@
 # make test   lint, types and tests
 # make format rewrites Python and C in the project's style
 # make lexicon DATA=FOLDER writes the embedded checkpoint's lexicon anew; FOLDER has train/LANG.tsv
+# make draft DATA=FOLDER writes its draft table anew
 # Each makes .venv itself, from the exact versions in requirements.lock.
 
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long format lexicon lock clean
+.PHONY: help setup demo test test-long format lexicon draft lock clean
 C_FILES = $(shell find g2p_build tests examples bench -name '*.[ch]' ! -name unicode_tables.c -print)
 
 help:

@@ -68,7 +68,9 @@ def _slots(group: Sequence[tuple[str, str]]) -> tuple[NDArray[np.int64], list[li
     """The pronunciations' lengths [W], and for each letter and each length of a part the slots [W, M + 1 - length]."""
     ends = np.array([len(said) for _, said in group])
     longest = int(ends.max())
-    said = np.array([[*map(ord, text.ljust(longest, "\0"))] for _, text in group], np.uint64).reshape(-1, longest)
+    said = np.array([[*map(ord, text.ljust(longest, "\0"))] for _, text in group], np.uint64).reshape(
+        len(group), longest
+    )
     letters = np.array([[*map(ord, word), BEHIND] for word, _ in group], np.uint64)
     parts = [np.zeros((len(group), longest + 1), np.uint64)]
     for length in range(1, min(LONGEST, longest) + 1):

@@ -203,13 +203,15 @@ def _entries(places: _Places, room: int) -> tuple[bytes, bytes]:
     """
     looked = [_hashes(places, level) for level in range(len(LEVELS))]
     sure = _calibrated(places, looked)
-    for least in range(1, len(places.at) + 2):
+    least = 1
+    while room >= 2 * 4:
         kept = _kept(places, looked, least)
         count = sum(len(level.hashes) for level in kept)
         buckets = max(1, -(-count // BUCKET_ENTRIES))
         if count * ENTRY_BYTES + (buckets + 1) * 4 <= room:
             return _in_buckets([replace(level, sure=sure[level.sure]) for level in kept], buckets)
-    raise BuildError(f"a draft table cannot be so small: give {8 - room} bytes more for each language")
+        least += -(-least // 4)
+    raise BuildError(f"a draft table cannot be so small: {8 - room} bytes more are needed for a language")
 
 
 def _kept(places: _Places, looked: Sequence[NDArray[np.uint64]], least: int) -> list[_Level]:
