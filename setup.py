@@ -8,7 +8,13 @@ setup(
     packages=[*ours, *tasks, "g2p_build.conf"],
     package_dir={"g2p_build.tasks": "tasks", "g2p_build.conf": "conf"},
     package_data={
-        "g2p_build": ["checkpoints/*/*", "native/*/*", "reference/golden/*", "runtime/*.json"],
+        "g2p_build": [
+            "checkpoints/*/*",
+            "checkpoints/*/calibration/*",
+            "native/*/*",
+            "reference/golden/*",
+            "runtime/*.json",
+        ],
         "g2p_build.conf": ["*.yaml", "**/*.yaml"],
     },
 )

@@ -17,7 +17,7 @@ def levels(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 
 @pytest.mark.long
 @pytest.mark.parametrize("level", ["x86-64-v3", "x86-64-v4"])
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8"])
 def test_the_golden_words_are_the_same_at_every_level(levels: Tree, level: str, dtype: str) -> None:
     if missing := cpu.missing_features(cpu.CPU_FEATURES[level]):
         pytest.skip(f"this CPU lacks {', '.join(missing)}")

@@ -35,7 +35,7 @@ a comment in a schedule                       . . .   .  .         .   .   .    
 a docstring in a stage                        . . .   .  .         .   .   .             .   .   .   .
 a line of a stage, to another effect          . R .   .  .         .   .   R             R   .   R   R
 a line of a stage, to the same effect         . R .   .  .         .   .   .             .   .   .   .
-a line of what a stage imports                . . .   .  .         R   .   .             .   .   .   .
+a line of what a stage imports                . . R   .  .         R   .   .             .   .   .   .
 a line of a schedule, to the same effect      . . .   .  .         .   R   .             .   .   .   .
 a line of the core                            . . .   .  .         .   .   R             R   .   R   R
 a line of a file that no stage imports        . . .   .  .         .   .   .             .   .   .   .

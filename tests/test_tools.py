@@ -96,6 +96,13 @@ def test_tuning_writes_the_row_of_this_machine_and_a_dry_run_nothing(small: Tree
     assert f'"chunk": {row["chunk"]}, "tiles": {{{tiles}}}' in after
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8"])
+def test_matmuls_of_any_weights_can_be_tuned(small: Tree, dtype: str) -> None:
+    rows = [json.loads(line) for line in said(small, "tune", "--json", "--dry-run", f"dtype={dtype}").splitlines()]
+    assert [row["table"] for row in rows] == ["old", "new"]
+
+
 def test_what_cannot_be_tuned_is_one_line(small: Tree) -> None:
     assert "does not run here" in refusal(small, "tune", "target=iphone")
     assert "for one variant, not for 2" in refusal(small, "tune", "batch=1,2")

@@ -2,8 +2,8 @@
 
     python -m bench.web
 
-builds the embedded checkpoint for target=wasm, exports it as three graphs, installs onnxruntime-web with npm into a
-temporary folder, and writes docs/benchmarks/web.md and web.json.
+builds the embedded checkpoint for target=wasm, exports it as three graphs, in float32 and in int8, installs
+onnxruntime-web with npm into a temporary folder, and writes docs/benchmarks/web.md and web.json.
 """
 
 import argparse
@@ -34,7 +34,9 @@ from g2p_build.engine.build import Build
 from g2p_build.reference import golden
 from g2p_build.store.workspace import workspace
 
-OVERRIDES = ("target=wasm", "dtype=float32,float16")
+OURS_DTYPES = ("float32", "float16", "int8")
+PEER_DTYPES = ("float32", "int8")
+OVERRIDES = ("target=wasm", f"dtype={','.join(OURS_DTYPES)}")
 ONNXRUNTIME_WEB = "1.30.0"
 GRAPHS = ("encoder", "decoder", "decoder_with_past")
 ORT_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")  # what a page loads
@@ -53,14 +55,19 @@ def main() -> None:
         variants = compose.variants(OVERRIDES)
         for variant in variants:
             _unpack(variant.name, folder / variant.dtype)
-        exported = _graphs(variants[0], say)
-        for graph in GRAPHS:
-            shutil.copyfile(exported / f"{graph}.onnx", folder / f"{graph}.onnx")
+        for dtype in PEER_DTYPES:
+            exported = _graphs(variants[0], dtype, say)
+            (folder / f"graphs-{dtype}").mkdir()
+            for graph in GRAPHS:
+                shutil.copyfile(exported / f"{graph}.onnx", folder / f"graphs-{dtype}" / f"{graph}.onnx")
         package = f"onnxruntime-web@{ONNXRUNTIME_WEB}"
         subprocess.run(["npm", "install", "--silent", "--prefix", folder, package], check=True)
         words = [{"word": word, "lang": lang} for lang, listed in golden.words().items() for word in listed]
-        (folder / "words.json").write_text(json.dumps({"words": words, "rounds": rounds}), encoding="utf-8")
+        (folder / "words.json").write_text(
+            json.dumps({"words": words, "rounds": rounds, "ours": OURS_DTYPES, "theirs": PEER_DTYPES}), encoding="utf-8"
+        )
         shutil.copyfile(Path(__file__).with_name("run.mjs"), folder / "run.mjs")
+        runtime = [folder / "node_modules/onnxruntime-web/dist" / part for part in ORT_FILES]
         before = machine.load()
         ran = subprocess.run(["node", "run.mjs"], cwd=folder, check=True, capture_output=True, text=True)
         result = {
@@ -70,11 +77,11 @@ def main() -> None:
             "words": len(words),
             "onnxruntime-web": ONNXRUNTIME_WEB,
             "bytes": {
-                "g2p float32": _sizes([folder / "float32" / part for part in OURS], folder / "float32"),
-                "g2p float16": _sizes([folder / "float16" / part for part in OURS], folder / "float16"),
-                report.PEER: _sizes(
-                    [folder / "node_modules/onnxruntime-web/dist" / part for part in ORT_FILES], folder
-                ),
+                **{
+                    f"g2p {dtype}": _sizes([folder / dtype / part for part in OURS], folder / dtype)
+                    for dtype in OURS_DTYPES
+                },
+                **{f"onnxruntime-web {dtype}": _sizes(runtime, folder / f"graphs-{dtype}") for dtype in PEER_DTYPES},
             },
         }
     report.write(DOCS, result)
@@ -87,10 +94,10 @@ def _unpack(name: str, folder: Path) -> None:
             archive.extractall(folder, filter="data")
 
 
-def _graphs(variant: Variant, say: Callable[[str], None]) -> Path:
+def _graphs(variant: Variant, dtype: str, say: Callable[[str], None]) -> Path:
     """The folder of the graphs, which `doit bench` makes for ONNX Runtime: here in the same way and environment."""
     build = Build(workspace(ROOT))
-    [peer] = contenders.chosen(["onnxruntime-float32"])
+    [peer] = contenders.chosen([f"onnxruntime-{dtype}"])
     files = checkpoint_files(build, variant)
     setup = peer.setup(variant, threads=1, folder=files, batches=(1,))
     return Path(prepared(build.cache, peer, setup, files, interpreter(build.cache, peer.packages, say), say).folder)

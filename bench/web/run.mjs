@@ -1,13 +1,13 @@
 // One word at a time through g2p.wasm and through onnxruntime-web, in turn, in one process.
 //
-// Beside it lie float32/ and float16/ with what the build's archives hold, the three graphs, words.json and node_modules
-// with onnxruntime-web. Prints JSON: each contender's milliseconds a word, round by round, and how many words all said
-// alike.
+// Beside it lie a folder for each dtype with what the build's archives hold, graphs-float32/ and graphs-int8/ with three
+// graphs each, words.json and node_modules with onnxruntime-web. Prints JSON: each contender's milliseconds a word, round by
+// round, and how many words each said as the first.
 
 import { readFileSync } from "node:fs";
 
 const here = (name) => new URL(name, import.meta.url);
-const { words, rounds } = JSON.parse(readFileSync(here("words.json"), "utf8"));
+const { words, rounds, ours, theirs } = JSON.parse(readFileSync(here("words.json"), "utf8"));
 const contract = JSON.parse(readFileSync(here("float32/tokenizer.json"), "utf8"));
 
 async function standalone(dtype) {
@@ -16,11 +16,11 @@ async function standalone(dtype) {
   return async ({ word, lang }) => model.pronounce([word], lang)[0];
 }
 
-async function onnxruntime() {
+async function onnxruntime(dtype) {
   const ort = await import("onnxruntime-web/wasm");
   ort.env.wasm.numThreads = 1;
   const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
-  const open = (name) => ort.InferenceSession.create(readFileSync(here(`${name}.onnx`)), options);
+  const open = (name) => ort.InferenceSession.create(readFileSync(here(`graphs-${dtype}/${name}.onnx`)), options);
   const [encoder, first, following] = [await open("encoder"), await open("decoder"), await open("decoder_with_past")];
   const tensor = (values) => new ort.Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
   const utf8 = [new TextEncoder(), new TextDecoder()];
@@ -50,11 +50,9 @@ function greatest(values) {
   return best;
 }
 
-const contenders = {
-  "g2p float32": await standalone("float32"),
-  "g2p float16": await standalone("float16"),
-  "onnxruntime-web float32": await onnxruntime(),
-};
+const contenders = {};
+for (const dtype of ours) contenders[`g2p ${dtype}`] = await standalone(dtype);
+for (const dtype of theirs) contenders[`onnxruntime-web ${dtype}`] = await onnxruntime(dtype);
 const names = Object.keys(contenders);
 const times = Object.fromEntries(names.map((name) => [name, []]));
 const said = {};
@@ -67,6 +65,7 @@ for (let round = -2; round < rounds; round++) {
     if (round >= 0) times[name].push(passed); // in the first two the code is compiled again for speed
   }
 }
-const alike = words.filter((_, at) => names.every((name) => said[name][at] === said[names[0]][at])).length;
+const same = (name) => words.filter((_, at) => said[name][at] === said[names[0]][at]).length;
+const alike = Object.fromEntries(names.map((name) => [name, same(name)]));
 console.log(JSON.stringify({ alike, times, node: process.version }));
 process.exit(0);

@@ -7,10 +7,12 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprVisitor, visitor
@@ -22,7 +24,7 @@ from g2p_build.compiler.kernels.tiles import TILES
 from g2p_build.compiler.pipeline import packed_kernels, target_of
 from g2p_build.compiler.rewrites.calls import extents, operation
 from g2p_build.compiler.rewrites.linears import matmul_of
-from g2p_build.models.layout import PANEL, panels
+from g2p_build.models.layout import PANEL, panels, quantise_panels
 
 __all__ = ["build", "render", "shapes", "tune"]
 
@@ -118,7 +120,7 @@ def tune(found: Mapping[Shape, int], start: Cpu, target: Target) -> Cpu:
 
 def _with(cpu: Cpu, tiles: Tiles | None = None, chunk: int | None = None) -> Cpu:
     chosen = tuple(sorted((tiles or dict(cpu.tiles)).items(), reverse=True))
-    return Cpu(cpu.name, cpu.lanes, cpu.accumulators, chunk or cpu.chunk, chosen)
+    return replace(cpu, chunk=chunk or cpu.chunk, tiles=chosen)
 
 
 def _tops(cpu: Cpu) -> Iterator[list[dict[str, Any]]]:
@@ -189,9 +191,11 @@ def _seconds(call: Any, arguments: Sequence[Any], rounds: int) -> float:
 
 def _arguments(spec: Matmul, rows: int) -> list[Any]:
     random = np.random.default_rng(0)
-    drawn = [(rows, spec.inner), (panels(spec.columns, spec.width), spec.inner, PANEL)]
-    arrays = [random.standard_normal(shape, "float32") for shape in drawn]
-    arrays[1] = arrays[1].astype(spec.dtype)
+    weight = torch.from_numpy(random.standard_normal((panels(spec.columns, spec.width), spec.inner, PANEL), "float32"))
+    stored = quantise_panels(weight) if spec.dtype == "int8" else weight.to(getattr(torch, spec.dtype))
+    if spec.dtype == "bfloat16":
+        stored = stored.view(torch.uint16)
+    arrays = [random.standard_normal((rows, spec.inner), "float32"), stored.numpy()]
     arrays += [np.zeros((rows, spec.columns), "float32")] * (1 + spec.residual)
     return [tvm.runtime.tensor(array) for array in [*arrays, *([np.zeros(rows, "int32")] * spec.argmax)]]
 

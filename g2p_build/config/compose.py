@@ -45,11 +45,21 @@ __all__ = [
 RENAMED = {"target.link": "target.engine", "target.library": "target.package"}
 """Old name of a key → its name now."""
 
-SHORT = {"lexicon": "lexicon.files", "draft": "draft.path"}
+SHORT = {"lexicon": "lexicon.files", "draft": "draft.path", "calibration": "checkpoint.calibration"}
 """Key → the key that it is short for."""
 
-PATHS = ("checkpoint.path", "lexicon.files", "lexicon.exceptions", "lexicon.use", "draft.path", "draft.words")
+PATHS = (
+    *("checkpoint.path", "checkpoint.calibration", "lexicon.files", "lexicon.exceptions", "lexicon.use"),
+    *("draft.path", "draft.words"),
+)
 """Keys whose values are paths. Relative ones begin at the working directory, and in a file, at the folder of conf/."""
+
+NO_PATHS = {
+    "lexicon.files": resolve.LEXICON_WORDS,
+    "draft.path": resolve.DRAFT_WORDS,
+    "checkpoint.calibration": ("embedded",),
+}
+"""Such a key → values of it that are no paths."""
 
 WORDS: Mapping[str, tuple[Any, Callable[..., Any]]] = {
     "lexicon": (LexiconConf, resolve.lexicon),
@@ -127,7 +137,7 @@ def _placed(key: str, value: Any, start: Path) -> Any:
         return [_placed(key, each, start) for each in value]
     if key not in PATHS or value in (None, "", MISSING) or isinstance(value, bool | Mapping):
         return value
-    if value in {"lexicon.files": resolve.LEXICON_WORDS, "draft.path": resolve.DRAFT_WORDS}.get(key, ()):
+    if value in NO_PATHS.get(key, ()):
         return value
     return str(start.absolute() / expanded(key, str(value)))
 

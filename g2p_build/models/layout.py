@@ -105,19 +105,59 @@ def grouped(rows: int) -> int:
     return -(-rows // GROUP)
 
 
-def quantise_panels(packed: Tensor) -> Tensor:
-    """Panels, float32 [P, K, 32], as int8 [P, groups, `BLOCK_BYTES`]: each number's nearest multiple of its scale."""
+def quantise_panels(packed: Tensor, gram: Tensor | None = None) -> Tensor:
+    """Panels, float32 [P, K, 32], as int8 [P, groups, `BLOCK_BYTES`].
+
+    Args:
+        packed: The panels.
+        gram: How the matrix is used, float64 [K, K]: the sum of ``outer(row, row)`` over rows that it is multiplied
+            with. With it, what rounding a matrix row adds to the products is taken back in the rows behind it, as far
+            as their inputs go together (Frantar et al., "GPTQ", 2022). Without it, each number becomes the nearest
+            multiple of its scale.
+    """
     import torch
 
     count, rows, width = packed.shape
-    groups = packed.new_zeros(count, grouped(rows) * GROUP, width)
-    groups[:, :rows] = packed
-    groups = groups.view(count, -1, GROUP, width)
-    scales = _upper_half(groups.abs().amax(2, keepdim=True) / NARROW)
-    numbers = torch.where(scales > 0, groups / scales, 0).round().to(torch.int8)
-    quads = numbers.view(count, -1, GROUP // QUAD, QUAD, width).transpose(3, 4).flatten(2)
-    bits = scales.view(torch.int16)[..., 1::2].contiguous().view(torch.int8).flatten(2)
-    return torch.cat([quads, bits], dim=2).contiguous()
+    matrix = packed.new_zeros(grouped(rows) * GROUP, count * width, dtype=torch.float64)
+    matrix[:rows] = packed.permute(1, 0, 2).reshape(rows, -1)
+    carry = None if gram is None else _carried(gram)
+    numbers = torch.zeros_like(matrix)
+    scales = packed.new_zeros(grouped(rows), count * width)
+    for group in range(grouped(rows)):
+        first, behind = group * GROUP, (group + 1) * GROUP
+        last = min(behind, rows)
+        scales[group] = _upper_half(matrix[first:behind].abs().amax(0).to(torch.float32) / NARROW)
+        scale = scales[group].to(torch.float64)
+        if carry is None:
+            numbers[first:last] = _multiples(matrix[first:last], scale)
+            continue
+        errors = torch.zeros_like(matrix[first:last])
+        for row in range(first, last):
+            numbers[row] = _multiples(matrix[row], scale)
+            errors[row - first] = (matrix[row] - numbers[row] * scale) / carry[row, row]
+            matrix[row + 1 : last] -= carry[row, row + 1 : last, None] * errors[row - first]
+        matrix[last:rows] -= carry[first:last, last:].T @ errors
+    blocks = numbers.to(torch.int8).view(-1, GROUP // QUAD, QUAD, count, width).permute(3, 0, 1, 4, 2).flatten(2)
+    bits = scales.view(-1, count, width).transpose(0, 1).contiguous().view(torch.int16)[..., 1::2]
+    return torch.cat([blocks, bits.contiguous().view(torch.int8)], dim=2).contiguous()
+
+
+def _multiples(numbers: Tensor, scale: Tensor) -> Tensor:
+    import torch
+
+    return torch.where(scale > 0, numbers / scale, 0).round().clamp(-NARROW, NARROW)
+
+
+def _carried(gram: Tensor) -> Tensor:
+    """What an error in a row of a matrix calls for in those behind it: the inverse's upper Cholesky factor [K, K].
+
+    A hundredth of the mean square is added to each input, so that inputs that were seldom seen count as a little used.
+    """
+    import torch
+
+    used = gram.diagonal().mean()
+    damped = gram + torch.eye(len(gram), dtype=gram.dtype) * (0.01 * used if used > 0 else 1.0)
+    return torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(damped)), upper=True)
 
 
 def unpack_panels(packed: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,9 @@
 """The operations that T5's programs are made of. The compiler has kernels for each.
 
-The implementations here are plain torch. They say what the kernels compute, and only tests run them. An operation takes
-weights in the layout of `weights`, of any of `DTYPES`, and computes in float32. With int8 weights, a matmul
-rounds 64 numbers of a row at a time to integers with a scale, as the weights are, and adds up their products exactly.
+The implementations here are plain torch. They say what the kernels compute. Only tests run them, and `calibration`, in
+float64. An operation takes weights in the layout of `weights`, of any of `DTYPES`, and computes in float32. With int8
+weights, a matmul rounds 64 numbers of a row at a time to integers with a scale, as the weights are, and adds up their
+products exactly.
 
 Sizes: B rows of a batch, L input positions at most, Q new tokens a row, T output positions, H heads of width dk,
 I = H * dk.
@@ -61,10 +62,15 @@ def unpacked(length: Tensor, count: int) -> list[slice]:
     return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
+def _computed(weight: Tensor) -> Tensor:
+    """Numbers of a weight as they are computed with: float32, or float64 if the weights are that."""
+    return weight if weight.dtype == torch.float64 else weight.to(torch.float32)
+
+
 @torch.library.custom_op("g2p::embed", mutates_args=())
 def embed(ids: Tensor, table: Tensor) -> Tensor:
     """int32 [M] ids to float32 [M, D] rows of a table [V, D]. An id outside of the table gives the nearest row."""
-    return functional.embedding(ids.clamp(0, table.shape[0] - 1), table).to(torch.float32)
+    return _computed(functional.embedding(ids.clamp(0, table.shape[0] - 1), table))
 
 
 @embed.register_fake
@@ -75,7 +81,7 @@ def _(ids: Tensor, table: Tensor) -> Tensor:
 @torch.library.custom_op("g2p::norm", mutates_args=())
 def norm(rows: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     """RMSNorm of float32 [M, D] with a weight [D], as float32 [M, D]."""
-    return functional.rms_norm(rows, rows.shape[1:], weight.to(torch.float32), epsilon)
+    return functional.rms_norm(rows, rows.shape[1:], _computed(weight), epsilon)
 
 
 @norm.register_fake
@@ -118,7 +124,7 @@ def linear(
 def _products(rows: Tensor, weight: Tensor, most: int) -> Tensor:
     """Rows [M, K] times panels, as [M, P, 32]. With int8 weights, rows are rounded to integers of at most `most`."""
     if weight.dtype != torch.int8:
-        return torch.einsum("mk,pkn->mpn", rows, weight.to(torch.float32))
+        return torch.einsum("mk,pkn->mpn", rows, _computed(weight))
     numbers, scales = unpack_panels(weight)
     groups = functional.pad(rows, (0, -rows.shape[1] % GROUP)).view(rows.shape[0], -1, GROUP)
     largest = groups.abs().amax(2, keepdim=True).clamp(min=1e-30)
@@ -152,7 +158,7 @@ def _(rows: Tensor, weight: Tensor, columns: int, epsilon: float) -> tuple[Tenso
 @torch.library.custom_op("g2p::spread_bias", mutates_args=())
 def spread_bias(buckets: Tensor, table: Tensor) -> Tensor:
     """The biases of n distances, float32 [H, n]: their buckets, int32 [n], looked up in a table [buckets, H]."""
-    return functional.embedding(buckets, table).to(torch.float32).T.contiguous()
+    return _computed(functional.embedding(buckets, table)).T.contiguous()
 
 
 @spread_bias.register_fake
@@ -222,8 +228,8 @@ def attend_self(
     if key is None or value is None:
         key, value = _caches(query_key_value, batch, heads, width, length)
     key, value = key.clone(), value.clone()
-    attended = torch.empty(batch, count, heads, width)
-    by_distance = functional.embedding(buckets, table).to(torch.float32)
+    attended = query.new_empty(batch, count, heads, width)
+    by_distance = _computed(functional.embedding(buckets, table))
     for row, start in enumerate(position.tolist()):
         for token in range(count):
             if 0 <= start + token < length:

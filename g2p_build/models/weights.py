@@ -61,7 +61,12 @@ def tensor_specs(arch: Architecture, dtype: str) -> list[TensorSpec]:
     return [TensorSpec(name, *weight.packed(dtype)) for name, weight in _weights(arch).items()]
 
 
-def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
+def pack(
+    arch: Architecture,
+    state: Mapping[str, torch.Tensor],
+    dtype: str,
+    grams: Mapping[str, torch.Tensor] | None = None,
+) -> dict[str, torch.Tensor]:
     """Converts a checkpoint's tensors to the programs' layout.
 
     Matrices with the same input become one. A norm's weight is multiplied into the matrix behind the norm, and the
@@ -71,7 +76,8 @@ def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> d
     Args:
         arch: The model's architecture.
         state: The checkpoint's tensors by transformers' names, any floating dtype.
-        dtype: One of `DTYPES`.
+        dtype: One of `DTYPES`, or ``"float64"``.
+        grams: How each matrix is used, as `calibration` gives it; for int8. None: every number is rounded by itself.
 
     Returns:
         A contiguous tensor for each of `tensor_specs`, in that order. None shares memory with `state`.
@@ -106,7 +112,10 @@ def pack(arch: Architecture, state: Mapping[str, torch.Tensor], dtype: str) -> d
         else:
             whole = pack_columns(torch.cat(parts, dim=1)) if weight.kind == "linear" else parts[0]
         stored = weight.packed(dtype)[1]
-        packed[name] = quantise_panels(whole) if stored == "int8" else whole.to(getattr(torch, stored)).clone()
+        if stored == "int8":
+            packed[name] = quantise_panels(whole, grams[name] if grams else None)
+        else:
+            packed[name] = whole.to(getattr(torch, stored)).clone()
         if not bool(torch.isfinite(packed[name]).all()):
             raise BuildError(
                 f"the tensor {weight.sources[0]} does not fit {stored} (the largest value of {name} is "

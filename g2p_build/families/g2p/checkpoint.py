@@ -7,16 +7,26 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from g2p_build.config.fields import at_least, matches, one_of, source_fields
+from g2p_build.config.fields import at_least, expanded, matches, one_of, source_fields
 from g2p_build.config.overrides import ConfigError
 from g2p_build.config.schema import CheckpointConf
 from g2p_build.config.variant import Checkpoint, Variant
 from g2p_build.families.g2p.text import Text, TextConf, text
 
-__all__ = ["G2PCheckpoint", "G2PCheckpointConf", "Shape", "ShapeConf", "check", "checkpoint", "g2p_checkpoint"]
+__all__ = [
+    "OWN_WORDS",
+    "G2PCheckpoint",
+    "G2PCheckpointConf",
+    "Shape",
+    "ShapeConf",
+    "check",
+    "checkpoint",
+    "g2p_checkpoint",
+]
 
 FEED_FORWARDS = ("relu", "gated-gelu")
 BYTES = 256
+OWN_WORDS = "embedded"  # the word for the calibration words that come with the embedded checkpoint
 
 
 @dataclass
@@ -52,6 +62,7 @@ class G2PCheckpointConf(CheckpointConf):
     decoder_start_id: int = 0
     languages: list[str] | None = None
     text: TextConf | None = None  # the form of text; None: words are taken as they are
+    calibration: str | None = None  # words for int8: embedded, LANG.tsv or a folder of them; None: each number alone
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,7 @@ class G2PCheckpoint(Checkpoint):
     decoder_start_id: int = 0
     languages: tuple[str, ...] | None = None  # None: they are not known, so every language is accepted
     text: Text | None = None  # None: words are taken as they are
+    calibration: str | None = None  # "embedded", or a path that exists: words that int8 weights are rounded for
 
     @property
     def resolved_prompt(self) -> str:
@@ -117,6 +129,7 @@ def checkpoint(fields: dict[str, Any]) -> G2PCheckpoint:
         "shape": _shape(shape) if shape else None,
         "languages": tuple(dict.fromkeys(languages)) if languages else None,
         "text": text(fields["text"], languages),
+        "calibration": _calibration(fields["calibration"], fields["source"], languages),
     }
     return G2PCheckpoint(**fields | resolved)
 
@@ -153,6 +166,22 @@ def check(variant: Variant) -> None:
             f"max_lens.input={variant.max_lens.input} is too short for checkpoint {checkpoint.name}: "
             f"a one-byte word with its prompt {prompt!r} takes {least}"
         )
+
+
+def _calibration(asked: str | None, source: str, languages: list[str] | None) -> str | None:
+    if asked is None:
+        return None
+    if asked == OWN_WORDS and source == "embedded":
+        return asked
+    path = Path(expanded("checkpoint.calibration", asked))
+    wanted = f"checkpoint.calibration={asked}: give a file LANG.tsv, or a folder of files LANG.tsv, a word a line"
+    if path.is_dir() and not any(path.glob("*.tsv")):
+        raise ConfigError(f"{wanted}; this folder has no LANG.tsv")
+    if not path.is_dir() and (path.suffix != ".tsv" or not path.is_file()):
+        raise ConfigError(wanted if path.is_file() else f"{wanted}; there is no such file")
+    if languages and not path.is_dir():
+        one_of(f"language of checkpoint.calibration={asked}:", path.stem, languages)
+    return str(path)
 
 
 def _shape(fields: dict[str, Any]) -> Shape:

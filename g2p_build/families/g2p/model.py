@@ -6,7 +6,7 @@ from typing import Any
 from g2p_build.checkpoints.files import EMBEDDED
 from g2p_build.config.family import Model
 from g2p_build.config.variant import Variant
-from g2p_build.families.g2p.checkpoint import G2PCheckpoint, g2p_checkpoint
+from g2p_build.families.g2p.checkpoint import OWN_WORDS, G2PCheckpoint, g2p_checkpoint
 from g2p_build.stages.node import Node, files_of
 
 __all__ = ["model"]
@@ -51,36 +51,43 @@ def _source(checkpoint: G2PCheckpoint) -> dict[str, Any]:
 
 
 def _tokenizer(variant: Variant, checkpoint: Node) -> Node:
-    prompted = g2p_checkpoint(variant)
     return Node(
         stage="tokenizer",
         label=f"{variant.checkpoint.name}-{variant.max_lens.label}",
         module="g2p_build.stages.tokenizer",
-        params={
-            "prompt": prompted.resolved_prompt,
-            "append_eos": prompted.append_eos,
-            "byte_offset": prompted.byte_offset,
-            "pad_id": prompted.pad_id,
-            "eos_id": prompted.eos_id,
-            "unk_id": prompted.unk_id,
-            "decoder_start_id": prompted.decoder_start_id,
-            "languages": list(prompted.languages) if prompted.languages else None,
-            "text": prompted.text.as_json() if prompted.text else None,
-            "max_lens": asdict(variant.max_lens),
-        },
+        params=_prompted(g2p_checkpoint(variant)) | {"max_lens": asdict(variant.max_lens)},
         inputs=files_of(checkpoint, "architecture.json", "special_ids.json"),
         outputs=("model.inc", "tokenizer.json"),
     )
 
 
+def _prompted(checkpoint: G2PCheckpoint) -> dict[str, Any]:
+    """How words become ids."""
+    return {
+        "prompt": checkpoint.resolved_prompt,
+        "append_eos": checkpoint.append_eos,
+        "byte_offset": checkpoint.byte_offset,
+        "pad_id": checkpoint.pad_id,
+        "eos_id": checkpoint.eos_id,
+        "unk_id": checkpoint.unk_id,
+        "decoder_start_id": checkpoint.decoder_start_id,
+        "languages": list(checkpoint.languages) if checkpoint.languages else None,
+        "text": checkpoint.text.as_json() if checkpoint.text else None,
+    }
+
+
 def _weights(variant: Variant, checkpoint: Node) -> Node:
+    prompted = g2p_checkpoint(variant)
+    words = prompted.calibration if variant.dtype == "int8" else None
+    folder = str(EMBEDDED / "calibration") if words == OWN_WORDS else words
     return Node(
         stage="weights",
         label=f"{variant.checkpoint.name}-{variant.dtype}",
         module="g2p_build.stages.weights",
-        params={"dtype": variant.dtype},
+        params={"dtype": variant.dtype} | ({"calibration": _prompted(prompted)} if words else {}),
         inputs=files_of(checkpoint, "architecture.json", "model.safetensors"),
         outputs=("weights.safetensors",),
+        folders=(folder,) if folder else (),
     )
 
 

@@ -12,7 +12,7 @@ RESULT: dict[str, Any] = {
     "node": "v20",
     "onnxruntime-web": "1.30.0",
     "words": 60,
-    "alike": 59,
+    "alike": {"g2p float32": 60, PEER: 59},
     "times": {"g2p float32": [1.0, 2.0], PEER: [2.0, 8.0]},
     "bytes": {"g2p float32": SIZES, PEER: SIZES | {"code": 14_000_000}},
 }
@@ -20,11 +20,9 @@ RESULT: dict[str, Any] = {
 
 def test_times_and_their_ratios_within_each_round_stand_beside_what_a_page_loads() -> None:
     lines = markdown(RESULT)
-    assert "| g2p float32 | 1.50 (1.25-1.75) | 0.375 (0.312-0.438) | 0.09 | 0.03 | 14.00 |" in lines
-    assert f"| {PEER} | 5.00 (3.50-6.50) | 1.00 (1.00-1.00) | 14.00 | 0.03 | 14.00 |" in lines
+    assert "| g2p float32 | 1.50 (1.25-1.75) | 0.375 (0.312-0.438) | 0.09 | 0.03 | 14.00 | 60 of 60 |" in lines
+    assert f"| {PEER} | 5.00 (3.50-6.50) | 1.00 (1.00-1.00) | 14.00 | 0.03 | 14.00 | 59 of 60 |" in lines
 
 
-def test_the_page_says_how_many_words_were_said_alike_and_by_which_versions() -> None:
-    lines = markdown(RESULT)
-    assert "All three said the same for 59 of 60 words." in lines
-    assert "- Node v20, onnxruntime-web 1.30.0" in lines
+def test_the_page_says_by_which_versions() -> None:
+    assert "- Node v20, onnxruntime-web 1.30.0" in markdown(RESULT)
