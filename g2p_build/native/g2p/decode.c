@@ -215,10 +215,12 @@ static bool take_id(const struct g2p_session *session, const struct g2p_job *job
 /* --- guesses ------------------------------------------------------------------------------------------------------ */
 
 enum {
-  MOST_FAILURES = 2 /* then a word goes on a token at a time */
+  MOST_FAILURES = 2, /* then a word goes on a token at a time */
+  MOST_UNTRUSTED = 8 /* tokens of a step in a language whose guesses have not been right lately; half after a failure */
 };
 
 static const float LEAST_TRUST = 0.25F, /* below it a language's words are not guessed at */
+    TRUSTED = 0.55F,                    /* from here on steps are as long as they pay */
     LEARNING = 1.0F / 8,                /* how much a step's outcome says */
     FORGIVING = 1.0F / 256; /* how much a word is worth that was not guessed at: some day it is tried again */
 
@@ -280,7 +282,7 @@ static void make_guess(struct g2p_session *session, const struct g2p_job *job, s
 static const struct step *choose_step(struct g2p_session *session, const struct g2p_job *job) {
   const struct step *best = &session->steps[0];
   if (session->steps_count < 2 || session->live * session->steps[1].tokens > session->most_tokens) return best;
-  bool any = false;
+  int32_t most = 0;
   for (int32_t i = 0; i < session->live; i++) {
     struct row *row = &session->rows[i];
     if (!row->drafts) continue;
@@ -290,15 +292,18 @@ static const struct step *choose_step(struct g2p_session *session, const struct 
       continue;
     }
     if (row->stale) make_guess(session, job, row);
-    any = any || guessed(row);
+    if (!guessed(row)) continue;
+    int32_t untrusted = row->failures ? MOST_UNTRUSTED / 2 : MOST_UNTRUSTED;
+    int32_t mine = *trust_in(session, row) < TRUSTED ? untrusted : session->most_tokens;
+    if (mine > most) most = mine;
   }
-  if (!any) return best;
+  if (!most) return best;
   struct hope hopes[G2P_MOST_STEPS];
   float prices[G2P_MOST_STEPS], rate = 1, least = 0;
   size_t count = 0;
   for (; count < session->steps_count; count++) {
     int32_t tokens = session->steps[count].tokens;
-    if (count && session->live * tokens > session->most_tokens) break;
+    if (count && (tokens > most || session->live * tokens > session->most_tokens)) break;
     hopes[count] = hope_of(session, tokens);
     prices[count] = price_of(session, session->live * tokens);
     float each = prices[count] / hopes[count].ids;

@@ -130,7 +130,7 @@ static void lay_out(struct g2p_session *session, struct layout *layout, const st
     }
     shape.most_tokens = (int32_t)tokens;
     shape.prices = prices_of(program);
-    for (size_t i = 0; i < G2P_TRUSTS; i++) shape.trust[i] = 1;
+    for (size_t i = 0; i < G2P_TRUSTS; i++) shape.trust[i] = 0.5F; /* nobody knows */
     find_steps(&shape);
     for (size_t i = 0; i < program->arguments_count; i++)
       shape.arguments[i] = argument_of(&shape, program->arguments[i]);
