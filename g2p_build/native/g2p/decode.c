@@ -221,7 +221,7 @@ enum {
 
 static const float LEAST_TRUST = 0.25F, /* below it a language's words are not guessed at */
     TRUSTED = 0.55F,                    /* from here on steps are as long as they pay */
-    LEARNING = 1.0F / 8,                /* how much a step's outcome says */
+    LEARNING = 1.0F / 16,               /* how much a step's outcome says */
     FORGIVING = 1.0F / 256; /* how much a word is worth that was not guessed at: some day it is tried again */
 
 static float *trust_in(struct g2p_session *session, const struct row *row) {

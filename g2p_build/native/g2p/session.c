@@ -39,7 +39,8 @@ static void find_steps(struct g2p_session *session) {
  * the others compute more with them. WebAssembly has vectors of 16 bytes, and computes for longer than it reads. Between
  * a machine that waits for its memory and one that computes, the best choices differ little: docs/drafts.md. */
 static const float *prices_of(const struct g2p_program *program) {
-  static const float wide[] = {1, 1.2F, 1.65F, 2.7F}, narrow[] = {1, 1.6F, 2.9F, 5.3F}, slow[] = {1, 2.9F, 5.7F, 11.3F};
+  static const float wide[] = {1, 1.15F, 1.55F, 2.5F}, narrow[] = {1, 1.6F, 2.9F, 5.3F},
+                     slow[] = {1, 2.9F, 5.7F, 11.3F};
 #if defined(__wasm__)
   const bool computes = true;
 #else
