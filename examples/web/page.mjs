@@ -1,6 +1,6 @@
 import { load } from "./g2p.mjs";
 
-const [word, language, phonemes, status] = ["word", "language", "phonemes", "status"].map((id) =>
+const [text, language, phonemes, status] = ["text", "language", "phonemes", "status"].map((id) =>
   document.getElementById(id),
 );
 
@@ -13,16 +13,19 @@ const origins = {
 
 function show(model) {
   const started = performance.now();
-  const [result] = model.results([word.value], language.value);
+  const parts = model.text(text.value, language.value);
   const took = `${(performance.now() - started).toFixed(1)} ms`;
-  phonemes.value = result.phonemes;
-  status.textContent = result.error?.message ?? `${origins[result.source]}, ${took}`;
+  const results = parts.flatMap(({ result }) => result ?? []);
+  phonemes.value = parts.map((part) => part.result?.phonemes || part.text).join("");
+  const wrong = results.find(({ error }) => error);
+  const origin = results.length === 1 ? origins[results[0].source] : `${results.length} words`;
+  status.textContent = wrong?.error.message ?? `${origin}, ${took}`;
 }
 
 try {
   const model = await load("weights.tar");
   for (const code of model.languages ?? ["eng-us"]) language.add(new Option(code));
-  for (const field of [word, language]) field.addEventListener("input", () => show(model));
+  for (const field of [text, language]) field.addEventListener("input", () => show(model));
   show(model);
 } catch (error) {
   status.textContent = error.message;

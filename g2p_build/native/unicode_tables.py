@@ -42,6 +42,12 @@ KINDS = (
 )
 """The kinds of characters, for messages and for joiners. unicode.h explains each."""
 
+BREAKS = (
+    *("OTHER", "CR", "LF", "NEWLINE", "EXTEND", "ZWJ", "FORMAT", "KATAKANA", "HEBREW", "ALETTER", "SINGLE_QUOTE"),
+    *("DOUBLE_QUOTE", "MIDNUMLET", "MIDLETTER", "MIDNUM", "NUMERIC", "EXTENDNUMLET", "SPACE", "REGIONAL", "PICTURE"),
+)
+"""What a character means for where words end: Unicode's property Word_Break. unicode.h explains each."""
+
 NOTICE = (
     "Derived from data files of the Unicode Character Database: Copyright (c) 1991-2022 Unicode, Inc. All rights "
     "reserved. Distributed under the Terms of Use in https://www.unicode.org/copyright.html; see NOTICE."
@@ -63,6 +69,7 @@ class Unicode:
     ignorable: frozenset[int]
     script: dict[int, str]
     joined: frozenset[str]  # scripts that spell words with joiners
+    breaks: dict[int, str]  # Word_Break, as `BREAKS` spells it; PICTURE: no value, but Extended_Pictographic
 
     def composed(self) -> dict[int, tuple[int, int]]:
         """The characters that composition makes from two others, without Hangul."""
@@ -134,9 +141,20 @@ def read(folder: Path) -> Unicode:
             cased=frozenset(_property(core, "Cased")),
             ignorable=frozenset(_property(core, "Case_Ignorable")),
             script=script,
+            breaks=_breaks(folder),
             joined=frozenset(name for name in joined if name not in (None, "Common", "Inherited")),
         )
         _check(found, folder)
+    return found
+
+
+def _breaks(folder: Path) -> dict[int, str]:
+    spelled = {"Hebrew_Letter": "HEBREW", "WSegSpace": "SPACE", "Regional_Indicator": "REGIONAL"}
+    found = dict.fromkeys(_property(folder / "emoji" / "emoji-data.txt", "Extended_Pictographic"), "PICTURE")
+    for code, value in _property(folder / "auxiliary" / "WordBreakProperty.txt").items():
+        if code in found and value != "ALetter":
+            raise BuildError(f"U+{code:04X} is a picture and {value}: core/unicode.h must learn of it first")
+        found[code] = spelled.get(value, value.upper())
     return found
 
 
@@ -244,7 +262,8 @@ def c_tables(unicode: Unicode) -> str:
         ("uint32_t", "g2p_lower_runs", [run for run, _ in lower]),
         ("int32_t", "g2p_lower_deltas", [delta for _, delta in lower]),
         ("uint16_t", "g2p_narrow_forms", narrow),
-        ("uint8_t", "g2p_kinds", _kinds(unicode)),
+        ("uint8_t", "g2p_kinds", _runs([KINDS.index(name) for name in unicode.kinds], 4)),
+        ("uint8_t", "g2p_breaks", _runs([BREAKS.index(unicode.breaks.get(code, "OTHER")) for code in CODES], 3)),
     ]
     counts = {
         "G2P_DECOMPOSED_RUNS": len(runs),
@@ -327,25 +346,29 @@ def _lower_runs(lower: dict[int, int]) -> list[tuple[int, int]]:
     ]
 
 
-def _kinds(unicode: Unicode) -> list[int]:
-    """Runs of characters of one kind, from U+0000 on. A byte holds the kind (4 bits) and the length minus 1 (4 bits).
+def _runs(values: Sequence[int], bits: int) -> list[int]:
+    """Runs of characters with one value, from U+0000 on. A byte has the value, and below it the length minus 1.
 
-    A length field of 12, 13 or 14 means: 12 plus the number in the next 1, 2 or 3 bytes.
+    That field, of n bits, has numbers up to 2 ** n - 5 as they are. The three after these mean: as much as the first of
+    them, plus the number in the next 1, 2 or 3 bytes.
+
+    Args:
+        values: of each code point.
+        bits: of a byte's length. The other bits hold the value.
     """
     runs: list[list[int]] = []
-    for name in unicode.kinds:
-        kind = KINDS.index(name)
-        if runs and runs[-1][0] == kind:
+    for value in values:
+        if runs and runs[-1][0] == value:
             runs[-1][1] += 1
         else:
-            runs.append([kind, 0])
-    data = []
-    for kind, more in runs:
-        if more < 12:
-            data.append(kind << 4 | more)
+            runs.append([value, 0])
+    most, data = (1 << bits) - 4, []
+    for value, more in runs:
+        if more < most:
+            data.append(value << bits | more)
         else:
-            size = (max(more - 12, 1).bit_length() + 7) // 8
-            data += [kind << 4 | 11 + size, *(more - 12).to_bytes(size, "big")]
+            size = (max(more - most, 1).bit_length() + 7) // 8
+            data += [value << bits | most - 1 + size, *(more - most).to_bytes(size, "big")]
     return data
 
 

@@ -73,15 +73,21 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name, run, text in (
         ("pronounce", _pronounce, "pronounce words, or the lines of standard input"),
+        ("text", _text, "pronounce the words of texts, or of standard input, and keep what is between them"),
         ("info", _info, "say what the variant is"),
         ("languages", _languages, "list the languages that the variant's checkpoint knows"),
     ):
         command = commands.add_parser(name, help=text, description=text.capitalize() + ".", parents=[shared])
         command.set_defaults(run=run)
+        if name == "text":
+            command.add_argument(
+                "texts", nargs="*", metavar="TEXT", help="texts; without any, the lines of standard input"
+            )
         if name == "pronounce":
             command.add_argument(
                 "words", nargs="*", metavar="WORD", help="words; without any, one a line from standard input"
             )
+        if name in ("pronounce", "text"):
             command.add_argument(
                 "--lexicon",
                 metavar="[LANG=]FILE",
@@ -89,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
                 default=[],
                 help="words with their pronunciations, which come before the model; of several the last comes first",
             )
+        if name == "pronounce":
             command.add_argument(
                 "--details",
                 action="store_true",
@@ -171,6 +178,33 @@ def _pronounce_with(g2p: G2P, chosen: argparse.Namespace) -> None:
                     results[place] = _not_utf8(lines[start + place], lang)
             _print_results(chosen, results, number)
         first += len(lines)
+
+
+def _text(chosen: argparse.Namespace) -> None:
+    lang, g2p = getattr(chosen, "lang", _LANG), _load(chosen)
+    given = (
+        (os.fsencode(text) for text in chosen.texts)
+        if chosen.texts
+        else (line for ready in _ready_lines() for line in ready)
+    )
+    for number, data in enumerate(given, 1):
+        try:
+            parts = g2p.text(data.decode("utf-8-sig" if number == 1 else "utf-8"), lang)
+        except UnicodeDecodeError:
+            raise G2PError(f"text {number} is not UTF-8: give it in that encoding") from None
+        for part in parts:
+            if part.result is not None and part.result.error is not None:
+                print(f"g2p: text {number}: {part.result.error}", file=sys.stderr)
+        if hasattr(chosen, "json"):
+            rows = [
+                {"text": part.text, "start": part.start, "kind": part.kind}
+                | ({"phonemes": part.result.phonemes} if part.result else {})
+                for part in parts
+            ]
+            print(json.dumps({"lang": lang, "parts": rows}, ensure_ascii=False), flush=True)
+        else:
+            said = [part.result.phonemes or part.text if part.result else part.text for part in parts]
+            print("".join(said).rstrip("\r\n"), flush=True)
 
 
 def _not_utf8(data: bytes, lang: str) -> Result:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from g2p_build.runtime.cancel import Cancel
-from g2p_build.runtime.results import Result, Source, Statistics
+from g2p_build.runtime.results import Part, Result, Source, Statistics
 
 __all__ = ["Engine"]
 
@@ -45,6 +45,14 @@ class Engine(Protocol):
 
         Raises:
             G2PError: the library failed.
+        """
+
+    def split(self, text: str) -> list[Part]:
+        """The parts of a text, without results.
+
+        Raises:
+            InvalidWord: it holds half a surrogate pair.
+            LibraryFailed: the engine has no code for it.
         """
 
     def add_lexicon(self, source: Path | bytes, lang: str | None) -> None:

@@ -13,7 +13,7 @@ from g2p_build.runtime import standalone, tokenizer
 from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.engine import Engine
 from g2p_build.runtime.errors import Closed, ForeignCharacter, G2PError, InvalidLexicon, WordTooLong
-from g2p_build.runtime.results import Result, Statistics
+from g2p_build.runtime.results import Part, Result, Statistics
 
 __all__ = ["G2P"]
 
@@ -200,6 +200,32 @@ class G2P:
             await asyncio.wait([running])
             running.exception()  # it was cancelled, or had just ended
             raise
+
+    def text(
+        self, text: str, lang: str = "eng-us", *, scores: bool = False, cancel: Cancel | None = None
+    ) -> list[Part]:
+        """The parts of a text: words with their pronunciations, and what is between them.
+
+        Parts end at Unicode's word boundaries. Numbers are not pronounced: write them out. Letters of a script without
+        spaces between words, such as Thai, are one word up to the next space or mark. ``docs/text.md`` has the rules.
+
+        Args:
+            text: of any length.
+            lang: the language of its words.
+            scores: as `results`.
+            cancel: stops the call from another thread.
+
+        Raises:
+            TypeError: ``text`` is no string.
+            InvalidWord: it holds half a surrogate pair.
+            LibraryFailed: the variant runs on the virtual machine, which has no code for it.
+            Cancelled: as `__call__`.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text is a string, not {type(text).__name__}")
+        parts = self._engine.split(text)
+        results = iter(self.results([p.text for p in parts if p.kind == "word"], lang, scores=scores, cancel=cancel))
+        return [dataclasses.replace(part, result=next(results)) if part.kind == "word" else part for part in parts]
 
     def add_lexicon(self, file: str | PathLike[str], lang: str | None = None) -> None:
         """Adds a file of words that are not left to the model. It comes before those that were added earlier.

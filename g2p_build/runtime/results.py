@@ -5,7 +5,7 @@ from typing import Literal
 
 from g2p_build.runtime.errors import G2PError
 
-__all__ = ["SOURCES", "Result", "Source", "Statistics"]
+__all__ = ["PARTS", "SOURCES", "Part", "PartKind", "Result", "Source", "Statistics"]
 
 Source = Literal["model", "lexicon", "user", "letters"]
 
@@ -64,3 +64,27 @@ class Statistics:
     passes: int
     drafted: int
     accepted: int
+
+
+PartKind = Literal["word", "number", "space", "other"]
+
+PARTS: tuple[PartKind, ...] = ("word", "number", "space", "other")
+"""What a part of a text is, in the order of ``g2p_part`` in ``g2p.h``."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a text.
+
+    Attributes:
+        text: the part itself. Together the parts are the text.
+        start: the index of its first character in the text.
+        kind: ``"word"``: it has a letter. ``"number"``: it has a digit and no letter. ``"space"``: it cannot be seen.
+            ``"other"``: punctuation, symbols and emoji.
+        result: what is known of a word; None for the other kinds.
+    """
+
+    text: str
+    start: int
+    kind: PartKind
+    result: Result | None = None

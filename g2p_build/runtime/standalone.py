@@ -18,7 +18,7 @@ from typing import Any
 from g2p_build.runtime import errors
 from g2p_build.runtime.cancel import Cancel, interruptible
 from g2p_build.runtime.errors import G2PError, LibraryFailed
-from g2p_build.runtime.results import SOURCES, Result, Source, Statistics
+from g2p_build.runtime.results import PARTS, SOURCES, Part, Result, Source, Statistics
 
 __all__ = ["ABI_VERSION", "Model", "open_model"]
 
@@ -207,6 +207,23 @@ class Model:
             ]
         finally:
             self._library.g2p_free_results(self._handle, ctypes.byref(found))
+
+    def split(self, text: str) -> list[Part]:
+        """The parts of a text: `Engine.split`."""
+        next_part = getattr(self._library, "g2p_next_part", None)
+        if next_part is None:
+            raise LibraryFailed("the library is from before texts were split: build it again")
+        next_part.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, *[ctypes.c_void_p] * 3]
+        data, found, start, place = _encoded(text), list[Part](), 0, 0
+        end, kind, error = ctypes.c_size_t(), ctypes.c_int(), _Error()
+        outputs = (ctypes.byref(end), ctypes.byref(kind), ctypes.byref(error))
+        while start < len(data):
+            if next_part(data, len(data), start, *outputs):
+                raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+            part = data[start : end.value].decode()
+            found.append(Part(part, place, PARTS[kind.value]))
+            start, place = end.value, place + len(part)
+        return found
 
     def add_lexicon(self, source: Path | bytes, lang: str | None) -> None:
         """Adds a lexicon, which comes before those that were added earlier: `Engine.add_lexicon`."""

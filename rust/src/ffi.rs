@@ -175,6 +175,9 @@ functions! {
         model: *mut G2p, word: *const c_char, lang: *const c_char, pronunciations: *mut Pieces<u8>,
         source: *mut c_int, error: *mut Error
     ) -> c_int;
+    fn g2p_next_part(
+        text: *const c_char, size: usize, start: usize, end: *mut usize, part: *mut c_int, error: *mut Error
+    ) -> c_int;
     fn g2p_stream(
         model: *mut G2p, request: *const Request, callback: Callback, user: *mut c_void, error: *mut Error
     ) -> c_int;

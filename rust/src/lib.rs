@@ -10,6 +10,7 @@ mod lexicon;
 mod library;
 mod manifest;
 mod model;
+mod part;
 mod sha256;
 mod tar;
 mod target;
@@ -18,3 +19,4 @@ pub use call::{CancelToken, Languages, Options, Pronounced, Pronunciation, Sourc
 pub use error::{Error, ErrorKind};
 pub use manifest::default_manifest;
 pub use model::{Limits, Model, OpenOptions};
+pub use part::{Part, PartKind};

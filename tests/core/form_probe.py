@@ -11,7 +11,7 @@ from core_probe import compile_with_sanitizers
 
 from g2p_build.runtime.form import CASES, Form
 
-PARTS: tuple[str, ...] = ()  # all probes have what it takes
+PARTS = ("segment.c",)  # beside what all probes have
 TOO_LONG = 0xFFFFFFFF
 
 
@@ -52,6 +52,16 @@ class FormProbe:
         """For each text, the kinds of its characters, and the name of its last character's code point."""
         asked = self._ask(b"K", Form(), [text.encode() for text in texts], (), 0)
         return [(self._read(self._number()), self._read(self._number()).decode()) for _ in asked]
+
+    def segments(self, texts: Sequence[str], whole: bool = True) -> list[list[str]]:
+        """The segments of each text. Without `whole`, as Unicode's standard has them."""
+        asked = self._ask(b"S" if whole else b"T", Form(), [text.encode() for text in texts], (), 0)
+        found = []
+        for number in asked:
+            ends = [self._number() for _ in range(self._number())]
+            data = texts[number].encode()
+            found.append([data[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)])
+        return found
 
     def _ask(
         self, letter: bytes, form: Form, words: Sequence[bytes], alphabet: Sequence[tuple[int, int]], capacity: int

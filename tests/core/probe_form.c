@@ -4,6 +4,7 @@
  * number before them), a capacity and words (each with its length before it); it is answered when all of it was read.
  *   F: for each word its size in the form, or UINT32_MAX, and its bytes; then the first character that is not of the
  *      alphabet: where its letter begins in the word, and its code point, or UINT32_MAX and 0.
+ *   S: for each word the ends of its segments, with their number before them; T: as the standard alone has them.
  *   K: for each word a byte for each character's kind, then the name of its last, each with its length before it. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "form.h"
 #include "made.h"
+#include "segment.h"
 
 static bool get(void *data, size_t size) { return fread(data, 1, size, stdin) == size; }
 
@@ -62,6 +64,18 @@ static void kinds(g2p_text word) {
   free(kinds);
 }
 
+static void segments(g2p_text word, bool whole) {
+  uint32_t *ends = malloc((word.size + 1) * sizeof *ends);
+  size_t count = 0;
+  for (size_t end = 0; end < word.size;) {
+    end = g2p_segment_end(word, end, whole);
+    ends[count++] = (uint32_t)end;
+  }
+  put((uint32_t)count);
+  fwrite(ends, sizeof *ends, count, stdout);
+  free(ends);
+}
+
 int main(void) {
   char letter;
   while (get(&letter, 1)) {
@@ -84,8 +98,10 @@ int main(void) {
     for (size_t i = 0; i < count; i++) {
       if (letter == 'F') {
         bring(&form, &alphabet, words[i], capacity);
-      } else {
+      } else if (letter == 'K') {
         kinds(words[i]);
+      } else {
+        segments(words[i], letter == 'S');
       }
       free((void *)(uintptr_t)words[i].data);
     }

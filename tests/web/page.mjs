@@ -1,7 +1,7 @@
 // Uses the demonstration in a browser: node page.mjs URL BROWSER SCREENSHOT
 //
 // puppeteer-core is found where this file lies. Prints what the page shows: at first, after a Finnish word was typed,
-// after it was typed as a phone's keyboard would, after one without letters; then whatever the page logged.
+// after it was typed as a phone's keyboard would, after a word of another script, after a sentence; then whatever the page logged.
 
 import puppeteer from "puppeteer-core";
 
@@ -17,7 +17,7 @@ try {
   await page.waitForFunction(() => document.querySelector("#status").textContent !== "Loading");
   const shown = () => page.evaluate(() => [phonemes.value, document.querySelector("#status").textContent]);
   const write = async (text) => {
-    await page.click("#word", { count: 3 });
+    await page.click("#text", { count: 3 });
     await page.keyboard.type(text);
   };
   const found = [await shown()];
@@ -27,7 +27,9 @@ try {
   await page.screenshot({ path });
   await write("Yhdyskunta ");
   found.push(await shown());
-  await write(" ");
+  await write("знак");
+  found.push(await shown());
+  await write("Talo, 2 taloa!");
   found.push(await shown());
   console.log(JSON.stringify([...found, logged]));
 } finally {

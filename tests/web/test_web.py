@@ -89,7 +89,7 @@ def test_the_module_imports_nothing_and_exports_the_interface(package: Path) -> 
 
 
 def test_the_package_is_small(package: Path) -> None:
-    assert sum(len(gzip.compress((package / name).read_bytes(), mtime=0)) for name in PARTS) < 75_000
+    assert sum(len(gzip.compress((package / name).read_bytes(), mtime=0)) for name in PARTS) < 80_000
     assert (package / "g2p.wasm").stat().st_size < 150_000
     sizes = json.loads((package / "sizes.json").read_bytes())
     assert sizes["library"] == (package / "g2p.wasm").stat().st_size
@@ -195,6 +195,21 @@ def test_results_are_the_plain_answers_and_more(
             assert ours.pop("score") == pytest.approx(theirs.score, abs=1e-3 if half else 1e-5)
             facts = {name: getattr(theirs, name) for name in ("word", "phonemes", "source", "truncated", "repeats")}
             assert ours == facts | {"error": None}
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_a_text_is_split_as_elsewhere(package: Path, built: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("G2P_CACHE", built.env["G2P_CACHE"])
+    g2p = load(built.root / "manifests" / f"{DEFAULT}.json")
+    texts = ["I\u2019m in the U.S. \U0001f600 2 knights\u2026 mp3\n", "", "knight"]
+    for text, found in zip(texts, called(package, *(("text", text, "eng-us") for text in texts)), strict=True):
+        expected = g2p.text(text)
+        assert [(part["text"], part["kind"]) for part in found] == [(part.text, part.kind) for part in expected]
+        units = text.encode("utf-16-le")
+        assert all(units[2 * p["start"] :].startswith(p["text"].encode("utf-16-le")) for p in found)
+        said = [part["result"]["phonemes"] if part["result"] else None for part in found]
+        assert said == [part.result.phonemes if part.result else None for part in expected]
 
 
 @needs_node
@@ -543,10 +558,11 @@ def test_the_page_pronounces_what_is_typed(site: str, npm: Path, tmp_path: Path)
     command = [NODE, npm / "page.mjs", site, str(shutil.which("chromium")), tmp_path / "page.png"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
-    first, typed, capitals, refused, logged = json.loads(ran.stdout)
-    assert (first[0], typed[0], capitals[0], refused[0]) == ("ˈnaɪt", "ˈyhdysˌkuntɑ", "ˈyhdysˌkuntɑ", "")
+    first, typed, capitals, refused, sentence, logged = json.loads(ran.stdout)
+    assert (first[0], typed[0], capitals[0], refused[0]) == ("ˈnaɪt", "ˈyhdysˌkuntɑ", "ˈyhdysˌkuntɑ ", "знак")
     for said in (first[1], typed[1], capitals[1]):
         assert said.startswith("by the model, ") and said.endswith(" ms")
-    assert "is empty" in refused[1]
+    assert "is not in the alphabet of fin" in refused[1]
+    assert sentence[0] == "ˈtɑlo, 2 ˈtɑloɑ!" and sentence[1].startswith("2 words, ")
     assert logged == []
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")

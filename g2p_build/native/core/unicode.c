@@ -142,24 +142,29 @@ uint32_t g2p_narrow(uint32_t code) {
   return code == 0x3000 ? ' ' : code;
 }
 
-enum g2p_kind g2p_kind_of(uint32_t code) {
-  const uint8_t *at = g2p_kinds;
+/* The value of a code point in a table of runs, whose bytes have the length in their lower `bits`. */
+static uint32_t value_in(const uint8_t *at, uint32_t bits, uint32_t code) {
+  uint32_t field = (1u << bits) - 1, most = field - 3;
   for (;;) {
-    uint32_t kind = *at >> 4, more = *at & 15;
+    uint32_t value = *at >> bits, more = *at & field;
     at++;
-    if (more >= 12) {
-      uint32_t bytes = more - 11;
+    if (more >= most) {
+      uint32_t bytes = more - most + 1;
       for (more = 0; bytes; bytes--) {
         more = more << 8 | *at++;
       }
-      more += 12;
+      more += most;
     }
     if (code <= more) {
-      return (enum g2p_kind)kind;
+      return value;
     }
     code -= more + 1;
   }
 }
+
+enum g2p_kind g2p_kind_of(uint32_t code) { return (enum g2p_kind)value_in(g2p_kinds, 4, code); }
+
+enum g2p_break g2p_break_of(uint32_t code) { return (enum g2p_break)value_in(g2p_breaks, 3, code); }
 
 const char *g2p_kind_name(enum g2p_kind kind) {
   switch (kind) {

@@ -58,6 +58,32 @@ enum g2p_kind {
 
 enum g2p_kind g2p_kind_of(uint32_t code); /* walks a table: for messages, and for joiners */
 
+/* What a character means for where words end: Unicode's property Word_Break. */
+enum g2p_break {
+  G2P_BREAK_OTHER,
+  G2P_BREAK_CR,
+  G2P_BREAK_LF,
+  G2P_BREAK_NEWLINE,
+  G2P_BREAK_EXTEND, /* this, ZWJ and FORMAT go with what is before them */
+  G2P_BREAK_ZWJ,
+  G2P_BREAK_FORMAT,
+  G2P_BREAK_KATAKANA,
+  G2P_BREAK_HEBREW, /* a letter of that script */
+  G2P_BREAK_ALETTER,
+  G2P_BREAK_SINGLE_QUOTE,
+  G2P_BREAK_DOUBLE_QUOTE,
+  G2P_BREAK_MIDNUMLET, /* such as a full stop: between letters, and between digits */
+  G2P_BREAK_MIDLETTER, /* such as a colon: between letters */
+  G2P_BREAK_MIDNUM,    /* such as a comma: between digits */
+  G2P_BREAK_NUMERIC,
+  G2P_BREAK_EXTENDNUMLET, /* such as an underscore: with letters and digits */
+  G2P_BREAK_SPACE,
+  G2P_BREAK_REGIONAL, /* two are a flag */
+  G2P_BREAK_PICTURE   /* an emoji that has no other value */
+};
+
+enum g2p_break g2p_break_of(uint32_t code); /* walks a table */
+
 /* Such as "a digit". */
 const char *g2p_kind_name(enum g2p_kind kind);
 

@@ -42,5 +42,8 @@ extern const uint16_t g2p_narrow_forms[]; /* of U+FF5F to U+FFEE; 0: there is no
  * bytes say, the highest first. */
 extern const uint8_t g2p_kinds[];
 
+/* As g2p_kinds: 5 bits of enum g2p_break, 3 of length less 1; there 4, 5, 6: 4 more than the next bytes say. */
+extern const uint8_t g2p_breaks[];
+
 #pragma GCC visibility pop
 #endif

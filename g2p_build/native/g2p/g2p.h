@@ -257,6 +257,23 @@ G2P_API void g2p_free_results(g2p *model, g2p_results *results);
 G2P_API g2p_status g2p_look_up(g2p *model, const char *word, const char *lang, g2p_texts *pronunciations,
                                g2p_source *source, g2p_error *error);
 
+/* What a part of a text is. */
+typedef enum g2p_part {
+  G2P_PART_WORD,   /* has a letter: to be pronounced */
+  G2P_PART_NUMBER, /* has a digit, and no letter: to be written out by the caller, in the words of the language */
+  G2P_PART_SPACE,  /* white space and other characters that cannot be seen */
+  G2P_PART_OTHER   /* punctuation, symbols, emoji */
+} g2p_part;
+
+/* Splits a text: `*end` becomes the end of the part that begins at the byte `start`, which is 0 or the end of the part before.
+ * Together the parts are the text.
+ *
+ * Parts end at Unicode's word boundaries (Unicode Standard Annex 29), but for two rules. Letters of scripts without spaces
+ * between words, such as Thai, stay together, since only a dictionary could tell where their words end. And a word with
+ * a full stop inside takes the one behind it: "U.S." is one part. */
+G2P_API g2p_status g2p_next_part(const char *text, size_t size, size_t start, size_t *end, g2p_part *part,
+                                 g2p_error *error);
+
 /* Called for one word at a time, from any of the call's threads; anything but 0 stops the call as g2p_cancel does. */
 typedef int (*g2p_callback)(void *user, const g2p_result *result);
 

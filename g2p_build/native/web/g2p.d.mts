@@ -63,6 +63,17 @@ export interface Result {
   readonly error: G2PError | null;
 }
 
+/** A part of a text. Together the parts are the text. */
+export interface Part {
+  readonly text: string;
+  /** The index of its first code unit in the text. */
+  readonly start: number;
+  /** A word has a letter, a number a digit and no letter; a space cannot be seen; the others are punctuation and symbols. */
+  readonly kind: "word" | "number" | "space" | "other";
+  /** What is known of a word; null for the other kinds. */
+  readonly result: Result | null;
+}
+
 /** A status of g2p.h, by its name; or one of this module's own, which come last. */
 export type Code =
   | "G2P_NO_MEMORY"
@@ -128,6 +139,15 @@ export interface Model {
    * @throws G2PError as results; the signal's reason when it stops the stream.
    */
   stream(words: Words | AsyncIterable<string>, lang: string, options?: ResultsOptions): AsyncGenerator<Result, void, undefined>;
+
+  /**
+   * Splits a text at Unicode's word boundaries, and pronounces its words. Numbers are not pronounced: write them out.
+   *
+   * Letters of a script without spaces between words, such as Thai, are one word up to the next space or mark.
+   *
+   * @throws G2PError if the text is no string, or holds half a surrogate pair, or the language is unknown.
+   */
+  text(text: string, lang: string, options?: ResultsOptions): Part[];
 
   /**
    * Adds a lexicon: words that are not left to the model. It comes before those that were added earlier, and before the

@@ -20,10 +20,12 @@ const NO_DRAFT = 4;
 const SCORES = 2; // of a request, as is the next
 const EACH = 4;
 const SOURCES = ["model", "lexicon", "user", "letters"]; // g2p_source
+const PARTS = ["word", "number", "space", "other"]; // g2p_part
 const VERSION = 1; // of the interface
 const FUNCTIONS = [
   ...["malloc", "free", "g2p_open_memory", "g2p_close", "g2p_status_name", "g2p_info", "g2p_add_lexicon_memory"],
   ...["g2p_look_up", "g2p_pronounce_all", "g2p_results_all", "g2p_free_texts", "g2p_free_results", "g2p_abi_version"],
+  ...["g2p_next_part"],
 ];
 const BUSY = 8; // milliseconds that a stream computes before it lets the page go on
 const encoder = new TextEncoder();
@@ -93,6 +95,16 @@ class Model {
     if (typeof words?.[Symbol.asyncIterator] !== "function") iterable(words);
     zeroEnded(lang, "G2P_UNKNOWN_LANGUAGE");
     return this.#stream(words, lang, scores, signal);
+  }
+
+  text(text, lang, options = {}) {
+    this.#opened();
+    const { scores = false, signal } = known(options, "text", ["scores", "signal"]);
+    signal?.throwIfAborted();
+    const parts = this.#parts(whole(text, "G2P_INVALID_ARGUMENT", null));
+    const words = parts.filter(({ kind }) => kind === "word").map((part) => part.text);
+    const results = this.#answers(words, lang, scores, 0).values();
+    return parts.map((part) => ({ ...part, result: part.kind === "word" ? results.next().value : null }));
   }
 
   async addLexicon(lexicon, lang, options = {}) {
@@ -202,6 +214,24 @@ class Model {
       }
       this.#check(call(this.#model, request, found, error), error);
       return read(found);
+    });
+  }
+
+  #parts(text) {
+    const bytes = encoder.encode(text);
+    return this.#with(8 + ERROR.size + bytes.length, (end) => {
+      const [part, error, first] = [end + 4, end + 8, end + 8 + ERROR.size];
+      this.#put(bytes, first);
+      const parts = [];
+      for (let [start, place] = [0, 0]; start < bytes.length; ) {
+        this.#check(this.#library.g2p_next_part(first, bytes.length, start, end, part, error), error);
+        const view = this.#view();
+        const stop = view.getUint32(end, true);
+        const found = decoder.decode(bytes.subarray(start, stop));
+        parts.push({ text: found, start: place, kind: PARTS[view.getUint32(part, true)] });
+        [start, place] = [stop, place + found.length];
+      }
+      return parts;
     });
   }
 

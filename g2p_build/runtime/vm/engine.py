@@ -8,9 +8,9 @@ from typing import Any
 
 from g2p_build.runtime import tokenizer
 from g2p_build.runtime.cancel import Cancel
-from g2p_build.runtime.errors import Cancelled, EmptyWord, G2PError, InvalidWord
+from g2p_build.runtime.errors import Cancelled, EmptyWord, G2PError, InvalidWord, LibraryFailed
 from g2p_build.runtime.lexicon import Lexicon, look_up, read, read_file, spelled
-from g2p_build.runtime.results import Result, Source, Statistics
+from g2p_build.runtime.results import Part, Result, Source, Statistics
 from g2p_build.runtime.vm import weights
 from g2p_build.runtime.vm.greedy import Bound, States, bind, generate, plan
 from g2p_build.runtime.vm.library import open_library, tensor_of
@@ -125,6 +125,10 @@ class VirtualMachine:
     def statistics(self) -> Statistics | None:
         """None: it does not count."""
         return None
+
+    def split(self, text: str) -> list[Part]:
+        """Raises `LibraryFailed`: texts are split by the core of a standalone library."""
+        raise LibraryFailed("a variant for the virtual machine splits no texts: build it with target.engine=standalone")
 
     def look_up(self, word: str, lang: str) -> tuple[list[str], Source]:
         """All pronunciations of a word in the first lexicon that has it: `Engine.look_up`."""
