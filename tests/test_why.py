@@ -138,7 +138,7 @@ def test_what_takes_from_a_stale_stage_waits_and_says_what_else_is_new(mine: Che
     said = table(mine)
     assert f"{CODE} waits for program target.cpu: generic → apple-a14" in said
     assert (
-        "then, unless what they wait for comes out as it was: 1 code, 1 library, 1 archive, 1 manifest, 1 publish ("
+        "then, unless what they wait for comes out as it was: 1 code, 1 library, 2 archive, 1 manifest, 1 publish ("
         in said
     )
 
