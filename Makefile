@@ -2,12 +2,13 @@
 # make test   lint, types and tests
 # make format rewrites Python and C in the project's style
 # make lexicon DATA=FOLDER writes the embedded checkpoint's lexicon anew; FOLDER has train/LANG.tsv
+# make draft DATA=FOLDER writes its draft table anew
 # Each makes .venv itself, from the exact versions in requirements.lock.
 
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long format lexicon lock clean
+.PHONY: help setup demo test test-long format lexicon draft lock clean
 C_FILES = $(shell find g2p_build tests examples bench -name '*.[ch]' ! -name unicode_tables.c -print)
 
 help:
@@ -54,6 +55,10 @@ lexicon: setup
 	$(BIN)/python -m g2p_build.training.frequencies "$(DATA)/train" build/use
 	$(BIN)/python -m g2p_build.products.lexicon $(EMBEDDED)/lexicon.g2plex lexicon=$(EMBEDDED)/acronyms \
 		"lexicon.exceptions='$(DATA)/train'" lexicon.use=build/use lexicon.max_bytes=598000
+
+draft: setup
+	@test -d "$(DATA)/train" || { echo "DATA=$(DATA) has no folder train/: make draft DATA=FOLDER" >&2; exit 1; }
+	$(BIN)/python -m g2p_build.products.draft $(EMBEDDED)/draft.g2pdraft "draft.words='$(DATA)/train'"
 
 lock: setup
 	$(BIN)/python -m pip install --quiet --upgrade --editable '.[build,dev]'

@@ -1,6 +1,6 @@
 """The build graph: which stages a variant is made of, what each takes, and from where.
 
-                    lexicon ───────────────────────────────► archive (weights) ─┐
+             lexicon, draft ───────────────────────────────► archive (weights) ─┐
     checkpoint ─┬─► weights ─────────────────────────────────┘                  │
                 ├─► description ───────────────┬─────────► archive (library) ─┼─► manifest
                 └─► program ──► code ──► library ─────────┘                   │
@@ -10,12 +10,12 @@ This is the one place where the graph is drawn. A family draws the left half (`F
 weights, its description (G2P's stage is called `tokenizer`) and its program. A node holds only the config fields that
 its stage depends on, so two variants that agree on those fields share the node.
 
-A family whose models take a lexicon draws that too (`Family.lexicon`). If its words are a model's exceptions, nodes of
-another variant, for this machine, come before it.
+A family whose models take a lexicon or a draft table draws that too (`Family.lexicon`, `Family.draft`). If what the
+model says goes into it, nodes of another variant, for this machine, come before it.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -27,8 +27,17 @@ from g2p_build.stages.node import Node, files_of
 __all__ = ["Node", "nodes", "order"]
 
 LEXICON = "lexicon.g2plex"  # a member of the weights archive
+DRAFT = "draft.g2pdraft"  # and another
 
 TVM_NOTICES = ("TVM-LICENSE", "TVM-NOTICE")  # archives for the virtual machine hold libtvm_runtime.so, so also these
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What a variant's weights archive has besides the weights."""
+
+    lexicon: Node | None
+    draft: Node | None
 
 
 @cache
@@ -36,7 +45,7 @@ def nodes(variant: Variant) -> dict[str, Node]:
     """The nodes of a variant, by role, each after the nodes it takes its inputs from.
 
     A role is the stage's name. The two archives have roles of their own (`library_archive`, `weights_archive`), and so
-    have the nodes that make a lexicon, except for the `lexicon` itself.
+    have the nodes that a lexicon or a draft is made from.
     """
     kind = family(variant.checkpoint.family)
     model = kind.model(variant)
@@ -44,9 +53,10 @@ def nodes(variant: Variant) -> dict[str, Node]:
     library = _library(variant, kind, model, code)
     archived = _library_archive(variant, model, library)
     words = kind.lexicon(variant, nodes) if kind.lexicon else {}
-    lexicon = words.get("lexicon")
-    weights = _weights_archive(variant, model, lexicon)
-    manifest = _manifest(variant, kind, model, code, library, archived, weights, lexicon)
+    words |= kind.draft(variant, nodes) if kind.draft else {}
+    tables = _Tables(words.get("lexicon"), words.get("draft"))
+    weights = _weights_archive(variant, model, tables)
+    manifest = _manifest(variant, kind, model, code, library, archived, weights, tables)
     drawn = (model.checkpoint, model.description, model.weights, model.program, code, library)
     by_stage = {node.stage: node for node in drawn} | words
     return by_stage | {"library_archive": archived, "weights_archive": weights, "manifest": manifest}
@@ -112,13 +122,15 @@ def _library_archive(variant: Variant, model: Model, library: Node) -> Node:
     )
 
 
-def _weights_archive(variant: Variant, model: Model, lexicon: Node | None) -> Node:
+def _weights_archive(variant: Variant, model: Model, tables: _Tables) -> Node:
     return Node(
         stage="archive",
         label=f"weights-{_weights_name(variant, model)}",
         module="g2p_build.stages.archive",
         params={},
-        inputs=files_of(model.weights) | (files_of(lexicon, *_members(lexicon)) if lexicon else {}),
+        inputs=files_of(model.weights)
+        | (files_of(tables.lexicon, *_members(tables.lexicon)) if tables.lexicon else {})
+        | (files_of(tables.draft, DRAFT) if tables.draft else {}),
         outputs=("archive.tar",),
     )
 
@@ -130,7 +142,7 @@ def _members(lexicon: Node) -> list[str]:
 
 def _weights_name(variant: Variant, model: Model) -> str:
     """Distinguishes what goes into weights archives: "embedded-float32"."""
-    return "-".join(filter(None, [model.weights.label, variant.lexicon.label]))
+    return "-".join(filter(None, [model.weights.label, variant.lexicon.label, variant.draft.label]))
 
 
 def _manifest(
@@ -141,7 +153,7 @@ def _manifest(
     library: Node,
     archived: Node,
     weights: Node,
-    lexicon: Node | None,
+    tables: _Tables,
 ) -> Node:
     standalone = variant.target.engine == "standalone"
     inputs = {
@@ -151,7 +163,8 @@ def _manifest(
         "checkpoint": (model.checkpoint, model.checkpoint_file),
         **files_of(code, "functions.json"),
         **(files_of(library, "inspection.json") if standalone else {}),
-        **(files_of(lexicon, "lexicon.json") if lexicon else {}),
+        **(files_of(tables.lexicon, "lexicon.json") if tables.lexicon else {}),
+        **(files_of(tables.draft, "draft.json") if tables.draft and standalone else {}),
     }
     return Node(
         stage="manifest",
@@ -175,7 +188,7 @@ def _manifest(
                 "repo": variant.checkpoint.repo,
                 "revision": variant.checkpoint.revision,
             },
-            "files": _files(variant.target, kind, archived, model, lexicon),
+            "files": _files(variant.target, kind, archived, model, tables),
             "weights_name": f"{_weights_name(variant, model)}-weights",
         },
         inputs=inputs,
@@ -183,7 +196,7 @@ def _manifest(
     )
 
 
-def _files(target: Target, kind: Family, archived: Node, model: Model, lexicon: Node | None) -> dict[str, Any]:
+def _files(target: Target, kind: Family, archived: Node, model: Model, tables: _Tables) -> dict[str, Any]:
     """The manifest's `files`: what each member of the archives is."""
     standalone, linked, name = target.engine == "standalone", target.package != "objects", kind.native.name
     roles = {
@@ -193,6 +206,7 @@ def _files(target: Target, kind: Family, archived: Node, model: Model, lexicon: 
         "static": f"lib{name}.a" if target.package == "shared" and standalone else None,
         "sizes": "sizes.json" if linked and standalone else None,
     }
+    lexicon = tables.lexicon
     notices = list(TVM_NOTICES) if roles["runtime"] else []
     beside = {model.description_file, *notices, *(roles.values() if linked else ())}
     return roles | {
@@ -200,6 +214,7 @@ def _files(target: Target, kind: Family, archived: Node, model: Model, lexicon: 
         "library": sorted(file for file in archived.inputs if file not in beside),
         "weights": "weights.safetensors",
         "lexicon": LEXICON if lexicon else None,
+        "draft": DRAFT if tables.draft and standalone else None,  # the virtual machine's loader guesses nothing
         "model": model.description_file,
     }
 

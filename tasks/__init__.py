@@ -58,6 +58,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     from . import (
         bench,
         compile,
+        draft,
         gc,
         golden,
         ir,
@@ -102,6 +103,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         why.tasks,
         golden.tasks,
         verify.tasks,
+        draft.tasks,
         manifests.tasks,
         gc.tasks,
         reproduce.tasks,

@@ -37,6 +37,7 @@ def _show(plan: Plan, as_json: bool) -> None:
             row
             | {
                 "lexicon": _lexicon(row["lexicon"]),
+                "draft": row["draft"]["words"] or row["draft"]["path"] or "off",
                 "checkpoint": row["checkpoint"]["name"],
                 "target": row["target"]["name"],
                 "cpu": row["target"]["cpu"],

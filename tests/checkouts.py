@@ -22,6 +22,7 @@ class Checkout:
     tree: Tree
     checkpoint: Path
     lexicon: Path  # xx.tsv, the words that its variant has besides
+    draft: Path  # xx.tsv, the words that its draft table is made from
     overrides: list[str] = field(default_factory=list)
     first: list[str] = field(default_factory=list)  # folders in which Python looks for modules first
 
@@ -30,7 +31,7 @@ class Checkout:
         env = self.tree.env | {"PYTHONPATH": os.pathsep.join([*self.first, str(self.tree.root)])}
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # stale bytecode could be used too, so let Python write it
         variant = ["checkpoint=path", f"checkpoint.path={self.checkpoint}", "target=android", "max_lens=short"]
-        variant.append(f"lexicon={self.lexicon}")
+        variant += [f"lexicon={self.lexicon}", f"draft={self.draft}"]
         command = [sys.executable, "-m", "doit", *words, *variant, *self.overrides]
         return subprocess.run(command, cwd=self.tree.root, env=env, capture_output=True, text=True)
 
@@ -42,9 +43,9 @@ class Checkout:
 
     def copy(self, to: Path) -> "Checkout":
         """Copies the tree, the checkpoint and the cache into another folder."""
-        for source in (self.tree.root, self.tree.cache, self.checkpoint, self.lexicon.parent):
+        for source in (self.tree.root, self.tree.cache, self.checkpoint, self.lexicon.parent, self.draft.parent):
             shutil.copytree(source, to / source.name)
-        return Checkout(Tree(to / "tree", to / "cache"), to / self.checkpoint.name, to / "words" / "xx.tsv")
+        return checkout_in(to)
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replaces a text in a file of the tree. It must occur once."""
@@ -83,7 +84,7 @@ class Checkout:
 
     def files(self) -> list[Path]:
         """Every file that a build reads or has written, except the cache's entries and records."""
-        tops = (self.tree.root, self.checkpoint, self.lexicon.parent, self.tree.cache / "blobs")
+        tops = (self.tree.root, self.checkpoint, self.lexicon.parent, self.draft.parent, self.tree.cache / "blobs")
         return [path for top in tops for path in top.rglob("*") if "__pycache__" not in path.parts]
 
 
@@ -96,13 +97,15 @@ def flip_a_bit(path: Path) -> None:
 
 def checkout_in(folder: Path) -> Checkout:
     """The checkout that `compiled_checkout` made in a folder."""
-    return Checkout(Tree(folder / "tree", folder / "cache"), folder / "small", folder / "words" / "xx.tsv")
+    words, guesses = (folder / name / "xx.tsv" for name in ("words", "guesses"))
+    return Checkout(Tree(folder / "tree", folder / "cache"), folder / "small", words, guesses)
 
 
 def compiled_checkout(folder: Path) -> None:
     """Makes a checkout in a folder, and builds and publishes its variant."""
     write(folder / "small", *checkpoint(num_layers=1))
-    (folder / "words").mkdir()
-    (folder / "words" / "xx.tsv").write_text("a\tx\nb\ty\n", encoding="utf-8")
+    for name in ("words", "guesses"):
+        (folder / name).mkdir()
+        (folder / name / "xx.tsv").write_text("a\tx\nb\ty\n", encoding="utf-8")
     copy_tree(folder / "tree", folder / "cache")
     assert {line["outcome"] for line in checkout_in(folder).json("compile", "--json")} == {"built"}

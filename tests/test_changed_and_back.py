@@ -34,6 +34,7 @@ def build(params, inputs, out):
 FILES = {  # stage → what it reads, of the checkout's folder
     "checkpoint": "small/model.safetensors",
     "lexicon": "words/xx.tsv",
+    "drafts": "guesses/xx.tsv",
     "library": "tree/g2p_build/native/g2p/api.c",
     "tokenizer": "tree/g2p_build/checkpoints/extra.py",
 }
@@ -56,7 +57,7 @@ def test_what_was_changed_and_changed_back_is_not_kept(checkout: Checkout, tmp_p
     (mine.tree.root / "g2p_build/checkpoints/extra.py").write_text("DEPTH = 1\n", encoding="utf-8")
     mine.append(f"g2p_build/stages/{stage}.py", WAITS.format(place=str(tmp_path)))
     command = [sys.executable, "-m", "doit", stage, "checkpoint=path", f"checkpoint.path={mine.checkpoint}"]
-    command += ["target=android", "max_lens=short", f"lexicon={mine.lexicon}"]
+    command += ["target=android", "max_lens=short", f"lexicon={mine.lexicon}", f"draft={mine.draft}"]
     before, actions = path.stat(), set(mine.tree.cache.glob("actions/*/*"))
     was, changed = path.read_bytes(), other(path)
     assert changed != was and len(changed) == len(was)

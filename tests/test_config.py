@@ -124,10 +124,10 @@ def test_every_option_in_conf_is_a_variant(tmp_path: Path) -> None:
     assert len(variants(["checkpoint=random", "checkpoint/shape=glob(*)"])) == 5
 
 
-def test_a_variant_is_json_with_its_seven_fields() -> None:
+def test_a_variant_is_json_with_its_eight_fields() -> None:
     data = as_json(one("checkpoint=random", "batch=[8,1]"))
     assert json.loads(json.dumps(data)) == data
-    assert list(data) == ["name", "checkpoint", "target", "batch", "max_lens", "dtype", "kv_cache", "lexicon"]
+    assert list(data) == ["name", "checkpoint", "target", "batch", "max_lens", "dtype", "kv_cache", "lexicon", "draft"]
     assert data["batch"] == [1, 8]
     assert data["checkpoint"]["shape"]["d_model"] == 256
 

@@ -14,9 +14,9 @@ def stages(*overrides: str) -> Counter[str]:
     return Counter(node.stage for node in order(variants(overrides)))
 
 
-ONE = dict.fromkeys(["checkpoint", "tokenizer", "weights", "program", "code", "library", "lexicon", "manifest"], 1) | {
-    "archive": 2
-}
+ONE = dict.fromkeys(
+    ["checkpoint", "tokenizer", "weights", "program", "code", "library", "lexicon", "drafts", "manifest"], 1
+) | {"archive": 2}
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,12 @@ ALLOWED = {
     "graph": {"config", "native", "stages"},
     "families": {"config", "checkpoints", "native", "runtime", "stages"},
     "config": {"runtime", "stages", "errors"},  # from stages only the type of a node
-    "stages": {"checkpoints", "compiler", "lexicon", "models", "native", "runtime", "store", "errors"},
+    "stages": {"checkpoints", "compiler", "draft", "lexicon", "models", "native", "runtime", "store", "errors"},
     "checkpoints": {"models", "errors"},
     "compiler": {"models", "errors"},
     "models": {"errors"},
     "native": {"store", "errors"},
+    "draft": {"errors"},
     "lexicon": {"runtime", "errors"},
     "store": {"errors"},
     "runtime": set(),

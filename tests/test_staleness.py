@@ -16,48 +16,51 @@ from conftest import Tree
 from safetensors.torch import load_file, save_file
 
 TABLE = """
-                                              checkpoint                        library weights
-                                              | tokenizer     program           archive archive
-                                              | | weights     |   code              |   |   manifest
-                                              | | |   lexicon |   |   library       |   |   |   publish
-nothing                                       . . .   .       .   .   .             .   .   .   .
-one weight's value                            R . R   .       .   .   .             .   R   R   R
-the checkpoint's config.json reformatted      R . .   .       .   .   .             .   .   .   .
-the prompt template                           . R .   .       .   .   R             R   .   R   R
-max_lens                                      . R .   .       R   R   R             R   .   R   R
-batch                                         . . .   .       R   R   R             R   .   R   R
-dtype                                         . . R   .       R   R   R             R   R   R   R
-kv_cache                                      . . .   .       R   R   R             R   .   R   R
-the target's cpu                              . . .   .       .   R   R             R   .   R   R
-the target's name only                        . . .   .       .   .   .             .   .   R   R
-a comment in a schedule                       . . .   .       .   .   .             .   .   .   .
-a docstring in a stage                        . . .   .       .   .   .             .   .   .   .
-a line of a stage, to another effect          . R .   .       .   .   R             R   .   R   R
-a line of a stage, to the same effect         . R .   .       .   .   .             .   .   .   .
-a line of what a stage imports                . . R   .       R   .   .             .   .   .   .
-a line of a schedule, to the same effect      . . .   .       .   R   .             .   .   .   .
-a line of the core                            . . .   .       .   .   R             R   .   R   R
-a line of a file that no stage imports        . . .   .       .   .   .             .   .   .   .
-README                                        . . .   .       .   .   .             .   .   .   .
-a word of the lexicon                         . . .   R       .   .   .             .   R   R   R
-the lexicon, to the same words                . . .   R       .   .   .             .   .   .   .
-a lexicon more                                . . .   R       .   .   .             .   R   R   R
-another version of TVM                        . . .   .       R   R   .             .   .   R   R
-another version of torch                      R . R   .       R   .   .             .   .   R   R
-the manifest deleted                          . . .   .       .   .   .             .   .   .   R
-an archive deleted                            . . .   .       .   .   .             .   .   .   R
-the index deleted                             . . .   .       .   .   .             .   .   .   R
-the code's blob deleted                       . . .   .       .   R   .             .   .   .   .
-an archive's blob deleted                     . . .   .       .   .   .             R   .   .   .
-the code's action entry deleted               . . .   .       .   R   .             .   .   .   .
-a bit flipped in the manifest                 . . .   .       .   .   .             .   .   .   R
-a bit flipped in an archive                   . . .   .       .   .   .             .   .   .   R
-a bit flipped in the code's blob              . . .   .       .   R   .             .   .   .   .
-every file touched                            . . .   .       .   .   .             .   .   .   .
-the checkout renamed                          . . .   .       .   .   .             .   .   .   .
-the checkpoint moved to another folder        . . .   .       .   .   .             .   .   .   .
-the clock set back                            . . .   .       .   .   .             .   .   .   .
-a stage changed, its times put back           . R .   .       .   .   R             R   .   R   R
+                                              checkpoint                             library weights
+                                              | tokenizer          program           archive archive
+                                              | | weights          |   code              |   |   manifest
+                                              | | |   lexicon      |   |   library       |   |   |   publish
+                                              | | |   |  drafts    |   |   |             |   |   |   |
+nothing                                       . . .   .  .         .   .   .             .   .   .   .
+one weight's value                            R . R   .  .         .   .   .             .   R   R   R
+the checkpoint's config.json reformatted      R . .   .  .         .   .   .             .   .   .   .
+the prompt template                           . R .   .  .         .   .   R             R   .   R   R
+max_lens                                      . R .   .  .         R   R   R             R   .   R   R
+batch                                         . . .   .  .         R   R   R             R   .   R   R
+dtype                                         . . R   .  .         R   R   R             R   R   R   R
+kv_cache                                      . . .   .  .         R   R   R             R   .   R   R
+the target's cpu                              . . .   .  .         .   R   R             R   .   R   R
+the target's name only                        . . .   .  .         .   .   .             .   .   R   R
+a comment in a schedule                       . . .   .  .         .   .   .             .   .   .   .
+a docstring in a stage                        . . .   .  .         .   .   .             .   .   .   .
+a line of a stage, to another effect          . R .   .  .         .   .   R             R   .   R   R
+a line of a stage, to the same effect         . R .   .  .         .   .   .             .   .   .   .
+a line of what a stage imports                . . R   .  .         R   .   .             .   .   .   .
+a line of a schedule, to the same effect      . . .   .  .         .   R   .             .   .   .   .
+a line of the core                            . . .   .  .         .   .   R             R   .   R   R
+a line of a file that no stage imports        . . .   .  .         .   .   .             .   .   .   .
+README                                        . . .   .  .         .   .   .             .   .   .   .
+a word of the lexicon                         . . .   R  .         .   .   .             .   R   R   R
+the lexicon, to the same words                . . .   R  .         .   .   .             .   .   .   .
+a lexicon more                                . . .   R  .         .   .   .             .   R   R   R
+a word of the draft table                     . . .   .  R         .   .   .             .   R   R   R
+the draft table's words, in another order     . . .   .  R         .   .   .             .   .   .   .
+another version of TVM                        . . .   .  .         R   R   .             .   .   R   R
+another version of torch                      R . R   .  .         R   .   .             .   .   R   R
+the manifest deleted                          . . .   .  .         .   .   .             .   .   .   R
+an archive deleted                            . . .   .  .         .   .   .             .   .   .   R
+the index deleted                             . . .   .  .         .   .   .             .   .   .   R
+the code's blob deleted                       . . .   .  .         .   R   .             .   .   .   .
+an archive's blob deleted                     . . .   .  .         .   .   .             R   .   .   .
+the code's action entry deleted               . . .   .  .         .   R   .             .   .   .   .
+a bit flipped in the manifest                 . . .   .  .         .   .   .             .   .   .   R
+a bit flipped in an archive                   . . .   .  .         .   .   .             .   .   .   R
+a bit flipped in the code's blob              . . .   .  .         .   R   .             .   .   .   .
+every file touched                            . . .   .  .         .   .   .             .   .   .   .
+the checkout renamed                          . . .   .  .         .   .   .             .   .   .   .
+the checkpoint moved to another folder        . . .   .  .         .   .   .             .   .   .   .
+the clock set back                            . . .   .  .         .   .   .             .   .   .   .
+a stage changed, its times put back           . R .   .  .         .   .   R             R   .   R   R
 """
 
 STAGES = (
@@ -65,6 +68,7 @@ STAGES = (
     "tokenizer",
     "weights",
     "lexicon",
+    "drafts",
     "program",
     "code",
     "library",
@@ -151,6 +155,8 @@ CHANGES: dict[str, Callable[[Checkout], object]] = {
     "a word of the lexicon": lambda c: c.lexicon.write_text("a\tx\nb\tz\n", encoding="utf-8"),
     "the lexicon, to the same words": lambda c: c.lexicon.write_text("b\ty\n\na\tx\na\tq\n", encoding="utf-8"),
     "a lexicon more": another_lexicon,
+    "a word of the draft table": lambda c: c.draft.write_text("a\tx\nb\tz\n", encoding="utf-8"),
+    "the draft table's words, in another order": lambda c: c.draft.write_text("b\ty\na\tx\n", encoding="utf-8"),
     "another version of TVM": lambda c: c.pretend("apache-tvm", "9.9"),
     "another version of torch": lambda c: c.pretend("torch", "9.9"),
     "the manifest deleted": lambda c: c.product("manifests/small-*.json").unlink(),

@@ -74,6 +74,7 @@ wrong = g2p.results(["2nd"], "eng-us")[0].error
 assert isinstance(wrong, g2p.errors.ForeignCharacter) and isinstance(wrong, g2p.G2PError)
 own = g2p.load(threads=1, lexicon=False)
 assert pickle.loads(pickle.dumps(own))(["knight"]) == [g2p.pronounce("knight")]
+assert own.look_up("US") == [] and g2p.load().look_up("US") and own.guess("knight")  # its tables are there
 own.add_words({{"knight": "K"}}, "eng-us")
 assert own(["knight"]) == ["K"] and own.info()["name"] == "{DEFAULT}"
 try:

@@ -52,7 +52,7 @@ def table(checkout: Checkout, *words: str) -> str:
 def test_of_a_tree_that_is_up_to_date_it_says_so_in_two_lines(mine: Checkout) -> None:
     assert {line["state"] for line in why(mine).values()} == {"current"}
     assert mine.doit("why").stdout.splitlines() == [
-        "current: 1 checkpoint, 1 tokenizer, 1 weights, 1 program, 1 code, 1 library, 1 lexicon, 2 archive, "
+        "current: 1 checkpoint, 1 tokenizer, 1 weights, 1 program, 1 code, 1 library, 1 lexicon, 1 drafts, 2 archive, "
         "1 manifest, 1 publish",
         "nothing would run",
     ]
@@ -138,7 +138,7 @@ def test_what_takes_from_a_stale_stage_waits_and_says_what_else_is_new(mine: Che
     said = table(mine)
     assert f"{CODE} waits for program target.cpu: generic → apple-a14" in said
     assert (
-        "then, unless what they wait for comes out as it was: 1 code, 1 library, 1 archive, 1 manifest, 1 publish ("
+        "then, unless what they wait for comes out as it was: 1 code, 1 library, 2 archive, 1 manifest, 1 publish ("
         in said
     )
 
@@ -153,7 +153,9 @@ def test_what_this_tree_never_had_is_never_built_here(mine: Checkout) -> None:
 
 def test_what_another_tree_has_built_is_current_here_and_only_published(mine: Checkout) -> None:
     mine.tree.root.rename(mine.tree.root.with_name("other"))
-    other = Checkout(type(mine.tree)(mine.tree.root.with_name("other"), mine.tree.cache), mine.checkpoint, mine.lexicon)
+    other = Checkout(
+        type(mine.tree)(mine.tree.root.with_name("other"), mine.tree.cache), mine.checkpoint, mine.lexicon, mine.draft
+    )
     for path in (other.tree.root / "manifests").glob("*.json"):
         path.unlink()
     found = why(other)
@@ -173,8 +175,20 @@ def entry(stage: str, output: str, which: int) -> Callable[[Checkout], Path]:
         (entry("code", "kernels.o", 0), flip_a_bit, "code", "stale", "its entry in the cache is damaged"),
         (lambda c: c.product("dist/*android*"), Path.unlink, "publish", "stale", ".tar is missing"),
         (lambda c: c.product("dist/*android*"), flip_a_bit, "publish", "stale", ".tar is damaged"),
-        (lambda c: c.product("manifests/small-*"), Path.unlink, "publish", "stale", "-kv-lexicon.xx.json is missing"),
-        (lambda c: c.product("manifests/small-*"), flip_a_bit, "publish", "stale", "-kv-lexicon.xx.json is damaged"),
+        (
+            lambda c: c.product("manifests/small-*"),
+            Path.unlink,
+            "publish",
+            "stale",
+            "-kv-lexicon.xx-draft.xx.json is missing",
+        ),
+        (
+            lambda c: c.product("manifests/small-*"),
+            flip_a_bit,
+            "publish",
+            "stale",
+            "-kv-lexicon.xx-draft.xx.json is damaged",
+        ),
         (
             lambda c: c.product("manifests/index.json"),
             Path.unlink,
@@ -214,7 +228,9 @@ def test_what_cannot_run_says_why(mine: Checkout) -> None:
     found = why(mine)
     assert found["checkpoint"]["state"] == "refused"
     assert "has no config.json" in found["checkpoint"]["error"]
-    assert {line["state"] for stage, line in found.items() if stage not in ("checkpoint", "lexicon")} == {"waits"}
+    assert {line["state"] for stage, line in found.items() if stage not in ("checkpoint", "lexicon", "drafts")} == {
+        "waits"
+    }
     said = table(mine)
     assert "has no config.json" in said and "cannot run: 1 checkpoint" in said
 

@@ -8,7 +8,7 @@ that Hydra itself has composed. Both give the same variant.
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -21,13 +21,14 @@ from g2p_build.config import resolve
 from g2p_build.config.family import family, names
 from g2p_build.config.fields import expanded, one_of, own_name
 from g2p_build.config.overrides import ConfigError, nearest, parse, points, shown
-from g2p_build.config.schema import GROUPS, CheckpointConf, LexiconConf, MaxLensConf, TargetConf, VariantConf
-from g2p_build.config.variant import Checkpoint, Lexicon, MaxLens, Target, Variant, as_json
+from g2p_build.config.schema import GROUPS, CheckpointConf, DraftConf, LexiconConf, MaxLensConf, TargetConf, VariantConf
+from g2p_build.config.variant import Checkpoint, Draft, Lexicon, MaxLens, Target, Variant, as_json
 
 __all__ = [
     "CONF",
     "Checkpoint",
     "ConfigError",
+    "Draft",
     "Lexicon",
     "MaxLens",
     "Target",
@@ -44,14 +45,27 @@ __all__ = [
 RENAMED = {"target.link": "target.engine", "target.library": "target.package"}
 """Old name of a key → its name now."""
 
-SHORT = {"lexicon": "lexicon.files", "calibration": "checkpoint.calibration"}
+SHORT = {"lexicon": "lexicon.files", "draft": "draft.path", "calibration": "checkpoint.calibration"}
 """Key → the key that it is short for."""
 
-PATHS = ("checkpoint.path", "checkpoint.calibration", "lexicon.files", "lexicon.exceptions", "lexicon.use")
+PATHS = (
+    *("checkpoint.path", "checkpoint.calibration", "lexicon.files", "lexicon.exceptions", "lexicon.use"),
+    *("draft.path", "draft.words"),
+)
 """Keys whose values are paths. Relative ones begin at the working directory, and in a file, at the folder of conf/."""
 
-OWN_CALIBRATION = ("checkpoint.calibration", "embedded")
-"""That key, and a value of it that is no path."""
+NO_PATHS = {
+    "lexicon.files": resolve.LEXICON_WORDS,
+    "draft.path": resolve.DRAFT_WORDS,
+    "checkpoint.calibration": ("embedded",),
+}
+"""Such a key → values of it that are no paths."""
+
+WORDS: Mapping[str, tuple[Any, Callable[..., Any]]] = {
+    "lexicon": (LexiconConf, resolve.lexicon),
+    "draft": (DraftConf, resolve.draft),
+}
+"""Fields of a variant that are made of words, below their names in conf/config.yaml."""
 
 CONF = next(
     folder for folder in (Path(__file__).parents[2] / "conf", Path(__file__).parents[1] / "conf") if folder.is_dir()
@@ -123,7 +137,7 @@ def _placed(key: str, value: Any, start: Path) -> Any:
         return [_placed(key, each, start) for each in value]
     if key not in PATHS or value in (None, "", MISSING) or isinstance(value, bool | Mapping):
         return value
-    if (key == "lexicon.files" and value in resolve.LEXICON_WORDS) or (key, value) == OWN_CALIBRATION:
+    if value in NO_PATHS.get(key, ()):
         return value
     return str(start.absolute() / expanded(key, str(value)))
 
@@ -170,8 +184,9 @@ def composed(config: DictConfig, choices: Mapping[str, Any], conf: Path = CONF) 
         option = tree.option(group, chosen)
         own = tree.placed(group, {key: value for key, value in data[group].items() if key in option.config})
         built[group] = _build(group, option, _merged(group, option.config, own))
-    words = _lexicon(built["checkpoint"], tree.placed("lexicon", data["lexicon"]), {})
-    return resolve.variant(**built, batch=data["batch"], dtype=data["dtype"], kv_cache=data["kv_cache"], lexicon=words)
+    scalars = {key: data[key] for key in ("batch", "dtype", "kv_cache")}
+    words = {each: _words(each, built["checkpoint"], tree.placed(each, data[each]), {}) for each in WORDS}
+    return resolve.variant(**built, **scalars, **words)
 
 
 @dataclass(frozen=True)
@@ -276,16 +291,16 @@ class _Tree:
                 self.memo[memo] = _build(group, option, _overridden(option.config, group, own))
             built[group] = self.memo[memo]
         scalars = {key: point.get(key, self.top.get(key)) for key in ("batch", "dtype", "kv_cache")}
-        return resolve.variant(**built, **scalars, lexicon=self.lexicon(built["checkpoint"], point))
+        words = {each: self.words(each, built["checkpoint"], point) for each in WORDS}
+        return resolve.variant(**built, **scalars, **words)
 
-    def lexicon(self, checkpoint: Checkpoint, point: Mapping[str, Any]) -> Lexicon:
-        """The lexicon of one point of the sweep."""
-        own = {key: value for key, value in point.items() if key.startswith("lexicon.")}
-        memo = repr((checkpoint, own))
+    def words(self, each: str, checkpoint: Checkpoint, point: Mapping[str, Any]) -> Any:
+        """The lexicon or the draft of one point of the sweep."""
+        own = {key: value for key, value in point.items() if key.startswith(f"{each}.")}
+        memo = repr((each, checkpoint, own))
         if memo not in self.memo:
-            self.memo[memo] = _lexicon(checkpoint, self.placed("lexicon", self.top.get("lexicon", {})), own)
-        found: Lexicon = self.memo[memo]
-        return found
+            self.memo[memo] = _words(each, checkpoint, self.placed(each, self.top.get(each, {})), own)
+        return self.memo[memo]
 
     def option(self, group: str, chosen: Mapping[str, Any]) -> _Option:
         """A group's chosen option with the options chosen inside it, typed by the schema."""
@@ -393,15 +408,16 @@ def _build(group: str, option: _Option, config: DictConfig) -> Any:
     return family(data["family"]).checkpoint(data | {"name": data["name"] or label})
 
 
-def _lexicon(checkpoint: Checkpoint, given: Mapping[str, Any], overrides: Mapping[str, Any]) -> Lexicon:
-    """A lexicon from its fields in conf/config.yaml, with dotted overrides applied."""
-    known = [field.name for field in fields(LexiconConf)]
+def _words(each: str, checkpoint: Checkpoint, given: Mapping[str, Any], overrides: Mapping[str, Any]) -> Any:
+    """A lexicon or a draft from its fields in conf/config.yaml, with dotted overrides applied."""
+    schema, resolved = WORDS[each]
+    known = [field.name for field in fields(schema)]
     for key in given:
         if key not in known:
-            raise ConfigError(f"conf/config.yaml: unknown key {f'lexicon.{key}'!r}: {nearest(str(key), known)}")
-    typed = _merged("lexicon", OmegaConf.structured(LexiconConf), given)
-    config = _overridden(typed, "lexicon", overrides)
-    return resolve.lexicon(checkpoint, **OmegaConf.to_container(config))
+            raise ConfigError(f"conf/config.yaml: unknown key {f'{each}.{key}'!r}: {nearest(str(key), known)}")
+    typed = _merged(each, OmegaConf.structured(schema), given)
+    config = _overridden(typed, each, overrides)
+    return resolved(checkpoint, **OmegaConf.to_container(config))
 
 
 def _keys() -> set[str]:
@@ -409,7 +425,7 @@ def _keys() -> set[str]:
     schemas = [
         ("target", TargetConf),
         ("max_lens", MaxLensConf),
-        ("lexicon", LexiconConf),
+        *((each, schema) for each, (schema, _) in WORDS.items()),
         *(("checkpoint", family(each).conf) for each in names()),
     ]
     return {*_paths(VariantConf), *(path for group, schema in schemas for path in _paths(schema, f"{group}."))}

@@ -72,6 +72,8 @@ class Family:
     # From a variant, and a function that gives any variant's nodes, to the nodes that make `lexicon.g2plex`, by role.
     # `lexicon` is the last of them; there are none if the variant has no lexicon. None: the family's models take none.
     lexicon: Callable[[Variant, Callable[[Variant], Mapping[str, Node]]], dict[str, Node]] | None = None
+    # As `lexicon`, to the nodes that make `draft.g2pdraft`, the last of which is `draft`.
+    draft: Callable[[Variant, Callable[[Variant], Mapping[str, Node]]], dict[str, Node]] | None = None
     section: Section | None = None  # what its manifests say besides what all say; None: that is not checked
     reference: Reference | None = None  # None: its variants cannot be verified
 

@@ -9,19 +9,31 @@ from typing import Any
 from g2p_build.config.family import family
 from g2p_build.config.fields import at_least, expanded, matches, one_of, own_name
 from g2p_build.config.overrides import ConfigError, nearest, shown
-from g2p_build.config.schema import LexiconConf
-from g2p_build.config.variant import Checkpoint, Lexicon, MaxLens, Target, Variant
+from g2p_build.config.schema import DraftConf, LexiconConf
+from g2p_build.config.variant import Checkpoint, Draft, Lexicon, MaxLens, Target, Variant
 from g2p_build.runtime import cpu as cpus
 
-__all__ = ["LEXICON_WORDS", "lexicon", "max_lens", "names", "on_this_machine", "target", "variant"]
+__all__ = [
+    "DRAFT_WORDS",
+    "LEXICON_WORDS",
+    "draft",
+    "lexicon",
+    "max_lens",
+    "names",
+    "on_this_machine",
+    "target",
+    "variant",
+]
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")
 KINDS = ("llvm",)
 ENGINES = ("standalone", "vm")
 PACKAGES = ("shared", "objects", "module")
 ARCHITECTURES = ("x86_64", "aarch64", "arm64", "wasm32")  # first part of a triple
-EMBEDDED_LEXICON = "embedded"  # the word for the lexicon that comes with the package
-LEXICON_WORDS = ("auto", "off", EMBEDDED_LEXICON)  # other values of `lexicon` are paths
+EMBEDDED = "embedded"  # the word for the lexicon and the draft table that come with the package
+LEXICON_WORDS = ("auto", "off", EMBEDDED)  # other values of `lexicon` are paths
+DRAFT_WORDS = ("auto", "off", EMBEDDED)  # as of `draft`
+LEAST_DRAFT = 4096  # bytes: less holds no language's letters and what they are said as
 LEAST_LEXICON = 1024  # bytes: less holds no word of a second language
 MANY_WORDS = 64  # the batch size for whole dictionaries
 NOT_LINKED_HERE = ("apple-ios", "android")  # parts of a triple whose linker needs the vendor's own files
@@ -76,7 +88,7 @@ def lexicon(checkpoint: Checkpoint, *, files: Any, exceptions: str | None, use: 
     Raises:
         ConfigError: a value is wrong, or values do not go together.
     """
-    kind, own = family(checkpoint.family), (EMBEDDED_LEXICON,) if checkpoint.source == "embedded" else ()
+    kind, own = family(checkpoint.family), (EMBEDDED,) if checkpoint.source == "embedded" else ()
     asked = [str(each) for each in files or ["[]"]] if isinstance(files, list) else [str(files)]
     if files is False or asked == ["off"]:  # YAML reads off as false
         asked = []
@@ -112,7 +124,7 @@ def lexicon(checkpoint: Checkpoint, *, files: Any, exceptions: str | None, use: 
 
 def _lexicon_file(asked: str) -> str:
     """One lexicon that is asked for, as `Lexicon.files` has it."""
-    if asked == EMBEDDED_LEXICON:
+    if asked == EMBEDDED:
         return asked
     path = Path(expanded("lexicon", asked))
     wanted = f"lexicon={asked}: give off, embedded, a file LANG.tsv or *.g2plex, or a folder of files LANG.tsv"
@@ -126,16 +138,74 @@ def _lexicon_file(asked: str) -> str:
     return str(path)
 
 
+def draft(checkpoint: Checkpoint, *, path: Any, words: str | None, max_bytes: int) -> Draft:
+    """A checkpoint's draft from its fields. "auto" becomes the checkpoint's own, if it has one and no words are given.
+
+    Raises:
+        ConfigError: a value is wrong, or values do not go together.
+    """
+    kind, own = family(checkpoint.family), EMBEDDED if checkpoint.source == "embedded" else None
+    at_least("draft.max_bytes", max_bytes, LEAST_DRAFT)
+    if path in ("auto", "off", False):  # YAML reads off as false
+        wanted = own if path == "auto" and words is None else None
+    elif words is not None:
+        raise ConfigError(f"draft.path={shown(path)} and draft.words={words}: give one of them")
+    else:
+        wanted = _draft_file(str(path))
+    if words is not None:
+        words = expanded("draft.words", words)
+        if not _lists(Path(words), ".tsv", ".txt"):
+            raise ConfigError(f"draft.words={words}: give a file LANG.tsv or LANG.txt that exists, or a folder of such")
+    if kind.draft is None and (wanted is not None or words is not None):
+        raise ConfigError(f"draft={shown(path)}: models of the family {kind.name!r} take none: draft=off")
+    made = words is not None or (wanted not in (None, EMBEDDED) and not str(wanted).endswith(".g2pdraft"))
+    if not made and max_bytes != DraftConf.max_bytes:
+        raise ConfigError(
+            f"draft.max_bytes={max_bytes} is for a table that is made: name words too, draft.words=FOLDER"
+        )
+    label = ""
+    if words is not None or wanted != own:
+        size = [str(max_bytes)] if made and max_bytes != DraftConf.max_bytes else []
+        label = ".".join(["draft", _stem(words or str(wanted)), *size]) if words or wanted else "nodraft"
+    return Draft(path=wanted, words=words, max_bytes=max_bytes if made else 0, label=label)
+
+
+def _draft_file(asked: str) -> str:
+    """A table or a dictionary that is asked for, as `Draft.path` has it."""
+    if asked == EMBEDDED:
+        return asked
+    path = Path(expanded("draft", asked))
+    if not (path.suffix == ".g2pdraft" and path.is_file()) and not _lists(path, ".tsv"):
+        raise ConfigError(
+            f"draft={asked}: give off, embedded, a file *.g2pdraft or LANG.tsv that exists, or a folder of LANG.tsv"
+        )
+    return str(path)
+
+
+def _lists(path: Path, *endings: str) -> bool:
+    """Whether a path is a file with one of some endings, or a folder with such a file."""
+    if path.is_dir():
+        return any(file.suffix in endings for file in path.iterdir())
+    return path.is_file() and path.suffix in endings
+
+
 def _stem(path: str) -> str:
     """A file's or folder's own name, for a variant's name."""
     return re.sub(r"[^A-Za-z0-9_+]", "_", Path(own_name(path)).stem) or "_"
 
 
 def on_this_machine(variant: Variant) -> Variant:
-    """The variant's model for this machine and for many words at once, without a lexicon."""
+    """The variant's model for this machine and for many words at once, without a lexicon and a draft."""
     fields = {"kind": "llvm", "triple": "host", "cpu": "host", "engine": "standalone", "package": "shared"}
     here = target(name="host", features=None, **fields)
-    return replace(variant, target=here, batch=(MANY_WORDS,), kv_cache=True, lexicon=Lexicon(label="nolexicon"))
+    return replace(
+        variant,
+        target=here,
+        batch=(MANY_WORDS,),
+        kv_cache=True,
+        lexicon=Lexicon(label="nolexicon"),
+        draft=Draft(label="nodraft"),
+    )
 
 
 def variant(
@@ -147,8 +217,9 @@ def variant(
     dtype: Any,
     kv_cache: Any,
     lexicon: Lexicon,
+    draft: Draft,
 ) -> Variant:
-    """A variant from its seven fields.
+    """A variant from its eight fields.
 
     Raises:
         ConfigError: a value is wrong, or values do not go together.
@@ -160,23 +231,23 @@ def variant(
         raise ConfigError(f"unknown dtype {shown(dtype)!r}: {nearest(str(dtype), DTYPES)}")
     if not isinstance(kv_cache, bool):
         raise ConfigError(f"kv_cache={shown(kv_cache)}: give true or false")
-    found = Variant(checkpoint, target, tuple(sorted(set(sizes))), max_lens, dtype, kv_cache, lexicon)
+    found = Variant(checkpoint, target, tuple(sorted(set(sizes))), max_lens, dtype, kv_cache, lexicon, draft)
     family(checkpoint.family).check(found)
     return found
 
 
 def names(variants: Iterable[Variant]) -> None:
-    """Refuses two checkpoints, targets or lexicons with the same name: they would overwrite each other's files.
+    """Refuses two checkpoints, targets, lexicons or drafts with the same name: they would overwrite each other's files.
 
     Raises:
         ConfigError: there are two.
     """
     seen: dict[str, Checkpoint | Target] = {}
-    lexicons: dict[str, Lexicon] = {}
+    made: dict[str, Lexicon | Draft] = {}
     for each in variants:
-        words = each.lexicon
-        if words.label and lexicons.setdefault(words.label.casefold(), words) != words:
-            raise ConfigError(f"two lexicons are called {words.label!r}: build one at a time, or rename a file")
+        for kind, words in (("lexicon", each.lexicon), ("draft", each.draft)):
+            if words.label and made.setdefault(f"{kind} {words.label.casefold()}", words) != words:
+                raise ConfigError(f"two {kind}s are called {words.label!r}: build one at a time, or rename a file")
         nouns: dict[str, Checkpoint | Target] = {"checkpoint": each.checkpoint, "target": each.target}
         for kind, noun in nouns.items():
             # Some file systems ignore case.

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-__all__ = ["GROUPS", "CheckpointConf", "LexiconConf", "MaxLensConf", "TargetConf", "VariantConf"]
+__all__ = ["GROUPS", "CheckpointConf", "DraftConf", "LexiconConf", "MaxLensConf", "TargetConf", "VariantConf"]
 
 
 @dataclass
@@ -53,6 +53,15 @@ class LexiconConf:
 
 
 @dataclass
+class DraftConf:
+    """conf/config.yaml, below `draft`. The override `draft=off` is short for `draft.path=off`."""
+
+    path: Any = "auto"  # auto, off, embedded, or a table, a file or a folder of words with pronunciations
+    words: str | None = None  # a file or a folder of words that the checkpoint pronounces
+    max_bytes: int = 250_000  # of each language
+
+
+@dataclass
 class VariantConf:
     """conf/config.yaml."""
 
@@ -63,6 +72,7 @@ class VariantConf:
     dtype: str = MISSING
     kv_cache: bool = MISSING
     lexicon: LexiconConf = field(default_factory=LexiconConf)
+    draft: DraftConf = field(default_factory=DraftConf)
 
 
 GROUPS = ("checkpoint", "target", "max_lens")

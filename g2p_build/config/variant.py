@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-__all__ = ["Checkpoint", "Lexicon", "MaxLens", "Target", "Variant", "as_json", "on_virtual_machine"]
+__all__ = ["Checkpoint", "Draft", "Lexicon", "MaxLens", "Target", "Variant", "as_json", "on_virtual_machine"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,21 @@ class Lexicon:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """The table that pronunciations are guessed by before the model checks them, and what it is made from."""
+
+    path: str | None = None  # "embedded", or one that exists: a table, LANG.tsv or a folder of them
+    words: str | None = None  # a file or folder of words that the model itself pronounces
+    max_bytes: int = 0  # of a language's part of a table that is made here
+    label: str = ""  # part of the variant's name; empty for what the checkpoint has by default
+
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is guessed."""
+        return self.path is None and self.words is None
+
+
+@dataclass(frozen=True)
 class Variant:
     """One build: a library for one target, the weights that go with it, and the manifest of both."""
 
@@ -74,12 +89,13 @@ class Variant:
     dtype: str  # of the weights: "float32", "float16", "bfloat16" or "int8"
     kv_cache: bool
     lexicon: Lexicon = Lexicon()
+    draft: Draft = Draft()
 
     @property
     def name(self) -> str:
         """The variant's name, also used for files: "embedded-host-b1.8-i64-o128-float32-kv"."""
-        words = f"-{self.lexicon.label}" if self.lexicon.label else ""
-        return f"{self.checkpoint.name}-{self.target.name}-{self._label(self.batch)}{words}"
+        labels = filter(None, [self.lexicon.label, self.draft.label])
+        return "-".join([self.checkpoint.name, self.target.name, self._label(self.batch), *labels])
 
     @property
     def compiled_batch(self) -> tuple[int, ...]:
@@ -109,7 +125,7 @@ def on_virtual_machine(variant: Variant) -> Variant:
 
 
 def as_json(variant: Variant) -> dict[str, Any]:
-    """A variant as plain JSON data: its name and its seven fields."""
+    """A variant as plain JSON data: its name and its eight fields."""
     return {"name": variant.name} | _plain(asdict(variant))
 
 

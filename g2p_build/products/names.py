@@ -1,6 +1,6 @@
 """Names that a tree gives to what lies in the user's own folders, so that no two of them share one.
 
-A checkpoint in a folder has the folder's name, and a lexicon its file's: `runA/checkpoint-500` and
+A checkpoint in a folder has the folder's name, and a lexicon or a draft its file's: `runA/checkpoint-500` and
 `runB/checkpoint-500` are both `checkpoint-500`. Where that name is another's already, in the tree or on the command
 line, eight hex digits of the contents follow: `checkpoint-500+1a2b3c4d`. A folder keeps the name that it has had in the
 tree, whatever it holds by now: what is trained further replaces what was published of it.
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from g2p_build import graph
 from g2p_build.config.fields import own_name
-from g2p_build.config.resolve import LEXICON_WORDS, names
-from g2p_build.config.variant import Checkpoint, Lexicon, Variant
+from g2p_build.config.resolve import DRAFT_WORDS, LEXICON_WORDS, names
+from g2p_build.config.variant import Checkpoint, Draft, Lexicon, Variant
 from g2p_build.engine.build import Build, stage_of
 from g2p_build.errors import BuildError
 from g2p_build.products.publish import read_manifest
@@ -26,9 +26,9 @@ from g2p_build.store.trees import Origin
 
 __all__ = ["not_of", "origins", "settled"]
 
-Noun = Checkpoint | Lexicon
+Noun = Checkpoint | Lexicon | Draft
 
-KINDS = ("checkpoint", "lexicon")  # fields of a variant
+KINDS = ("checkpoint", "lexicon", "draft")  # fields of a variant
 
 
 def settled(
@@ -37,7 +37,7 @@ def settled(
     conf: Path,
     known: Mapping[str, trees.Published] | None = None,
 ) -> dict[Variant, Variant]:
-    """Gives each checkpoint and each lexicon a name of its own.
+    """Gives each checkpoint, each lexicon and each draft a name of its own.
 
     Args:
         build: the command's build; the record of its tree is read.
@@ -69,7 +69,7 @@ def settled(
 
 
 def origins(build: Build, variant: Variant, configured: Variant) -> dict[str, Origin]:
-    """Where a variant's checkpoint and lexicon come from, for the tree's record.
+    """Where a variant's checkpoint, lexicon and draft come from, for the tree's record.
 
     Args:
         build: the command's build.
@@ -182,12 +182,14 @@ def _is_reserved(kind: str, label: str, conf: Path) -> bool:
     """Whether a name is that of something that lies in no folder, in this command or another."""
     if kind == "lexicon":
         return label in {f"lexicon.{word}" for word in LEXICON_WORDS}
+    if kind == "draft":
+        return label in {f"draft.{word}" for word in DRAFT_WORDS}
     options = [path.stem for path in (conf / "checkpoint").glob("*.yaml")]
     return label.casefold() in map(str.casefold, options)
 
 
 def _is_named_after_folder(kind: str, noun: Noun) -> bool:
-    if isinstance(noun, Lexicon):
+    if not isinstance(noun, Checkpoint):
         return bool(_paths(noun))
     return noun.source == "path" and noun.name.split("+")[0] == own_name(noun.path or "").split("+")[0]
 
@@ -196,7 +198,10 @@ def _paths(noun: Noun) -> tuple[str, ...]:
     """The files and folders of the user's that something is made from, absolute."""
     if isinstance(noun, Checkpoint):
         return (_absolute(noun.path),) if noun.path else ()
-    given = [*(file for file in noun.files if file not in LEXICON_WORDS), noun.exceptions, noun.use]
+    if isinstance(noun, Draft):
+        given = [noun.path if noun.path not in DRAFT_WORDS else None, noun.words]
+    else:
+        given = [*(file for file in noun.files if file not in LEXICON_WORDS), noun.exceptions, noun.use]
     return tuple(_absolute(path) for path in given if path)
 
 

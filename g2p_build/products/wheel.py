@@ -1,4 +1,4 @@
-"""A Python wheel of one variant: library, weights, lexicon and the thin runtime, and nothing that it depends on.
+"""A Python wheel of one variant: library, weights, its tables and the thin runtime, and nothing that it depends on.
 
 It is made of what is published, not by a stage: it holds the manifest, so the manifest cannot name it.
 """
@@ -182,7 +182,8 @@ def _fill(
     for name, text in _modules(package):
         add_text(name, text)
     add_text(f"{package}/manifest.json", json.dumps(manifest, ensure_ascii=False, sort_keys=True, indent=1) + "\n")
-    members = {"library": [files["library"][0]], "weights": [files["weights"], *filter(None, [files["lexicon"]])]}
+    tables = filter(None, [files["lexicon"], files["draft"]])
+    members = {"library": [files["library"][0]], "weights": [files["weights"], *tables]}
     for role, names in members.items():
         for name in names:
             member = archives[role].getmember(name)

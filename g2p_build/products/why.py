@@ -33,6 +33,7 @@ FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "exceptions": (("", "lexicon."),),
     "lexicon": (("", "checkpoint."),),
+    "drafts": (("max_bytes", "draft.max_bytes"), ("", "checkpoint.")),
     "manifest": (
         ("family", "checkpoint.family"),
         ("variant.checkpoint", "checkpoint.name"),

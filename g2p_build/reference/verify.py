@@ -73,12 +73,14 @@ def verify(
         A report for each language of each set. If the checkpoint lists its languages, others are skipped.
 
     Raises:
-        BuildError: the variant cannot run on this machine, or knows no language of the words.
+        BuildError: the variant cannot run on this machine, knows no language of the words, or says something else with
+            its draft table than without.
     """
     from g2p_build import runtime
 
     try:
         g2p = runtime.load(manifest)
+        alone = runtime.load(manifest, draft=False) if g2p.manifest.get("draft") else None
     except runtime.G2PError as error:
         raise BuildError(f"{variant.name} cannot be verified here: {error}") from None
     checkpoint = g2p_checkpoint(variant)
@@ -96,12 +98,23 @@ def verify(
             listed = [word for word, _ in fitting]
             expected = reference.tokens(listed, language, variant.max_lens.output)
             runs = [_tokens(g2p, listed, language, batch) for batch in variant.batch]
+            if alone is not None:
+                _check_drafts(variant, runs[0], _tokens(alone, listed, language, variant.batch[0]), listed)
             equal = sum(all(run[i] == ids for run in runs) for i, ids in enumerate(expected))
             scored = None
             if fitting and all(pronunciations for _, pronunciations in fitting):
                 hypotheses = [reference.text(ids) for ids in runs[0]]
                 scored = score(hypotheses, [pronunciations for _, pronunciations in fitting])
             yield Report(words.name, language, len(listed), equal, len(rows) - len(listed), scored)
+
+
+def _check_drafts(
+    variant: Variant, drafted: Sequence[Sequence[int]], alone: Sequence[Sequence[int]], words: Sequence[str]
+) -> None:
+    """A draft table must change no id."""
+    for word, ids, expected in zip(words, drafted, alone, strict=True):
+        if ids != expected:
+            raise BuildError(f"{variant.name} says something else of {word!r} with its draft table than without")
 
 
 def as_manifest(reports: Sequence[Report], sets: Sequence[WordSet]) -> dict[str, Any]:

@@ -135,6 +135,12 @@ def _parser() -> argparse.ArgumentParser:
                 help="add where each pronunciation comes from, its score, and notes",
             )
             command.add_argument(
+                "--stats",
+                action="store_true",
+                default=False,
+                help="say at the end, on standard error, how many passes the model's decoder took",
+            )
+            command.add_argument(
                 "--on-error",
                 choices=("stop", "skip", "mark"),
                 default="stop",
@@ -176,6 +182,26 @@ def _lexicons(chosen: argparse.Namespace) -> Iterator[tuple[str, str | None]]:
 def _pronounce(chosen: argparse.Namespace) -> None:
     _check(chosen)
     g2p = _load(chosen)
+    try:
+        _pronounce_with(g2p, chosen)
+    finally:
+        if chosen.stats:
+            print(f"g2p: {_counted(g2p)}", file=sys.stderr)
+
+
+def _counted(g2p: G2P) -> str:
+    counts = g2p.statistics
+    if counts is None:
+        return "this variant's library does not count its passes"
+    if not counts.words:
+        return "the model was not asked: every word is from a lexicon, or wrong"
+    return (
+        f"{counts.words} words by the model: {counts.ids} ids in {counts.passes} passes of its decoder, "
+        f"{counts.passes / counts.words:.2f} a word; {counts.drafted} ids guessed and checked, {counts.accepted} right"
+    )
+
+
+def _pronounce_with(g2p: G2P, chosen: argparse.Namespace) -> None:
     if not chosen.words:
         _pronounce_list(chosen, g2p)
         return

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from g2p_build.runtime.cancel import Cancel
-from g2p_build.runtime.results import Part, Result, Source
+from g2p_build.runtime.results import Part, Result, Source, Statistics
 
 __all__ = ["Engine"]
 
@@ -68,3 +68,13 @@ class Engine(Protocol):
 
     def look_up(self, word: str, lang: str) -> tuple[list[str], Source]:
         """All pronunciations of a word in the first lexicon that has it, and which kind of lexicon that is."""
+
+    def guess(self, word: str, lang: str) -> str:
+        """What the draft table guesses for a word before the model is asked; empty where there is none.
+
+        Raises:
+            G2PError: the model does not take the word.
+        """
+
+    def statistics(self) -> Statistics | None:
+        """What the model has done since it was opened. None: the engine does not count."""

@@ -7,6 +7,7 @@ __all__ = [
     "ForeignCharacter",
     "G2PError",
     "InvalidArchive",
+    "InvalidDraft",
     "InvalidLexicon",
     "InvalidManifest",
     "InvalidWeights",
@@ -85,6 +86,10 @@ class InvalidWeights(G2PError):
 
 class InvalidLexicon(G2PError):
     """A lexicon cannot be read, is no table and no list of words, or is a damaged table."""
+
+
+class InvalidDraft(G2PError):
+    """A draft table is damaged, or is none."""
 
 
 class Cancelled(G2PError):

@@ -14,7 +14,7 @@ from g2p_build.runtime import standalone, tokenizer
 from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.engine import Engine
 from g2p_build.runtime.errors import Closed, ForeignCharacter, G2PError, InvalidLexicon, WordTooLong
-from g2p_build.runtime.results import Part, Result
+from g2p_build.runtime.results import Part, Result, Statistics
 
 __all__ = ["G2P", "checked_threads"]
 
@@ -285,6 +285,19 @@ class G2P:
             UnknownLanguage, EmptyWord, InvalidWord: as `__call__`.
         """
         return self._engine.look_up(word, lang)[0]
+
+    def guess(self, word: str, lang: str = "eng-us") -> str:
+        """What the variant's draft table guesses for a word; empty where it has none. What is said is the model's own.
+
+        Raises:
+            UnknownLanguage, EmptyWord, InvalidWord, WordTooLong: as `__call__`.
+        """
+        return self._engine.guess(word, lang)
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """What the model has done since it was opened, for all that share it. None: what runs it does not count."""
+        return self._engine.statistics()
 
     def check(self, word: str, lang: str = "eng-us") -> None:
         """Raises what `__call__` would raise for this word. Does nothing else."""

@@ -16,7 +16,9 @@ from g2p_build.runtime.manifest import read_again
 __all__ = ["load"]
 
 
-def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon: bool = True) -> G2P:
+def load(
+    manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon: bool = True, draft: bool = True
+) -> G2P:
     """Opens the variant that a manifest describes.
 
     Both archives are checked against the manifest before either is opened. They are unpacked once, into a cache by
@@ -27,6 +29,7 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon:
         threads: how many threads may work on a list of words; 0: one for each processor that this process may use (its
             affinity, its container's quota). At most 256. A library for the virtual machine uses one.
         lexicon: whether the variant's own lexicon comes before its model, where it has one.
+        draft: whether its draft table is used, where it has one. What is said is the same without, and comes later.
 
     Raises:
         G2PError: the variant cannot be loaded. Each cause has a subclass: see `errors`.
@@ -52,9 +55,10 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon:
         archive.verify(place, entry["sha256"], entry["size"])
     files = data["files"]
     own = files.get("lexicon") if lexicon else None
-    again = (load, (str(found.absolute()), threads, lexicon))
+    guesses = files.get("draft") if draft else None
+    again = (load, (str(found.absolute()), threads, lexicon, draft))
     wanted = [*files["library"], *filter(None, [files["runtime"]]), files["model"]]
-    members = {"library": wanted, "weights": [*filter(None, [files["weights"], own])]}
+    members = {"library": wanted, "weights": [*filter(None, [files["weights"], own, guesses])]}
     folders = {
         part: archive.unpack(place, entry["sha256"], entry["size"], members[part])
         for part, (place, entry) in entries.items()
@@ -63,8 +67,9 @@ def load(manifest: str | PathLike[str] | None = None, threads: int = 0, lexicon:
     library, mapped = folders["library"] / files["library"][0], folders["weights"] / files["weights"]
     table = folders["weights"] / own if own else None
     if data["target"]["engine"] == "standalone":
-        private = functools.partial(standalone.open_model, library, mapped, table, shared=False)
-        return G2P(data, standalone.open_model(library, mapped, table), threads, private, again)
+        tables = table, folders["weights"] / guesses if guesses else None
+        private = functools.partial(standalone.open_model, library, mapped, *tables, shared=False)
+        return G2P(data, standalone.open_model(library, mapped, *tables), threads, private, again)
     try:
         from g2p_build.runtime.vm.engine import VirtualMachine
     except ModuleNotFoundError as error:

@@ -48,8 +48,13 @@ def load(threads: int = 0, lexicon: bool = True) -> G2P:
     checked_threads(threads)
     data = json.loads((_HERE / "manifest.json").read_bytes())
     files = data["files"]
-    table = _HERE / files["lexicon"] if lexicon and files["lexicon"] else None
-    open_model = functools.partial(standalone.open_model, _HERE / files["library"][0], _HERE / files["weights"], table)
+    open_model = functools.partial(
+        standalone.open_model,
+        _HERE / files["library"][0],
+        _HERE / files["weights"],
+        lexicon=_HERE / files["lexicon"] if lexicon and files["lexicon"] else None,
+        draft=_HERE / files["draft"] if files["draft"] else None,
+    )
     private = functools.partial(open_model, shared=False)
     return G2P(data, open_model(), threads, private, (load, (threads, lexicon)))
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from g2p_build.runtime.errors import G2PError
 
-__all__ = ["PARTS", "SOURCES", "Part", "PartKind", "Result", "Source"]
+__all__ = ["PARTS", "SOURCES", "Part", "PartKind", "Result", "Source", "Statistics"]
 
 Source = Literal["model", "lexicon", "user", "letters"]
 
@@ -28,6 +28,10 @@ class Result:
         score: mean natural log-probability of the ids that the model generated, the end id included. None where scores
             were not asked for, and where the pronunciation is not from the model.
         error: what is wrong with the word, or None.
+        passes: of the decoder that the model took; as the next two, 0 where the pronunciation is not from it, and where
+            what runs the variant does not count.
+        drafted: ids that a draft table guessed and the model checked.
+        accepted: those of them that were right.
     """
 
     word: str
@@ -38,6 +42,28 @@ class Result:
     repeats: bool = False
     score: float | None = None
     error: G2PError | None = None
+    passes: int = 0
+    drafted: int = 0
+    accepted: int = 0
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a model has done since it was opened. Words of lexicons are not counted.
+
+    Attributes:
+        words: that the model finished.
+        ids: that it generated.
+        passes: of its decoder, each word's own: ids, less those that guesses saved.
+        drafted: ids that a draft table guessed and the model checked.
+        accepted: those of them that were right.
+    """
+
+    words: int
+    ids: int
+    passes: int
+    drafted: int
+    accepted: int
 
 
 PartKind = Literal["word", "number", "space", "other"]

@@ -18,7 +18,7 @@ from typing import Any
 from g2p_build.runtime import errors
 from g2p_build.runtime.cancel import Cancel, interruptible
 from g2p_build.runtime.errors import G2PError, LibraryFailed
-from g2p_build.runtime.results import PARTS, SOURCES, Part, Result, Source
+from g2p_build.runtime.results import PARTS, SOURCES, Part, Result, Source, Statistics
 
 __all__ = ["ABI_VERSION", "Model", "open_model"]
 
@@ -35,6 +35,7 @@ _ERRORS: dict[int, type[G2PError]] = {  # by status
     14: errors.UnsupportedCPU,
     16: errors.ForeignCharacter,
     17: errors.InvalidLexicon,
+    18: errors.InvalidDraft,
 }
 
 
@@ -102,6 +103,20 @@ class _Result(ctypes.Structure):
         ("repeats", ctypes.c_uint32),
         ("score", ctypes.c_float),
         ("message", _Text),
+        ("passes", ctypes.c_uint32),  # from here on not in the first libraries
+        ("drafted", ctypes.c_uint32),
+        ("accepted", ctypes.c_uint32),
+    ]
+
+
+class _Statistics(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("words", ctypes.c_uint64),
+        ("ids", ctypes.c_uint64),
+        ("passes", ctypes.c_uint64),
+        ("drafted", ctypes.c_uint64),
+        ("accepted", ctypes.c_uint64),
     ]
 
 
@@ -224,6 +239,37 @@ class Model:
         if failed:
             raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
 
+    def add_draft(self, source: Path) -> None:
+        """Gives the model its draft table.
+
+        Raises:
+            InvalidDraft: it is damaged.
+        """
+        error = _Error()
+        if self._library.g2p_add_draft(self._handle, ctypes.c_char_p(os.fsencode(source)), ctypes.byref(error)):
+            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+
+    def guess(self, word: str, lang: str) -> str:
+        """What the draft table guesses for a word: `Engine.guess`."""
+        error, capacity = _Error(), 1 << 16
+        if not hasattr(self._library, "g2p_guess_word"):
+            return ""  # a library from before there were guesses
+        memory = ctypes.create_string_buffer(capacity)
+        texts = (ctypes.c_char_p(_encoded(text).replace(b"\0", b"\1")) for text in (word, lang))
+        given = (*texts, memory, ctypes.c_size_t(capacity), ctypes.byref(error))
+        if self._library.g2p_guess_word(self._handle, *given):
+            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+        return memory.value.decode()
+
+    def statistics(self) -> Statistics | None:
+        """What the model has done since it was opened."""
+        if not hasattr(self._library, "g2p_get_statistics"):
+            return None
+        found, error = _Statistics(size=ctypes.sizeof(_Statistics)), _Error()
+        if self._library.g2p_get_statistics(self._handle, ctypes.byref(found), ctypes.byref(error)):
+            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+        return Statistics(found.words, found.ids, found.passes, found.drafted, found.accepted)
+
     def look_up(self, word: str, lang: str) -> tuple[list[str], Source]:
         """All pronunciations of a word in the first lexicon that has it, and which kind of lexicon that is."""
         found, source, error = _Results(), ctypes.c_int(), _Error()
@@ -305,6 +351,7 @@ def _result(word: str, lang: str, found: _Result, scored: bool) -> Result:
     if found.status:
         message = ctypes.string_at(found.message.data, found.message.size).decode()
         return Result(word, lang, "", error=_ERRORS.get(found.status, LibraryFailed)(message))
+    counts = found.size >= ctypes.sizeof(_Result)
     return Result(
         word,
         lang,
@@ -313,6 +360,9 @@ def _result(word: str, lang: str, found: _Result, scored: bool) -> Result:
         bool(found.truncated),
         bool(found.repeats),
         found.score if scored and found.ids_count else None,
+        passes=found.passes if counts else 0,
+        drafted=found.drafted if counts else 0,
+        accepted=found.accepted if counts else 0,
     )
 
 
@@ -326,36 +376,41 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-_open: weakref.WeakValueDictionary[tuple[Path, Path, Path | None, int], Model] = weakref.WeakValueDictionary()
+_open: weakref.WeakValueDictionary[tuple[Path, Path, Path | None, Path | None, int], Model] = (
+    weakref.WeakValueDictionary()
+)
 _opening = threading.Lock()
 
 
-def open_model(library: Path, weights: Path, lexicon: Path | None = None, shared: bool = True) -> Model:
+def open_model(
+    library: Path, weights: Path, lexicon: Path | None = None, draft: Path | None = None, shared: bool = True
+) -> Model:
     """Opens a model. As long as somebody holds it, the same files give the same model.
 
     Args:
         library: path of the shared library.
         weights: path of the safetensors file.
         lexicon: path of the variant's own lexicon, or None.
+        draft: path of its draft table, or None.
         shared: whether others may have the same model. One that lexicons are added to is nobody else's.
 
     Raises:
         LibraryFailed: the library does not load, or has another version of the interface.
         InvalidWeights: the weights are not the ones that the library takes.
-        InvalidLexicon: the lexicon is damaged.
+        InvalidLexicon, InvalidDraft: the lexicon or the draft table is damaged.
         UnsupportedCPU: the library uses instructions that this processor lacks.
     """
     if not shared:
-        return _opened(library, weights, lexicon)
+        return _opened(library, weights, lexicon, draft)
     with _opening:
-        key = (library, weights, lexicon, os.getpid())
+        key = (library, weights, lexicon, draft, os.getpid())
         model = _open.get(key)
         if model is None:
-            model = _open[key] = _opened(library, weights, lexicon)
+            model = _open[key] = _opened(library, weights, lexicon, draft)
         return model
 
 
-def _opened(path: Path, weights: Path, lexicon: Path | None) -> Model:
+def _opened(path: Path, weights: Path, lexicon: Path | None, draft: Path | None) -> Model:
     try:
         library = ctypes.CDLL(str(path))
         version = library.g2p_abi_version()
@@ -385,4 +440,6 @@ def _opened(path: Path, weights: Path, lexicon: Path | None) -> Model:
     model = Model(library, handle)
     if lexicon is not None:
         model.add_lexicon(lexicon, None)
+    if draft is not None:
+        model.add_draft(draft)
     return model

@@ -1,21 +1,17 @@
 """Stage: a library for this machine, its weights, dictionaries → the words that the model gets wrong, as a table."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from g2p_build.errors import BuildError
 from g2p_build.lexicon.exceptions import exceptions_table
+from g2p_build.lexicon.said import said_by_model
 from g2p_build.lexicon.sources import merged, read_lexicon, read_use
-from g2p_build.runtime import tokenizer
-from g2p_build.runtime.errors import G2PError
 from g2p_build.stages.protocol import Stage
 
 __all__ = ["STAGE", "build", "memory", "source_files"]
-
-CHUNK = 2048  # words between two steps of the progress bar
 
 
 def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
@@ -60,47 +56,13 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         raise BuildError(f"no dictionary is of a language of the model, which are {', '.join(model['languages'])}")
     dictionary = merged(read_lexicon(path, lang, text) for lang, path in files["dictionary"].items())
     use = {lang: read_use(path, lang, text) for lang, path in files["use"].items()}
-    said = _said(inputs["library"], inputs["weights.safetensors"], model, dictionary)
+    said = said_by_model(inputs["library"], inputs["weights.safetensors"], model, dictionary)
     (out / "exceptions.g2plex").write_bytes(exceptions_table(dictionary, said, text, use, params["max_bytes"]))
 
 
 def _by_language(inputs: Mapping[str, Path], role: str, languages: Sequence[str] | None) -> dict[str, Path]:
     found = {Path(name).stem: path for name, path in inputs.items() if name.startswith(f"{role}/")}
     return {lang: path for lang, path in sorted(found.items()) if languages is None or lang in languages}
-
-
-def _said(
-    library: Path, weights: Path, model: Mapping[str, Any], dictionary: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, str]]:
-    """What the model says for each word that it takes: language → word → phonemes."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from g2p_build.runtime.standalone import open_model
-
-    found: dict[str, dict[str, str]] = {lang: {} for lang in dictionary}
-    try:
-        opened = open_model(library, weights)
-        with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
-            for lang, words in dictionary.items():
-                taken = [word for word in words if _takes(model, word, lang)]
-                bar = progress.add_task(lang, total=len(taken))
-                for start in range(0, len(taken), CHUNK):
-                    chunk = taken[start : start + CHUNK]
-                    for word, ids in zip(chunk, opened.tokens(chunk, lang, threads=0), strict=True):
-                        found[lang][word] = tokenizer.decode(model, ids)
-                    progress.advance(bar, len(chunk))
-    except G2PError as error:
-        raise BuildError(f"the model cannot be asked for its exceptions: {error}") from None
-    return found
-
-
-def _takes(model: Mapping[str, Any], word: str, lang: str) -> bool:
-    try:
-        tokenizer.encode(model, word, lang)
-    except G2PError:
-        return False
-    return True
 
 
 STAGE = Stage(build, memory=memory, source_files=source_files, shows_progress=True)

@@ -25,7 +25,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     Args:
         params: `family`, `name`, `variant`, `target`, `checkpoint`, `files` (plain JSON) and `weights_name`.
         inputs: `library.tar`, `weights.tar`, `functions.json`, `model.json` (becomes the field `model`), `checkpoint`
-            (for its digest); for a standalone library also `inspection.json`; if there is one, `lexicon.json`.
+            (for its digest); for a standalone library also `inspection.json`; if there are such tables,
+            `lexicon.json` and `draft.json`.
         out: an empty folder.
 
     Raises:
@@ -48,6 +49,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         "toolchain": {name: importlib.metadata.version(name) for name in TOOLS},
         "checkpoint": params["checkpoint"] | {"digest": _sha256(inputs["checkpoint"])},
         "lexicon": json.loads(inputs["lexicon.json"].read_bytes()) if "lexicon.json" in inputs else None,
+        "draft": json.loads(inputs["draft.json"].read_bytes()) if "draft.json" in inputs else None,
         "verification": None,
     }
     if "inspection.json" in inputs:

@@ -32,6 +32,8 @@ pub enum ErrorKind {
     InvalidWeights,
     /// A lexicon has a line that is no word with its pronunciations, or is a damaged table.
     InvalidLexicon,
+    /// A draft table is damaged.
+    InvalidDraft,
     /// A file is not a manifest or index, was changed after it was built, or is of another library.
     InvalidManifest,
     /// The manifest has a newer schema version than this crate knows.
@@ -70,6 +72,7 @@ impl ErrorKind {
             15 => ErrorKind::Unsupported,
             16 => ErrorKind::ForeignCharacter,
             17 => ErrorKind::InvalidLexicon,
+            18 => ErrorKind::InvalidDraft,
             _ => ErrorKind::LibraryFailed,
         }
     }

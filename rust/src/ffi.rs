@@ -12,6 +12,7 @@ pub(crate) const OK: c_int = 0;
 /// Flags of `g2p_options`.
 pub(crate) const VERIFY: u32 = 1;
 pub(crate) const NO_LEXICON: u32 = 2;
+pub(crate) const NO_DRAFT: u32 = 4;
 
 /// Flags of `g2p_request`.
 pub(crate) const SCORES: u32 = 2;

@@ -34,11 +34,15 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
     lexicon: bool,
+    draft: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> OpenOptions {
-        OpenOptions { lexicon: true }
+        OpenOptions {
+            lexicon: true,
+            draft: true,
+        }
     }
 }
 
@@ -53,6 +57,14 @@ impl OpenOptions {
     #[must_use]
     pub fn lexicon(mut self, lexicon: bool) -> OpenOptions {
         self.lexicon = lexicon;
+        self
+    }
+
+    /// Whether the draft table that an archive has beside its weights is used: true, if this is not called. What is said
+    /// is the same without, and comes later.
+    #[must_use]
+    pub fn draft(mut self, draft: bool) -> OpenOptions {
+        self.draft = draft;
         self
     }
 
@@ -118,7 +130,7 @@ impl OpenOptions {
         let path = c_path(path)?;
         let options = ffi::Options {
             size: std::mem::size_of::<ffi::Options>(),
-            flags: flags | if self.lexicon { 0 } else { ffi::NO_LEXICON },
+            flags: flags | if self.lexicon { 0 } else { ffi::NO_LEXICON } | if self.draft { 0 } else { ffi::NO_DRAFT },
             threads: 0,
             allocator: std::ptr::null(),
         };

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from core_probe import CORE, FAMILY, HERE, compile_with_sanitizers
 
-TARGETS = {"weights": ["weights.c"], "manifest": [], "text": [], "form": [], "lexicon": []}
+TARGETS = {"weights": ["weights.c"], "manifest": [], "text": [], "form": [], "lexicon": [], "draft": []}
 
 
 @pytest.mark.parametrize("target", TARGETS)

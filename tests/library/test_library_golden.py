@@ -63,6 +63,17 @@ def test_bits_depend_on_nothing_but_the_word(
     assert (tmp_path / "out").read_bytes() == reference.read_bytes()
 
 
+@pytest.mark.parametrize(("variant", "threads", "seed"), [(DEFAULT, 1, 0), (CACHED, 1, 0), (CACHED, 2, 3)])
+def test_guesses_change_no_bit(
+    built: Tree, reference: Path, tmp_path: Path, variant: str, threads: int, seed: int
+) -> None:
+    """The archive has a draft table beside the weights; the reference was made without."""
+    manifest = built.root / "manifests" / f"{variant}.json"
+    weights = built.root / "dist" / json.loads(manifest.read_bytes())["archives"]["weights"]["file"]
+    run(driver(built, "golden.c", variant), weights, WORDS, tmp_path / "out", threads, seed)
+    assert (tmp_path / "out").read_bytes() == reference.read_bytes()
+
+
 def test_words_without_caches(built: Tree, tmp_path: Path) -> None:
     """The words of a group end at different steps. A word that has ended stays as it is."""
     some = WORDS.read_text(encoding="utf-8").splitlines()[::5]

@@ -13,6 +13,7 @@ import pytest
 from conftest import CACHED, Tree
 from kits import BASE, HERE, INCLUDES, SOURCES, archives, gcc
 
+FOLDER = Path(__file__).parents[2] / "g2p_build" / "checkpoints" / "embedded"
 [ENUM] = re.findall(r"typedef enum g2p_status \{(.*?)\} g2p_status;", BASE.read_text(encoding="utf-8"), re.DOTALL)
 STATUSES = dict(re.findall(r"(G2P_\w+) = (\d+)", ENUM))
 
@@ -145,7 +146,7 @@ def invalid_arguments(place: Place) -> Error:
         place.stream("talo", flags=16),
         place.stream("talo", words=None),
         place.open(place.weights, Options(7, 0, 1, None)),
-        place.open(place.weights, Options(ctypes.sizeof(Options), 4, 1, None)),
+        place.open(place.weights, Options(ctypes.sizeof(Options), 8, 1, None)),
     ]
     assert {error.status for error in errors} == {3} and len({error.message for error in errors}) == len(errors)
     return errors[0]
@@ -172,6 +173,29 @@ def invalid_lexicon(place: Place) -> Error:
     )
     assert b"damaged" in add(b"g2plex\0\1", None).message
     return add(b"talo\ttalo\n\ntalo\n", b"fin")
+
+
+def invalid_draft(place: Place) -> Error:
+    """A table that ends too early. A model takes one table, and the archive here has none."""
+    table, model = (FOLDER / "draft.g2pdraft").read_bytes(), ctypes.c_void_p()
+    no_draft = Options(ctypes.sizeof(Options), 4, 1, None)
+    given = str(place.weights).encode(), ctypes.byref(no_draft), ctypes.byref(model), None
+    assert place.library.g2p_open(*given) == 0
+
+    def add(data: bytes) -> Error:
+        error = Error()
+        size = ctypes.c_size_t(len(data))
+        assert place.library.g2p_add_draft_memory(model, data, size, ctypes.byref(error)) == error.status
+        return error
+
+    try:
+        assert all(add(table[:size]).status == 18 for size in (0, 15, 16, 100, len(table) - 1))
+        error = add(table[:-4])
+        assert add(table).status == 0
+        assert add(table).status == 3  # it has one
+        return error
+    finally:
+        place.library.g2p_close(model)
 
 
 def wrong_digest(place: Place) -> Error:
@@ -229,6 +253,7 @@ REACH: dict[str, tuple[Callable[[Place], Error], str, int | None]] = {
         r"'1' \(U\+0031, a digit\) at byte 2 of the word 'ta1o' is not in the alphabet of fin: write numbers out",
         1,
     ),
+    "G2P_INVALID_DRAFT": (invalid_draft, "the draft table: damaged", None),
     "G2P_INVALID_LEXICON": (invalid_lexicon, "line 3: 'talo' has no tab", None),
 }
 

@@ -2,6 +2,7 @@
 
 from g2p_build.config.family import Family, Native, Reference
 from g2p_build.families.g2p.checkpoint import G2PCheckpointConf, check, checkpoint
+from g2p_build.families.g2p.draft import draft
 from g2p_build.families.g2p.lexicon import lexicon
 from g2p_build.families.g2p.model import model
 from g2p_build.native.files import CORE, G2P, WEB
@@ -17,6 +18,7 @@ FAMILY = Family(
     model=model,
     native=Native("g2p", (CORE, G2P), WEB),
     lexicon=lexicon,
+    draft=draft,
     section=SECTION,
     reference=Reference(golden="g2p_build.reference.golden", verify="g2p_build.reference.verify"),
 )

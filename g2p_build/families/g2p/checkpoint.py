@@ -155,6 +155,9 @@ def check(variant: Variant) -> None:
     for file in variant.lexicon.files:
         if file.endswith(".tsv") and Path(file).is_file() and checkpoint.languages:
             one_of(f"language of lexicon={file}:", Path(file).stem, checkpoint.languages)
+    for key, given in (("path", variant.draft.path), ("words", variant.draft.words)):
+        if given and Path(given).is_file() and Path(given).suffix in (".tsv", ".txt") and checkpoint.languages:
+            one_of(f"language of draft.{key}={given}:", Path(given).stem, checkpoint.languages)
     longest = max(checkpoint.languages or ("",), key=lambda language: len(language.encode()))
     prompt = checkpoint.resolved_prompt.replace("{lang}", longest).replace("{word}", "")
     least = len(prompt.encode()) + 1 + checkpoint.append_eos

@@ -27,6 +27,7 @@ const char *g2p_status_name(g2p_status status) {
       "G2P_UNSUPPORTED",
       "G2P_FOREIGN_CHARACTER",
       "G2P_INVALID_LEXICON",
+      "G2P_INVALID_DRAFT",
   };
   return (unsigned)status < sizeof names / sizeof *names ? names[status] : NULL;
 }
@@ -42,7 +43,7 @@ static g2p_status take_options(const g2p_options *given, g2p_options *options, g
   if (!options->variant) options->variant = g2p_default();
   g2p_status status = g2p_check_variant(options->variant, G2P_LAYOUT, error);
   if (status != G2P_OK) return status;
-  if (options->flags & ~(uint32_t)(G2P_VERIFY | G2P_NO_LEXICON))
+  if (options->flags & ~(uint32_t)(G2P_VERIFY | G2P_NO_LEXICON | G2P_NO_DRAFT))
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the options' flags %z hold one that does not exist",
                     (size_t)options->flags);
   if (!options->allocator) options->allocator = &g2p_malloc;
@@ -83,6 +84,35 @@ static void end_lexicons(g2p *model) {
   for (uint32_t i = 0; i < model->lexicons_count; i++) g2p_lexicon_end(model->allocator, &model->lexicons[i]);
 }
 
+/* Adds a draft table; on failure the mapping is the caller's again. */
+static g2p_status add_draft(g2p *model, const char *name, g2p_text data, const struct g2p_mapping *mapping,
+                            g2p_error *error) {
+  struct g2p_draft draft;
+  g2p_status status = g2p_draft_begin(name, data, &draft, error);
+  if (status != G2P_OK) return status;
+  g2p_lock(&model->mutex);
+  bool has = g2p_draft_of(model) != NULL;
+  if (!has) {
+    if (mapping) draft.mapping = *mapping;
+    model->draft = draft;
+    __atomic_store_n(&model->drafts, 1, __ATOMIC_RELEASE);
+  }
+  g2p_unlock(&model->mutex);
+  if (!has) return G2P_OK;
+  return g2p_fail(error, G2P_INVALID_ARGUMENT, "%s: the model has a draft table already: open it with G2P_NO_DRAFT",
+                  name);
+}
+
+/* Adds what an archive has beside its weights. */
+static g2p_status add_own(g2p *model, const char *data, size_t size, uint32_t flags, g2p_error *error) {
+  g2p_status status = flags & G2P_NO_LEXICON ? G2P_OK : add_own_lexicon(model, data, size, error);
+  if (status != G2P_OK || flags & G2P_NO_DRAFT) return status;
+  g2p_text member;
+  status = g2p_find_member(data, size, ".g2pdraft", &member, error);
+  if (status != G2P_OK || !member.data) return status;
+  return add_draft(model, "the archive's draft table", member, NULL, error);
+}
+
 /* Makes a model of weights that are mapped, or of the caller's; on failure the mapping is the caller's again. */
 static g2p_status open_data(const char *data, size_t size, const g2p_options *options, g2p **opened, g2p_error *error) {
   const g2p_variant *variant = options->variant;
@@ -110,11 +140,12 @@ static g2p_status open_data(const char *data, size_t size, const g2p_options *op
     if (g2p_mutex_begin(&model->mutex)) {
       if (g2p_condition_begin(&model->work)) {
         if (g2p_condition_begin(&model->done)) {
-          status = options->flags & G2P_NO_LEXICON ? G2P_OK : add_own_lexicon(model, data, size, error);
+          status = add_own(model, data, size, options->flags, error);
           if (status == G2P_OK) {
             *opened = model;
             return G2P_OK;
           }
+          end_lexicons(model);
           g2p_condition_end(&model->done);
         }
         g2p_condition_end(&model->work);
@@ -190,6 +221,7 @@ void g2p_close(g2p *model) {
   g2p_condition_end(&model->work);
   g2p_mutex_end(&model->mutex);
   end_lexicons(model);
+  g2p_unmap(&model->draft.mapping);
   g2p_unmap(&model->mapping);
   g2p_allocator allocator = model->own;
   g2p_release(&allocator, model, sizeof *model + model->variant->program->weights_count * sizeof(void *));
@@ -214,8 +246,99 @@ g2p_status g2p_add_lexicon_memory(g2p *model, const void *data, size_t size, con
   return add_lexicon(model, "the lexicon", (g2p_text){data ? data : "", size}, NULL, lang, error);
 }
 
+g2p_status g2p_add_draft(g2p *model, const char *path, g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || !path) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_add_draft was given a null pointer");
+  struct g2p_mapping mapping;
+  g2p_status status = g2p_map(path, &mapping, error);
+  if (status != G2P_OK) return status;
+  status = add_draft(model, path, (g2p_text){mapping.data, mapping.size}, &mapping, error);
+  if (status != G2P_OK) g2p_unmap(&mapping);
+  return status;
+}
+
+g2p_status g2p_add_draft_memory(g2p *model, const void *data, size_t size, g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || (!data && size))
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_add_draft_memory was given a null pointer");
+  return add_draft(model, "the draft table", (g2p_text){data ? data : "", size}, NULL, error);
+}
+
 static g2p_status no_memory_for(size_t bytes, g2p_error *error) {
   return g2p_fail(error, G2P_NO_MEMORY, "no memory for %z bytes of pronunciations", bytes);
+}
+
+/* Memory for one guess, by size of what is in it: everything stays aligned. */
+struct guess_room {
+  size_t ids, letters, spare, costs, said, chances, text, all;
+};
+
+static struct guess_room guess_room(const struct g2p_traits *traits) {
+  size_t input = (size_t)traits->input_len, output = (size_t)traits->output_len;
+  struct guess_room room = {.letters = output * sizeof(int32_t)};
+  room.spare = room.letters + input * sizeof(uint32_t);
+  room.costs = room.spare + input * sizeof(int32_t);
+  room.said = room.costs + 2 * (output + 1) * sizeof(uint16_t);
+  room.chances = room.said + 8 + output;
+  room.text = room.chances + output;
+  room.all = room.text + output;
+  return room;
+}
+
+/* The guess for a word that the model takes, as text in some memory. */
+static g2p_text guess(const g2p *model, const struct g2p_draft_language *language, g2p_text word, const char *lang,
+                      char *memory) {
+  struct guess_room at = guess_room(model->traits);
+  void *letters = memory + at.letters, *spare = memory + at.spare, *costs = memory + at.costs;
+  struct g2p_draft_room room = {costs, (unsigned char *)memory + at.said};
+  struct g2p_guess guess = {
+      .letters = letters, .ids = (int32_t *)(void *)memory, .chance = (uint8_t *)memory + at.chances};
+  guess.letters_count = g2p_letters(model->traits, word, lang, spare, letters);
+  g2p_draft_guess(language, model->traits, room, 0, &guess);
+  char *text = memory + at.text;
+  return (g2p_text){text, g2p_decode(model->traits, guess.ids, (size_t)guess.count, text)};
+}
+
+g2p_status g2p_guess_word(g2p *model, const char *word, const char *lang, char *phonemes, size_t capacity,
+                          g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || !word || !lang || (!phonemes && capacity))
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_guess_word was given a null pointer");
+  const struct g2p_draft *draft = g2p_draft_of(model);
+  struct g2p_draft_language language;
+  g2p_text text = {word, strlen(word)}, found = {NULL, 0};
+  size_t size = guess_room(model->traits).all;
+  char *memory = g2p_allocate(model->allocator, size);
+  if (!memory) return no_memory_for(size, error);
+  void *spare = memory + guess_room(model->traits).spare;
+  int32_t count;
+  g2p_status status = g2p_check_language(model->traits, lang, error);
+  if (status == G2P_OK) status = g2p_encode(model->traits, text, lang, spare, &count, error);
+  if (status == G2P_OK && draft && g2p_draft_language(draft, lang, &language))
+    found = guess(model, &language, text, lang, memory);
+  if (status == G2P_OK && found.size + 1 > capacity)
+    status = g2p_fail(error, G2P_TOO_SMALL, "the guess takes %z bytes and the buffer has %z", found.size + 1, capacity);
+  if (status == G2P_OK) {
+    memcpy(phonemes, found.data ? found.data : "", found.size);
+    phonemes[found.size] = 0;
+  }
+  g2p_release(model->allocator, memory, size);
+  return status;
+}
+
+g2p_status g2p_get_statistics(g2p *model, g2p_statistics *statistics, g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || !statistics)
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_get_statistics was given a null pointer");
+  if (statistics->size != sizeof *statistics)
+    return g2p_fail(error, G2P_INVALID_ARGUMENT,
+                    "the statistics say that they have %z bytes, not %z: set their size to sizeof", statistics->size,
+                    sizeof *statistics);
+  g2p_lock(&model->mutex);
+  *statistics = model->statistics;
+  g2p_unlock(&model->mutex);
+  statistics->size = sizeof *statistics;
+  return G2P_OK;
 }
 
 /* Known pronunciations as texts of their own. */

@@ -12,11 +12,8 @@
 #include "score.h"
 #include "text.h"
 
-/* Calls the program's first function of a role. The first step takes one token a row. */
-static void run(struct g2p_session *session, const char *role, int32_t rows, void *const *states) {
-  const struct g2p_function *function = session->program->functions;
-  while (strcmp(function->role, role) != 0) function++;
-  struct g2p_run call = {
+static void call(struct g2p_session *session, const struct g2p_function *function, int32_t rows, void *const *states) {
+  struct g2p_run run = {
       .rows = rows,
       .positions = session->positions,
       .arena = session->arena,
@@ -25,7 +22,14 @@ static void run(struct g2p_session *session, const char *role, int32_t rows, voi
       .arguments = session->arguments,
       .extended = session->extended,
   };
-  function->run(&call);
+  function->run(&run);
+}
+
+/* Calls the program's first function of a role. */
+static void run(struct g2p_session *session, const char *role, int32_t rows, void *const *states) {
+  const struct g2p_function *function = session->program->functions;
+  while (strcmp(function->role, role) != 0) function++;
+  call(session, function, rows, states);
 }
 
 static const char *language_of(const g2p_request *request, uint32_t word) {
@@ -95,6 +99,15 @@ static void copy_caches(struct g2p_session *session, void *const *from, int32_t 
   }
 }
 
+/* Where the table has a word's language, the word is guessed at as soon as that pays. */
+static void begin_guess(struct g2p_session *session, const struct g2p_job *job, struct row *row) {
+  const char *lang = language_of(job->request, row->word);
+  row->drafts = session->steps_count > 1 && job->draft && g2p_draft_language(job->draft, lang, &row->language);
+  row->guess = (struct g2p_guess){.letters = row->letters, .ids = row->ids + 1, .chance = row->chances};
+  row->failures = 0;
+  row->stale = true;
+}
+
 static void begin_row(struct g2p_session *session, struct g2p_job *job, int32_t row, uint32_t word) {
   struct row *place = &session->rows[row];
   place->word = word;
@@ -102,6 +115,8 @@ static void begin_row(struct g2p_session *session, struct g2p_job *job, int32_t 
   place->count = 0;
   place->score = 0;
   place->ids[0] = session->traits->decoder_start_id;
+  place->passes = place->drafted = place->accepted = 0;
+  begin_guess(session, job, place);
 }
 
 /* Gives a free row to the next word that waits, claiming and encoding more where none does. */
@@ -162,7 +177,17 @@ static bool finish(struct g2p_session *session, struct g2p_job *job, const struc
                        .logits = row->logits,
                        .truncated = !ended,
                        .repeats = ends_in_loop(ids, ended ? count - 1 : count),
-                       .score = count ? (float)(row->score / (double)count) : 0};
+                       .score = count ? (float)(row->score / (double)count) : 0,
+                       .passes = row->passes,
+                       .drafted = row->drafted,
+                       .accepted = row->accepted};
+  g2p_lock(&job->mutex);
+  job->statistics.words++;
+  job->statistics.ids += count;
+  job->statistics.passes += row->passes;
+  job->statistics.drafted += row->drafted;
+  job->statistics.accepted += row->accepted;
+  g2p_unlock(&job->mutex);
   g2p_lock(&job->delivery);
   bool proceed = !stopped(job);
   if (proceed && job->callback(job->user, &result) != 0) {
@@ -187,22 +212,164 @@ static bool take_id(const struct g2p_session *session, const struct g2p_job *job
   return has_ended(session, job, row);
 }
 
-/* With caches: a step of one token for every live row, again and again. */
+/* --- guesses ------------------------------------------------------------------------------------------------------ */
+
+enum {
+  MOST_FAILURES = 2, /* then a word goes on a token at a time */
+  MOST_UNTRUSTED = 8 /* tokens of a step in a language whose guesses have not been right lately; half after a failure */
+};
+
+static const float LEAST_TRUST = 0.25F, /* below it a language's words are not guessed at */
+    TRUSTED = 0.55F,                    /* from here on steps are as long as they pay */
+    LEARNING = 1.0F / 16,               /* how much a step's outcome says */
+    FORGIVING = 1.0F / 256; /* how much a word is worth that was not guessed at: some day it is tried again */
+
+static float *trust_in(struct g2p_session *session, const struct row *row) {
+  return &session->trust[row->language.number % G2P_TRUSTS];
+}
+
+/* Ids of a row's guess that can be checked. */
+static int32_t guessed(const struct row *row) {
+  return row->drafts && !row->stale && row->guess.count > row->count ? row->guess.count - row->count : 0;
+}
+
+/* What a step of some tokens costs, in steps of one. */
+static float price_of(const struct g2p_session *session, int32_t tokens) {
+  static const int32_t known[] = {1, 4, 8, 16};
+  int last = 3;
+  while (last > 1 && tokens <= known[last - 1]) last--;
+  float from = session->prices[last - 1], to = session->prices[last];
+  return from + (to - from) * (float)(tokens - known[last - 1]) / (float)(known[last] - known[last - 1]);
+}
+
+/* What a step of so many tokens is expected to give. */
+struct hope {
+  float ids;   /* of all rows */
+  float ended; /* rows that it ends */
+};
+
+static struct hope hope_of(struct g2p_session *session, int32_t tokens) {
+  struct hope hope = {0, 0};
+  for (int32_t i = 0; i < session->live; i++) {
+    const struct row *row = &session->rows[i];
+    int32_t left = guessed(row);
+    float right = 1, trust = left ? *trust_in(session, row) : 1;
+    hope.ids++;
+    for (int32_t j = 0; j < left && j < tokens; j++) {
+      right *= (float)row->chances[row->count + j] * trust / 255;
+      trust = 1;
+      if (j + 1 < left && j + 1 < tokens) hope.ids += right;
+    }
+    if (left && left <= tokens) hope.ended += right;
+  }
+  return hope;
+}
+
+/* Guesses how a row's word goes on. Its letters are read the first time. */
+static void make_guess(struct g2p_session *session, const struct g2p_job *job, struct row *row) {
+  const struct g2p_traits *traits = session->traits;
+  struct g2p_guess *guess = &row->guess;
+  if (!guess->letters_count) {
+    const char *lang = language_of(job->request, row->word);
+    guess->letters_count = g2p_letters(traits, job->request->words[row->word], lang, session->input_ids, row->letters);
+  }
+  g2p_draft_guess(&row->language, traits, session->room, row->count, guess);
+  row->stale = false;
+}
+
+/* Makes the guesses that are wanted, and chooses the step. It is the one that costs least for what it gives; and a word
+ * that is not ended costs another step, however little is left of it. */
+static const struct step *choose_step(struct g2p_session *session, const struct g2p_job *job) {
+  const struct step *best = &session->steps[0];
+  if (session->steps_count < 2 || session->live * session->steps[1].tokens > session->most_tokens) return best;
+  int32_t most = 0;
+  for (int32_t i = 0; i < session->live; i++) {
+    struct row *row = &session->rows[i];
+    if (!row->drafts) continue;
+    if (row->stale && *trust_in(session, row) < LEAST_TRUST) {
+      *trust_in(session, row) += FORGIVING;
+      row->drafts = false;
+      continue;
+    }
+    if (row->stale) make_guess(session, job, row);
+    if (!guessed(row)) continue;
+    int32_t untrusted = row->failures ? MOST_UNTRUSTED / 2 : MOST_UNTRUSTED;
+    int32_t mine = *trust_in(session, row) < TRUSTED ? untrusted : session->most_tokens;
+    if (mine > most) most = mine;
+  }
+  if (!most) return best;
+  struct hope hopes[G2P_MOST_STEPS];
+  float prices[G2P_MOST_STEPS], rate = 1, least = 0;
+  size_t count = 0;
+  for (; count < session->steps_count; count++) {
+    int32_t tokens = session->steps[count].tokens;
+    if (count && (tokens > most || session->live * tokens > session->most_tokens)) break;
+    hopes[count] = hope_of(session, tokens);
+    prices[count] = price_of(session, session->live * tokens);
+    float each = prices[count] / hopes[count].ids;
+    if (!count || each < rate) rate = each;
+  }
+  for (size_t i = 0; i < count; i++) {
+    float cost = prices[i] - rate * hopes[i].ids - hopes[i].ended / (float)session->live;
+    if (i && cost >= least) continue;
+    least = cost;
+    best = &session->steps[i];
+  }
+  return best;
+}
+
+/* Remembers how a row's guess fared in a step: how many ids of it were checked, and how many were right. */
+static void learn(struct g2p_session *session, struct row *row, int32_t checked, int32_t right, bool wrong) {
+  row->drafted += (uint32_t)checked;
+  row->accepted += (uint32_t)right;
+  if (!row->drafts) return;
+  if (checked) {
+    float *trust = trust_in(session, row);
+    *trust += ((right ? 1.0F : 0.0F) - *trust) * LEARNING;
+  }
+  row->stale = wrong;
+  if (wrong && !right && ++row->failures == MOST_FAILURES) row->drafts = false;
+}
+
+/* Takes what a step says of a row: the model's next id, and as long as that is what was guessed, the one behind it. True
+ * where the word is ended. */
+static bool take_step(struct g2p_session *session, const struct g2p_job *job, int32_t number, int32_t tokens) {
+  struct row *row = &session->rows[number];
+  size_t first = (size_t)number * (size_t)tokens, words = (size_t)session->traits->vocabulary;
+  int32_t left = guessed(row), checked = left < tokens - 1 ? left : tokens - 1, right = 0;
+  bool ended, same;
+  row->passes++;
+  for (int32_t taken = 0;; taken++) {
+    int32_t id = session->ids[first + (size_t)taken];
+    same = taken < left && row->ids[row->count + 1] == id;
+    right += same && taken < checked;
+    ended = take_id(session, job, row, id, session->step_logits + (first + (size_t)taken) * words);
+    if (ended || !same || taken + 1 == tokens) break;
+  }
+  learn(session, row, checked, right, left && !same);
+  return ended;
+}
+
+/* With caches: a step for every live row, again and again. */
 static void step_rows(struct g2p_session *session, struct g2p_job *job) {
   while (!stopped(job)) {
     if (!session->live && session->waiting == session->claimed && !fill_all(session, job)) return;
     while (session->live < session->program->batch && fill_row(session, job, session->live)) session->live++;
+    const struct step *step = choose_step(session, job);
+    int32_t *token = session->token;
     for (int32_t row = 0; row < session->live; row++) {
       const struct row *place = &session->rows[row];
-      session->token[row] = place->ids[place->count];
+      int32_t left = guessed(place);
+      *token++ = place->ids[place->count];
+      for (int32_t i = 1; i < step->tokens; i++)
+        *token++ = i <= left ? place->ids[place->count + i] : session->traits->pad_id;
       session->position[row] = place->count;
       session->length[row] = place->length;
     }
-    run(session, "step", session->live, session->states);
+    call(session, step->function, session->live, session->states);
     /* From the last row down: one that moves has been looked at. */
     for (int32_t row = session->live - 1; row >= 0; row--) {
-      const float *logits = session->step_logits + (ptrdiff_t)row * session->traits->vocabulary;
-      if (!take_id(session, job, &session->rows[row], session->ids[row], logits)) continue;
+      if (!take_step(session, job, row, step->tokens)) continue;
       if (!finish(session, job, &session->rows[row])) return;
       if (session->program->batch > 1 && fill_row(session, job, row)) continue;
       if (row != --session->live) move_row(session, session->live, row);
@@ -227,6 +394,7 @@ static void decode_group(struct g2p_session *session, struct g2p_job *job) {
       struct row *place = &session->rows[row];
       size_t at = (size_t)row * output + position;
       if (has_ended(session, job, place)) continue;
+      place->passes++;
       if (!take_id(session, job, place, session->ids[at], session->step_logits + at * words)) continue;
       left--;
       if (!finish(session, job, place)) return;

@@ -14,16 +14,18 @@ struct g2p_job {
   const g2p_request *request;
   g2p_callback callback;
   void *user;
-  uint32_t threads;       /* that may work on it */
-  int32_t most_ids;       /* of a pronunciation */
-  const uint32_t *order;  /* the words that the model pronounces, longest first */
-  size_t count;           /* of them */
-  const int32_t *lengths; /* input ids of each word */
+  uint32_t threads;              /* that may work on it */
+  int32_t most_ids;              /* of a pronunciation */
+  const uint32_t *order;         /* the words that the model pronounces, longest first */
+  size_t count;                  /* of them */
+  const int32_t *lengths;        /* input ids of each word */
+  const struct g2p_draft *draft; /* NULL: nothing is guessed */
 
   g2p_mutex delivery; /* held while the callback runs; taken before the other */
   g2p_mutex mutex;    /* guards what follows */
   size_t next;        /* of `order`: the first word that nobody has claimed */
   g2p_status status;
+  g2p_statistics statistics;
 };
 
 /* Has every thread stop soon. The first reason stays. */

@@ -58,13 +58,14 @@ typedef struct g2p g2p;
 typedef struct g2p_variant g2p_variant;
 
 enum {
-  G2P_VERIFY = 1,    /* g2p_open_manifest: compare the SHA-256 of all weights, which reads the whole file */
-  G2P_NO_LEXICON = 2 /* leave out the lexicon that an archive has beside its weights */
+  G2P_VERIFY = 1,     /* g2p_open_manifest: compare the SHA-256 of all weights, which reads the whole file */
+  G2P_NO_LEXICON = 2, /* leave out the lexicon that an archive has beside its weights */
+  G2P_NO_DRAFT = 4    /* leave out its draft table */
 };
 
 typedef struct g2p_options {
   size_t size;                    /* sizeof(g2p_options) */
-  uint32_t flags;                 /* G2P_VERIFY, G2P_NO_LEXICON */
+  uint32_t flags;                 /* G2P_VERIFY, G2P_NO_LEXICON, G2P_NO_DRAFT */
   uint32_t threads;               /* of a call that does not say; 0: one for each processor that this process may use
                                      (its affinity, its container's quota), 1: none is ever started */
   const g2p_allocator *allocator; /* NULL: malloc and free; used until g2p_close and for what calls return */
@@ -76,7 +77,8 @@ G2P_API uint32_t g2p_abi_version(void);
 /* The name of a status, such as "G2P_WORD_TOO_LONG"; NULL for a number that is none. */
 G2P_API const char *g2p_status_name(g2p_status status);
 
-/* Opens a model from its weights: a safetensors file, or a tar archive that holds one and perhaps a lexicon.
+/* Opens a model from its weights: a safetensors file, or a tar archive that holds one and perhaps a lexicon
+ * and a draft table.
  *
  * The file is mapped; nothing that is done here grows with the weights. Files are trusted to stay as they are until
  * g2p_close. `options` may be NULL. Where a model cannot be opened, `*model` becomes NULL. */
@@ -127,6 +129,33 @@ G2P_API g2p_status g2p_add_lexicon(g2p *model, const char *path, const char *lan
 /* As g2p_add_lexicon, from memory. A table's must stay there until g2p_close. */
 G2P_API g2p_status g2p_add_lexicon_memory(g2p *model, const void *data, size_t size, const char *lang,
                                           g2p_error *error);
+
+/* Gives a model a draft table, as the build makes it, where it has none. Words are then guessed, and one step of the model
+ * checks many ids of a guess: results are the same to the bit, and come sooner. Calls that run at the time may or may not
+ * use it. The table is mapped, and stays as it is until g2p_close. A variant that was built with kv_cache=false does
+ * without. */
+G2P_API g2p_status g2p_add_draft(g2p *model, const char *path, g2p_error *error);
+
+/* As g2p_add_draft, from memory, which must stay there until g2p_close. */
+G2P_API g2p_status g2p_add_draft_memory(g2p *model, const void *data, size_t size, g2p_error *error);
+
+/* What the draft table guesses for a word, ended by a zero: nothing where there is no table, or it has not the language. For
+ * looking at: what is pronounced is the model's own. */
+G2P_API g2p_status g2p_guess_word(g2p *model, const char *word, const char *lang, char *phonemes, size_t capacity,
+                                  g2p_error *error);
+
+/* What a model has done since it was opened. */
+typedef struct g2p_statistics {
+  size_t size;       /* sizeof(g2p_statistics), as the caller's compiler saw it */
+  uint64_t words;    /* that the model finished; not those of lexicons */
+  uint64_t ids;      /* that it generated */
+  uint64_t passes;   /* of its decoder, each word's own: ids, less those that guesses saved */
+  uint64_t drafted;  /* ids of guesses that were checked */
+  uint64_t accepted; /* and were right */
+} g2p_statistics;
+
+/* Fills in `statistics`, whose size the caller has set. */
+G2P_API g2p_status g2p_get_statistics(g2p *model, g2p_statistics *statistics, g2p_error *error);
 
 /* Pronounces one word into the caller's buffer, ended by a zero.
  *
@@ -206,6 +235,9 @@ typedef struct g2p_result {
   uint32_t repeats;   /* 1: the pronunciation ends in one part again and again, at least four times */
   float score;        /* with G2P_SCORES: mean natural log-probability of the ids; 0 where there are none */
   g2p_text message;   /* with G2P_EACH: one line where the status is not G2P_OK */
+  uint32_t passes;    /* of the decoder that the model took; as the next two, 0 where the word is not from it */
+  uint32_t drafted;   /* ids of guesses that were checked */
+  uint32_t accepted;  /* and were right */
 } g2p_result;
 
 /* The results of a request, in the order of its words. A program that may meet a newer library goes from one to the next

@@ -4,6 +4,7 @@
 
 #include "core.h"
 #include "decode.h"
+#include "draft.h"
 #include "lexicon.h"
 #include "threads.h"
 
@@ -32,8 +33,11 @@ struct g2p {
   const void **weights;                           /* in the order of the program's */
   struct g2p_lexicon lexicons[G2P_MOST_LEXICONS]; /* the last one comes first */
   uint32_t lexicons_count;                        /* read and written atomically; those before it stay as they are */
+  struct g2p_draft draft;
+  uint32_t drafts; /* 1: it is there; read and written atomically, and then it stays as it is */
 
   g2p_mutex mutex; /* guards what follows */
+  g2p_statistics statistics;
   g2p_condition work, done;
   struct g2p_session *idle[G2P_MOST_THREADS]; /* sessions that nobody uses, to be used again */
   uint32_t idle_count, kept;                  /* how many there are, and may be */
@@ -55,6 +59,9 @@ void g2p_pool_trim(g2p *model);
 void g2p_pool_end(g2p *model);
 
 /* list.c */
+
+/* The table that words are guessed by; NULL: there is none. */
+const struct g2p_draft *g2p_draft_of(const g2p *model);
 
 /* Whether a request can be read, and has what it must have. Its count is then one that sizes do not overflow with. */
 g2p_status g2p_check_request(const g2p_request *request, g2p_error *error);

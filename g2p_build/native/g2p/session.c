@@ -15,9 +15,42 @@ static void *take(struct layout *layout, size_t size) {
   return found;
 }
 
-static size_t most_logits(const struct g2p_program *program, const struct g2p_traits *traits) {
-  size_t rows = (size_t)program->batch, words = (size_t)traits->vocabulary;
-  return rows * words * (program->states_count ? 1 : (size_t)traits->output_len);
+/* Tokens of all rows that a call of the decoder takes at most. */
+static size_t most_tokens(const struct g2p_program *program, const struct g2p_traits *traits) {
+  size_t rows = (size_t)program->batch, most = 1;
+  if (!program->states_count) return rows * (size_t)traits->output_len;
+  for (size_t i = 0; i < program->functions_count; i++)
+    if ((size_t)program->functions[i].tokens > most) most = (size_t)program->functions[i].tokens;
+  most = rows * most < G2P_MOST_DRAFTED ? rows * most : G2P_MOST_DRAFTED;
+  return most > rows ? most : rows;
+}
+
+/* A program's steps, those with the fewest tokens first. */
+static void find_steps(struct g2p_session *session) {
+  const struct g2p_program *program = session->program;
+  for (size_t i = 0; i < program->functions_count && session->steps_count < G2P_MOST_STEPS; i++) {
+    const struct g2p_function *function = &program->functions[i];
+    if (strcmp(function->role, "step") == 0)
+      session->steps[session->steps_count++] = (struct step){function->tokens, function};
+  }
+}
+
+/* What steps of 1, 4, 8 and 16 tokens cost. The first reads all weights, which takes the longer the more bytes they have;
+ * the others compute more with them. WebAssembly has vectors of 16 bytes, and computes for longer than it reads. Between
+ * a machine that waits for its memory and one that computes, the best choices differ little: docs/drafts.md. */
+static const float *prices_of(const struct g2p_program *program) {
+  static const float wide[] = {1, 1.15F, 1.55F, 2.5F}, narrow[] = {1, 1.6F, 2.9F, 5.3F},
+                     slow[] = {1, 2.9F, 5.7F, 11.3F};
+#if defined(__wasm__)
+  const bool computes = true;
+#else
+  const bool computes = false;
+#endif
+  if (computes) return slow;
+  for (size_t i = 0; i < program->weights_count; i++)
+    if (strcmp(program->weights[i].name, "lm_head") == 0)
+      return strcmp(program->weights[i].dtype, "F32") == 0 ? wide : narrow;
+  return wide;
 }
 
 /* Of a state of floats [B, H, blocks, d, positions of a block] or [B, H, positions, d]. */
@@ -56,7 +89,7 @@ static void lay_out(struct g2p_session *session, struct layout *layout, const st
   const struct g2p_program *program = variant->program;
   const struct g2p_traits *traits = variant->model;
   size_t batch = (size_t)program->batch, input = (size_t)traits->input_len, output = (size_t)traits->output_len;
-  size_t results = program->states_count ? 1 : output; /* ids of a row that one call gives */
+  size_t tokens = most_tokens(program, traits);
   struct g2p_session shape = {.program = program, .traits = traits};
   take(layout, sizeof *session);
   shape.arena = take(layout, program->arena_bytes);
@@ -76,18 +109,30 @@ static void lay_out(struct g2p_session *session, struct layout *layout, const st
     }
   }
   shape.hidden = take(layout, batch * input * (size_t)traits->d_model * sizeof(float));
-  shape.step_logits = take(layout, most_logits(program, traits) * sizeof(float));
+  shape.step_logits = take(layout, tokens * (size_t)traits->vocabulary * sizeof(float));
   shape.input_ids = take(layout, batch * input * sizeof(int32_t));
   shape.length = take(layout, batch * sizeof(int32_t));
-  shape.token = take(layout, batch * sizeof(int32_t));
+  shape.token = take(layout, tokens * sizeof(int32_t));
   shape.position = take(layout, batch * sizeof(int32_t));
-  shape.ids = take(layout, batch * results * sizeof(int32_t));
+  shape.ids = take(layout, tokens * sizeof(int32_t));
   shape.decoder_ids = take(layout, batch * output * sizeof(int32_t));
   shape.rows = take(layout, batch * sizeof(struct row));
   shape.group = take(layout, batch * sizeof(uint32_t));
   shape.text = take(layout, output);
+  uint32_t *letters = take(layout, batch * input * sizeof(uint32_t));
+  uint8_t *chances = take(layout, batch * output);
+  shape.room.costs = take(layout, 2 * (output + 1) * sizeof(uint16_t));
+  shape.room.said = take(layout, 8 + output);
   if (layout->memory) {
-    for (size_t row = 0; row < batch; row++) shape.rows[row].ids = shape.decoder_ids + row * output;
+    for (size_t row = 0; row < batch; row++) {
+      shape.rows[row].ids = shape.decoder_ids + row * output;
+      shape.rows[row].letters = letters + row * input;
+      shape.rows[row].chances = chances + row * output;
+    }
+    shape.most_tokens = (int32_t)tokens;
+    shape.prices = prices_of(program);
+    for (size_t i = 0; i < G2P_TRUSTS; i++) shape.trust[i] = 0.5F; /* nobody knows */
+    find_steps(&shape);
     for (size_t i = 0; i < program->arguments_count; i++)
       shape.arguments[i] = argument_of(&shape, program->arguments[i]);
     *session = shape;

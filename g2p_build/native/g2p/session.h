@@ -3,6 +3,7 @@
 #define G2P_SESSION_H
 
 #include "core.h"
+#include "draft.h"
 #include "traits.h"
 
 #pragma GCC visibility push(hidden)
@@ -14,6 +15,13 @@ struct cache {
   size_t block_bytes, head_bytes; /* heads * head_bytes is a row */
 };
 
+enum {
+  G2P_MOST_STEPS = 8,    /* functions of a program that step */
+  G2P_MOST_DRAFTED = 32, /* tokens of all rows in a step that checks guesses; with more, a step of one costs no less */
+  G2P_TRUSTS = 16        /* languages that are told apart when their guesses turn out right or wrong */
+};
+
+/* The ids that a row has not yet generated are guessed where `ids` will have them. */
 struct row {
   uint32_t word;  /* of the request */
   int32_t length; /* input ids */
@@ -21,6 +29,20 @@ struct row {
   double score;   /* sum of the ids' log-probabilities, where they are asked for */
   int32_t *ids;   /* [output_len]: the start id, then the generated ones */
   float *logits;  /* [output_len][vocabulary] */
+  uint32_t *letters;
+  uint8_t *chances;                   /* [output_len] */
+  struct g2p_draft_language language; /* of the table, where `drafts` */
+  struct g2p_guess guess;
+  bool drafts;                        /* whether the word is guessed at */
+  bool stale;                         /* whether the guess is to be made, or made again */
+  int32_t failures;                   /* steps that found nothing of the guess right */
+  uint32_t passes, drafted, accepted; /* steps; ids that were guessed and checked; that were right */
+};
+
+/* How many ids each row takes in a step that checks guesses, and what such a step costs. */
+struct step {
+  int32_t tokens;
+  const struct g2p_function *function;
 };
 
 struct g2p_session {
@@ -36,6 +58,12 @@ struct g2p_session {
   float *hidden, *step_logits;
   int32_t *input_ids, *length, *token, *position, *decoder_ids, *ids;
   struct row *rows;
+  struct step steps[G2P_MOST_STEPS]; /* the first takes one token a row */
+  size_t steps_count;
+  int32_t most_tokens; /* of all rows, in a step */
+  const float *prices; /* of the weights' dtype: what steps of 1, 4, 8 and 16 tokens cost */
+  struct g2p_draft_room room;
+  float trust[G2P_TRUSTS]; /* how much of what was thought right lately was right */
   int32_t live;
   bool extended;     /* whether the CPU has the program's extension */
   int32_t positions; /* of the inputs in input_ids and hidden, which are packed */

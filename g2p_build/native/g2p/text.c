@@ -297,6 +297,15 @@ g2p_status g2p_encode(const struct g2p_traits *traits, g2p_text word, const char
   return G2P_OK;
 }
 
+size_t g2p_letters(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *room, uint32_t *letters) {
+  g2p_text form;
+  size_t count = 0;
+  if (in_form(traits, word, lang, room, &form, NULL) != G2P_OK) return 0;
+  for (const char *at = form.data, *end = at + form.size; at < end && count < (size_t)traits->input_len; count++)
+    at += g2p_utf8(at, end, &letters[count]);
+  return count;
+}
+
 size_t g2p_decode(const struct g2p_traits *traits, const int32_t *ids, size_t count, char *text) {
   size_t size = 0, kept = 0;
   for (size_t i = 0; i < count; i++) {

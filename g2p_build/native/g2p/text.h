@@ -26,6 +26,10 @@ g2p_status g2p_check_word(g2p_text word, g2p_error *error);
 g2p_status g2p_encode(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *ids, int32_t *count,
                       g2p_error *error);
 
+/* The letters of a word that has been encoded, as code points of its form: at most traits->input_len. `room` has space for
+ * as many ids. Returns how many letters there are. */
+size_t g2p_letters(const struct g2p_traits *traits, g2p_text word, const char *lang, int32_t *room, uint32_t *letters);
+
 /* The text of generated ids: special ids and ids of no byte are dropped, and so is broken UTF-8. `text` has room for
  * one byte for each id; no zero ends it. */
 size_t g2p_decode(const struct g2p_traits *traits, const int32_t *ids, size_t count, char *text);

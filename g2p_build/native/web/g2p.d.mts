@@ -27,6 +27,11 @@ export interface LoadOptions extends CallOptions {
   module?: Source | Now<WebAssembly.Module>;
   /** Whether the lexicon that an archive has beside its weights comes before the model. The default is true. */
   lexicon?: boolean;
+  /**
+   * Whether the draft table that an archive has beside its weights is used. What is said is the same without, and comes
+   * later. The default is true.
+   */
+  draft?: boolean;
 }
 
 export interface ResultsOptions extends CallOptions {
@@ -82,6 +87,7 @@ export type Code =
   | "G2P_UNSUPPORTED_CPU"
   | "G2P_FOREIGN_CHARACTER"
   | "G2P_INVALID_LEXICON"
+  | "G2P_INVALID_DRAFT"
   /** What was given as the WebAssembly module is something else, cut off, or another program's. */
   | "G2P_INVALID_MODULE"
   /** The page may not compile WebAssembly: its Content-Security-Policy, or a switch of the browser, forbids it. */

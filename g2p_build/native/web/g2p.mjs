@@ -15,7 +15,8 @@ const TEXTS = { offsets: 4, count: 8, size: 12 };
 const RESULTS = { count: 4, size: 12 };
 const RESULT = { phonemes: 8, ids: 20, status: 28, source: 32, truncated: 36, repeats: 40, score: 44, message: 48 };
 const NO_WORD = 0xffffffff;
-const NO_LEXICON = 2; // of the options
+const NO_LEXICON = 2; // of the options, as is the next
+const NO_DRAFT = 4;
 const SCORES = 2; // of a request, as is the next
 const EACH = 4;
 const SOURCES = ["model", "lexicon", "user", "letters"]; // g2p_source
@@ -40,13 +41,13 @@ export class G2PError extends Error {
 }
 
 export async function load(weights, options = {}) {
-  const { module, lexicon = true, signal } = known(options, "load", ["module", "lexicon", "signal"]);
+  const { module, lexicon = true, draft = true, signal } = known(options, "load", ["module", "lexicon", "draft", "signal"]);
   signal?.throwIfAborted();
   const [compiledModule, data] = await Promise.all([
     compiled(module ?? besides(), signal),
     read(weights, signal).then((found) => checked(found, "weights")),
   ]);
-  return new Model(await instantiated(compiledModule, signal), data, lexicon ? 0 : NO_LEXICON);
+  return new Model(await instantiated(compiledModule, signal), data, (lexicon ? 0 : NO_LEXICON) | (draft ? 0 : NO_DRAFT));
 }
 
 class Model {
@@ -398,7 +399,7 @@ function known(options, call, names) {
     const alike = names.filter((name) => name.slice(0, 3).toLowerCase() === strange.slice(0, 3).toLowerCase());
     throw invalid(`${call}: there is no option ${strange}: give ${(alike.length ? alike : names).join(" or ")}`);
   }
-  for (const name of ["lexicon", "scores"]) {
+  for (const name of ["lexicon", "draft", "scores"]) {
     if (options[name] !== undefined && typeof options[name] !== "boolean") {
       throw invalid(`${call}: ${name} is true or false, not ${shown(options[name])}`);
     }

@@ -10,7 +10,7 @@ from g2p_build.runtime import tokenizer
 from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.errors import Cancelled, EmptyWord, G2PError, InvalidWord, LibraryFailed
 from g2p_build.runtime.lexicon import Lexicon, look_up, read, read_file, spelled
-from g2p_build.runtime.results import Part, Result, Source
+from g2p_build.runtime.results import Part, Result, Source, Statistics
 from g2p_build.runtime.vm import weights
 from g2p_build.runtime.vm.greedy import Bound, States, bind, generate, plan
 from g2p_build.runtime.vm.library import open_library, tensor_of
@@ -116,6 +116,15 @@ class VirtualMachine:
         name, data = ("the list", source) if isinstance(source, bytes) else (str(source), read_file(source))
         lexicon = read(data, name, lang, self._data["model"]["text"])
         self._lexicons.insert(0, (lexicon, "lexicon" if lang is None else "user"))
+
+    def guess(self, word: str, lang: str) -> str:
+        """Nothing: this engine takes a token at a time."""
+        tokenizer.encode(self._data["model"], word, lang)
+        return ""
+
+    def statistics(self) -> Statistics | None:
+        """None: it does not count."""
+        return None
 
     def split(self, text: str) -> list[Part]:
         """Raises `LibraryFailed`: texts are split by the core of a standalone library."""
