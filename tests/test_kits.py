@@ -41,7 +41,8 @@ def test_the_manifest_names_every_file(ported: Tree, target: str, tmp_path: Path
     folder = unpacked(ported, NAMES[target], tmp_path)
     files = manifest(ported, target)["files"]
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert found == {*files["library"], files["model"], files["weights"], files["lexicon"], *files["notices"]}
+    tables = {files["lexicon"], files["draft"]}
+    assert found == {*files["library"], files["model"], files["weights"], *tables, *files["notices"]}
     assert files["header"] == "g2p.h" and files["static"] is None
 
 

@@ -139,7 +139,7 @@ def made(tree: Tree, *words: str) -> tuple[set[str], Table]:
     data = json.loads((tree.root / "manifests" / f"{variant['name']}.json").read_bytes())
     archive = tree.root / "dist" / data["archives"]["weights"]["file"]
     with tarfile.open(archive) as tar:
-        assert sorted(tar.getnames()) == ["lexicon.g2plex", "weights.safetensors"]
+        assert sorted(tar.getnames()) == ["draft.g2pdraft", "lexicon.g2plex", "weights.safetensors"]
         file = tar.extractfile(data["files"]["lexicon"])
         assert file is not None
         found = file.read()
