@@ -140,7 +140,7 @@ def row(line: bytes, number: int, lang: str, column: int | None) -> Result:
     except UnicodeDecodeError:
         return not_utf8(line.removesuffix(b"\n"), lang)
     if not text.strip():
-        return Result("", lang, "", error=EmptyWord("the word '' is empty"))
+        return Result("", lang, "", error=EmptyWord("the word '' is empty: give at least one letter"))
     if column is None:
         return Result(text.strip(), lang, "")
     cells = [cell.strip() for cell in text.split("\t")]
