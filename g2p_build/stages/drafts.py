@@ -56,6 +56,9 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         BuildError: a file cannot be read or is of no language of the model's, or a table is damaged. One line.
     """
     # Late: a build with nothing to do only asks what this stage depends on.
+    from rich.console import Console
+    from rich.progress import Progress
+
     from g2p_build.draft.table import contexts, write_table
 
     table = out / "draft.g2pdraft"
@@ -64,8 +67,10 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         shutil.copyfile(given[0], table)
     else:
         pairs = _pairs(params, inputs)
-        with _Bars({lang: len(found) for lang, found in pairs.items()}) as bars:
-            table.write_bytes(write_table(pairs, params["max_bytes"], bars.advance))
+        with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+            bars = {lang: progress.add_task(lang, total=len(found)) for lang, found in pairs.items()}
+            made = write_table(pairs, params["max_bytes"], lambda lang, done: progress.advance(bars[lang], done))
+        table.write_bytes(made)
     data = table.read_bytes()
     try:
         languages = contexts(data)
@@ -108,28 +113,6 @@ def _words(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise BuildError(f"{path} cannot be read: {error}") from None
     return [word for word in dict.fromkeys(line.partition("\t")[0].strip() for line in lines) if word]
-
-
-class _Bars:
-    """A bar for each language, on a terminal."""
-
-    def __init__(self, totals: Mapping[str, int]) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.progress = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
-        self.bars = {lang: self.progress.add_task(lang, total=total) for lang, total in totals.items()}
-
-    def __enter__(self) -> "_Bars":
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def advance(self, lang: str, done: int) -> None:
-        """Words of a language that are finished."""
-        self.progress.advance(self.bars[lang], done)
 
 
 STAGE = Stage(build, tools=("numpy",), memory=memory, source_files=source_files, shows_progress=True)

@@ -3,16 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from g2p_build.checkpoints.files import EMBEDDED
-from g2p_build.config.resolve import on_this_machine
 from g2p_build.config.variant import Variant
 from g2p_build.families.g2p.checkpoint import g2p_checkpoint
-from g2p_build.native.files import shared_name
-from g2p_build.stages.node import Node, files_of
+from g2p_build.families.g2p.pronouncer import pronouncer
+from g2p_build.stages.node import Node
 
 __all__ = ["draft"]
-
-MODEL = ("program", "code", "library")
-"""The stages whose results for this machine pronounce words, each after those that it takes inputs from."""
 
 
 def draft(variant: Variant, nodes: Callable[[Variant], Mapping[str, Node]]) -> dict[str, Node]:
@@ -26,14 +22,8 @@ def draft(variant: Variant, nodes: Callable[[Variant], Mapping[str, Node]]) -> d
         return {}
     if variant.draft.words is None:
         return {"draft": _draft(variant, {})}
-    here = on_this_machine(variant)
-    drawn = nodes(here)
-    said = {
-        "library": (drawn["library"], shared_name("g2p", here.target.triple)),
-        **files_of(drawn["weights"]),
-        **files_of(drawn["tokenizer"], "tokenizer.json"),
-    }
-    return {f"draft_{stage}": drawn[stage] for stage in MODEL} | {"draft": _draft(variant, said)}
+    before, said = pronouncer(variant, nodes, "draft")
+    return before | {"draft": _draft(variant, said)}
 
 
 def _draft(variant: Variant, said: Mapping[str, tuple[Node, str]]) -> Node:

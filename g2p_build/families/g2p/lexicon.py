@@ -3,18 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from g2p_build.checkpoints.files import EMBEDDED
-from g2p_build.config.resolve import on_this_machine
 from g2p_build.config.variant import Variant
 from g2p_build.families.g2p.checkpoint import g2p_checkpoint
-from g2p_build.native.files import shared_name
+from g2p_build.families.g2p.pronouncer import pronouncer
 from g2p_build.stages.node import Node, files_of
 
 __all__ = ["lexicon"]
 
 NOTICE = "LEXICON-NOTICE"  # a file beside the embedded lexicon, and a member of archives that hold its words
-
-MODEL = ("program", "code", "library")
-"""The stages whose results for this machine pronounce a dictionary, each after those that it takes inputs from."""
 
 
 def lexicon(variant: Variant, nodes: Callable[[Variant], Mapping[str, Node]]) -> dict[str, Node]:
@@ -28,14 +24,12 @@ def lexicon(variant: Variant, nodes: Callable[[Variant], Mapping[str, Node]]) ->
         return {}
     if variant.lexicon.exceptions is None:
         return {"lexicon": _lexicon(variant, None)}
-    here = on_this_machine(variant)
-    drawn = nodes(here)
-    exceptions = _exceptions(variant, here.target.triple, drawn)
-    before = {f"exceptions_{stage}": drawn[stage] for stage in MODEL}
+    before, said = pronouncer(variant, nodes, "exceptions")
+    exceptions = _exceptions(variant, said)
     return before | {"exceptions": exceptions, "lexicon": _lexicon(variant, exceptions)}
 
 
-def _exceptions(variant: Variant, triple: str, drawn: Mapping[str, Node]) -> Node:
+def _exceptions(variant: Variant, said: Mapping[str, tuple[Node, str]]) -> Node:
     """The words of dictionaries that the model gets wrong. It runs here, whatever the variant's target is."""
     words = variant.lexicon
     return Node(
@@ -43,11 +37,7 @@ def _exceptions(variant: Variant, triple: str, drawn: Mapping[str, Node]) -> Nod
         label=f"{variant.checkpoint.name}-{variant.max_lens.label}-{variant.dtype}-{words.label}",
         module="g2p_build.stages.exceptions",
         params={"max_bytes": words.max_bytes},
-        inputs={
-            "library": (drawn["library"], shared_name("g2p", triple)),
-            **files_of(drawn["weights"]),
-            **files_of(drawn["tokenizer"], "tokenizer.json"),
-        },
+        inputs=said,
         outputs=("exceptions.g2plex",),
         folders=tuple(filter(None, (words.exceptions, words.use))),
     )
