@@ -19,7 +19,7 @@ from torch import Tensor
 from g2p_build.compiler.export import export
 from g2p_build.compiler.link import link_shared
 from g2p_build.compiler.pipeline import lowered, target_of, vm_objects
-from g2p_build.models.programs import Program
+from g2p_build.models.program import Program
 
 
 def host() -> dict[str, str]:

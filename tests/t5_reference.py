@@ -12,7 +12,8 @@ from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 
 from g2p_build.models.architecture import Architecture, architecture_of
-from g2p_build.models.programs import Program, nested_arguments, programs
+from g2p_build.models.program import Program, nested_arguments
+from g2p_build.models.programs import programs
 from g2p_build.models.weights import pack
 
 torch.set_num_threads(1)  # the tensors are tiny, and idle threads that spin would slow everything else

@@ -5,6 +5,9 @@ planned for, and inputs of any length: what a kernel calls ``batch`` is the numb
 is in proportion to that, or, where it follows from the packed inputs, the number of their positions. Nothing else
 varies. So one set of functions serves every batch size and every length.
 
+In other programs shapes say themselves what varies (`models.extents`): kernels are passed what their tensors have, and
+the arena grows with it.
+
 Nothing here knows a family of models. Functions keep the order in which their program lists them; an argument is known
 by its place among the arguments' names; which arguments are packed, the functions themselves say (`PACKED`).
 """
@@ -19,9 +22,11 @@ import numpy as np
 import tvm
 from tvm import relax, tirx
 
+from g2p_build.compiler.linear import Linear, linear, size_of
 from g2p_build.compiler.passes.plain_calls import SYMBOLS, extents
 from g2p_build.compiler.workspace import ALIGNMENT, storage_bytes
 from g2p_build.errors import BuildError
+from g2p_build.models.extents import Extent, Size
 
 __all__ = ["PACKED", "Extension", "emit"]
 
@@ -44,7 +49,7 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Tensor:
-    shape: tuple[int, ...]
+    shape: tuple[Size, ...]
     dtype: str
     place: _Place
 
@@ -54,9 +59,10 @@ class _Function:
     name: str
     symbol: str  # of the C function
     batch: int
-    tensors: list[tuple[int, _Tensor]] = field(default_factory=list)  # of the arena, with their offsets
+    extents: tuple[str, ...]  # that its shapes are told in
+    tensors: list[tuple[Linear, _Tensor]] = field(default_factory=list)  # of the arena, with their offsets
     calls: list[tuple[str, list[_Tensor]]] = field(default_factory=list)  # kernel, what it is given
-    arena_bytes: int = 0
+    arena: Linear = field(default_factory=Linear)  # bytes
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ def emit(
     arguments = _arguments(functions, states)
     constants: dict[tuple[str, bytes], str] = {}
     definitions: list[str] = []
+    varying = _extent_names(module, functions)
     read = []
     places = {
         "argument": {name: f"run->arguments[{number}]" for number, name in enumerate(arguments)},
@@ -123,8 +130,8 @@ def emit(
         ),
         "",
         *definitions,
-        *(_definition(function, kernels, symbols, extension) for function in read),
-        *_tables(functions, read, weights, states, arguments, extension),
+        *(_definition(function, kernels, symbols, extension, varying) for function in read),
+        *_tables(functions, read, weights, states, arguments, extension, varying),
     ]
     return "\n".join(parts) + "\n"
 
@@ -149,6 +156,19 @@ def _arguments(functions: Sequence[Mapping[str, Any]], states: Mapping[str, Any]
     return list(found)
 
 
+def _extent_names(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The names of the extents that functions are told, in the order in which their inputs first have them."""
+    found: dict[str, None] = {}
+    for description in functions:
+        found |= dict.fromkeys(_own_extents(module[description["name"]]))
+    return tuple(found)
+
+
+def _own_extents(function: relax.Function) -> tuple[str, ...]:
+    shapes = [param.ty.shape.values for param in function.params]
+    return tuple(dict.fromkeys(name for shape in shapes for extent in shape for name, _ in linear(extent).each))
+
+
 def _read(
     function: relax.Function,
     description: Mapping[str, Any],
@@ -159,11 +179,11 @@ def _read(
     """Follows a Relax function's bindings. `places` has the C expression of what it is given, by kind and name."""
     tokens = description.get("tokens")
     symbol = f"{description['role']}_{tokens}" if tokens else description["role"]
-    made = _Function(description["name"], symbol, description["batch"])
+    made = _Function(description["name"], symbol, description["batch"], _own_extents(function))
     packed = {str(name) for name in (function.attrs or {}).get(PACKED, ())}
     values: dict[Any, Any] = {
         param: _Tensor(
-            tuple(entry["shape"]),
+            _shape(param.ty.shape),
             entry["dtype"],
             _Place(
                 places[entry["kind"]][entry["name"]],
@@ -214,22 +234,22 @@ def _value(
         return None
     name = str(value.op.name)
     if (size := storage_bytes(value)) is not None:
-        made.arena_bytes += size
-        return made.arena_bytes - size
+        start, made.arena = made.arena, made.arena + size
+        return start
     if name == "relax.memory.alloc_tensor":
         storage, start, shape, dtype = value.args[:4]
-        tensor = _Tensor(_extents(shape), str(dtype.value), _Place(f"t{len(made.tensors)}"))
-        made.tensors.append((values[storage] + int(start.value), tensor))
+        tensor = _Tensor(_shape(shape), str(dtype.value), _Place(f"t{len(made.tensors)}"))
+        made.tensors.append((values[storage] + linear(start), tensor))
         return tensor
     if name == "relax.builtin.alloc_tensor":
-        return _Tensor(_extents(value.args[0]), str(value.args[1].value), _Place())
+        return _Tensor(_shape(value.args[0]), str(value.args[1].value), _Place())
     if name == "relax.reshape":
-        return replace(follow(value.args[0]), shape=_extents(value.args[1]))
+        return replace(follow(value.args[0]), shape=_shape(value.args[1]))
     raise BuildError(f"function {made.name}: the operation {name} cannot be written as C")
 
 
-def _extents(shape: relax.ShapeExpr) -> tuple[int, ...]:
-    return tuple(int(extent) for extent in shape.values)
+def _shape(shape: relax.ShapeExpr) -> tuple[Size, ...]:
+    return tuple(size_of(extent) for extent in shape.values)
 
 
 def _constant(array: np.ndarray, constants: dict[tuple[str, bytes], str], definitions: list[str]) -> _Tensor:
@@ -257,12 +277,17 @@ def _declaration(symbol: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_T
 
 
 def _definition(
-    function: _Function, kernels: Mapping[str, tirx.PrimFunc], symbols: str, extension: Extension | None
+    function: _Function,
+    kernels: Mapping[str, tirx.PrimFunc],
+    symbols: str,
+    extension: Extension | None,
+    varying: Sequence[str],
 ) -> str:
     lines = [f"static void {function.symbol}(const struct g2p_run *run) {{"]
+    lines += [f"  const size_t {name} = (size_t)run->extents[{varying.index(name)}];" for name in function.extents]
     for offset, tensor in function.tensors:
         c_type, shape = _C_TYPES[tensor.dtype], ", ".join(map(str, tensor.shape))
-        address = f"({c_type} *)(void *)(run->arena + {offset})"
+        address = f"({c_type} *)(void *)(run->arena + {f'({offset})' if offset.each else offset})"
         lines.append(f"  {c_type} *const {tensor.place.text} = {address}; /* [{shape}] */")
     for name, given in function.calls:
         called = symbols + name
@@ -283,7 +308,9 @@ def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
             if extent.same_as(other)
         ]
         value = of_extent[0][1]
-        if extent.name not in (_BATCH, _ROWS):
+        if isinstance(value, Extent) or (function.extents and isinstance(value, int)):
+            counts.append(f"(int32_t)({value})" if isinstance(value, Extent) else str(value))
+        elif extent.name not in (_BATCH, _ROWS):
             counts.append(str(value))
         elif extent.name == _ROWS and any(tensor.place.packed for tensor, _ in of_extent):
             for tensor, _ in of_extent:  # what the kernel writes is packed as what it reads
@@ -304,18 +331,28 @@ def _tables(
     states: Mapping[str, Mapping[str, Any]],
     arguments: Sequence[str],
     extension: Extension | None,
+    varying: Sequence[str],
 ) -> list[str]:
     """The program's tables, as program.h describes them."""
     lines = [*_tensors("weights", weights), *(_tensors("states", states) if states else [])]
     lines += ["static const char *const arguments[] = {", *(f'    "{name}",' for name in arguments), "};", ""]
+    for function in functions:
+        if function.arena.each:
+            each = dict(function.arena.each)
+            numbers = ", ".join(str(each.get(name, 0)) for name in varying)
+            lines.append(f"static const size_t {function.symbol}_each[] = {{{numbers}}};")
+    if varying:
+        quoted = ", ".join(f'"{name}"' for name in varying)
+        lines.append(f"static const char *const extents[] = {{{quoted}}};")
     lines.append("static const struct g2p_function functions[] = {")
     for description, function in zip(descriptions, functions, strict=True):
         role, tokens = description["role"], description.get("tokens") or 0
-        lines.append(f'    {{"{role}", {tokens}, {function.arena_bytes}, {function.symbol}}},')
+        table = f"{function.symbol}_each" if function.arena.each else "0"
+        lines.append(f'    {{"{role}", {tokens}, {function.arena.constant}, {table}, {function.symbol}}},')
     lines += ["};", ""]
     fields = {
         "batch": descriptions[0]["batch"],
-        "arena_bytes": max(function.arena_bytes for function in functions),
+        "arena_bytes": max(function.arena.constant for function in functions),
         "weights": "weights",
         "weights_count": len(weights),
         "states": "states" if states else "0",
@@ -325,6 +362,8 @@ def _tables(
         "functions": "functions",
         "functions_count": len(functions),
         "extension": f'"{extension.feature}"' if extension else "0",
+        "extents": "extents" if varying else "0",
+        "extents_count": len(varying),
     }
     lines.append("static const struct g2p_program program = {")
     lines += [f"    .{name} = {value}," for name, value in fields.items()]

@@ -14,21 +14,20 @@ from tvm import ir, relax, tirx
 from g2p_build.compiler.emit_c import PACKED
 from g2p_build.compiler.kernels.code import BFLOAT16
 from g2p_build.compiler.rewrites.calls import PREFIX
-from g2p_build.models import ops
-from g2p_build.models.programs import Program, nested_arguments
-from g2p_build.models.weights import TensorSpec
+from g2p_build.models.extents import Extent, Size, marked, marks, names, unmarked
+from g2p_build.models.program import Program, TensorSpec, nested_arguments
 
 __all__ = ["export"]
 
-OPERATIONS = {getattr(torch.ops.g2p, name).default: name for name in ops.__all__}
-"""What torch calls for an operation, to the operation's name."""
+NAMESPACE = "g2p"
+"""The torch library that operations are in."""
 
 
 def export(programs: Sequence[Program]) -> tuple[tvm.IRModule, list[dict[str, Any]]]:
     """Traces programs into one module.
 
     torch.export and TVM's importer would make the same module. They take any program, but loading and running them
-    takes longer than compiling. The programs here only call `ops`, with views between the calls.
+    takes longer than compiling. The programs here only call operations, with views between the calls.
 
     Weights have no values here. So no later stage can depend on one.
 
@@ -40,7 +39,7 @@ def export(programs: Sequence[Program]) -> tuple[tvm.IRModule, list[dict[str, An
         batch, lengths, tokens of a step, inputs in the order of the function's parameters, outputs.
 
     Raises:
-        AssertionError: A program does something else than call `ops`, by position, and view.
+        AssertionError: A program does something else than call operations, by position, and view.
     """
     builder = relax.BlockBuilder()
     for program in programs:
@@ -51,11 +50,18 @@ def export(programs: Sequence[Program]) -> tuple[tvm.IRModule, list[dict[str, An
 def _trace(builder: relax.BlockBuilder, program: Program) -> None:
     """Adds a program's function to the module that is being built."""
     # Tensors on this device have shapes and no memory.
-    tensors = [torch.empty(spec.shape, dtype=getattr(torch, spec.dtype), device="meta") for _, spec in program.inputs]
-    params = [relax.Var(spec.name.replace(".", "_"), _type(spec.shape, spec.dtype)) for _, spec in program.inputs]
+    shapes = _Shapes(program)
+    tensors = [
+        torch.empty(shapes.numbers(spec.shape), dtype=getattr(torch, spec.dtype), device="meta")
+        for _, spec in program.inputs
+    ]
+    params = [
+        relax.Var(spec.name.replace(".", "_"), shapes.type(tensor.shape, spec.dtype))
+        for tensor, (_, spec) in zip(tensors, program.inputs, strict=True)
+    ]
     with builder.function(program.name, params, attrs={PACKED: list(program.packed)} if program.packed else {}):
         with builder.dataflow():
-            tracer = _Tracer(builder)
+            tracer = _Tracer(builder, shapes)
             for tensor, param in zip(tensors, params, strict=True):
                 tracer.note(tensor, param)
             with tracer:
@@ -68,12 +74,37 @@ def _trace(builder: relax.BlockBuilder, program: Program) -> None:
         builder.emit_func_output(output)
 
 
+class _Shapes:
+    """The shapes of one program's tensors, as torch has them while it is traced, and as Relax has them."""
+
+    def __init__(self, program: Program) -> None:
+        self._marks = marks(names(spec.shape for _, spec in program.inputs))
+        self._variables = {name: tirx.Var(name, "int64") for name in self._marks}
+
+    def numbers(self, shape: Sequence[Size]) -> tuple[int, ...]:
+        return tuple(marked(size, self._marks) for size in shape)
+
+    def type(self, shape: Sequence[int], dtype: str) -> relax.TensorType:
+        return relax.TensorType(self.extents(shape), BFLOAT16 if dtype == "bfloat16" else dtype)
+
+    def extents(self, shape: Sequence[int]) -> tuple[Any, ...]:
+        return tuple(self._extent(unmarked(size, self._marks)) for size in shape)
+
+    def _extent(self, size: Size) -> Any:
+        if not isinstance(size, Extent):
+            return size
+        variable = self._variables[size.name]
+        product = variable if size.scale == 1 else variable * size.scale
+        return product + size.offset if size.offset else product
+
+
 class _Tracer(TorchFunctionMode):
     """Emits a binding for each operation that is called."""
 
-    def __init__(self, builder: relax.BlockBuilder) -> None:
+    def __init__(self, builder: relax.BlockBuilder, shapes: _Shapes) -> None:
         super().__init__()
         self.builder = builder
+        self.shapes = shapes
         # By the tensor's id. The tensor is kept too, because an id is free for others when its tensor is gone.
         self._values: dict[int, tuple[Tensor, relax.Expr]] = {}
 
@@ -85,12 +116,13 @@ class _Tracer(TorchFunctionMode):
         keywords: Mapping[str, Any] | None = None,
     ) -> Any:
         result = function(*arguments, **(keywords or {}))
-        if function in OPERATIONS and not keywords:
-            self._emit(OPERATIONS[function], arguments, result)
+        if getattr(function, "namespace", None) == NAMESPACE and not keywords:
+            self._emit(function.__name__.partition(".")[0], arguments, result)
         elif function is Tensor.view:
-            self.note(result, self.builder.emit(relax.op.reshape(self.value(arguments[0]), tuple(result.shape))))
+            shape = relax.ShapeExpr(self.shapes.extents(result.shape))
+            self.note(result, self.builder.emit(relax.op.reshape(self.value(arguments[0]), shape)))
         elif getattr(function, "__self__", None) is not Tensor.shape:
-            raise AssertionError(f"{function}: a program may only call g2p_build.models.ops, by position, and view")
+            raise AssertionError(f"{function}: a program may only call operations, by position, and view")
         return result
 
     def note(self, tensor: Tensor, value: relax.Expr) -> None:
@@ -105,7 +137,8 @@ class _Tracer(TorchFunctionMode):
 
     def _emit(self, name: str, arguments: Sequence[Any], result: Tensor | tuple[Tensor, ...]) -> None:
         """Emits an operation as a call of an external function. The compiler will put kernels in its place."""
-        types = [_type(part.shape, _dtype(part)) for part in (result if isinstance(result, tuple) else [result])]
+        parts = result if isinstance(result, tuple) else [result]
+        types = [self.shapes.type(part.shape, _dtype(part)) for part in parts]
         taken = relax.Tuple([self.value(each) if isinstance(each, Tensor) else _constant(each) for each in arguments])
         call = relax.op.call_dps_packed(PREFIX + name, taken, out_ty=types if len(types) > 1 else types[0])
         called = self.builder.emit(call)
@@ -122,10 +155,6 @@ def _constant(value: str | float) -> relax.Expr:
     return tirx.const(value, "int64" if isinstance(value, int) else "float64")
 
 
-def _type(shape: Sequence[int], dtype: str) -> relax.TensorType:
-    return relax.TensorType(tuple(shape), BFLOAT16 if dtype == "bfloat16" else dtype)
-
-
 def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
@@ -139,7 +168,7 @@ def _description(program: Program) -> dict[str, Any]:
         "output_len": program.output_len,
         "tokens": program.tokens,
         "inputs": [
-            {"name": spec.name, "kind": kind, "shape": list(spec.shape), "dtype": spec.dtype}
+            {"name": spec.name, "kind": kind, "shape": _shape(spec), "dtype": spec.dtype}
             for kind, spec in program.inputs
         ],
         "outputs": [_tensor(spec) for spec in program.outputs],
@@ -147,4 +176,9 @@ def _description(program: Program) -> dict[str, Any]:
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:
-    return {"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype}
+    return {"name": spec.name, "shape": _shape(spec), "dtype": spec.dtype}
+
+
+def _shape(spec: TensorSpec) -> list[int | str]:
+    """As manifests give it: what is known only when the program runs is written out, such as ``"120*frames+1"``."""
+    return [str(size) if isinstance(size, Extent) else size for size in spec.shape]

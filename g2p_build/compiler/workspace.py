@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from tvm import relax
+
+from g2p_build.compiler.linear import Linear, linear
 
 __all__ = ["ALIGNMENT", "storage_bytes", "workspace_bytes"]
 
@@ -12,15 +12,15 @@ ALIGNMENT = 64
 """Bytes. Every tensor begins at a multiple of it. It is G2P_ALIGNMENT in program.h."""
 
 
-def storage_bytes(value: relax.Expr) -> int | None:
+def storage_bytes(value: relax.Expr) -> Linear | None:
     """The bytes of the workspace that a binding's value takes, a multiple of `ALIGNMENT`; None if it takes none."""
     if isinstance(value, relax.Call) and getattr(value.op, "name", "") == "relax.memory.alloc_storage":
-        size = math.prod(int(extent) for extent in value.args[0].values)
-        return -(-size // ALIGNMENT) * ALIGNMENT
+        [size] = value.args[0].values
+        return linear(size).rounded_up(ALIGNMENT)
     return None
 
 
-def workspace_bytes(function: relax.Function) -> int:
+def workspace_bytes(function: relax.Function) -> Linear:
     """The bytes of workspace that a function needs, after the phase "plan"."""
     values = (binding.value for block in function.body.blocks for binding in block.bindings)
-    return sum(storage_bytes(value) or 0 for value in values)
+    return sum((storage_bytes(value) or Linear() for value in values), Linear())

@@ -18,32 +18,18 @@ from g2p_build.models.layout import (
     panels,
     quantise_panels,
 )
+from g2p_build.models.program import TensorSpec
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DTYPES", "LAYOUT", "TensorSpec", "pack", "tensor_specs"]
+__all__ = ["DTYPES", "LAYOUT", "pack", "tensor_specs"]
 
 LAYOUT = "panels-1"
 """Names the layout. It changes when `pack` would make other tensors of the same checkpoint."""
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")
 """The dtypes that weights can be stored in. Programs compute in float32 with any; in int8, matmuls count in int32."""
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """A tensor that a program takes or returns.
-
-    Attributes:
-        name: Unique within the program.
-        shape: Its extents, all static.
-        dtype: One of `DTYPES`, or ``"int32"``.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
 
 
 def tensor_specs(arch: Architecture, dtype: str) -> list[TensorSpec]:

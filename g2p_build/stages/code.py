@@ -18,7 +18,8 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes the object code, and `functions.json` with the workspace in bytes that each function needs.
+    """Writes the object code, and `functions.json` with the workspace in bytes that each function needs: a number, or
+    text like ``"64 + 512 * frames"``.
 
     For the engine `standalone` the object code is `kernels.o`, and `program.inc` is the C that calls it. The symbols
     contain a digest of the kernels, so that one program can link different libraries. For the engine `vm` the object
@@ -47,7 +48,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     target = target_of(params)
     planned = lowered(module, target, params["engine"], "plan")
     for function in functions:
-        function["workspace_bytes"] = workspace_bytes(planned[function["name"]])
+        needed = workspace_bytes(planned[function["name"]])
+        function["workspace_bytes"] = str(needed) if needed.each else needed.constant
     (out / "functions.json").write_bytes(canonical_json(functions) + b"\n")
     if params["engine"] == "standalone":
         own = hashlib.sha256(tvm.ir.save_json(planned).encode() + canonical_json(params)).hexdigest()[:12]

@@ -10,15 +10,19 @@ import pytest
 import torch
 import tvm
 from compiled_library import host
-from torch import Tensor
+from torch import Tensor, nn
 from tvm import ir, relax, tirx
 
 from g2p_build.compiler.emit_c import PACKED, emit
+from g2p_build.compiler.export import export
+from g2p_build.compiler.linear import Linear
 from g2p_build.compiler.pipeline import kernels_object, lowered, target_of
 from g2p_build.compiler.workspace import workspace_bytes
 from g2p_build.errors import BuildError
 from g2p_build.models import ops
+from g2p_build.models.extents import Extent
 from g2p_build.models.layout import NO_NORM, pack_columns
+from g2p_build.models.program import Program, TensorSpec
 from g2p_build.native.files import CORE
 
 BATCH, WIDTH = 4, 40
@@ -130,8 +134,9 @@ def test_only_the_given_positions_are_computed(program: Path, rows: int) -> None
 def test_a_function_says_how_much_memory_it_works_in() -> None:
     module, functions = two_layers()
     module = planned(module)
-    assert workspace_bytes(module["encode_b4_i1"]) == 4 * BATCH * 8  # the embeddings; everything else is an argument
-    assert '{"encode", 0, 128, encode},' in emit(module, functions)
+    # The embeddings; everything else is an argument.
+    assert workspace_bytes(module["encode_b4_i1"]) == Linear(4 * BATCH * 8)
+    assert '{"encode", 0, 128, 0, encode},' in emit(module, functions)
 
 
 def test_the_same_program_is_the_same_c() -> None:
@@ -143,3 +148,88 @@ def test_an_operation_that_cannot_be_written_in_c_is_named_with_its_function() -
     module, functions = two_layers()
     with pytest.raises(BuildError, match=r"function encode_b4_i1: the operation relax\.call_dps_packed cannot"):
         emit(module, functions)
+
+
+FRAMES = """
+#include <stdio.h>
+#include <stdlib.h>
+#include "program.c"
+int main(int count, char **given) {
+  const int32_t frames = atoi(given[1]);
+  static _Alignas(64) float table[9 * 32], first[2 * 32 * 32], second[32 * 32], out[2 * 100 * 32];
+  static _Alignas(64) int32_t ids[100];
+  (void)count;
+  for (int i = 0; i < 9 * 32; i++) table[i] = (float)(i % 7) - 3;
+  for (int i = 0; i < 2 * 32 * 32; i++) first[i] = (float)(i % 5) - 2;
+  for (int i = 0; i < 32 * 32; i++) second[i] = (float)(i % 3) - 1;
+  for (int i = 0; i < frames; i++) ids[i] = i % 9;
+  const struct g2p_function *function = &program.functions[0];
+  /* Not a byte more: the address sanitizer looks. */
+  char *arena = aligned_alloc(64, function->arena_bytes + function->arena_each[0] * (size_t)frames);
+  const void *weights[] = {table, first, second};
+  void *arguments[] = {ids, out};
+  struct g2p_run run = {.rows = 1, .arena = arena, .weights = weights, .arguments = arguments, .extents = &frames};
+  function->run(&run);
+  for (int i = 0; i < 2 * frames * 32; i++) printf("%.9g\\n", out[i]);
+  printf("%s %zu\\n", program.extents[0], program.extents_count);
+  free(arena);
+  return 0;
+}
+"""
+
+
+class Doubling(nn.Module):
+    """Four layers. The second sees each row as two."""
+
+    def forward(self, ids: Tensor, weights: dict[str, Tensor]) -> Tensor:
+        rows = ops.linear(ops.embed(ids, weights["table"]), weights["first"], 64, NO_NORM, "relu").view(-1, 32)
+        rows = ops.linear(rows, weights["second"], 32, NO_NORM, "relu")
+        rows = ops.linear(rows, weights["second"], 32, NO_NORM, "relu")
+        return ops.linear(rows, weights["second"], 32, NO_NORM, "")
+
+
+def doubling() -> tuple[tvm.IRModule, list[dict[str, Any]]]:
+    inputs = (
+        ("argument", TensorSpec("ids", (Extent("frames"),), "int32")),
+        ("weight", TensorSpec("table", (9, 32), "float32")),
+        ("weight", TensorSpec("first", (2, 32, 32), "float32")),
+        ("weight", TensorSpec("second", (1, 32, 32), "float32")),
+    )
+    outputs = (TensorSpec("out", (Extent("frames", 2), 32), "float32"),)
+    return export([Program("speak", "speak", 1, None, None, None, Doubling(), inputs, outputs)])
+
+
+def test_one_function_takes_any_number_of_frames_in_memory_that_grows_with_them(tmp_path: Path) -> None:
+    module, functions = doubling()
+    assert functions[0]["outputs"][0]["shape"] == ["2*frames", 32]
+    module = planned(module)
+    # Embeddings, and what the first and the second layer give. The third writes where the first did.
+    assert workspace_bytes(module["speak"]) == Linear(0, (("frames", 4 * (32 + 64 + 64)),))
+    (tmp_path / "program.c").write_text(emit(module, functions))
+    (tmp_path / "main.c").write_text(FRAMES)
+    kernels_object(module, target_of(host()), tmp_path / "kernels.o")
+    command = [
+        "gcc",
+        "-std=c11",
+        "-g",
+        "-fsanitize=address",
+        f"-I{CORE}",
+        "main.c",
+        "kernels.o",
+        "-lm",
+        "-o",
+        "program",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True)
+
+    def numbers(count: int, modulus: int, less: int, *shape: int) -> Tensor:
+        return ((torch.arange(count) % modulus) - less).to(torch.float32).view(shape)
+
+    weights = {"table": numbers(9 * 32, 7, 3, 9, 32), "first": numbers(2 * 32 * 32, 5, 2, 2, 32, 32),
+               "second": numbers(32 * 32, 3, 1, 1, 32, 32)}  # fmt: skip
+    for frames in (1, 2, 37, 100):
+        said = subprocess.run([tmp_path / "program", str(frames)], capture_output=True, text=True, check=True)
+        *lines, last = said.stdout.splitlines()
+        expected = Doubling()(torch.arange(frames, dtype=torch.int32) % 9, weights)
+        torch.testing.assert_close(torch.tensor([float(line) for line in lines]).view(-1, 32), expected)
+        assert last == "frames 1"

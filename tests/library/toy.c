@@ -131,12 +131,12 @@ static void step(const struct g2p_run *run) {
 #endif
 
 static const struct g2p_function functions[] = {
-    {"encode", 0, ARENA, encode},
+    {"encode", 0, ARENA, NULL, encode},
 #if defined(TOY_CACHELESS)
-    {"decode", 0, ARENA, decode},
+    {"decode", 0, ARENA, NULL, decode},
 #else
-    {"prefill", 0, ARENA, prefill},
-    {"step", 1, ARENA, step},
+    {"prefill", 0, ARENA, NULL, prefill},
+    {"step", 1, ARENA, NULL, step},
 #endif
 };
 

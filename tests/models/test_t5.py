@@ -17,7 +17,7 @@ from transformers.models.t5.modeling_t5 import T5Attention
 
 from g2p_build.models import layers, ops, t5
 from g2p_build.models.architecture import architecture_of
-from g2p_build.models.programs import Program
+from g2p_build.models.program import Program
 
 FLOAT32, FLOAT16, BFLOAT16, INT8 = 2e-4, 5e-2, 0.5, 2.5  # of logits; the embedded checkpoint's reach 26
 

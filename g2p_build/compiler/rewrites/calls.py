@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import tvm
 from tvm import relax, tirx
@@ -74,16 +74,16 @@ def operation(call: relax.Call) -> str | None:
     return symbol.removeprefix(PREFIX) if symbol.startswith(PREFIX) else None
 
 
-def extents(tensor: relax.Expr) -> tuple[int, ...]:
-    """A tensor's shape."""
+def extents(tensor: relax.Expr) -> tuple[Any, ...]:
+    """A tensor's shape: integers, and expressions where it varies."""
     return type_extents(tensor.ty)
 
 
-def type_extents(found: relax.TensorType) -> tuple[int, ...]:
-    """The shape of a tensor's type."""
-    return tuple(int(extent) for extent in found.shape)
+def type_extents(found: relax.TensorType) -> tuple[Any, ...]:
+    """The shape of a tensor's type: integers, and expressions where it varies."""
+    return tuple(int(extent) if isinstance(extent, tirx.IntImm) else extent for extent in found.shape)
 
 
-def float32(*shape: int) -> relax.TensorType:
+def float32(*shape: Any) -> relax.TensorType:
     """The type of a float32 tensor."""
     return relax.TensorType(shape, "float32")

@@ -88,7 +88,7 @@ def to_json(architecture: Architecture) -> dict[str, Any]:
 
 def from_json(fields: Mapping[str, Any]) -> Architecture:
     """An architecture from what `to_json` gave."""
-    generator = {
+    generator: dict[str, Any] = {
         name: tuple(tuple(item) if isinstance(item, list | tuple) else item for item in value)
         if isinstance(value, list | tuple)
         else value

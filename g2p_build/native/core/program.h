@@ -25,12 +25,14 @@ struct g2p_run {
   void *const *states;        /* in the order of the program's states; row after row */
   void *const *arguments;     /* in the order of the program's arguments */
   int32_t extended;           /* whether the CPU has the program's extension */
+  const int32_t *extents;     /* in the order of the program's extents */
 };
 
 struct g2p_function {
   const char *role; /* as the family's program says */
   int32_t tokens;   /* that it takes a row, where functions of one role differ in that; else 0 */
-  size_t arena_bytes;
+  size_t arena_bytes;       /* and for each extent of the program: */
+  const size_t *arena_each; /* more of them for every one that it counts; NULL: no more */
   void (*run)(const struct g2p_run *run);
 };
 
@@ -43,7 +45,7 @@ struct g2p_tensor {
 
 struct g2p_program {
   int32_t batch;      /* most rows of a call */
-  size_t arena_bytes; /* the most that a function needs */
+  size_t arena_bytes; /* the most that a function needs, without what extents add */
   const struct g2p_tensor *weights;
   size_t weights_count;
   const struct g2p_tensor *states; /* of the whole batch */
@@ -53,6 +55,8 @@ struct g2p_program {
   const struct g2p_function *functions; /* in the order in which the family's program lists them */
   size_t functions_count;
   const char *extension; /* a feature of the CPU for which some kernels have a second form; NULL where none has */
+  const char *const *extents; /* names of what calls say besides rows and positions: how much there is of each */
+  size_t extents_count;
 };
 
 struct g2p_variant {

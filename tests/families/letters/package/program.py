@@ -17,8 +17,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     from g2p_build.compiler.export import export
     from g2p_build.models import ops
     from g2p_build.models.layout import NO_NORM, PANEL, panels
-    from g2p_build.models.programs import Program
-    from g2p_build.models.weights import TensorSpec
+    from g2p_build.models.program import Program, TensorSpec
 
     width, classes, most = params["width"], params["classes"], params["most"]
 
