@@ -13,7 +13,7 @@ from tvm import ir, relax, tirx
 
 from g2p_build.compiler.emit_c import PACKED
 from g2p_build.compiler.kernels.code import BFLOAT16
-from g2p_build.compiler.rewrites.calls import PREFIX
+from g2p_build.compiler.rewrites.calls import NOTHING, PREFIX
 from g2p_build.models.extents import Extent, Size, marked, marks, names, unmarked
 from g2p_build.models.program import Program, TensorSpec, nested_arguments
 
@@ -149,7 +149,9 @@ class _Tracer(TorchFunctionMode):
                 self.note(part, self.builder.emit(relax.TupleGetItem(called, index)))
 
 
-def _constant(value: str | float) -> relax.Expr:
+def _constant(value: str | float | None) -> relax.Expr:
+    if value is None:  # an optional tensor
+        return ir.StringImm(NOTHING)
     if isinstance(value, str):
         return ir.StringImm(value)
     return tirx.const(value, "int64" if isinstance(value, int) else "float64")

@@ -6,13 +6,16 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeAlias
 
 import tvm
-from tvm import relax, tirx
+from tvm import ir, relax, tirx
 from tvm.target import Target
 
-__all__ = ["PREFIX", "Kernels", "Rewrite", "extents", "float32", "operation", "type_extents"]
+__all__ = ["NOTHING", "PREFIX", "Kernels", "Rewrite", "arguments", "extents", "float32", "operation", "type_extents"]
 
 PREFIX = "g2p."
 """Operations' names in a module begin with this. The exporter writes operations as calls of external functions."""
+
+NOTHING = "nothing"
+"""Stands among an operation's arguments where it is given no tensor."""
 
 
 class Kernels:
@@ -72,6 +75,21 @@ def operation(call: relax.Call) -> str | None:
         return None
     symbol = str(call.args[0].global_symbol)
     return symbol.removeprefix(PREFIX) if symbol.startswith(PREFIX) else None
+
+
+def arguments(call: relax.Call) -> list[Any]:
+    """What an operation is called with: tensors, None for those that it is not given, numbers and text."""
+    return [_plain(argument) for argument in call.args[1]]
+
+
+def _plain(argument: Any) -> Any:
+    if isinstance(argument, ir.StringImm):
+        return None if argument.value == NOTHING else str(argument.value)
+    if isinstance(argument, tirx.IntImm):
+        return int(argument.value)
+    if isinstance(argument, tirx.FloatImm):
+        return float(argument.value)
+    return argument
 
 
 def extents(tensor: relax.Expr) -> tuple[Any, ...]:
