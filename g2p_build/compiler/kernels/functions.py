@@ -12,7 +12,7 @@ from tvm import tirx
 
 from g2p_build.compiler.kernels.code import Code, constant, load, ramp
 
-__all__ = ["exp", "fold", "gelu", "widened"]
+__all__ = ["angle", "exp", "fold", "gelu", "leaky", "sigmoid", "sin_squared", "sine", "tanh", "widened"]
 
 
 def exp(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
@@ -49,6 +49,86 @@ def gelu(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
     x = code.let(x)
     y = (x + number(0.044715) * (x * x * x)) * number(-2.0 * math.sqrt(2.0 / math.pi))
     return x / (number(1.0) + exp(code, y, lanes))
+
+
+def leaky(x: tirx.Expr, slope: float, lanes: int) -> tirx.Expr:
+    """x, or slope * x where x is below 0. The slope is at most 1."""
+    return tirx.max(x, x * constant(slope, "float32", lanes))
+
+
+def sigmoid(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
+    """1 / (1 + e ** -x)."""
+    one = constant(1.0, lanes=lanes)
+    return one / (one + exp(code, constant(0.0, lanes=lanes) - x, lanes))
+
+
+def tanh(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
+    """The hyperbolic tangent, 2 / (1 + e ** -2x) - 1: within 1.2e-7 of the true one."""
+    one = constant(1.0, lanes=lanes)
+    return constant(2.0, lanes=lanes) / (one + exp(code, x * constant(-2.0, lanes=lanes), lanes)) - one
+
+
+def sine(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
+    """sin x, within 1.2e-7 for abs(x) below 1000.
+
+    x = n * pi + r, so sin x is sin r, or -sin r if n is odd. pi is subtracted in three parts with few bits, so that n
+    times the first two is exact. The series of sin r ends with r ** 11.
+    """
+    n, r = _turned(code, x, lanes)
+    # 1 - 2 * (n modulo 2)
+    odd = n - constant(2.0, lanes=lanes) * tirx.floor(n * constant(0.5, lanes=lanes))
+    return code.let(_sine_series(r, lanes) * (constant(1.0, lanes=lanes) - constant(2.0, lanes=lanes) * odd))
+
+
+def sin_squared(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
+    """(sin x) ** 2, as `sine`, whose sign does not matter here."""
+    _, r = _turned(code, x, lanes)
+    series = code.let(_sine_series(r, lanes))
+    return series * series
+
+
+def angle(code: Code, x: tirx.Expr, y: tirx.Expr, lanes: int) -> tirx.Expr:
+    """The angle of the point (x, y), from -pi to pi, within 4e-7; 0 for (0, 0).
+
+    The smaller of abs(x) and abs(y) is divided by the greater. What is above tan(pi / 8) is turned back by pi / 4. The
+    polynomial is that of Cephes' atanf.
+    """
+
+    def number(value: float) -> tirx.Expr:
+        return constant(value, "float32", lanes)
+
+    x, y = code.let(x), code.let(y)
+    across, up = code.let(tirx.max(x, number(0.0) - x)), code.let(tirx.max(y, number(0.0) - y))
+    most = tirx.max(tirx.max(across, up), number(1e-37))
+    slope = code.let(tirx.min(across, up) / most)
+    steep = slope > number(math.tan(math.pi / 8))
+    z = code.let(tirx.Select(steep, (slope - number(1.0)) / (slope + number(1.0)), slope))
+    square = code.let(z * z)
+    series = number(8.05374449538e-2)
+    for coefficient in (-1.38776856032e-1, 1.99777106478e-1, -3.33329491539e-1):
+        series = series * square + number(coefficient)
+    found = series * square * z + z + tirx.Select(steep, number(math.pi / 4), number(0.0))
+    found = code.let(tirx.Select(up > across, number(math.pi / 2) - found, found))
+    found = code.let(tirx.Select(x < number(0.0), number(math.pi) - found, found))
+    return code.let(tirx.Select(y < number(0.0), number(0.0) - found, found))
+
+
+def _turned(code: Code, x: tirx.Expr, lanes: int) -> tuple[tirx.Expr, tirx.Expr]:
+    """The whole number nearest to x / pi, and what x has more than that times pi."""
+    x = code.let(x)
+    n = code.let(tirx.floor(x * constant(1 / math.pi, lanes=lanes) + constant(0.5, lanes=lanes)), "n")
+    r = x
+    for part in (3.140625, 0.0009670257568359375, math.pi - 3.140625 - 0.0009670257568359375):
+        r = code.let(r - n * constant(part, lanes=lanes), "r")
+    return n, r
+
+
+def _sine_series(r: tirx.Expr, lanes: int) -> tirx.Expr:
+    square = r * r
+    series = constant(-1 / math.factorial(11), lanes=lanes)
+    for degree in (9, 7, 5, 3, 1):
+        series = series * square + constant((2 - degree % 4) / math.factorial(degree), lanes=lanes)
+    return series * r
 
 
 def widened(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:

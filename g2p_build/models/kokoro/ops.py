@@ -291,15 +291,15 @@ def sine_source(f0: Tensor, noise: Tensor, weight: Tensor, rate: int) -> Tensor:
 
     Args:
         f0: [F, 1], in hertz.
-        noise: [F * S, H], of a normal distribution.
+        noise: [H, F * S], of a normal distribution.
         weight: [H + 1]: what of each sine is in the mixture, then a bias.
         rate: Samples a second.
 
     Returns:
-        [F * S, 1].
+        [F * S].
     """
-    frames, harmonics = f0.shape[0], noise.shape[1]
-    samples = noise.shape[0] // frames
+    frames, harmonics = f0.shape[0], noise.shape[0]
+    samples = noise.shape[1] // frames
     # Upstream reduces each frame's turns a sample modulo 1, in float32.
     overtones = f0 * torch.arange(1, harmonics + 1, dtype=torch.float32)
     turns = torch.remainder(overtones / rate, 1.0).to(torch.float64) * samples
@@ -313,24 +313,24 @@ def sine_source(f0: Tensor, noise: Tensor, weight: Tensor, rate: int) -> Tensor:
     phase = torch.remainder(reached[before] + share * step, 1.0)
     voiced = (f0 > SILENT).to(torch.float32).repeat_interleave(samples, 0)
     sines = torch.sin(phase * (2 * math.pi)).to(torch.float32) * 0.1
-    mixed = sines * voiced + (voiced * 0.003 + (1 - voiced) * (0.1 / 3)) * noise
-    return torch.tanh(mixed @ weight[:-1, None] + weight[-1])
+    mixed = sines * voiced + (voiced * 0.003 + (1 - voiced) * (0.1 / 3)) * noise.T
+    return torch.tanh(mixed @ weight[:-1] + weight[-1])
 
 
 @sine_source.register_fake
 def _(f0: Tensor, noise: Tensor, weight: Tensor, rate: int) -> Tensor:
-    return noise.new_empty(noise.shape[0], 1)
+    return noise.new_empty(noise.shape[1])
 
 
 @torch.library.custom_op("g2p::stft", mutates_args=())
 def stft(samples: Tensor, size: int, hop: int) -> Tensor:
-    """The spectrum of [S, 1] samples every `hop` of them, as [S / hop + 1, size + 2]: magnitudes, then angles.
+    """The spectrum of [S] samples every `hop` of them, as [S / hop + 1, size + 2]: magnitudes, then angles.
 
     The window is Hann's, and the sound is mirrored at both ends. The lowest and the highest frequency have no imaginary
     part, so that their angle is 0 or pi.
     """
     window = torch.hann_window(size, dtype=samples.dtype)
-    found = torch.stft(samples[:, 0], size, hop, size, window, return_complex=True).T
+    found = torch.stft(samples, size, hop, size, window, return_complex=True).T
     angle = torch.angle(found)
     angle[:, [0, -1]] = torch.where(found.real[:, [0, -1]] < 0, math.pi, 0.0).to(angle.dtype)
     return torch.cat([found.abs(), angle], 1)
@@ -343,16 +343,16 @@ def _(samples: Tensor, size: int, hop: int) -> Tensor:
 
 @torch.library.custom_op("g2p::istft", mutates_args=())
 def istft(rows: Tensor, size: int, hop: int) -> Tensor:
-    """Sound of [F, size + 2] rows, as [(F - 1) * hop, 1].
+    """Sound of [F, size + 2] rows, as [(F - 1) * hop].
 
     The first half of a row are logarithms of magnitudes, and the sines of the second half are the angles.
     """
     half = size // 2 + 1
     spectrum = torch.exp(rows[:, :half]) * torch.exp(1j * torch.sin(rows[:, half:]))
     window = torch.hann_window(size, dtype=rows.dtype)
-    return torch.istft(spectrum.T, size, hop, size, window)[:, None]
+    return torch.istft(spectrum.T, size, hop, size, window)
 
 
 @istft.register_fake
 def _(rows: Tensor, size: int, hop: int) -> Tensor:
-    return rows.new_empty((rows.shape[0] - 1) * hop, 1)
+    return rows.new_empty((rows.shape[0] - 1) * hop)

@@ -42,8 +42,8 @@ def programs(arch: Architecture, weights: Mapping[str, TensorSpec]) -> list[Prog
     hidden, encoded = _spec("hidden", (TOKENS, width)), _spec("encoded", (TOKENS, joined))
     text = _spec("text", (TOKENS, width))
     f0, energy = _spec("f0", (Extent("frames", 2), 1)), _spec("energy", (Extent("frames", 2), 1))
-    noise = _spec("noise", (Extent("frames", samples), arch.istftnet.harmonics))
-    sound = _spec("sound", (Extent("frames", samples), 1))
+    noise = _spec("noise", (arch.istftnet.harmonics, Extent("frames", samples)))
+    sound = _spec("sound", (Extent("frames", samples),))
     lasting = _spec("lasting", (TOKENS, arch.max_dur))
     made = (
         ("bert", Bert(arch), (ids,), (hidden,)),
@@ -245,7 +245,7 @@ class F0N(nn.Module):
 
 
 class Decoder(nn.Module):
-    """(text [L, D], places [T], f0 [2 T, 1], energy [2 T, 1], noise [600 T, H], style [1, S]) → sound [600 T, 1]."""
+    """(text [L, D], places [T], f0 [2 T, 1], energy [2 T, 1], noise [H, 600 T], style [1, S]) → sound [600 T]."""
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()

@@ -1,0 +1,142 @@
+"""Norms of columns over all rows, and of rows with factors and summands."""
+
+from __future__ import annotations
+
+from operator import add
+
+from tvm import tirx
+
+from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, segments, tensor
+from g2p_build.compiler.kernels.cpu import Cpu
+from g2p_build.compiler.kernels.functions import fold, leaky
+
+__all__ = ["affine_norm", "channel_norm"]
+
+_BLOCK = 64  # rows that are added up in float32 before their sums go into float64
+
+
+def channel_norm(width: int, epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel (rows [M, C], affine [2, C], result [2, C], sums float64 [2, C]).
+
+    The loop nest::
+
+        for block of rows:
+          for vectors of columns, a few at a time:
+            for row of the block:
+              part += x - pivot; squares += (x - pivot) ** 2       # in registers
+            sums += part, squares                                  # float64
+        mean = pivot + sums / M; variance = squares / M - (sums / M) ** 2
+        result[0] = affine[0] / sqrt(variance + epsilon); result[1] = affine[1] - mean * result[0]
+
+    The pivot is the column's first number. Without it, squares of a mean far from 0 would drown the variance.
+    """
+    code, count = Code(), tirx.Var("count", "int32")
+    rows, affine = tensor("rows", (count, width)), tensor("affine", (2, width))
+    result, sums = tensor("result", (2, width)), tensor("sums", (2, width), "float64")
+    pieces = segments(width, cpu.lanes)
+    for column, lanes in pieces:
+        for part in range(2):
+            code.store(sums, constant(0.0, "float64", lanes), part, ramp(column, lanes))
+    at_once = max(1, cpu.accumulators // 4)
+    with code.loop(tirx.floordiv(count + (_BLOCK - 1), _BLOCK), "block") as block:
+        first = code.let(block * _BLOCK, "first")
+        here = code.let(tirx.min(count - first, constant(_BLOCK)), "here")
+        for start in range(0, len(pieces), at_once):
+            _add_block(code, pieces[start : start + at_once], rows, sums, first, here)
+    share = code.let(constant(1.0, "float64") / count.astype("float64"), "share")
+    for column, lanes in pieces:
+        place = ramp(column, lanes)
+
+        def wide(number: tirx.Expr, lanes: int = lanes) -> tirx.Expr:
+            return broadcast(number, lanes)
+
+        shift = code.let(load(sums, 0, place) * wide(share))
+        variance = code.let(load(sums, 1, place) * wide(share) - shift * shift)
+        single = "float32" if lanes == 1 else f"float32x{lanes}"
+        spread = tirx.sqrt(
+            tirx.max(variance.astype(single), constant(0.0, lanes=lanes)) + constant(epsilon, lanes=lanes)
+        )
+        scale = code.let(load(affine, 0, place) / spread)
+        mean = load(rows, 0, place) + shift.astype(single)
+        code.store(result, scale, 0, place)
+        code.store(result, load(affine, 1, place) - mean * scale, 1, place)
+    return code.kernel(f"channel_norm_{width}", [rows, affine, result, sums])
+
+
+def _add_block(
+    code: Code,
+    pieces: list[tuple[int, int]],
+    rows: tirx.Buffer,
+    sums: tirx.Buffer,
+    first: tirx.Expr,
+    here: tirx.Expr,
+) -> None:
+    parts = [(code.registers(lanes), code.registers(lanes)) for _, lanes in pieces]
+    pivots = [code.let(load(rows, 0, ramp(column, lanes)), "pivot") for column, lanes in pieces]
+    for (plain, squares), (_, lanes) in zip(parts, pieces, strict=True):
+        code.store(plain, constant(0.0, lanes=lanes), ramp(0, lanes))
+        code.store(squares, constant(0.0, lanes=lanes), ramp(0, lanes))
+    with code.loop(here, "row") as row:
+        for (plain, squares), (column, lanes), pivot in zip(parts, pieces, pivots, strict=True):
+            x = code.let(load(rows, first + row, ramp(column, lanes)) - pivot)
+            code.store(plain, load(plain, ramp(0, lanes)) + x, ramp(0, lanes))
+            code.store(squares, load(squares, ramp(0, lanes)) + x * x, ramp(0, lanes))
+    for both, (column, lanes) in zip(parts, pieces, strict=True):
+        double = "float64" if lanes == 1 else f"float64x{lanes}"
+        for number, part in enumerate(both):
+            place = ramp(column, lanes)
+            more = load(part, ramp(0, lanes)).astype(double)
+            code.store(sums, load(sums, number, place) + more, number, place)
+
+
+def affine_norm(width: int, epsilon: float, slope: float, residual: bool, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel (rows [M, D], affine [2, D][, residual [M, D]], result [M, D]).
+
+    The loop nest::
+
+        for row:
+          result[row] = rows[row] + residual[row]
+          mean, then the mean of (x - mean) ** 2
+          result[row] = leaky((x - mean) / sqrt(variance + epsilon) * affine[0] + affine[1])
+    """
+    code, count = Code(), tirx.Var("count", "int32")
+    rows, affine = tensor("rows", (count, width)), tensor("affine", (2, width))
+    added = tensor("residual", (count, width)) if residual else None
+    result = tensor("result", (count, width))
+    pieces = segments(width, cpu.lanes)
+    share = 1.0 / width
+    with code.loop(count, "row") as row:
+
+        def number(column: int, lanes: int, row: Value = row) -> tirx.Expr:
+            x = load(rows, row, ramp(column, lanes))
+            return code.let(x if added is None else x + load(added, row, ramp(column, lanes)))
+
+        mean = code.let(_total(code, pieces, number) * constant(share), "mean")
+
+        def square(column: int, lanes: int, mean: tirx.Expr = mean) -> tirx.Expr:
+            x = code.let(number(column, lanes) - broadcast(mean, lanes))
+            return x * x
+
+        variance = _total(code, pieces, square) * constant(share)
+        scale = code.let(constant(1.0) / tirx.sqrt(variance + constant(epsilon)), "scale")
+        for column, lanes in pieces:
+            x = (number(column, lanes) - broadcast(mean, lanes)) * broadcast(scale, lanes)
+            y = code.let(x * load(affine, 0, ramp(column, lanes)) + load(affine, 1, ramp(column, lanes)))
+            value = y if slope == 1.0 else leaky(y, slope, lanes)
+            code.store(result, value, row, ramp(column, lanes))
+    params = [rows, affine, added, result]
+    name = "_".join(["affine_norm"] + ["add"] * residual + [str(width)])
+    return code.kernel(name, [param for param in params if param is not None])
+
+
+def _total(code: Code, pieces: list[tuple[int, int]], number: object) -> tirx.Expr:
+    """The sum of all columns: of vectors of one length in one register, then of its lanes."""
+    total = constant(0.0)
+    for lanes in sorted({lanes for _, lanes in pieces}, reverse=True):
+        register = code.registers(lanes)
+        code.store(register, constant(0.0, lanes=lanes), ramp(0, lanes))
+        for column, length in pieces:
+            if length == lanes:
+                code.store(register, load(register, ramp(0, lanes)) + number(column, lanes), ramp(0, lanes))  # type: ignore[operator]
+        total = total + fold(code, load(register, ramp(0, lanes)), lanes, add)
+    return code.let(total)

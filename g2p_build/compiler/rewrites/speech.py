@@ -1,0 +1,181 @@
+"""The operations of `g2p_build.models.kokoro.ops` become kernels. Scratch memory is a result that nothing reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tvm import relax
+
+from g2p_build.compiler.kernels import column_norm, lstm, rows, sines, spectrum
+from g2p_build.compiler.kernels.convolution import Convolution, convolution, scratch_rows
+from g2p_build.compiler.kernels.cpu import cpu_of
+from g2p_build.compiler.kernels.encoder_attention import queries
+from g2p_build.compiler.kernels.whole_attention import whole_attention
+from g2p_build.compiler.linear import linear
+from g2p_build.compiler.rewrites.calls import Kernels, Rewrite, arguments, extents, float32
+
+__all__ = ["SPEECH"]
+
+
+def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    given, weight, bias, columns, taps, dilation, stride, before, _, read, slope, activation, repeat, factor, *more = (
+        arguments(call)
+    )
+    norm, alpha, residual = (*more, None, None, None)[:3]
+    cpu, inner = cpu_of(kernels.target), extents(given)[1]
+    spec = Convolution(
+        inner, columns, taps, dilation, stride, before, read, slope, activation, repeat, factor,
+        str(weight.ty.dtype), norm is not None, residual is not None,
+    )  # fmt: skip
+    tensors = [tensor for tensor in (given, weight, bias, norm, alpha, residual) if tensor is not None]
+    height = scratch_rows(spec, cpu)
+    if not height:
+        return kernels.call(lambda: convolution(spec, cpu), spec, tensors, [call.ty])
+    return _first(
+        kernels, kernels.call(lambda: convolution(spec, cpu), spec, tensors, [call.ty, float32(height, inner)])
+    )
+
+
+def _channel_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    given, affine, epsilon = arguments(call)
+    width, cpu = extents(given)[1], cpu_of(kernels.target)
+    outputs = [call.ty, relax.TensorType((2, width), "float64")]
+    made = kernels.call(
+        lambda: column_norm.channel_norm(width, epsilon, cpu),
+        ("channel_norm", width, epsilon),
+        [given, affine],
+        outputs,
+    )
+    return _first(kernels, made)
+
+
+def _affine_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    given, affine, epsilon, slope, *residual = arguments(call)
+    added = residual[0] if residual else None
+    key = (extents(given)[1], epsilon, slope, added is not None)
+    tensors = [tensor for tensor in (given, affine, added) if tensor is not None]
+    return kernels.call(
+        lambda: column_norm.affine_norm(*key, cpu_of(kernels.target)), ("affine_norm", *key), tensors, [call.ty]
+    )
+
+
+def _attend(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    packed, heads = arguments(call)
+    count, columns = extents(packed)
+    width, cpu = columns // 3 // heads, cpu_of(kernels.target)
+    scratch = [float32(width, count + 15), float32(queries(width, cpu), count + 15)]
+    made = kernels.call(
+        lambda: whole_attention(heads, width, cpu), ("attend", heads, width), [packed], [call.ty, *scratch]
+    )
+    return _first(kernels, made)
+
+
+def _embed_places(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    ids, table, places = arguments(call)
+    key = (*extents(table), extents(places)[0])
+    return kernels.call(
+        lambda: rows.embed_places(*key, cpu_of(kernels.target)), ("embed_places", *key), [ids, table, places], [call.ty]
+    )
+
+
+def _gather(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    given, places = arguments(call)
+    width = extents(given)[1]
+    return kernels.call(
+        lambda: rows.gather(width, cpu_of(kernels.target)), ("gather", width), [given, places], [call.ty]
+    )
+
+
+def _join(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    parts = [part for part in arguments(call) if part is not None]
+    widths = tuple(extents(part)[1] for part in parts)
+    single = tuple(isinstance(extents(part)[0], int) and extents(part)[0] == 1 for part in parts)
+    return kernels.call(
+        lambda: rows.join(widths, single, cpu_of(kernels.target)), ("join", widths, single), parts, [call.ty]
+    )
+
+
+def _lstm(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    gates, recurrent = arguments(call)
+    units = extents(recurrent)[2]
+    made = kernels.call(
+        lambda: lstm.lstm(units, cpu_of(kernels.target)),
+        ("lstm", units),
+        [gates, recurrent],
+        [call.ty, float32(units)],
+    )
+    return _first(kernels, made)
+
+
+def _mean(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    parts = arguments(call)
+    width = extents(parts[0])[1]
+    return kernels.call(lambda: rows.mean(width, cpu_of(kernels.target)), ("mean", width), parts, [call.ty])
+
+
+def _pool(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    given, norm, weight, bias, slope = arguments(call)
+    key = (extents(given)[1], slope)
+    return kernels.call(
+        lambda: rows.pool(*key, cpu_of(kernels.target)), ("pool", *key), [given, norm, weight, bias], [call.ty]
+    )
+
+
+def _crop_add(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    given, added, first, reflected = arguments(call)
+    key = (extents(given)[1], first, reflected)
+    return kernels.call(
+        lambda: rows.crop_add(*key, cpu_of(kernels.target)), ("crop_add", *key), [given, added], [call.ty]
+    )
+
+
+def _sine_source(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    f0, noise, weight, rate = arguments(call)
+    harmonics, frames = extents(noise)[0], extents(f0)[0]
+    samples = _times(extents(noise)[1], frames)
+    return kernels.call(
+        lambda: sines.sine_source(harmonics, samples, rate, cpu_of(kernels.target)),
+        ("sine_source", harmonics, samples, rate),
+        [f0, noise, weight],
+        [call.ty],
+    )
+
+
+def _stft(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    samples, size, hop = arguments(call)
+    return kernels.call(lambda: spectrum.stft(size, hop), ("stft", size, hop), [samples], [call.ty])
+
+
+def _istft(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    given, size, hop = arguments(call)
+    return kernels.call(lambda: spectrum.istft(size, hop), ("istft", size, hop), [given], [call.ty])
+
+
+def _first(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    return relax.TupleGetItem(kernels.builder.emit(call), 0)
+
+
+def _times(many: object, one: object) -> int:
+    """How many times one extent is in another."""
+    ours, theirs = linear(many), linear(one)
+    if ours.each:
+        return ours.each[0][1] // theirs.each[0][1]
+    return ours.constant // theirs.constant
+
+
+SPEECH: Mapping[str, Rewrite] = {
+    "affine_norm": _affine_norm,
+    "attend": _attend,
+    "channel_norm": _channel_norm,
+    "convolve": _convolve,
+    "crop_add": _crop_add,
+    "embed_places": _embed_places,
+    "gather": _gather,
+    "istft": _istft,
+    "join": _join,
+    "lstm": _lstm,
+    "mean": _mean,
+    "pool": _pool,
+    "sine_source": _sine_source,
+    "stft": _stft,
+}
