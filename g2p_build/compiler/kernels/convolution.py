@@ -102,7 +102,7 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
             _fill(code, cpu, spec, rows, norm, alpha, scratch, first, here, given)
         nest = _Nest(
             code,
-            spec,  # type: ignore[arg-type]
+            spec,
             cpu,
             scratch if scratch is not None else rows,
             weight,

@@ -63,13 +63,13 @@ def sigmoid(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
 
 
 def tanh(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
-    """The hyperbolic tangent, 2 / (1 + e ** -2x) - 1: within 1.2e-7 of the true one."""
+    """The hyperbolic tangent, 2 / (1 + e ** -2x) - 1: within 2e-7 of the true one."""
     one = constant(1.0, lanes=lanes)
     return constant(2.0, lanes=lanes) / (one + exp(code, x * constant(-2.0, lanes=lanes), lanes)) - one
 
 
 def sine(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
-    """sin x, within 1.2e-7 for abs(x) below 1000.
+    """sin x, within 2e-7 for abs(x) below 1000.
 
     x = n * pi + r, so sin x is sin r, or -sin r if n is odd. pi is subtracted in three parts with few bits, so that n
     times the first two is exact. The series of sin r ends with r ** 11.

@@ -72,9 +72,13 @@ def _attend(kernels: Kernels, call: relax.Call) -> relax.Expr:
 
 def _embed_places(kernels: Kernels, call: relax.Call) -> relax.Expr:
     ids, table, places = arguments(call)
-    key = (*extents(table), extents(places)[0])
+    (vocabulary, width), most = extents(table), extents(places)[0]
+    key = (vocabulary, width, most)
     return kernels.call(
-        lambda: rows.embed_places(*key, cpu_of(kernels.target)), ("embed_places", *key), [ids, table, places], [call.ty]
+        lambda: rows.embed_places(vocabulary, width, most, cpu_of(kernels.target)),
+        ("embed_places", *key),
+        [ids, table, places],
+        [call.ty],
     )
 
 

@@ -1,0 +1,272 @@
+"""Kernels compute what `g2p_build.models.kokoro.ops` says, for every extent and every entry of the table of CPUs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_kernels import assert_close, empty, random, run
+from torch import Tensor
+
+from g2p_build.compiler.kernels import column_norm, functions, rows, sines, spectrum
+from g2p_build.compiler.kernels.code import Code, load, ramp, tensor
+from g2p_build.compiler.kernels.convolution import Convolution, convolution, scratch_rows
+from g2p_build.compiler.kernels.cpu import Cpu, cpu_named
+from g2p_build.compiler.kernels.encoder_attention import queries
+from g2p_build.compiler.kernels.lstm import lstm
+from g2p_build.compiler.kernels.tiles import TILES
+from g2p_build.compiler.kernels.whole_attention import whole_attention
+from g2p_build.models.kokoro import ops
+from g2p_build.models.layout import pack_columns
+
+cpus = st.sampled_from([cpu_named(name) for name in TILES])
+some = settings(max_examples=12, deadline=None)
+
+
+def convolved(cpu: Cpu, spec: Convolution, given_rows: Tensor, after: int) -> tuple[Tensor, Tensor]:
+    """What a kernel computes of random weights, and what the operation does."""
+    weight = pack_columns(random(spec.taps * spec.inner, spec.columns, seed=1)).to(getattr(torch, spec.dtype))
+    bias = random(spec.columns, seed=2)
+    norm = random(2, spec.inner, seed=3) if spec.normed else None
+    alpha = None
+    if spec.read == "snake":
+        alpha = random(spec.inner, seed=4).abs() + 0.3
+        alpha = torch.stack([alpha, 1 / alpha])
+    count = (given_rows.shape[0] + spec.before + after - spec.reach - 1) // spec.stride + 1
+    kept = -(-count // spec.repeat)
+    residual = random(kept, spec.columns, seed=5) if spec.residual else None
+    expected = ops.convolve(
+        given_rows, weight.float(), bias, spec.columns, spec.taps, spec.dilation, spec.stride, spec.before, after,
+        spec.read, spec.slope, spec.activation, 1, spec.factor, norm, alpha,
+        None if residual is None else residual.repeat_interleave(spec.repeat, 0)[:count],
+    )  # fmt: skip
+    result = empty(count, spec.columns)
+    height = scratch_rows(spec, cpu)
+    scratch = [empty(height, spec.inner)] if height else []
+    tensors = [each for each in (given_rows, weight, bias, norm, alpha, residual, result) if each is not None]
+    run(convolution(spec, cpu), *tensors, *scratch)
+    return result, expected
+
+
+@some
+@given(
+    cpu=cpus,
+    count=st.integers(12, 150),
+    inner=st.integers(1, 40),
+    columns=st.integers(1, 70),
+    taps=st.integers(1, 5),
+    dilation=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    before=st.integers(0, 4),
+    after=st.integers(0, 4),
+    read=st.sampled_from(["", "leaky", "snake"]),
+    normed=st.booleans(),
+    half=st.booleans(),
+)
+def test_convolutions(
+    cpu: Cpu,
+    count: int,
+    inner: int,
+    columns: int,
+    taps: int,
+    dilation: int,
+    stride: int,
+    before: int,
+    after: int,
+    read: str,
+    normed: bool,
+    half: bool,
+) -> None:
+    dtype = "float16" if half else "float32"
+    spec = Convolution(inner, columns, taps, dilation, stride, before, read, 0.1, dtype=dtype, normed=normed)
+    assert_close(*convolved(cpu, spec, random(count, inner), after))
+
+
+@pytest.mark.parametrize("name", TILES)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Convolution(24, 40, activation="gelu"),
+        Convolution(24, 40, 3, before=1, residual=True, factor=0.7),
+        Convolution(24, 40, 3, before=1, read="leaky", slope=0.2, normed=True, residual=True, repeat=2),
+    ],
+)
+def test_what_stands_behind_a_convolution(name: str, spec: Convolution) -> None:
+    cpu = cpu_named(name)
+    assert_close(*convolved(cpu, spec, random(2 * scratch_rows(spec, cpu) + 77, 24), spec.before))
+
+
+def test_a_transposed_convolution_is_one_that_gives_several_rows() -> None:
+    rate, taps, count = 5, 10, 9
+    weight, given_rows = random(6, 4, taps), random(count, 6)
+    by_row = weight.view(6, 4, taps // rate, rate).flip(2).permute(2, 0, 3, 1).reshape(12, rate * 4)
+    grown = ops.convolve(
+        given_rows, pack_columns(by_row), torch.zeros(rate * 4), rate * 4, 2, 1, 1, 1, 1, "", 0.0, "", 1, 1.0
+    )
+    expected = torch.nn.functional.conv_transpose1d(given_rows.T[None], weight, stride=rate)[0].T
+    assert_close(grown.view(-1, 4)[: len(expected)], expected)
+
+
+@some
+@given(cpu=cpus, count=st.integers(1, 200), width=st.integers(1, 70), far=st.sampled_from([0.0, 300.0]))
+def test_norms_of_columns(cpu: Cpu, count: int, width: int, far: float) -> None:
+    given_rows, affine, result = random(count, width) + far, random(2, width, seed=1), empty(2, width)
+    run(
+        column_norm.channel_norm(width, 1e-5, cpu),
+        given_rows,
+        affine,
+        result,
+        torch.full((2, width), torch.nan).double(),
+    )
+    expected = ops.channel_norm(given_rows.double(), affine.double(), 1e-5)
+    assert_close(given_rows * result[0] + result[1], (given_rows * expected[0] + expected[1]).float())
+
+
+@some
+@given(cpu=cpus, width=st.integers(1, 150), added=st.booleans(), slope=st.sampled_from([1.0, 0.2]))
+def test_norms_of_rows(cpu: Cpu, width: int, added: bool, slope: float) -> None:
+    given_rows, affine, result = random(7, width), random(2, width, seed=1), empty(7, width)
+    residual = random(7, width, seed=2) if added else None
+    tensors = [each for each in (given_rows, affine, residual, result) if each is not None]
+    run(column_norm.affine_norm(width, 1e-5, slope, added, cpu), *tensors)
+    assert_close(result, ops.affine_norm(given_rows, affine, 1e-5, slope, residual))
+
+
+@some
+@given(cpu=cpus, count=st.integers(1, 30), blocks=st.integers(1, 5))
+def test_lstm(cpu: Cpu, count: int, blocks: int) -> None:
+    units = 16 * blocks
+    gates, recurrent = random(count, 8 * units), random(2, blocks, units, 64, seed=1) / units**0.5
+    result = empty(count, 2 * units)
+    run(lstm(units, cpu), gates, recurrent, result, empty(units))
+    assert_close(result, ops.lstm(gates, recurrent))
+
+
+def test_an_lstm_is_torchs() -> None:
+    """The order of gates and units that `weights` makes, too."""
+    from g2p_build.models.kokoro.weights import _lstm
+
+    torch.manual_seed(0)
+    module = torch.nn.LSTM(5, 32, bidirectional=True, batch_first=True)
+    given_rows = random(9, 5)
+    state = {f"x.{name}": parameter.detach() for name, parameter in module.named_parameters()}
+    packed = _lstm(state, "x")
+    gates = ops.convolve(given_rows, packed["x.filter"], packed["x.bias"], 256, 1, 1, 1, 0, 0, "", 0.0, "", 1, 1.0)
+    assert_close(ops.lstm(gates, packed["x.recurrent"]), module(given_rows[None])[0][0].detach())
+
+
+@some
+@given(cpu=cpus, count=st.integers(1, 60), heads=st.integers(1, 3), width=st.sampled_from([8, 16, 40]))
+def test_attention_over_all_rows(cpu: Cpu, count: int, heads: int, width: int) -> None:
+    packed, result = random(count, 3 * heads * width), empty(count, heads * width)
+    scratch = [empty(width, count + 15), empty(queries(width, cpu), count + 15)]
+    scratch[0][:] = 0.0
+    run(whole_attention(heads, width, cpu), packed, result, *scratch)
+    assert_close(result, ops.attend(packed, heads))
+
+
+@some
+@given(cpu=cpus, width=st.integers(1, 50), count=st.integers(2, 20))
+def test_moved_rows(cpu: Cpu, width: int, count: int) -> None:
+    given_rows, others = random(count, width), random(count, width, seed=1)
+    places = torch.tensor([0, count - 1, -3, count + 5, 1], dtype=torch.int32)
+    result = empty(5, width)
+    run(rows.gather(width, cpu), given_rows, places, result)
+    assert torch.equal(result, ops.gather(given_rows, places))
+
+    result = empty(5, width)
+    run(rows.embed_places(count, width, 5, cpu), places, given_rows, random(5, width, seed=4), result)
+    assert torch.equal(result, ops.embed_places(places, given_rows, random(5, width, seed=4)))
+
+    one = random(1, 3, seed=2)
+    result = empty(count, 2 * width + 3)
+    run(rows.join([width, 3, width], [False, True, False], cpu), given_rows, one, others, result)
+    assert torch.equal(result, ops.join(given_rows, one, others))
+
+    result = empty(count, width)
+    run(rows.mean(width, cpu), given_rows, others, given_rows, result)
+    assert_close(result, ops.mean(given_rows, others, given_rows))
+
+    norm, weight, bias = random(2, width, seed=5), random(3, width, seed=6), random(width, seed=7)
+    result = empty(2 * count, width)
+    run(rows.pool(width, 0.2, cpu), given_rows, norm, weight, bias, result)
+    assert_close(result, ops.pool(given_rows, norm, weight, bias, 0.2))
+
+
+@pytest.mark.parametrize("reflected", [0, 1])
+def test_a_crop_with_a_sum(reflected: int) -> None:
+    given_rows, added, result = random(20, 9), random(11 + reflected, 9, seed=1), empty(11 + reflected, 9)
+    run(rows.crop_add(9, 4, reflected, cpu_named("avx2")), given_rows, added, result)
+    assert torch.equal(result, ops.crop_add(given_rows, added, 4, reflected))
+
+
+def test_a_pool_is_torchs_transposed_convolution() -> None:
+    module = torch.nn.ConvTranspose1d(6, 6, 3, stride=2, groups=6, padding=1, output_padding=1)
+    given_rows = random(9, 6).abs()
+    norm = torch.stack([torch.ones(6), torch.zeros(6)])
+    assert module.bias is not None
+    found = ops.pool(given_rows, norm, module.weight.detach()[:, 0].T, module.bias.detach(), 0.2)
+    assert_close(found, module(given_rows.T[None])[0].T.detach())
+
+
+@some
+@given(cpu=cpus, frames=st.integers(1, 12), harmonics=st.integers(1, 4))
+def test_the_source(cpu: Cpu, frames: int, harmonics: int) -> None:
+    f0 = random(frames, 1) * 60 + 100
+    f0[::3] = -4.0  # of no voice
+    noise, weight, result = random(harmonics, frames * 100), random(harmonics + 1, seed=1), empty(frames * 100)
+    run(sines.sine_source(harmonics, 100, 24000, cpu), f0, noise, weight, result)
+    torch.testing.assert_close(result, ops.sine_source(f0, noise, weight, 24000), rtol=0, atol=3e-6)
+
+
+@pytest.mark.parametrize("hops", [4, 7, 200])
+def test_spectra_and_back(hops: int) -> None:
+    samples, found = random(hops * 5), empty(hops + 1, 22)
+    run(spectrum.stft(20, 5), samples, found)
+    expected = ops.stft(samples, 20, 5)
+    torch.testing.assert_close(found[:, :11], expected[:, :11], rtol=1e-5, atol=1e-5)
+    # Angles of what is nearly nothing are anything, and one of pi may be -pi.
+    turned = torch.polar(found[:, :11], found[:, 11:]) - torch.polar(expected[:, :11], expected[:, 11:])
+    assert turned.abs().max() < 2e-5
+    assert set((found[:, 11] % math.pi).abs().lt(1e-6).tolist()) == {True}
+    logarithms = torch.cat([random(hops + 1, 11) * 0.3, random(hops + 1, 11, seed=1)], 1)
+    sound = empty(hops * 5)
+    run(spectrum.istft(20, 5), logarithms, sound)
+    torch.testing.assert_close(sound, ops.istft(logarithms, 20, 5), rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("function", "truth", "most", "within"),
+    [
+        (functions.sine, torch.sin, 1000.0, 2e-7),
+        (functions.sin_squared, lambda x: torch.sin(x) ** 2, 1000.0, 4e-7),
+        (functions.tanh, torch.tanh, 20.0, 2e-7),
+        (functions.sigmoid, torch.sigmoid, 80.0, 2e-7),
+    ],
+)
+def test_functions(function: object, truth: object, most: float, within: float) -> None:
+    code, numbers, results = Code(), tensor("numbers", (16,)), tensor("results", (16,))
+    code.store(results, function(code, load(numbers, ramp(0, 16)), 16), ramp(0, 16))  # type: ignore[operator]
+    kernel = code.kernel("main", [numbers, results])
+    worst = 0.0
+    for seed in range(40):
+        given_numbers, found = random(16, seed=seed).clamp(-3, 3) * (most / 3), empty(16)
+        run(kernel, given_numbers, found)
+        worst = max(worst, float((found.double() - truth(given_numbers.double())).abs().max()))  # type: ignore[operator]
+    assert worst < within
+
+
+def test_angles() -> None:
+    code = Code()
+    across, up, results = (tensor(name, (16,)) for name in ("across", "up", "results"))
+    found = functions.angle(code, load(across, ramp(0, 16)), load(up, ramp(0, 16)), 16)
+    code.store(results, found, ramp(0, 16))
+    kernel = code.kernel("main", [across, up, results])
+    x, y = random(16), random(16, seed=1)
+    x[:4], y[:4] = torch.tensor([0.0, -1.0, 0.0, 1e-30]), torch.tensor([0.0, 0.0, -2.0, 1e-30])
+    result = empty(16)
+    run(kernel, x, y, result)
+    torch.testing.assert_close(result, torch.atan2(y, x), rtol=0, atol=4e-7)
