@@ -43,7 +43,15 @@ class Head:
     output: Callable[[Value], tuple[tirx.Buffer, list[Value], Value]]
 
 
-def attend(code: Code, cpu: Cpu, head: Head, queries: Sequence[Value], seen: tirx.Expr, scores: tirx.Buffer) -> None:
+def attend(
+    code: Code,
+    cpu: Cpu,
+    head: Head,
+    queries: Sequence[Value],
+    seen: tirx.Expr,
+    scores: tirx.Buffer,
+    first: Value = 0,
+) -> None:
     """Writes the attention of some queries over the first `seen` positions.
 
     The loop nest::
@@ -66,16 +74,17 @@ def attend(code: Code, cpu: Cpu, head: Head, queries: Sequence[Value], seen: tir
         queries: The queries of one tile.
         seen: How many positions there are to attend to; at least 1.
         scores: Scratch memory, float32: a row for each query, with the positions padded to whole vectors.
+        first: The first of these rows.
     """
     lanes = cpu.lanes
     vectors = code.let(tirx.floordiv(seen + (lanes - 1), lanes), "vectors")
     with code.loop(vectors, "j") as j:
-        _scores(code, head, queries, code.let(j * lanes, "start"), seen, scores, lanes)
-    totals = [_softmax(code, scores, number, vectors, lanes) for number in range(len(queries))]
+        _scores(code, head, queries, code.let(j * lanes, "start"), seen, scores, first, lanes)
+    totals = [_softmax(code, scores, first + number, vectors, lanes) for number in range(len(queries))]
     columns = segments(head.width, lanes)
     most = max(1, cpu.accumulators // len(queries))
     for start in range(0, len(columns), most):
-        _values(code, head, queries, columns[start : start + most], seen, scores, totals)
+        _values(code, head, queries, columns[start : start + most], seen, scores, first, totals)
 
 
 def _scores(
@@ -85,6 +94,7 @@ def _scores(
     start: tirx.Expr,
     seen: tirx.Expr,
     scores: tirx.Buffer,
+    first: Value,
     lanes: int,
 ) -> None:
     sums = code.registers(len(queries) * _PARTS * lanes)
@@ -106,18 +116,16 @@ def _scores(
         accumulate(head.width // _PARTS * _PARTS + part, part)
     positions = start if lanes == 1 else tirx.Ramp(start, constant(1), lanes)
     for number, query in enumerate(queries):
-        first, second, third, fourth = (
-            load(sums, ramp((number * _PARTS + part) * lanes, lanes)) for part in range(_PARTS)
-        )
-        score = (first + second) + (third + fourth)
+        one, two, three, four = (load(sums, ramp((number * _PARTS + part) * lanes, lanes)) for part in range(_PARTS))
+        score = (one + two) + (three + four)
         if head.bias is not None:
             buffer, indices, column = head.bias(query)
             score = score + load(buffer, *indices, ramp(column + start, lanes))
         score = tirx.Select(positions < broadcast(seen, lanes), score, constant(_LOWEST, lanes=lanes))
-        code.store(scores, score, number, ramp(start, lanes))
+        code.store(scores, score, first + number, ramp(start, lanes))
 
 
-def _softmax(code: Code, scores: tirx.Buffer, number: int, vectors: tirx.Expr, lanes: int) -> tirx.Expr:
+def _softmax(code: Code, scores: tirx.Buffer, number: Value, vectors: tirx.Expr, lanes: int) -> tirx.Expr:
     """Replaces a row of scores by e to their power, the highest subtracted first. Returns 1 / the sum of the row."""
     vector = code.registers(lanes)
     code.store(vector, load(scores, number, ramp(0, lanes)), ramp(0, lanes))
@@ -145,6 +153,7 @@ def _values(
     columns: Sequence[tuple[int, int]],
     seen: tirx.Expr,
     scores: tirx.Buffer,
+    first: Value,
     totals: Sequence[tirx.Expr],
 ) -> None:
     sums = [[code.registers(lanes) for _, lanes in columns] for _ in queries]
@@ -155,7 +164,7 @@ def _values(
         buffer, indices, first = head.value(position)
         values = [code.let(load(buffer, *indices, ramp(first + start, lanes)), "value") for start, lanes in columns]
         for number, registers in enumerate(sums):
-            share = code.let(load(scores, number, position), "share")
+            share = code.let(load(scores, first + number, position), "share")
             for one, value, (_, lanes) in zip(registers, values, columns, strict=True):
                 code.store(one, load(one, ramp(0, lanes)) + broadcast(share, lanes) * value, ramp(0, lanes))
     for query, total, registers in zip(queries, totals, sums, strict=True):

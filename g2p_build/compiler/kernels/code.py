@@ -15,6 +15,9 @@ from tvm.tirx import stmt as tir
 
 __all__ = [
     "BFLOAT16",
+    "PART",
+    "PARTS",
+    "SCRATCH",
     "Code",
     "Value",
     "broadcast",
@@ -34,6 +37,18 @@ Value: TypeAlias = Any
 BFLOAT16 = "uint16"
 """The dtype of bfloat16 tensors in modules: their bits, which are the upper half of a float32's. TVM's own is another
 type, which not all of its passes take."""
+
+
+PART = "part"
+"""The name of a parameter, int32 [2]: a kernel does the parts of its work from the first number up to the second. So
+threads share a call. It says in the attribute `PARTS` how many parts there are."""
+
+SCRATCH = "scratch"
+"""The name of a parameter: memory that a kernel's parts use one after the other. Each thread has its own."""
+
+PARTS = "parts"
+"""The attribute of a kernel with `PART`: an extent's name and how many of it a part has; or "", and how many parts it
+has."""
 
 
 class Code:
@@ -75,6 +90,14 @@ class Code:
         yield variable
         body = _sequence(self._blocks.pop())
         self._blocks[-1].append(tir.For(variable, constant(0), _index(extent), tir.ForKind.SERIAL, body))
+
+    @contextmanager
+    def parts(self, part: tirx.Buffer, count: Value) -> Iterator[tirx.Expr]:
+        """Loops over those of `count` parts that the parameter `PART` asks for."""
+        first = self.let(tirx.max(load(part, 0), constant(0)), "first_part")
+        end = tirx.min(load(part, 1), _index(count))
+        with self.loop(tirx.max(end - first, constant(0)), "part") as number:
+            yield self.let(first + number, "here")
 
     @contextmanager
     def when(self, condition: tirx.Expr) -> Iterator[None]:

@@ -6,7 +6,7 @@ from operator import add
 
 from tvm import tirx
 
-from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, segments, tensor
+from g2p_build.compiler.kernels.code import PART, PARTS, Code, Value, broadcast, constant, load, ramp, segments, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.functions import fold, leaky
 
@@ -16,12 +16,12 @@ _BLOCK = 64  # rows that are added up in float32 before their sums go into float
 
 
 def channel_norm(width: int, epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (rows [M, C], affine [2, C], result [2, C], sums float64 [2, C]).
+    """The kernel (rows [M, C], affine [2, C], part, result [2, C], sums float64 [2, C]).
 
     The loop nest::
 
-        for block of rows:
-          for vectors of columns, a few at a time:
+        for vectors of columns, a few at a time, if they are in the part:
+          for block of rows:
             for row of the block:
               part += x - pivot; squares += (x - pivot) ** 2       # in registers
             sums += part, squares                                  # float64
@@ -33,25 +33,45 @@ def channel_norm(width: int, epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
     code, count = Code(), tirx.Var("count", "int32")
     rows, affine = tensor("rows", (count, width)), tensor("affine", (2, width))
     result, sums = tensor("result", (2, width)), tensor("sums", (2, width), "float64")
+    asked = tensor(PART, (2,), "int32")
     pieces = segments(width, cpu.lanes)
+    at_once = _at_once(cpu)
+    groups = [pieces[start : start + at_once] for start in range(0, len(pieces), at_once)]
+    with code.parts(asked, len(groups)) as here:
+        for number, group in enumerate(groups):
+            with code.when(tirx.all(here >= number, here <= number)):
+                _group(code, group, rows, affine, result, sums, count, epsilon)
+    kernel = code.kernel(f"channel_norm_{width}", [rows, affine, asked, result, sums])
+    return kernel.with_attr(PARTS, ["", len(groups)])
+
+
+def _at_once(cpu: Cpu) -> int:
+    """Vectors of columns that are added up together."""
+    return max(1, cpu.accumulators // 6)
+
+
+def _group(
+    code: Code,
+    pieces: list[tuple[int, int]],
+    rows: tirx.Buffer,
+    affine: tirx.Buffer,
+    result: tirx.Buffer,
+    sums: tirx.Buffer,
+    count: tirx.Expr,
+    epsilon: float,
+) -> None:
     for column, lanes in pieces:
         for part in range(2):
             code.store(sums, constant(0.0, "float64", lanes), part, ramp(column, lanes))
-    at_once = max(1, cpu.accumulators // 4)
     with code.loop(tirx.floordiv(count + (_BLOCK - 1), _BLOCK), "block") as block:
         first = code.let(block * _BLOCK, "first")
         here = code.let(tirx.min(count - first, constant(_BLOCK)), "here")
-        for start in range(0, len(pieces), at_once):
-            _add_block(code, pieces[start : start + at_once], rows, sums, first, here)
+        _add_block(code, pieces, rows, sums, first, here)
     share = code.let(constant(1.0, "float64") / count.astype("float64"), "share")
     for column, lanes in pieces:
         place = ramp(column, lanes)
-
-        def wide(number: tirx.Expr, lanes: int = lanes) -> tirx.Expr:
-            return broadcast(number, lanes)
-
-        shift = code.let(load(sums, 0, place) * wide(share))
-        variance = code.let(load(sums, 1, place) * wide(share) - shift * shift)
+        shift = code.let(load(sums, 0, place) * broadcast(share, lanes))
+        variance = code.let(load(sums, 1, place) * broadcast(share, lanes) - shift * shift)
         single = "float32" if lanes == 1 else f"float32x{lanes}"
         spread = tirx.sqrt(
             tirx.max(variance.astype(single), constant(0.0, lanes=lanes)) + constant(epsilon, lanes=lanes)
@@ -60,7 +80,6 @@ def channel_norm(width: int, epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
         mean = load(rows, 0, place) + shift.astype(single)
         code.store(result, scale, 0, place)
         code.store(result, load(affine, 1, place) - mean * scale, 1, place)
-    return code.kernel(f"channel_norm_{width}", [rows, affine, result, sums])
 
 
 def _add_block(

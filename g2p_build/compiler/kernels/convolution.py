@@ -8,7 +8,19 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, segments, tensor
+from g2p_build.compiler.kernels.code import (
+    PART,
+    PARTS,
+    SCRATCH,
+    Code,
+    Value,
+    broadcast,
+    constant,
+    load,
+    ramp,
+    segments,
+    tensor,
+)
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.functions import gelu, leaky, sin_squared
 from g2p_build.compiler.kernels.matmul_nest import Nest
@@ -69,12 +81,12 @@ def scratch_rows(spec: Convolution, cpu: Cpu) -> int:
 
 
 def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (rows, weight, bias[, norm][, alpha][, residual], result[, scratch]).
+    """The kernel (rows, weight, bias[, norm][, alpha][, residual], part, result[, scratch]).
 
     Shapes are those of `models.kokoro.ops.convolve`; the scratch memory is [`scratch_rows`, C]. Weights are float32 or
     float16, all others float32. The loop nest::
 
-        for chunk of results:                         # the rows that it needs stay in the second cache
+        for chunk of results, if it is in the part:   # the rows that it needs stay in the second cache
           scratch[:] = read(rows * norm + norm), zeros where there are no rows
           for group of panels:
             for tile of results and vectors of columns:
@@ -93,9 +105,10 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
     residual = tensor("residual", (kept, spec.columns)) if spec.residual else None
     result = tensor("result", (count, spec.columns))
     height = scratch_rows(spec, cpu)
-    scratch = tensor("scratch", (height, spec.inner)) if height else None
+    scratch = tensor(SCRATCH, (height, spec.inner)) if height else None
+    part = tensor(PART, (2,), "int32")
     most = _chunk(spec, cpu)
-    with code.loop(tirx.floordiv(count + (most - 1), most), "chunk") as chunk:
+    with code.parts(part, tirx.floordiv(count + (most - 1), most)) as chunk:
         first = code.let(chunk * most, "first")
         here = code.let(tirx.min(count - first, constant(most)), "here")
         if scratch is not None:
@@ -115,8 +128,9 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
             with nullcontext(0) if group.partial else code.loop(group.count, "group") as number:
                 for tile in tiles(code, cpu, here, group, number):
                     nest.write(tile)
-    params = [rows, weight, bias, norm, alpha, residual, result, scratch]
-    return code.kernel(_name(spec), [param for param in params if param is not None])
+    params = [rows, weight, bias, norm, alpha, residual, part, result, scratch]
+    kernel = code.kernel(_name(spec), [param for param in params if param is not None])
+    return kernel.with_attr(PARTS, ["count", most])
 
 
 def _name(spec: Convolution) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tvm import tirx
 
-from g2p_build.compiler.kernels.code import Code, broadcast, constant, load, ramp, tensor
+from g2p_build.compiler.kernels.code import PART, PARTS, Code, broadcast, constant, load, ramp, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.functions import sigmoid, tanh
 
@@ -15,12 +15,12 @@ _GATES = 4
 
 
 def lstm(units: int, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (gates [L, 8 * H], recurrent [2, H / 16, H, 64], result [L, 2 * H], cell [H]).
+    """The kernel (gates [L, 8 * H], recurrent [2, H / 16, H, 64], part, result [L, 2 * H], cell [2, H]).
 
     All are float32. Products of the inputs are in the gates already, so each moment needs only those of the last
     output. The loop nest::
 
-        for direction:
+        for direction, if it is in the part:
           for moment, from the first or from the last:
             for vectors of units, a few at a time:
               sums[gate, units] = gates[moment]                      # in registers
@@ -31,14 +31,14 @@ def lstm(units: int, cpu: Cpu) -> tirx.PrimFunc:
     code, count = Code(), tirx.Var("count", "int32")
     gates, result = tensor("gates", (count, 2 * _GATES * units)), tensor("result", (count, 2 * units))
     recurrent = tensor("recurrent", (2, units // UNITS, units, _GATES * UNITS))
-    cell = tensor("cell", (units,))
+    cell, part = tensor("cell", (2, units)), tensor(PART, (2,), "int32")
     lanes = min(cpu.lanes, UNITS)
     vectors = units // lanes
     at_once = max(
         size for size in (1, 2, 4) if size == 1 or (size * _GATES <= cpu.accumulators and vectors % size == 0)
     )
     per_block = UNITS // lanes
-    with code.loop(2, "direction") as direction, code.loop(count, "number") as number:
+    with code.parts(part, 2) as direction, code.loop(count, "number") as number:
         moment = code.let(tirx.Select(direction < 1, number, count - 1 - number), "moment")
         last = code.let(tirx.Select(direction < 1, moment - 1, moment + 1), "last")
         with code.loop(vectors // at_once, "group") as group:
@@ -65,10 +65,13 @@ def lstm(units: int, cpu: Cpu) -> tirx.PrimFunc:
                     load(sums, ramp((v * _GATES + gate) * lanes, lanes)) for gate in range(_GATES)
                 )
                 place = ramp(vector * lanes, lanes)
-                before = tirx.Select(broadcast(number > 0, lanes), load(cell, place), constant(0.0, lanes=lanes))
+                before = tirx.Select(
+                    broadcast(number > 0, lanes), load(cell, direction, place), constant(0.0, lanes=lanes)
+                )
                 now = sigmoid(code, kept, lanes) * before + sigmoid(code, taken, lanes) * tanh(code, new, lanes)
                 now = code.let(now)
-                code.store(cell, now, place)
+                code.store(cell, now, direction, place)
                 said = sigmoid(code, shown, lanes) * tanh(code, now, lanes)
                 code.store(result, said, moment, ramp(direction * units + vector * lanes, lanes))
-    return code.kernel(f"lstm_{units}", [gates, recurrent, result, cell])
+    kernel = code.kernel(f"lstm_{units}", [gates, recurrent, part, result, cell])
+    return kernel.with_attr(PARTS, ["", 2])

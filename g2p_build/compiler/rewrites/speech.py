@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from tvm import relax
 
 from g2p_build.compiler.kernels import column_norm, lstm, rows, sines, spectrum
@@ -27,7 +28,7 @@ def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
         inner, columns, taps, dilation, stride, before, read, slope, activation, repeat, factor,
         str(weight.ty.dtype), norm is not None, residual is not None,
     )  # fmt: skip
-    tensors = [tensor for tensor in (given, weight, bias, norm, alpha, residual) if tensor is not None]
+    tensors = [tensor for tensor in (given, weight, bias, norm, alpha, residual, _everything()) if tensor is not None]
     height = scratch_rows(spec, cpu)
     if not height:
         return kernels.call(lambda: convolution(spec, cpu), spec, tensors, [call.ty])
@@ -43,7 +44,7 @@ def _channel_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:
     made = kernels.call(
         lambda: column_norm.channel_norm(width, epsilon, cpu),
         ("channel_norm", width, epsilon),
-        [given, affine],
+        [given, affine, _everything()],
         outputs,
     )
     return _first(kernels, made)
@@ -63,9 +64,12 @@ def _attend(kernels: Kernels, call: relax.Call) -> relax.Expr:
     packed, heads = arguments(call)
     count, columns = extents(packed)
     width, cpu = columns // 3 // heads, cpu_of(kernels.target)
-    scratch = [float32(width, count + 15), float32(queries(width, cpu), count + 15)]
+    scratch = [float32(heads * width, count + 15), float32(heads * queries(width, cpu), count + 15)]
     made = kernels.call(
-        lambda: whole_attention(heads, width, cpu), ("attend", heads, width), [packed], [call.ty, *scratch]
+        lambda: whole_attention(heads, width, cpu),
+        ("attend", heads, width),
+        [packed, _everything()],
+        [call.ty, *scratch],
     )
     return _first(kernels, made)
 
@@ -105,8 +109,8 @@ def _lstm(kernels: Kernels, call: relax.Call) -> relax.Expr:
     made = kernels.call(
         lambda: lstm.lstm(units, cpu_of(kernels.target)),
         ("lstm", units),
-        [gates, recurrent],
-        [call.ty, float32(units)],
+        [gates, recurrent, _everything()],
+        [call.ty, float32(2, units)],
     )
     return _first(kernels, made)
 
@@ -153,6 +157,11 @@ def _stft(kernels: Kernels, call: relax.Call) -> relax.Expr:
 def _istft(kernels: Kernels, call: relax.Call) -> relax.Expr:
     given, size, hop = arguments(call)
     return kernels.call(lambda: spectrum.istft(size, hop), ("istft", size, hop), [given], [call.ty])
+
+
+def _everything() -> relax.Expr:
+    """All parts of a kernel's work. C that is written for threads passes others."""
+    return relax.const(np.array([0, np.iinfo(np.int32).max], np.int32))
 
 
 def _first(kernels: Kernels, call: relax.Call) -> relax.Expr:
