@@ -161,15 +161,15 @@ def _values(
         for buffer, (_, lanes) in zip(registers, columns, strict=True):
             code.store(buffer, constant(0.0, lanes=lanes), ramp(0, lanes))
     with code.loop(seen, "position") as position:
-        buffer, indices, first = head.value(position)
-        values = [code.let(load(buffer, *indices, ramp(first + start, lanes)), "value") for start, lanes in columns]
+        buffer, indices, column = head.value(position)
+        values = [code.let(load(buffer, *indices, ramp(column + start, lanes)), "value") for start, lanes in columns]
         for number, registers in enumerate(sums):
             share = code.let(load(scores, first + number, position), "share")
             for one, value, (_, lanes) in zip(registers, values, columns, strict=True):
                 code.store(one, load(one, ramp(0, lanes)) + broadcast(share, lanes) * value, ramp(0, lanes))
     for query, total, registers in zip(queries, totals, sums, strict=True):
-        buffer, indices, first = head.output(query)
+        buffer, indices, column = head.output(query)
         for one, (start, lanes) in zip(registers, columns, strict=True):
             code.store(
-                buffer, load(one, ramp(0, lanes)) * broadcast(total, lanes), *indices, ramp(first + start, lanes)
+                buffer, load(one, ramp(0, lanes)) * broadcast(total, lanes), *indices, ramp(column + start, lanes)
             )
