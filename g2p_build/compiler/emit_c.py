@@ -14,6 +14,7 @@ by its place among the arguments' names; which arguments are packed, the functio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 import tvm
 from tvm import relax, tirx
 
+from g2p_build.compiler.kernels.code import PART, PARTS, SCRATCH
 from g2p_build.compiler.linear import Linear, linear, size_of
 from g2p_build.compiler.passes.plain_calls import SYMBOLS, extents
 from g2p_build.compiler.workspace import ALIGNMENT, storage_bytes
@@ -31,7 +33,14 @@ from g2p_build.models.extents import Extent, Size
 __all__ = ["PACKED", "Extension", "emit"]
 
 _BATCH, _ROWS = "batch", "rows"  # a kernel's extents that vary
-_C_TYPES = {"float32": "float", "int32": "int32_t", "float16": "uint16_t", "uint16": "uint16_t", "int8": "int8_t"}
+_C_TYPES = {
+    "float32": "float",
+    "int32": "int32_t",
+    "float16": "uint16_t",
+    "uint16": "uint16_t",
+    "int8": "int8_t",
+    "float64": "double",
+}
 _DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "int8": "I8"}  # as safetensors spells them
 
 PACKED = "packed"
@@ -114,7 +123,8 @@ def emit(
         "state": {name: f"run->states[{number}]" for number, name in enumerate(states)},
     }
     for description in functions:
-        read.append(_read(module[description["name"]], description, places, constants, definitions))
+        read.append(_read(module[description["name"]], description, places, kernels, constants, definitions))
+    scratch = _scratch_bytes(read, kernels)
     used: dict[str, list[list[_Tensor]]] = {}
     for name, given in (call for function in read for call in function.calls):
         used.setdefault(name, []).append(given)
@@ -130,8 +140,8 @@ def emit(
         ),
         "",
         *definitions,
-        *(_definition(function, kernels, symbols, extension, varying) for function in read),
-        *_tables(functions, read, weights, states, arguments, extension, varying),
+        *(_definition(function, kernels, symbols, extension, varying, scratch) for function in read),
+        *_tables(functions, read, weights, states, arguments, extension, varying, scratch),
     ]
     return "\n".join(parts) + "\n"
 
@@ -173,6 +183,7 @@ def _read(
     function: relax.Function,
     description: Mapping[str, Any],
     places: Mapping[str, Mapping[str, str]],
+    kernels: Mapping[str, tirx.PrimFunc],
     constants: dict[tuple[str, bytes], str],
     definitions: list[str],
 ) -> _Function:
@@ -195,8 +206,8 @@ def _read(
     }
     for block in function.body.blocks:
         for binding in block.bindings:
-            values[binding.var] = _value(binding.value, values, made, constants, definitions)
-    results = _value(function.body.body, values, made, constants, definitions)
+            values[binding.var] = _value(binding.value, values, made, kernels, constants, definitions)
+    results = _value(function.body.body, values, made, kernels, constants, definitions)
     for entry, tensor in zip(description["outputs"], results if isinstance(results, list) else [results], strict=True):
         if not tensor.place.text:
             tensor.place.text = places["argument"][entry["name"]]
@@ -211,13 +222,14 @@ def _value(
     value: Any,
     values: Mapping[Any, Any],
     made: _Function,
+    kernels: Mapping[str, tirx.PrimFunc],
     constants: dict[tuple[str, bytes], str],
     definitions: list[str],
 ) -> Any:
     """A tensor, a list of them, the offset of a storage, or None for a call of a kernel."""
 
     def follow(argument: Any) -> Any:
-        return _value(argument, values, made, constants, definitions)
+        return _value(argument, values, made, kernels, constants, definitions)
 
     if isinstance(value, relax.Var):
         return values[value]
@@ -230,7 +242,12 @@ def _value(
     if not isinstance(value, relax.Call):
         raise BuildError(f"function {made.name}: {type(value).__name__} cannot be written as C")
     if isinstance(value.op, tvm.ir.GlobalVar):
-        made.calls.append((value.op.name_hint, [follow(argument) for argument in value.args]))
+        params = kernels[value.op.name_hint].params
+        given = [
+            _Tensor((2,), "int32", _Place(PART, read_only=True)) if buffer.name == PART else follow(argument)
+            for buffer, argument in zip(params, value.args, strict=True)
+        ]
+        made.calls.append((value.op.name_hint, given))
         return None
     name = str(value.op.name)
     if (size := storage_bytes(value)) is not None:
@@ -276,25 +293,97 @@ def _declaration(symbol: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_T
     return f"void {symbol}({', '.join(pointers + counts)});"
 
 
+def _scratch_bytes(functions: Sequence[_Function], kernels: Mapping[str, tirx.PrimFunc]) -> int:
+    """The scratch memory that a thread needs: of the kernels that share their work."""
+    most = 0
+    for name, given in (call for function in functions for call in function.calls):
+        for buffer, tensor in zip(kernels[name].params, given, strict=True):
+            if buffer.name == SCRATCH:
+                size = 4
+                for extent in tensor.shape:
+                    assert isinstance(extent, int), f"the scratch memory of {name} varies"
+                    size *= extent
+                most = max(most, -(-size // ALIGNMENT) * ALIGNMENT)
+    return most
+
+
 def _definition(
     function: _Function,
     kernels: Mapping[str, tirx.PrimFunc],
     symbols: str,
     extension: Extension | None,
     varying: Sequence[str],
+    scratch: int,
 ) -> str:
-    lines = [f"static void {function.symbol}(const struct g2p_run *run) {{"]
-    lines += [f"  const size_t {name} = (size_t)run->extents[{varying.index(name)}];" for name in function.extents]
-    for offset, tensor in function.tensors:
-        c_type, shape = _C_TYPES[tensor.dtype], ", ".join(map(str, tensor.shape))
-        address = f"({c_type} *)(void *)(run->arena + {f'({offset})' if offset.each else offset})"
-        lines.append(f"  {c_type} *const {tensor.place.text} = {address}; /* [{shape}] */")
+    """A function, and before it one for each call that threads share."""
+    extents = [f"  const size_t {name} = (size_t)run->extents[{varying.index(name)}];" for name in function.extents]
+    places = {tensor.place.text: _place(offset, tensor) for offset, tensor in function.tensors}
+    shared: list[str] = []
+    lines: list[str] = []
     for name, given in function.calls:
         called = symbols + name
         if extension and name in extension.kernels:
             called = f"(run->extended ? {extension.symbols}{name} : {called})"
-        lines.append(f"  {called}({_passed(function, name, kernels[name], given)});")
-    return "\n".join([*lines, "}\n"])
+        kernel = kernels[name]
+        if PARTS not in kernel.attrs:
+            lines.append(f"  {called}({_passed(function, name, kernel, given)});")
+            continue
+        work = f"{function.symbol}_{len(shared)}"
+        own = {tensor.place.text for tensor in given}
+        body = [line for text, line in places.items() if text in own]
+        passed = _passed(function, name, kernel, given)
+        for buffer, tensor in zip(kernel.params, given, strict=True):
+            if buffer.name == SCRATCH:
+                body = [line for line in body if line != places[tensor.place.text]]
+                body.append(
+                    f"  {_C_TYPES[tensor.dtype]} *const {tensor.place.text} = "
+                    f"({_C_TYPES[tensor.dtype]} *)(void *)(run->scratch + (size_t)thread * {scratch});"
+                )
+        needed = [line for line, extent in zip(extents, function.extents, strict=True)
+                  if any(extent in text for text in [*body, passed])]  # fmt: skip
+        shared.append(
+            "\n".join(
+                [
+                    f"static void {work}(const struct g2p_run *run, int32_t first, int32_t end, int32_t thread) {{",
+                    *needed,
+                    *body,
+                    "  const int32_t part[2] = {first, end};",
+                    *(["  (void)thread;"] if "thread" not in "".join(body) else []),
+                    f"  {called}({passed});",
+                    "}\n",
+                ]
+            )
+        )
+        lines.append(f"  g2p_share(run, {_parts(function, kernel, given)}, {work});")
+    text = "".join(lines)
+    used = [line for place, line in places.items() if re.search(rf"\b{place}\b", text)]
+    needed = [line for line, name in zip(extents, function.extents, strict=True)
+              if re.search(rf"\b{name}\b", text + "".join(used))]  # fmt: skip
+    head = f"static void {function.symbol}(const struct g2p_run *run) {{"
+    return "\n".join([*shared, head, *needed, *used, *lines, "}\n"])
+
+
+def _place(offset: Linear, tensor: _Tensor) -> str:
+    """The line that says where a tensor of the arena is."""
+    c_type, shape = _C_TYPES[tensor.dtype], ", ".join(map(str, tensor.shape))
+    address = f"({c_type} *)(void *)(run->arena + {f'({offset})' if offset.each else offset})"
+    return f"  {c_type} *const {tensor.place.text} = {address}; /* [{shape}] */"
+
+
+def _parts(function: _Function, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
+    """How many parts a call has."""
+    name, number = kernel.attrs[PARTS]
+    if not name:
+        return str(int(number))
+    [count] = {
+        tensor.shape[axis]
+        for buffer, tensor in zip(kernel.params, given, strict=True)
+        for axis, extent in enumerate(buffer.shape)
+        if isinstance(extent, tirx.Var) and extent.name == name
+    }
+    if isinstance(count, int):
+        return str(-(-count // int(number)))
+    return f"(int32_t)(({count} + {int(number) - 1}) / {int(number)})"
 
 
 def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
@@ -332,6 +421,7 @@ def _tables(
     arguments: Sequence[str],
     extension: Extension | None,
     varying: Sequence[str],
+    scratch: int,
 ) -> list[str]:
     """The program's tables, as program.h describes them."""
     lines = [*_tensors("weights", weights), *(_tensors("states", states) if states else [])]
@@ -364,6 +454,7 @@ def _tables(
         "extension": f'"{extension.feature}"' if extension else "0",
         "extents": "extents" if varying else "0",
         "extents_count": len(varying),
+        "scratch_bytes": scratch,
     }
     lines.append("static const struct g2p_program program = {")
     lines += [f"    .{name} = {value}," for name, value in fields.items()]

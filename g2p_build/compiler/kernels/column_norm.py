@@ -1,4 +1,4 @@
-"""Norms of columns over all rows, and of rows with factors and summands."""
+"""What is computed over whole columns or rows: norms with factors and summands, and sums."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tvm import tirx
 
 from g2p_build.compiler.kernels.code import PART, PARTS, Code, Value, broadcast, constant, load, ramp, segments, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
-from g2p_build.compiler.kernels.functions import fold, leaky
+from g2p_build.compiler.kernels.functions import fold, leaky, sigmoid
 
-__all__ = ["affine_norm", "channel_norm"]
+__all__ = ["affine_norm", "channel_norm", "sigmoid_sum"]
 
 _BLOCK = 64  # rows that are added up in float32 before their sums go into float64
 
@@ -146,6 +146,19 @@ def affine_norm(width: int, epsilon: float, slope: float, residual: bool, cpu: C
     params = [rows, affine, added, result]
     name = "_".join(["affine_norm"] + ["add"] * residual + [str(width)])
     return code.kernel(name, [param for param in params if param is not None])
+
+
+def sigmoid_sum(width: int, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel (rows [M, C], result [M]): the sum of the sigmoids of each row."""
+    code, count = Code(), tirx.Var("count", "int32")
+    rows, result = tensor("rows", (count, width)), tensor("result", (count,))
+    with code.loop(count, "row") as row:
+
+        def number(column: int, lanes: int, row: Value = row) -> tirx.Expr:
+            return sigmoid(code, load(rows, row, ramp(column, lanes)), lanes)
+
+        code.store(result, _total(code, segments(width, cpu.lanes), number), row)
+    return code.kernel(f"sigmoid_sum_{width}", [rows, result])
 
 
 def _total(code: Code, pieces: list[tuple[int, int]], number: object) -> tirx.Expr:

@@ -137,6 +137,14 @@ def _crop_add(kernels: Kernels, call: relax.Call) -> relax.Expr:
     )
 
 
+def _sigmoid_sum(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    [given] = arguments(call)
+    width = extents(given)[1]
+    return kernels.call(
+        lambda: column_norm.sigmoid_sum(width, cpu_of(kernels.target)), ("sigmoid_sum", width), [given], [call.ty]
+    )
+
+
 def _sine_source(kernels: Kernels, call: relax.Call) -> relax.Expr:
     f0, noise, weight, rate = arguments(call)
     harmonics, frames = extents(noise)[0], extents(f0)[0]
@@ -189,6 +197,7 @@ SPEECH: Mapping[str, Rewrite] = {
     "lstm": _lstm,
     "mean": _mean,
     "pool": _pool,
+    "sigmoid_sum": _sigmoid_sum,
     "sine_source": _sine_source,
     "stft": _stft,
 }

@@ -29,6 +29,7 @@ __all__ = [
     "lstm",
     "mean",
     "pool",
+    "sigmoid_sum",
     "sine_source",
     "stft",
 ]
@@ -279,6 +280,17 @@ def mean(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
 @mean.register_fake
 def _(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
     return first.new_empty(first.shape)
+
+
+@torch.library.custom_op("g2p::sigmoid_sum", mutates_args=())
+def sigmoid_sum(rows: Tensor) -> Tensor:
+    """The sum of the sigmoids of each row, [M] of [M, C]."""
+    return torch.sigmoid(rows).sum(1)
+
+
+@sigmoid_sum.register_fake
+def _(rows: Tensor) -> Tensor:
+    return rows.new_empty(rows.shape[0])
 
 
 @torch.library.custom_op("g2p::sine_source", mutates_args=())

@@ -44,7 +44,7 @@ def programs(arch: Architecture, weights: Mapping[str, TensorSpec]) -> list[Prog
     f0, energy = _spec("f0", (Extent("frames", 2), 1)), _spec("energy", (Extent("frames", 2), 1))
     noise = _spec("noise", (arch.istftnet.harmonics, Extent("frames", samples)))
     sound = _spec("sound", (Extent("frames", samples),))
-    lasting = _spec("lasting", (TOKENS, arch.max_dur))
+    lasting = _spec("lasting", (TOKENS,))
     made = (
         ("bert", Bert(arch), (ids,), (hidden,)),
         ("duration", Duration(arch), (hidden, style), (encoded, lasting)),
@@ -194,7 +194,7 @@ class Bert(nn.Module):
 
 
 class Duration(nn.Module):
-    """(hidden [L, D], style [1, S]) → (encoded [L, D + S], lasting [L, frames at most])."""
+    """(hidden [L, D], style [1, S]) → (encoded [L, D + S], lasting [L], in frames)."""
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
@@ -207,7 +207,8 @@ class Duration(nn.Module):
             told = _lstm(rows, weights, f"{name}.{2 * layer}")
             affine = _styled(style, weights, f"{name}.{2 * layer + 1}")
             rows = ops.join(ops.affine_norm(told, affine, _EPSILON, 1.0, None), style, None, None)
-        return rows, _convolve(_lstm(rows, weights, "predictor.lstm"), weights, "predictor.duration_proj")
+        chances = _convolve(_lstm(rows, weights, "predictor.lstm"), weights, "predictor.duration_proj")
+        return rows, ops.sigmoid_sum(chances)
 
 
 class TextEncoder(nn.Module):

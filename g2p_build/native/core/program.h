@@ -14,6 +14,11 @@
  * links several libraries has the core of one and the variants of all, so whoever changes one of these raises it. */
 enum { G2P_LAYOUT = 1 };
 
+struct g2p_run;
+
+/* Does the parts of a call's work from `first` up to `end`; `thread` says whose scratch memory it may use. */
+typedef void g2p_work(const struct g2p_run *run, int32_t first, int32_t end, int32_t thread);
+
 /* One call of a function. Arguments are what it takes and gives besides weights and states, each in memory of its own;
  * what it neither takes nor gives is not looked at. Those with a row for each position of the inputs are packed: the
  * first row's positions, then the second's, and so on. */
@@ -26,7 +31,18 @@ struct g2p_run {
   void *const *arguments;     /* in the order of the program's arguments */
   int32_t extended;           /* whether the CPU has the program's extension */
   const int32_t *extents;     /* in the order of the program's extents */
+  char *scratch;              /* the program's scratch_bytes for each thread that works on the call */
+  /* Does the parts of a call's work, on any threads, each once, and returns when all are done. NULL: one thread does. */
+  void (*share)(const struct g2p_run *run, int32_t parts, g2p_work *work);
+  void *sharer; /* for share alone */
 };
+
+static inline void g2p_share(const struct g2p_run *run, int32_t parts, g2p_work *work) {
+  if (run->share)
+    run->share(run, parts, work);
+  else
+    work(run, 0, parts, 0);
+}
 
 struct g2p_function {
   const char *role; /* as the family's program says */
@@ -57,6 +73,7 @@ struct g2p_program {
   const char *extension; /* a feature of the CPU for which some kernels have a second form; NULL where none has */
   const char *const *extents; /* names of what calls say besides rows and positions: how much there is of each */
   size_t extents_count;
+  size_t scratch_bytes; /* of each thread */
 };
 
 struct g2p_variant {

@@ -138,6 +138,14 @@ def test_norms_of_rows(cpu: Cpu, width: int, added: bool, slope: float) -> None:
 
 
 @some
+@given(cpu=cpus, width=st.integers(1, 70))
+def test_sums_of_sigmoids(cpu: Cpu, width: int) -> None:
+    given_rows, result = random(5, width), empty(5)
+    run(column_norm.sigmoid_sum(width, cpu), given_rows, result)
+    assert_close(result, ops.sigmoid_sum(given_rows))
+
+
+@some
 @given(cpu=cpus, count=st.integers(1, 30), blocks=st.integers(1, 5))
 def test_lstm(cpu: Cpu, count: int, blocks: int) -> None:
     units = 16 * blocks
