@@ -30,7 +30,10 @@ typedef enum g2p_status {
   G2P_UNSUPPORTED = 15,       /* this build of the library cannot do it: no files, a variant of another version */
   G2P_FOREIGN_CHARACTER = 16, /* the word has a character that is not in the alphabet of its language */
   G2P_INVALID_LEXICON = 17,   /* a line that is no word with its pronunciations, or a damaged table */
-  G2P_INVALID_DRAFT = 18      /* a damaged draft table */
+  G2P_INVALID_DRAFT = 18,     /* a damaged draft table */
+  G2P_UNKNOWN_PHONEME = 19,   /* a character that the voice's model has no symbol for */
+  G2P_UNKNOWN_VOICE = 20,     /* not among tts_voices */
+  G2P_INVALID_VOICES = 21     /* not a file of this model's voices */
 } g2p_status;
 
 /* What went wrong, for the person at the keyboard. Every function that takes one also takes NULL. */

@@ -90,6 +90,20 @@ g2p_status g2p_check_variant(const struct g2p_variant *variant, uint32_t layout,
 /* Finds the first member of a tar whose name has an ending; no data where there is none, or where it is no tar. */
 g2p_status g2p_find_member(const char *data, size_t size, const char *ending, g2p_text *member, g2p_error *error);
 
+/* One tensor of a safetensors file. */
+struct g2p_found {
+  g2p_text name;  /* as JSON, with its quotes; it may have escapes */
+  g2p_text dtype; /* as JSON */
+  uint32_t rank;
+  uint64_t shape[8];
+  const char *data; /* at a multiple of G2P_ALIGNMENT */
+};
+
+/* Hands over each tensor of a safetensors file, or of the first member of a tar whose name ends in .safetensors, but for
+ * those that fill gaps. What `take` gives ends it, unless it is G2P_OK. */
+g2p_status g2p_each_tensor(const char *data, size_t size, g2p_status (*take)(void *user, const struct g2p_found *found),
+                           void *user, g2p_error *error);
+
 /* Finds a program's tensors in a safetensors file, or in the first member of a tar whose name ends in .safetensors.
  * `pointers` gets one for each of the program's weights. Every byte that a pointer leads to lies inside `data`. */
 g2p_status g2p_find_weights(const struct g2p_program *program, const char *data, size_t size, const void **pointers,

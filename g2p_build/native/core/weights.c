@@ -92,10 +92,10 @@ static g2p_status read_entry(g2p_text name, g2p_text value, uint64_t room, struc
   return G2P_OK;
 }
 
-static bool same_shape(const struct entry *entry, const struct g2p_tensor *tensor) {
-  bool same = entry->rank == tensor->rank;
+static bool same_shape(const struct g2p_found *found, const struct g2p_tensor *tensor) {
+  bool same = found->rank == tensor->rank;
   for (uint32_t i = 0; same && i < tensor->rank; i++) {
-    same = entry->shape[i] == tensor->shape[i];
+    same = found->shape[i] == tensor->shape[i];
   }
   return same;
 }
@@ -136,10 +136,8 @@ static g2p_status check_found(const struct g2p_program *program, const void *con
 }
 
 /* Tensors that nothing takes must be whole too; whether they overlap or have a name twice is not looked at. */
-static g2p_status find_tensors(const struct g2p_program *program, const char *data, size_t size, const void **pointers,
-                               g2p_error *error) {
-  const struct g2p_tensor *weights = program->weights;
-  size_t count = program->weights_count, next = 0;
+static g2p_status each_of(const char *data, size_t size, g2p_status (*take)(void *user, const struct g2p_found *found),
+                          void *user, g2p_error *error) {
   uint64_t length = 0;
   if (size < 8) {
     return g2p_fail(error, G2P_INVALID_WEIGHTS, "%z bytes are too few for a safetensors file", size);
@@ -161,9 +159,6 @@ static g2p_status find_tensors(const struct g2p_program *program, const char *da
     return g2p_fail(error, G2P_INVALID_WEIGHTS, "the header of the weights is not a JSON object");
   }
   size_t start = 8 + (size_t)length;
-  for (size_t i = 0; i < count; i++) {
-    pointers[i] = NULL;
-  }
   struct g2p_json items = g2p_json_items(header);
   g2p_text name, value;
   while (g2p_json_next(&items, &name, &value)) {
@@ -181,26 +176,46 @@ static g2p_status find_tensors(const struct g2p_program *program, const char *da
       return g2p_fail(error, G2P_INVALID_WEIGHTS, "tensor %t begins at byte %z, not at a multiple of %d", &shown, begin,
                       G2P_ALIGNMENT);
     }
-    size_t tries = 0; /* files have tensors in an order near the program's */
-    while (tries < count && !g2p_json_is(name, weights[next].name)) {
-      next = next + 1 < count ? next + 1 : 0;
-      tries++;
+    struct g2p_found found = {name, entry.dtype, entry.rank, {0}, data + begin};
+    memcpy(found.shape, entry.shape, entry.rank * sizeof *entry.shape);
+    status = take(user, &found);
+    if (status) {
+      return status;
     }
-    if (tries == count) {
-      continue;
-    }
-    if (pointers[next]) {
-      return g2p_fail(error, G2P_INVALID_WEIGHTS, "tensor %t is there twice", &shown);
-    }
-    if (!g2p_json_is(entry.dtype, weights[next].dtype) || !same_shape(&entry, &weights[next])) {
-      return g2p_fail(error, G2P_INVALID_WEIGHTS,
-                      "tensor %t has another shape or dtype than the library takes: give "
-                      "the weights it was built with",
-                      &shown);
-    }
-    pointers[next] = data + begin;
   }
-  return check_found(program, pointers, error);
+  return G2P_OK;
+}
+
+struct search { /* for a program's tensors */
+  const struct g2p_program *program;
+  const void **pointers;
+  size_t next; /* files have tensors in an order near the program's */
+  g2p_error *error;
+};
+
+static g2p_status take_tensor(void *user, const struct g2p_found *found) {
+  struct search *search = user;
+  const struct g2p_tensor *weights = search->program->weights;
+  size_t count = search->program->weights_count, tries = 0;
+  while (tries < count && !g2p_json_is(found->name, weights[search->next].name)) {
+    search->next = search->next + 1 < count ? search->next + 1 : 0;
+    tries++;
+  }
+  if (tries == count) {
+    return G2P_OK;
+  }
+  g2p_text shown = {found->name.data + 1, found->name.size - 2};
+  if (search->pointers[search->next]) {
+    return g2p_fail(search->error, G2P_INVALID_WEIGHTS, "tensor %t is there twice", &shown);
+  }
+  if (!g2p_json_is(found->dtype, weights[search->next].dtype) || !same_shape(found, &weights[search->next])) {
+    return g2p_fail(search->error, G2P_INVALID_WEIGHTS,
+                    "tensor %t has another shape or dtype than the library takes: give "
+                    "the weights it was built with",
+                    &shown);
+  }
+  search->pointers[search->next] = found->data;
+  return G2P_OK;
 }
 
 /* An octal number of a tar header, ended by a space, a zero or the field; false where it is none. */
@@ -258,14 +273,14 @@ g2p_status g2p_find_member(const char *data, size_t size, const char *ending, g2
   return G2P_OK;
 }
 
-g2p_status g2p_find_weights(const struct g2p_program *program, const char *data, size_t size, const void **pointers,
-                            g2p_error *error) {
+g2p_status g2p_each_tensor(const char *data, size_t size, g2p_status (*take)(void *user, const struct g2p_found *found),
+                           void *user, g2p_error *error) {
   if ((uintptr_t)data % G2P_ALIGNMENT) {
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the weights do not begin at a multiple of %d bytes in memory",
                     G2P_ALIGNMENT);
   }
   if (size < BLOCK || !is_member(data)) {
-    return find_tensors(program, data, size, pointers, error);
+    return each_of(data, size, take, user, error);
   }
   g2p_text member;
   g2p_status status = g2p_find_member(data, size, ".safetensors", &member, error);
@@ -275,5 +290,15 @@ g2p_status g2p_find_weights(const struct g2p_program *program, const char *data,
   if (!member.data) {
     return g2p_fail(error, G2P_INVALID_WEIGHTS, "the archive has no member whose name ends in .safetensors");
   }
-  return find_tensors(program, member.data, member.size, pointers, error);
+  return each_of(member.data, member.size, take, user, error);
+}
+
+g2p_status g2p_find_weights(const struct g2p_program *program, const char *data, size_t size, const void **pointers,
+                            g2p_error *error) {
+  struct search search = {program, pointers, 0, error};
+  for (size_t i = 0; i < program->weights_count; i++) {
+    pointers[i] = NULL;
+  }
+  g2p_status status = g2p_each_tensor(data, size, take_tensor, &search, error);
+  return status ? status : check_found(program, pointers, error);
 }

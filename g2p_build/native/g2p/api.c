@@ -28,6 +28,9 @@ const char *g2p_status_name(g2p_status status) {
       "G2P_FOREIGN_CHARACTER",
       "G2P_INVALID_LEXICON",
       "G2P_INVALID_DRAFT",
+      "G2P_UNKNOWN_PHONEME",
+      "G2P_UNKNOWN_VOICE",
+      "G2P_INVALID_VOICES",
   };
   return (unsigned)status < sizeof names / sizeof *names ? names[status] : NULL;
 }

@@ -1,0 +1,90 @@
+/* The threads of one call, which share the work of its kernels. */
+#include "crew.h"
+
+#include <string.h>
+
+static void take_parts(struct tts_crew *crew, const struct g2p_run *run, g2p_work *work, int32_t parts,
+                       int32_t thread) {
+  for (;;) {
+    int32_t part = __atomic_fetch_add(&crew->next, 1, __ATOMIC_RELAXED);
+    if (part >= parts) return;
+    work(run, part, part + 1, thread);
+  }
+}
+
+G2P_THREAD_MAIN(help, argument) {
+  struct tts_helper *helper = argument;
+  struct tts_crew *crew = helper->crew;
+  uint32_t seen = 0;
+  g2p_lock(&crew->mutex);
+  for (;;) {
+    while (!crew->closing && !(crew->open && crew->round != seen)) g2p_wait(&crew->work, &crew->mutex);
+    if (crew->closing) break;
+    seen = crew->round;
+    const struct g2p_run *run = crew->run;
+    g2p_work *work = crew->function;
+    int32_t parts = crew->parts;
+    crew->active++;
+    g2p_unlock(&crew->mutex);
+    take_parts(crew, run, work, parts, helper->thread);
+    g2p_lock(&crew->mutex);
+    if (--crew->active == 0) g2p_wake_all(&crew->done);
+  }
+  g2p_unlock(&crew->mutex);
+  return G2P_THREAD_END;
+}
+
+bool tts_crew_begin(struct tts_crew *crew, uint32_t threads) {
+  memset(crew, 0, sizeof *crew);
+  if (!g2p_mutex_begin(&crew->mutex)) return false;
+  if (!g2p_condition_begin(&crew->work)) {
+    g2p_mutex_end(&crew->mutex);
+    return false;
+  }
+  if (!g2p_condition_begin(&crew->done)) {
+    g2p_condition_end(&crew->work);
+    g2p_mutex_end(&crew->mutex);
+    return false;
+  }
+  while (crew->count + 1 < threads && crew->count < TTS_MOST_CREW) {
+    struct tts_helper *helper = &crew->helpers[crew->count];
+    helper->crew = crew;
+    helper->thread = (int32_t)crew->count + 1;
+    if (!g2p_start(&helper->handle, help, helper)) break;
+    crew->count++;
+  }
+  return true;
+}
+
+void tts_crew_end(struct tts_crew *crew) {
+  g2p_lock(&crew->mutex);
+  crew->closing = true;
+  g2p_wake_all(&crew->work);
+  g2p_unlock(&crew->mutex);
+  for (uint32_t i = 0; i < crew->count; i++) g2p_join(crew->helpers[i].handle);
+  g2p_condition_end(&crew->done);
+  g2p_condition_end(&crew->work);
+  g2p_mutex_end(&crew->mutex);
+}
+
+void tts_crew_share(const struct g2p_run *run, int32_t parts, g2p_work *work) {
+  struct tts_crew *crew = run->sharer;
+  if (parts < 2 || !crew->count) {
+    work(run, 0, parts, 0);
+    return;
+  }
+  g2p_lock(&crew->mutex);
+  crew->run = run;
+  crew->function = work;
+  crew->parts = parts;
+  crew->next = 0;
+  crew->round++;
+  crew->open = true;
+  g2p_wake_all(&crew->work);
+  g2p_unlock(&crew->mutex);
+  take_parts(crew, run, work, parts, 0);
+  g2p_lock(&crew->mutex);
+  crew->open = false; /* who comes later finds nothing to do */
+  while (crew->active) g2p_wait(&crew->done, &crew->mutex);
+  g2p_unlock(&crew->mutex);
+}

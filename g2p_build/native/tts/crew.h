@@ -1,0 +1,39 @@
+/* The threads of one call, which share the work of its kernels. */
+#ifndef TTS_CREW_H
+#define TTS_CREW_H
+
+#include <stdbool.h>
+
+#include "program.h"
+#include "threads.h"
+
+#pragma GCC visibility push(hidden)
+
+enum { TTS_MOST_CREW = 64 };
+
+struct tts_crew {
+  g2p_mutex mutex;
+  g2p_condition work, done;
+  const struct g2p_run *run;
+  g2p_work *function;
+  int32_t parts, next; /* `next` is taken without the mutex */
+  uint32_t round;      /* how often there was work */
+  uint32_t active;
+  bool open, closing;
+  uint32_t count; /* of helpers that were started */
+  struct tts_helper {
+    struct tts_crew *crew;
+    int32_t thread;
+    g2p_thread handle;
+  } helpers[TTS_MOST_CREW];
+};
+
+/* Starts threads - 1 helpers, or as many as the system gives; false where it gives no lock. */
+bool tts_crew_begin(struct tts_crew *crew, uint32_t threads);
+void tts_crew_end(struct tts_crew *crew);
+
+/* What a run's `share` is; its `sharer` is the crew. */
+void tts_crew_share(const struct g2p_run *run, int32_t parts, g2p_work *work);
+
+#pragma GCC visibility pop
+#endif
