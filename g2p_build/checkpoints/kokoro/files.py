@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from g2p_build.checkpoints.files import CONFIG
 from g2p_build.errors import BuildError
 
-__all__ = ["WEIGHTS", "find_files", "local_files"]
+__all__ = ["VOICE_SUFFIXES", "WEIGHTS", "find_files", "local_files", "voice_files"]
 
 WEIGHTS = ("model.safetensors", "kokoro-v1_0.safetensors", "kokoro-v1_0.pth", "kokoro-v1_1-zh.pth")
 """Names that a repository's weights may have. The first that exists is taken."""
+
+VOICE_SUFFIXES = (".pt", ".bin", ".npy", ".npz")
+"""What files of voices end with: a tensor of torch.save, raw float32, NumPy's arrays, several of those."""
 
 
 def local_files(place: Path) -> dict[str, Path]:
@@ -63,3 +66,23 @@ def find_files(get: Callable[[str], Path | None], where: str) -> dict[str, Path]
         if (weights := get(name)) is not None:
             return {CONFIG: config, name: weights}
     raise BuildError(f"{where} has no weights: one of {', '.join(WEIGHTS)} is needed")
+
+
+def voice_files(places: Sequence[Path]) -> dict[str, Path]:
+    """The files of voices in folders, and files that are named, by name.
+
+    Raises:
+        BuildError: a place is not there or has no such files, or two files have one name.
+    """
+    found: dict[str, Path] = {}
+    for place in places:
+        files = [place]
+        if place.is_dir():
+            files = sorted(path for path in place.iterdir() if path.suffix in VOICE_SUFFIXES)
+        if not files or not files[0].is_file() or files[0].suffix not in VOICE_SUFFIXES:
+            raise BuildError(f"voices {place}: give a folder of files {' '.join(VOICE_SUFFIXES)}, or one such file")
+        for path in files:
+            if path.name in found:
+                raise BuildError(f"{path.name} is in {found[path.name].parent} and in {path.parent}: name one of them")
+            found[path.name] = path
+    return found
