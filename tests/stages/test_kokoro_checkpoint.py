@@ -10,8 +10,9 @@ import pytest
 import torch
 from small_kokoro import SHAPE, checkpoint, config_of, unfolded, write
 
+from g2p_build.checkpoints.kokoro.config import architecture_from_shape
 from g2p_build.checkpoints.kokoro.files import local_files
-from g2p_build.checkpoints.kokoro.random_weights import architecture_from_shape, random_checkpoint
+from g2p_build.checkpoints.kokoro.random_weights import random_checkpoint
 from g2p_build.checkpoints.kokoro.read import read_checkpoint
 from g2p_build.errors import BuildError
 from g2p_build.models.kokoro.architecture import KOKORO_82M, expected, from_json, to_json

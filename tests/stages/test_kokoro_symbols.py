@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from small_kokoro import SHAPE
 
-from g2p_build.checkpoints.kokoro.config import vocabulary_of
+from g2p_build.checkpoints.kokoro.config import architecture_from_shape, vocabulary_of
 from g2p_build.checkpoints.kokoro.packages import ORIGIN
 from g2p_build.checkpoints.kokoro.phonemes import TABLES, own_vocabulary, spoken
-from g2p_build.checkpoints.kokoro.random_weights import architecture_from_shape
 from g2p_build.errors import BuildError
 from g2p_build.models.kokoro.architecture import KOKORO_82M, to_json
 from g2p_build.stages.kokoro import symbols as stage

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from small_kokoro import SHAPE
 
-from g2p_build.checkpoints.kokoro.random_weights import architecture_from_shape
+from g2p_build.checkpoints.kokoro.config import architecture_from_shape
 from g2p_build.errors import BuildError
 from g2p_build.models.kokoro.architecture import to_json
 from g2p_build.stages.kokoro import voices as stage

@@ -10,10 +10,12 @@ from typing import Any
 from g2p_build.errors import BuildError
 from g2p_build.models.kokoro.architecture import KOKORO_82M, Architecture, Bert, Generator
 
-__all__ = ["architecture_of", "checked", "vocabulary_of"]
+__all__ = ["architecture_from_shape", "architecture_of", "vocabulary_of"]
 
 FIXED = {"hidden_act": "gelu_new", "position_embedding_type": "absolute", "num_hidden_groups": 1, "inner_group_num": 1}
 """Fields of `plbert` that programs take for granted, with the values that transformers' AlbertConfig has."""
+
+LISTS = ("upsample_rates", "upsample_kernel_sizes", "resblock_kernel_sizes")
 
 STAGE_DILATIONS = 3  # convolution pairs of a block of the generator
 
@@ -49,7 +51,7 @@ def architecture_of(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, .
         if not isinstance(lists, list):
             raise BuildError(f"config.json says istftnet.resblock_dilation_sizes {lists!r}: a list of lists is needed")
         of_net["resblock_dilation_sizes"] = tuple(_sizes_of(each, "istftnet.resblock_dilation_sizes") for each in lists)
-    return checked(
+    return _checked(
         dataclasses.replace(
             found,
             **own,
@@ -59,10 +61,29 @@ def architecture_of(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, .
     )
 
 
-LISTS = ("upsample_rates", "upsample_kernel_sizes", "resblock_kernel_sizes")
+def architecture_from_shape(shape: Mapping[str, int]) -> Architecture:
+    """The architecture of a shape: Kokoro-82M's, with other sizes.
+
+    Args:
+        shape: fields of `Architecture`, of `Generator` and, with ``bert_`` before them, of `Bert`, that are numbers.
+
+    Raises:
+        BuildError: a model of this shape cannot be built.
+    """
+    bert = {name.removeprefix("bert_"): value for name, value in shape.items() if name.startswith("bert_")}
+    own: dict[str, Any] = {name: value for name, value in shape.items() if not name.startswith("bert_")}
+    net = {name: own.pop(name) for name in tuple(own) if hasattr(KOKORO_82M.istftnet, name)}
+    return _checked(
+        dataclasses.replace(
+            KOKORO_82M,
+            **own,
+            plbert=dataclasses.replace(KOKORO_82M.plbert, **bert),
+            istftnet=dataclasses.replace(KOKORO_82M.istftnet, **net),
+        )
+    )
 
 
-def checked(architecture: Architecture) -> Architecture:
+def _checked(architecture: Architecture) -> Architecture:
     """The same architecture.
 
     Raises:

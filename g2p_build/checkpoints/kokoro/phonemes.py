@@ -69,6 +69,7 @@ ENGLISH = Table(
     missing=(
         "a flapped t (T): water has t",
         "reduced vowels (ᵊ, ᵻ, ɐ): little, roses and the article a have ə and ɪ",
+        "which little words of a sentence are weak: of, to and at have a stress",
     ),
 )
 
@@ -179,4 +180,9 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if len(sys.argv) != 2 or not any(Path(sys.argv[1]).glob("*.tsv")):
+        sys.exit("give a folder of files LANG.tsv: words and, behind a tab, their pronunciations")
+    try:
+        main(Path(sys.argv[1]))
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"{sys.argv[1]} cannot be read: {error}")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
-from g2p_build.checkpoints.kokoro.config import checked
-from g2p_build.models.kokoro.architecture import KOKORO_82M, Architecture, expected
+from g2p_build.checkpoints.kokoro.config import architecture_from_shape
+from g2p_build.models.kokoro.architecture import Architecture, expected
 
-__all__ = ["architecture_from_shape", "random_checkpoint"]
+__all__ = ["random_checkpoint"]
 
 FRAMES = 3.5
 """What a token of a random model takes on average, at speed 1."""
@@ -42,28 +40,6 @@ def random_checkpoint(shape: Mapping[str, int], seed: int) -> tuple[Architecture
     return architecture, {
         name: _values(architecture, name, size, seed) for name, size in expected(architecture).items()
     }
-
-
-def architecture_from_shape(shape: Mapping[str, int]) -> Architecture:
-    """The architecture of a shape: Kokoro-82M's, with other sizes.
-
-    Args:
-        shape: fields of `Architecture`, of `Generator` and, with ``bert_`` before them, of `Bert`, that are numbers.
-
-    Raises:
-        BuildError: a model of this shape cannot be built.
-    """
-    bert = {name.removeprefix("bert_"): value for name, value in shape.items() if name.startswith("bert_")}
-    own: dict[str, Any] = {name: value for name, value in shape.items() if not name.startswith("bert_")}
-    net = {name: own.pop(name) for name in tuple(own) if hasattr(KOKORO_82M.istftnet, name)}
-    return checked(
-        dataclasses.replace(
-            KOKORO_82M,
-            **own,
-            plbert=dataclasses.replace(KOKORO_82M.plbert, **bert),
-            istftnet=dataclasses.replace(KOKORO_82M.istftnet, **net),
-        )
-    )
 
 
 def _values(architecture: Architecture, name: str, size: tuple[int, ...], seed: int) -> torch.Tensor:

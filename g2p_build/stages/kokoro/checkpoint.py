@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from g2p_build.checkpoints.kokoro.config import architecture_from_shape, vocabulary_of
 from g2p_build.checkpoints.kokoro.files import find_files, local_files
 from g2p_build.models.kokoro.architecture import KOKORO_82M, expected, to_json
 from g2p_build.stages.protocol import Stage
@@ -31,8 +32,6 @@ def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
     """Upper bound of a run's memory in bytes, without the worker's own: three times the weights in float32."""
     if params["source"] == "random":
-        from g2p_build.checkpoints.kokoro.random_weights import architecture_from_shape
-
         sizes = expected(architecture_from_shape(params["shape"])).values()
         return 3 * 4 * sum(map(math.prod, sizes))
     if params["source"] == "path":
@@ -57,7 +56,6 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     from safetensors.torch import save_file
 
     from g2p_build.checkpoints.files import CONFIG, read_config
-    from g2p_build.checkpoints.kokoro.config import vocabulary_of
     from g2p_build.checkpoints.kokoro.dequantise import dequantised
     from g2p_build.checkpoints.kokoro.packages import model_file, symbols_config
     from g2p_build.checkpoints.kokoro.phonemes import own_vocabulary
