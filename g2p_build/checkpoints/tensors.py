@@ -66,6 +66,8 @@ class Reader:
         self._name = name
         if isinstance(source, torch.Tensor):
             self.shape, self.dtype = tuple(source.shape), _FLOATS.get(source.dtype, str(source.dtype))
+            if source.layout != torch.strided or source.is_meta:
+                self.dtype = "without values" if source.is_meta else str(source.layout)
         else:
             view = source.get_slice(name)
             self.shape, self.dtype = tuple(view.get_shape()), view.get_dtype()

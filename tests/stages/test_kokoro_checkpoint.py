@@ -188,6 +188,14 @@ def test_files_that_hold_no_tensors_are_refused(tmp_path: Path, weights: Any, me
         read_checkpoint(local_files(tmp_path))
 
 
+def test_a_tensor_without_plain_values_is_refused(tmp_path: Path) -> None:
+    architecture, state = checkpoint()
+    for tensor, said in ((torch.eye(32).to_sparse(), "sparse_coo"), (torch.ones(32, device="meta"), "without values")):
+        write(tmp_path, config_of(architecture), state | {"bert_encoder.bias": tensor})
+        with pytest.raises(BuildError, match=rf"bert_encoder\.bias in .* is .*{said}"):
+            read_checkpoint(local_files(tmp_path))
+
+
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     for name in ("kokoro-v1_0.pth", "model.safetensors"):
         path = write(tmp_path / name, None, checkpoint()[1], name) / name

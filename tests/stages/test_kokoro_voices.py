@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 from small_kokoro import SHAPE
 
 from g2p_build.checkpoints.kokoro.config import architecture_from_shape
+from g2p_build.checkpoints.kokoro.voices import read_voices
 from g2p_build.errors import BuildError
 from g2p_build.models.kokoro.architecture import to_json
 from g2p_build.stages.kokoro import voices as stage
@@ -102,14 +105,22 @@ def saved(path: Path, value: object) -> None:
         ("a.pt", lambda path: saved(path, torch.ones(ROWS - 1, 1, WIDTH)), r"shape \[509, 1, 32\]"),
         ("a.pt", lambda path: saved(path, torch.full((ROWS, WIDTH), float("nan"))), "NaN or infinite"),
         ("a.pt", lambda path: saved(path, torch.full((ROWS, WIDTH), 1e300, dtype=torch.float64)), "NaN or infinite"),
-        ("a.pt", lambda path: saved(path, torch.ones(ROWS, WIDTH, dtype=torch.int64)), "floats are needed"),
+        (
+            "a.pt",
+            lambda path: saved(path, torch.ones(ROWS, WIDTH, dtype=torch.int64)),
+            "int64.*: plain floats are needed",
+        ),
+        ("a.pt", lambda path: saved(path, torch.ones(ROWS, WIDTH).to_sparse()), "sparse_coo: plain floats are needed"),
+        ("a.pt", lambda path: saved(path, torch.ones(ROWS, WIDTH, device="meta")), "without values: plain floats"),
         ("a.pt", lambda path: saved(path, {"a": torch.ones(1)}), "holds no tensor but dict"),
         ("a.pt", lambda path: saved(path, Code()), "could run code"),
         ("a.pt", lambda path: path.write_bytes(b"x"), "truncated|could run code"),
         ("a.bin", lambda path: path.write_bytes(bytes(4 * ROWS * WIDTH - 4)), "65276 bytes: .* has 65280"),
+        ("a.bin", lambda path: path.write_bytes(bytes(3)), "truncated or no file of voices"),
         ("a.npy", lambda path: path.write_bytes(b"\x93NUMPY\x01\x00"), "truncated or no file of voices"),
         ("a.npy", lambda path: np.save(path, np.array([Code()], dtype=object)), "no file of voices"),
         ("a.npy", lambda path: np.save(path, np.ones((ROWS, WIDTH), dtype=np.int16)), "int16: floats are needed"),
+        ("a.npy", lambda path: np.save(path, np.full((ROWS, WIDTH), 1e300)), "NaN or infinite"),
         ("a.npz", lambda path: path.write_bytes(b"PK\x03\x04"), "truncated or no file of voices"),
     ],
 )
@@ -138,3 +149,31 @@ def test_names_that_lead_nowhere_or_to_two_places_are_refused(tmp_path: Path, ru
     np.savez(elsewhere / "more.npz", af_heart=voice(0))
     with pytest.raises(BuildError, match=r"more\.npz is in .*voices and in .*elsewhere"):
         run(["af_heart"], folder, elsewhere)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(["pt", "npy", "npz", "bin"]),
+    place=st.floats(0, 1),
+    byte=st.integers(0, 255),
+    cut=st.booleans(),
+)
+def test_damaged_bytes_are_a_voice_or_one_line(tmp_path: Path, kind: str, place: float, byte: int, cut: bool) -> None:
+    path = tmp_path / f"a.{kind}"
+    if kind == "pt":
+        torch.save(torch.from_numpy(voice(0)), path)
+    elif kind == "npy":
+        np.save(path, voice(0))
+    else:
+        np.savez_compressed(tmp_path / "a.npz", a=voice(0))
+        (tmp_path / "a.npz").replace(path)
+    data = bytearray(path.read_bytes())
+    # Headers are at the beginning, and at the end of a zip. Most damage is done there.
+    at = int(place * 400) if place < 0.5 else len(data) - 1 - int((1 - place) * 400)
+    data[at] = byte
+    path.write_bytes(bytes(data[:at] if cut else data))
+    try:
+        found = read_voices({path.name: path}, ["a"], (ROWS, WIDTH))["a"]
+        assert found.shape == (ROWS, WIDTH) and bool(torch.isfinite(found).all())
+    except BuildError as error:
+        assert "\n" not in str(error)

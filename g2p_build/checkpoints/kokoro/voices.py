@@ -8,6 +8,7 @@ import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ def _held(file: str, path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as several:
             return [name.removesuffix(".npy") for name in several.namelist()]
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except Exception as error:  # on damaged bytes, of many kinds
         raise _damaged(file, error) from None
 
 
@@ -103,30 +104,36 @@ def _read(name: str, file: str, path: Path, shape: tuple[int, int]) -> torch.Ten
             raise BuildError(f"{file} holds no tensor but {type(found).__name__}: a voice is one tensor")
         return found
     try:
-        if _is_zip(file, path):
-            with np.load(path, allow_pickle=False) as several:
-                array = several[name]
-        elif file.endswith(".npy"):
-            array = np.load(path, allow_pickle=False)
-        else:
-            array = np.fromfile(path, dtype="<f4")
-            if path.stat().st_size != 4 * math.prod(shape):
-                raise BuildError(
-                    f"{file} has {path.stat().st_size} bytes: a voice of {shape[0]} rows of {shape[1]} float32 has "
-                    f"{4 * math.prod(shape)}"
-                )
-            array = array.reshape(shape)
-        if array.dtype.kind != "f":
-            raise BuildError(f"the voice {name} in {file} is {array.dtype}: floats are needed")
-        return torch.from_numpy(array.astype("<f4"))
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+        array = _array(name, file, path)
+    except Exception as error:  # on damaged bytes, NumPy and zlib raise exceptions of many kinds
         raise _damaged(file, error) from None
+    if array.dtype.kind != "f":
+        raise BuildError(f"the voice {name} in {file} is {array.dtype}: floats are needed")
+    if file.endswith(".bin") and array.ndim == 1:
+        if array.size != math.prod(shape):
+            raise BuildError(
+                f"{file} has {path.stat().st_size} bytes: a voice of {shape[0]} rows of {shape[1]} float32 has "
+                f"{4 * math.prod(shape)}"
+            )
+        array = array.reshape(shape)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused behind
+        return torch.from_numpy(array.astype("<f4"))
+
+
+def _array(name: str, file: str, path: Path) -> np.ndarray[Any, np.dtype[Any]]:
+    if _is_zip(file, path):
+        with np.load(path, allow_pickle=False) as several:
+            return np.asarray(several[name])
+    if file.endswith(".npy"):
+        return np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a header may claim any size
+    return np.frombuffer(path.read_bytes(), dtype="<f4")
 
 
 def _shaped(name: str, values: torch.Tensor, file: str, shape: tuple[int, int]) -> torch.Tensor:
     """The values as a table. Upstream has an axis of one between rows and styles."""
-    if not values.is_floating_point():
-        raise BuildError(f"the voice {name} in {file} is {values.dtype}: floats are needed")
+    if not values.is_floating_point() or values.layout != torch.strided or values.is_meta:
+        what = "without values" if values.is_meta else f"{values.dtype}, {values.layout}"
+        raise BuildError(f"the voice {name} in {file} is {what}: plain floats are needed")
     if tuple(values.shape) not in (shape, (shape[0], 1, shape[1])):
         raise BuildError(
             f"the voice {name} in {file} has shape {list(values.shape)}: this model's are {list(shape)} "
