@@ -61,7 +61,9 @@ def test_a_flat_file_reads_the_same_with_and_without_a_wrapper(tmp_path: Path) -
     write(tmp_path / "plain", config_of(architecture), state, "model.safetensors")
     wrapped = {f"module.{name}": tensor for name, tensor in state.items()}
     write(tmp_path / "wrapped", config_of(architecture), wrapped, "mine.pth")
-    for folder in ("plain", "wrapped"):
+    inside = {name.replace(".", ".module.", 1): tensor for name, tensor in state.items()}
+    write(tmp_path / "inside", config_of(architecture), inside, "model.safetensors")
+    for folder in ("plain", "wrapped", "inside"):
         found, tensors = read_checkpoint(local_files(tmp_path / folder))
         assert found == architecture
         assert_same(tensors, state)

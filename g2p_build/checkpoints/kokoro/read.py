@@ -151,7 +151,8 @@ def _scaled(directions: torch.Tensor, lengths: torch.Tensor, name: str) -> torch
             f"the weight norm of {name} has {lengths.numel()} lengths for a tensor of shape {list(directions.shape)}"
         )
     rows = directions.to(torch.float64).flatten(1) if directions.dim() > 1 else directions.to(torch.float64)[:, None]
-    norms = rows.norm(dim=1, keepdim=True)
+    # Processors sum in different orders. Rounded, the norms are the same on all of them, and so are the weights' bytes.
+    norms = rows.norm(dim=1, keepdim=True).to(torch.float32).to(torch.float64)
     # A row of zeros has no direction: it stays zero. (Rounded weights have such rows.)
     scaled = rows * torch.where(norms > 0, lengths.reshape(-1, 1).to(torch.float64) / norms, 0.0)
     return scaled.reshape(directions.shape).to(torch.float32)
