@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from httpx2 import HTTPError
@@ -21,10 +22,13 @@ from huggingface_hub.errors import (
 from g2p_build.checkpoints.files import CONFIG, find_files
 from g2p_build.errors import BuildError
 
-__all__ = ["download"]
+__all__ = ["Find", "download"]
+
+Find = Callable[[Callable[[str], Path | None], str], dict[str, Path]]
+"""Collects files: from a function that gets one by its name (or None), and the place for messages, to name → path."""
 
 
-def download(repo: str, revision: str) -> dict[str, Path]:
+def download(repo: str, revision: str, find: Find = find_files) -> dict[str, Path]:
     """Finds a checkpoint's files at a pinned revision, and downloads what the hub's cache lacks.
 
     If the cache holds the commit, the hub is not asked. If the hub cannot be reached, only the cache is used. Progress
@@ -33,9 +37,10 @@ def download(repo: str, revision: str) -> dict[str, Path]:
     Args:
         repo: `owner/name`.
         revision: a commit's hash, or a tag.
+        find: collects the files. It raises `BuildError` if one is missing.
 
     Returns:
-        name → path in the hub's cache, as from `files.find_files`.
+        name → path in the hub's cache, as from `find`.
 
     Raises:
         BuildError: the repository, the revision or the checkpoint does not exist; access is refused; or the hub cannot
@@ -43,7 +48,7 @@ def download(repo: str, revision: str) -> dict[str, Path]:
     """
     where = f"{repo} at revision {revision}"
     try:
-        cached = _cached(repo, revision)
+        cached = _cached(repo, revision, find)
         if cached is not None:
             return cached
         unreachable = _unreachable(repo, revision)
@@ -60,7 +65,7 @@ def download(repo: str, revision: str) -> dict[str, Path]:
                 return None
 
         try:
-            return find_files(get, where)
+            return find(get, where)
         except BuildError as error:
             raise BuildError(_not_here(where, unreachable)) if unreachable is not None else error from None
     except GatedRepoError:
@@ -71,8 +76,6 @@ def download(repo: str, revision: str) -> dict[str, Path]:
         ) from None
     except RevisionNotFoundError:
         raise BuildError(f"{repo} has no revision {revision}: check checkpoint.revision") from None
-    except RemoteEntryNotFoundError:
-        raise BuildError(f"{where} has no {CONFIG}: it is not a transformers checkpoint") from None
     except HFValidationError as error:
         raise BuildError(f"{repo!r} is not a repository's name: {_one_line(error)}") from None
     except HfHubHTTPError as error:
@@ -88,6 +91,8 @@ def _unreachable(repo: str, revision: str) -> str | None:
     """
     try:
         get_hf_file_metadata(hf_hub_url(repo, CONFIG, revision=revision))
+    except RemoteEntryNotFoundError:
+        return None  # it answered: what is missing is for `find` to say
     except OfflineModeIsEnabled:
         return "HF_HUB_OFFLINE is set"
     except HfHubHTTPError as error:
@@ -99,7 +104,7 @@ def _unreachable(repo: str, revision: str) -> str | None:
     return None
 
 
-def _cached(repo: str, revision: str) -> dict[str, Path] | None:
+def _cached(repo: str, revision: str, find: Find) -> dict[str, Path] | None:
     """A commit's files, if the cache knows of each whether it exists, else None."""
     if re.fullmatch("[0-9a-f]{40}", revision) is None:
         return None
@@ -111,7 +116,7 @@ def _cached(repo: str, revision: str) -> dict[str, Path] | None:
         return Path(found) if isinstance(found, str) else None
 
     try:
-        return find_files(cached, repo)
+        return find(cached, repo)
     except (FileNotFoundError, BuildError):
         return None
 

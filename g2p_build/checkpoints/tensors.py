@@ -14,7 +14,7 @@ from g2p_build.checkpoints.files import CONFIG, read_config
 from g2p_build.errors import BuildError
 from g2p_build.models.architecture import EMBEDDINGS, Architecture, architecture_of, checkpoint_tensors
 
-__all__ = ["read_checkpoint"]
+__all__ = ["Reader", "finite_float32", "open_tensors", "read_checkpoint", "unpickled"]
 
 _FLOATS = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
@@ -35,11 +35,11 @@ def read_checkpoint(files: Mapping[str, Path]) -> tuple[Architecture, dict[str, 
     """
     config = read_config(files[CONFIG])
     with ExitStack() as stack:
-        readers: dict[str, _Reader] = {}
+        readers: dict[str, Reader] = {}
         for name, path in sorted(files.items()):
             if name.endswith(".json"):
                 continue
-            for tensor, reader in _open(name, path, stack):
+            for tensor, reader in open_tensors(name, path, stack):
                 if tensor in readers:
                     raise BuildError(f"the tensor {tensor} is in both {readers[tensor].file} and {name}")
                 readers[tensor] = reader
@@ -49,7 +49,7 @@ def read_checkpoint(files: Mapping[str, Path]) -> tuple[Architecture, dict[str, 
     return architecture, state
 
 
-def _without_wrappers(readers: dict[str, _Reader]) -> dict[str, _Reader]:
+def _without_wrappers(readers: dict[str, Reader]) -> dict[str, Reader]:
     """The tensors by their own names, where a trainer has put a wrapper's name before each of them."""
     for prefix in ("_orig_mod.", "module.", "model."):  # torch.compile, DataParallel, Lightning
         if readers and all(name.startswith(prefix) for name in readers):
@@ -57,7 +57,7 @@ def _without_wrappers(readers: dict[str, _Reader]) -> dict[str, _Reader]:
     return readers
 
 
-class _Reader:
+class Reader:
     """A tensor that can be read later. It lies in a mapped safetensors file, or in memory (from a pickle)."""
 
     def __init__(self, file: str, source: safe_open | torch.Tensor, name: str) -> None:
@@ -66,15 +66,23 @@ class _Reader:
         self._name = name
         if isinstance(source, torch.Tensor):
             self.shape, self.dtype = tuple(source.shape), _FLOATS.get(source.dtype, str(source.dtype))
+            if source.layout != torch.strided or source.is_meta:
+                self.dtype = "without values" if source.is_meta else str(source.layout)
         else:
             view = source.get_slice(name)
             self.shape, self.dtype = tuple(view.get_shape()), view.get_dtype()
 
     def tensor(self) -> torch.Tensor:
+        """The values, as they are stored."""
         return self._source if isinstance(self._source, torch.Tensor) else self._source.get_tensor(self._name)
 
 
-def _open(name: str, path: Path, stack: ExitStack) -> Iterator[tuple[str, _Reader]]:
+def open_tensors(name: str, path: Path, stack: ExitStack) -> Iterator[tuple[str, Reader]]:
+    """The tensors of a safetensors file, which `stack` keeps open, or of a pickle.
+
+    Raises:
+        BuildError: the file, called `name`, is damaged, holds code, or is no table of tensors by name.
+    """
     if name.endswith(".safetensors"):
         try:
             file = stack.enter_context(safe_open(path, framework="pt"))
@@ -82,14 +90,24 @@ def _open(name: str, path: Path, stack: ExitStack) -> Iterator[tuple[str, _Reade
             raise BuildError(
                 f"{name} is truncated or not a safetensors file ({_one_line(error)}): fetch it again"
             ) from None
-        yield from ((tensor, _Reader(name, file, tensor)) for tensor in file.keys())  # noqa: SIM118 (not a dict)
-    else:
-        yield from ((tensor, _Reader(name, value, tensor)) for tensor, value in _unpickle(name, path).items())
+        yield from ((tensor, Reader(name, file, tensor)) for tensor in file.keys())  # noqa: SIM118 (not a dict)
+        return
+    state = unpickled(name, path)
+    if not isinstance(state, dict) or not all(
+        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()
+    ):
+        raise BuildError(f"{name} is not a table of tensors by name")
+    yield from ((tensor, Reader(name, value, tensor)) for tensor, value in state.items())
 
 
-def _unpickle(name: str, path: Path) -> dict[str, torch.Tensor]:
+def unpickled(name: str, path: Path) -> object:
+    """What a file of torch.save holds: tensors, and tables and lists of them.
+
+    Raises:
+        BuildError: the file, called `name`, is damaged, or holds anything else.
+    """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        found: object = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         # Torch's own message advises to load the file unsafely, so we do not show it.
         raise BuildError(
@@ -98,23 +116,24 @@ def _unpickle(name: str, path: Path) -> dict[str, torch.Tensor]:
         ) from None
     except Exception as error:  # on damaged bytes, torch raises exceptions of many kinds
         raise BuildError(f"{name} is truncated or not a file of weights ({_one_line(error)}): fetch it again") from None
-    if not isinstance(state, dict) or not all(
-        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()
-    ):
-        raise BuildError(f"{name} is not a table of tensors by name")
-    return state
+    return found
 
 
-def _read(name: str, readers: Mapping[str, _Reader]) -> torch.Tensor:
+def _read(name: str, readers: Mapping[str, Reader]) -> torch.Tensor:
     names = [alias for alias in EMBEDDINGS if alias in readers] if name == EMBEDDINGS[0] else [name]
-    tensor = _float32(names[0], readers[names[0]])
+    tensor = finite_float32(names[0], readers[names[0]])
     for alias in names[1:]:
-        if not torch.equal(tensor, _float32(alias, readers[alias])):
+        if not torch.equal(tensor, finite_float32(alias, readers[alias])):
             raise BuildError(f"the checkpoint's {alias} differs from its {names[0]}: T5 has one token embedding")
     return tensor
 
 
-def _float32(name: str, reader: _Reader) -> torch.Tensor:
+def finite_float32(name: str, reader: Reader) -> torch.Tensor:
+    """A tensor's values, contiguous and in memory of their own.
+
+    Raises:
+        BuildError: they are not floats, or some are NaN or infinite.
+    """
     if reader.dtype not in _FLOATS.values():
         raise BuildError(
             f"the tensor {name} in {reader.file} is {reader.dtype}: only float32, float16 and bfloat16 "

@@ -47,7 +47,7 @@ def own_name(path: str) -> str:
     return Path(os.path.abspath(path)).name  # noqa: PTH100 (resolve() would follow links)
 
 
-def source_fields(fields: dict[str, Any], more: Mapping[str, str]) -> None:
+def source_fields(fields: dict[str, Any], more: Mapping[str, str], sources: Iterable[str] = SOURCES) -> None:
     """Checks the fields that say where a checkpoint comes from. Each source has fields that no other source has.
 
     Expands `~` in the path, in place.
@@ -55,12 +55,13 @@ def source_fields(fields: dict[str, Any], more: Mapping[str, str]) -> None:
     Args:
         fields: a checkpoint's fields, typed.
         more: further fields that belong to one source: field → source.
+        sources: where a family's checkpoints can come from.
 
     Raises:
         ConfigError: a field is missing, wrong, or belongs to another source. One line.
     """
     source = fields["source"]
-    one_of("checkpoint.source", source, SOURCES)
+    one_of("checkpoint.source", source, sources)
     for field, owner in ({"repo": "hub", "revision": "hub", "path": "path"} | dict(more)).items():
         value = fields[field]
         if value is not None and owner != source:

@@ -1,0 +1,1 @@
+"""Finds and reads Kokoro's checkpoints and voices."""
