@@ -56,10 +56,14 @@ def nodes(variant: Variant) -> dict[str, Node]:
     words |= kind.draft(variant, nodes) if kind.draft else {}
     tables = _Tables(words.get("lexicon"), words.get("draft"))
     weights = _weights_archive(variant, model, tables)
-    manifest = _manifest(variant, kind, model, code, library, archived, weights, tables)
+    assets = {role: _asset_archive(variant, role, *asset) for role, asset in model.assets.items()}
+    manifest = _manifest(variant, kind, model, code, library, archived, weights, tables, assets)
     drawn = (model.checkpoint, model.description, model.weights, model.program, code, library)
     by_stage = {node.stage: node for node in drawn} | words
-    return by_stage | {"library_archive": archived, "weights_archive": weights, "manifest": manifest}
+    by_stage |= {role: node for role, (node, _) in model.assets.items()}
+    archives = {"library_archive": archived, "weights_archive": weights}
+    archives |= {f"{role}_archive": node for role, node in assets.items()}
+    return by_stage | archives | {"manifest": manifest}
 
 
 def order(variants: Iterable[Variant]) -> list[Node]:
@@ -135,6 +139,21 @@ def _weights_archive(variant: Variant, model: Model, tables: _Tables) -> Node:
     )
 
 
+def _asset_archive(variant: Variant, role: str, node: Node, file: str) -> Node:
+    return Node(
+        stage="archive",
+        label=_asset_name(variant, role),
+        module="g2p_build.stages.archive",
+        params={},
+        inputs=files_of(node, file),
+        outputs=("archive.tar",),
+    )
+
+
+def _asset_name(variant: Variant, role: str) -> str:
+    return f"{variant.checkpoint.name}-{role}"
+
+
 def _members(lexicon: Node) -> list[str]:
     """What a weights archive has of a lexicon: the table, and notices of other people's work in it."""
     return [file for file in lexicon.outputs if file != "lexicon.json"]
@@ -154,6 +173,7 @@ def _manifest(
     archived: Node,
     weights: Node,
     tables: _Tables,
+    assets: dict[str, Node],
 ) -> Node:
     standalone = variant.target.engine == "standalone"
     inputs = {
@@ -165,6 +185,7 @@ def _manifest(
         **(files_of(library, "inspection.json") if standalone else {}),
         **(files_of(tables.lexicon, "lexicon.json") if tables.lexicon else {}),
         **(files_of(tables.draft, "draft.json") if tables.draft and standalone else {}),
+        **{f"{role}.tar": (node, "archive.tar") for role, node in assets.items()},
     }
     return Node(
         stage="manifest",
@@ -190,6 +211,7 @@ def _manifest(
             },
             "files": _files(variant.target, kind, archived, model, tables),
             "weights_name": f"{_weights_name(variant, model)}-weights",
+            "assets": {role: _asset_name(variant, role) for role in assets},
         },
         inputs=inputs,
         outputs=("manifest.json",),
@@ -209,14 +231,18 @@ def _files(target: Target, kind: Family, archived: Node, model: Model, tables: _
     lexicon = tables.lexicon
     notices = list(TVM_NOTICES) if roles["runtime"] else []
     beside = {model.description_file, *notices, *(roles.values() if linked else ())}
-    return roles | {
-        "notices": [*notices, *(file for file in (_members(lexicon) if lexicon else ()) if file != LEXICON)],
-        "library": sorted(file for file in archived.inputs if file not in beside),
-        "weights": "weights.safetensors",
-        "lexicon": LEXICON if lexicon else None,
-        "draft": DRAFT if tables.draft and standalone else None,  # the virtual machine's loader guesses nothing
-        "model": model.description_file,
-    }
+    return (
+        roles
+        | {
+            "notices": [*notices, *(file for file in (_members(lexicon) if lexicon else ()) if file != LEXICON)],
+            "library": sorted(file for file in archived.inputs if file not in beside),
+            "weights": "weights.safetensors",
+            "lexicon": LEXICON if lexicon else None,
+            "draft": DRAFT if tables.draft and standalone else None,  # the virtual machine's loader guesses nothing
+            "model": model.description_file,
+        }
+        | {role: file for role, (_, file) in model.assets.items()}
+    )
 
 
 def _target(target: Target, *fields: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ folder, or in modules that only its folder imports.
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class Model:
     description_file: str  # its output: JSON, the manifest's `model`, and a member of the library archive
     weights: Node  # weights.safetensors, in the layout that the kernels want
     program: Node  # program.json (a Relax module) and functions.json
+    # What lies beside the weights in archives of its own: a role to a node, and the one of its outputs that is meant.
+    assets: Mapping[str, tuple[Node, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

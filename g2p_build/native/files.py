@@ -5,13 +5,27 @@ from pathlib import Path
 
 from g2p_build.native.kit import kit_files
 
-__all__ = ["CORE", "G2P", "GENERATED", "VARIANT", "WEB", "linked_files", "loaders", "shared_name", "source_files"]
+__all__ = [
+    "CORE",
+    "G2P",
+    "GENERATED",
+    "TTS",
+    "VARIANT",
+    "WEB",
+    "linked_files",
+    "loaders",
+    "shared_name",
+    "source_files",
+]
 
 CORE = Path(__file__).with_name("core")
 """The folder of C files and headers that every family's library has."""
 
 G2P = Path(__file__).with_name("g2p")
 """The folder of C files and headers that only the family g2p has."""
+
+TTS = Path(__file__).with_name("tts")
+"""The folder of C files and headers that only the family kokoro has."""
 
 WEB = Path(__file__).with_name("web")
 """The folder with what a WebAssembly module of that family needs besides: a small C library, and its loader."""

@@ -4,8 +4,8 @@ This command writes the file again:
 
     python -m g2p_build.native.noise_table
 
-Integers make the same noise on every processor: there is no rounding that a compiler could do otherwise. ``tts/noise.c``
-says how the table is read.
+Integers make the same noise on every processor: there is no rounding that a compiler could do otherwise.
+``tts/noise.c`` says how the table is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from statistics import NormalDist
 __all__ = ["OCTAVES", "STEPS", "main", "table", "text"]
 
 OCTAVES, STEPS = 27, 16
-"""Of 31 random bits: how often the numbers halve before the last ones are taken together, and the steps of each half."""
+"""Of 31 random bits: how often they halve before the last ones are taken together, and the steps of each half."""
 
 _SCALE = 2**24
 
@@ -35,7 +35,9 @@ def table() -> list[int]:
 def text() -> str:
     """The C file."""
     numbers = [f"{number}," for number in table()]
-    lines = ["   " + "".join(f" {number}" for number in numbers[start : start + 8]) for start in range(0, len(numbers), 8)]
+    lines = [
+        "   " + "".join(f" {number}" for number in numbers[start : start + 8]) for start in range(0, len(numbers), 8)
+    ]
     return "\n".join(
         [
             "/* Quantiles of the normal distribution. Written by g2p_build/native/noise_table.py. */",

@@ -103,9 +103,14 @@ def info(model: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], targe
         "dtype": next(dtype for dtype in _DTYPES if dtype in dtypes),
         "model": dict(model),
         "target": {name: target[name] for name in ("triple", "cpu", "features")},
-        "workspace_bytes": max(function["workspace_bytes"] for function in functions),
+        "workspace_bytes": _workspace([function["workspace_bytes"] for function in functions]),
     }
     return canonical_json(described).decode()
+
+
+def _workspace(sizes: Sequence[int | str]) -> int | list[int | str]:
+    """The most bytes; all of them where some are told in what varies."""
+    return max(size for size in sizes if isinstance(size, int)) if all(isinstance(s, int) for s in sizes) else [*sizes]
 
 
 def _digest(value: Any) -> str:

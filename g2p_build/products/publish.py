@@ -139,7 +139,9 @@ def archives_left(tree: Path, nodes: dict[str, Node], goes: bool = False) -> lis
         goes: whether the variant's own manifest counts for nothing, because it is about to go.
     """
     node = nodes["manifest"]
-    mine = "|".join(re.escape(prefix) for prefix in (node.label, node.params["weights_name"]))
+    mine = "|".join(
+        re.escape(prefix) for prefix in (node.label, node.params["weights_name"], *node.params["assets"].values())
+    )
     archive = re.compile(rf"({mine})-[0-9a-f]{{16}}\.tar")
     found = [path for path in sorted((tree / "dist").glob("*.tar")) if archive.fullmatch(path.name) and path.is_file()]
     own = tree / "manifests" / f"{node.label}.json"

@@ -23,10 +23,11 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes `manifest.json`. Its `verification` is null; `doit verify` fills it in later.
 
     Args:
-        params: `family`, `name`, `variant`, `target`, `checkpoint`, `files` (plain JSON) and `weights_name`.
-        inputs: `library.tar`, `weights.tar`, `functions.json`, `model.json` (becomes the field `model`), `checkpoint`
-            (for its digest); for a standalone library also `inspection.json`; if there are such tables,
-            `lexicon.json` and `draft.json`.
+        params: `family`, `name`, `variant`, `target`, `checkpoint`, `files` (plain JSON), `weights_name`, and `assets`:
+            names of further archives by role.
+        inputs: `library.tar`, `weights.tar`, `ROLE.tar` of every asset, `functions.json`, `model.json` (becomes the
+            field `model`), `checkpoint` (for its digest); for a standalone library also `inspection.json`; if there are
+            such tables, `lexicon.json` and `draft.json`.
         out: an empty folder.
 
     Raises:
@@ -41,6 +42,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         "archives": {
             "library": _archive(params["name"], inputs["library.tar"]),
             "weights": _archive(params["weights_name"], inputs["weights.tar"]),
+            **{role: _archive(name, inputs[f"{role}.tar"]) for role, name in params["assets"].items()},
         },
         "files": params["files"],
         "model": json.loads(inputs["model.json"].read_text(encoding="utf-8")),

@@ -10,10 +10,10 @@ from omegaconf import OmegaConf
 
 from g2p_build.config.overrides import ConfigError
 from g2p_build.families.kokoro.checkpoint import KokoroCheckpoint, KokoroCheckpointConf, checkpoint
-from g2p_build.families.kokoro.nodes import checkpoint_node, description_node, voices_node
+from g2p_build.families.kokoro.model import checkpoint_node, description_node, voices_node
 from g2p_build.stages.node import Node
 
-CONF = Path(__file__).parent / "kokoro" / "conf"
+CONF = Path(__file__).parents[2] / "conf" / "checkpoint"
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 
 

@@ -11,9 +11,17 @@ from g2p_build.checkpoints.kokoro.phonemes import TABLES
 from g2p_build.config.fields import at_least, expanded, matches, one_of, source_fields
 from g2p_build.config.overrides import ConfigError
 from g2p_build.config.schema import CheckpointConf
-from g2p_build.config.variant import Checkpoint
+from g2p_build.config.variant import Checkpoint, Variant
 
-__all__ = ["KokoroCheckpoint", "KokoroCheckpointConf", "Shape", "ShapeConf", "checkpoint"]
+__all__ = [
+    "KokoroCheckpoint",
+    "KokoroCheckpointConf",
+    "Shape",
+    "ShapeConf",
+    "check",
+    "checkpoint",
+    "kokoro_checkpoint",
+]
 
 SOURCES = ("hub", "packages", "path", "random")
 
@@ -98,6 +106,33 @@ def checkpoint(fields: dict[str, Any]) -> KokoroCheckpoint:
         "languages": tuple(sorted(set(languages))) if languages else None,
     }
     return KokoroCheckpoint(**fields | resolved)
+
+
+def kokoro_checkpoint(variant: Variant) -> KokoroCheckpoint:
+    """A variant's checkpoint.
+
+    Raises:
+        ConfigError: it is of another family.
+    """
+    if not isinstance(variant.checkpoint, KokoroCheckpoint):
+        raise ConfigError(f"{variant.name} is of the family {variant.checkpoint.family!r}, and this is for 'kokoro'")
+    return variant.checkpoint
+
+
+def check(variant: Variant) -> None:
+    """Refuses what speech does not have: batches, the virtual machine, int8.
+
+    Raises:
+        ConfigError: one line.
+    """
+    if variant.batch != (1,):
+        raise ConfigError(f"batch={list(variant.batch)}: a call speaks one utterance, whatever its length: batch=1")
+    if variant.target.engine != "standalone":
+        raise ConfigError(
+            f"target.engine={variant.target.engine}: speech is built as a plain library: target.engine=standalone"
+        )
+    if variant.dtype == "int8":
+        raise ConfigError("dtype=int8: there are no int8 kernels of convolutions yet: float16 is half of float32")
 
 
 def _voice_files(fields: dict[str, Any]) -> str | None:

@@ -5,6 +5,10 @@
 
 uint32_t tts_abi_version(void) { return TTS_ABI_VERSION; }
 
+void tts_cancel(volatile int32_t *cancel) {
+  if (cancel) __atomic_store_n(cancel, 1, __ATOMIC_RELAXED);
+}
+
 static g2p_status take_options(const tts_options *given, tts_options *options, g2p_error *error) {
   *options = (tts_options){.size = sizeof *options};
   if (given && given->size != sizeof *options)
@@ -89,7 +93,8 @@ void tts_close(tts *model) {
 tts_bounds tts_limits(const tts *model) {
   if (!model) return (tts_bounds){0};
   const struct tts_traits *traits = model->traits;
-  return (tts_bounds){(size_t)traits->most, (uint32_t)traits->sample_rate, (uint32_t)traits->frame, 0.25F, 4};
+  return (tts_bounds){(size_t)traits->max_symbols, (uint32_t)traits->sample_rate, (uint32_t)traits->frame_samples,
+                      0.25F, 4};
 }
 
 const char *tts_info(const tts *model) { return model ? model->variant->info : NULL; }

@@ -5,8 +5,8 @@
 #include "core.h"
 #include "crew.h"
 #include "threads.h"
+#include "traits.h"
 #include "tts.h"
-#include "voice_traits.h"
 
 #pragma GCC visibility push(hidden)
 

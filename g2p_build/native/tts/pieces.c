@@ -56,7 +56,7 @@ static bool may_end(const struct tts_spoken *spoken, size_t count, size_t at) {
 }
 
 size_t tts_next_piece(const struct tts_traits *traits, const struct tts_spoken *spoken, size_t count, bool early) {
-  size_t most = (size_t)traits->most, clause = 0, space = 0;
+  size_t most = (size_t)traits->max_symbols, clause = 0, space = 0;
   size_t bound = count < most ? count : most;
   for (size_t i = 0; i < bound; i++) {
     bool may = may_end(spoken, count, i);

@@ -70,7 +70,7 @@ static size_t lay_out(const struct call *call, char *memory, size_t tokens, size
   const struct g2p_program *program = call->model->variant->program;
   const struct tts_traits *traits = call->model->traits;
   struct layout layout = {memory, 0};
-  size_t hidden = (size_t)traits->hidden, style = (size_t)traits->style;
+  size_t hidden = (size_t)traits->hidden_dim, style = (size_t)traits->style_dim;
   int32_t extents[4];
   set_extents(program, (int32_t)tokens, (int32_t)frames, extents);
   struct buffers found = {0};
@@ -84,7 +84,7 @@ static size_t lay_out(const struct call *call, char *memory, size_t tokens, size
   found.timings = take(&layout, tokens, sizeof(tts_timing));
   found.scratch = take(&layout, call->threads, program->scratch_bytes);
   if (frames) {
-    size_t samples = frames * (size_t)traits->frame;
+    size_t samples = frames * (size_t)traits->frame_samples;
     found.places = take(&layout, frames, sizeof(int32_t));
     found.f0 = take(&layout, 2 * frames, sizeof(float));
     found.energy = take(&layout, 2 * frames, sizeof(float));
@@ -184,7 +184,7 @@ static g2p_status speak(struct call *call, const struct tts_spoken *spoken, size
                         uint64_t *first, tts_callback callback, void *user) {
   const struct tts_traits *traits = call->model->traits;
   const struct g2p_program *program = call->model->variant->program;
-  size_t tokens = count + 2, style = (size_t)traits->style;
+  size_t tokens = count + 2, style = (size_t)traits->style_dim;
   struct buffers buffers;
   int32_t extents[4];
   g2p_status status = make_room(call, tokens, 0, &buffers);
@@ -206,12 +206,12 @@ static g2p_status speak(struct call *call, const struct tts_spoken *spoken, size
   int32_t place = 0;
   for (size_t i = 0; i < tokens; i++) {
     if (i > 0 && i <= count)
-      buffers.timings[i - 1] =
-          (tts_timing){spoken[i - 1].start, spoken[i - 1].size, *first + (uint64_t)place * (uint64_t)traits->frame,
-                       (uint32_t)(buffers.lengths[i] * traits->frame)};
+      buffers.timings[i - 1] = (tts_timing){spoken[i - 1].start, spoken[i - 1].size,
+                                            *first + (uint64_t)place * (uint64_t)traits->frame_samples,
+                                            (uint32_t)(buffers.lengths[i] * traits->frame_samples)};
     for (int32_t j = 0; j < buffers.lengths[i]; j++) buffers.places[place++] = (int32_t)i;
   }
-  size_t samples = (size_t)frames * (size_t)traits->frame;
+  size_t samples = (size_t)frames * (size_t)traits->frame_samples;
   for (int32_t i = 0; i < traits->harmonics; i++)
     tts_noise(call->request->seed, number, (uint32_t)i, buffers.noise + (size_t)i * samples, samples);
   set_extents(program, (int32_t)tokens, frames, extents);

@@ -20,10 +20,10 @@ static g2p_status take(void *user, const struct g2p_found *found) {
   struct taking *taking = user;
   const struct tts_traits *traits = taking->model->traits;
   g2p_text shown = {found->name.data + 1, found->name.size - 2};
-  if (!g2p_json_is(found->dtype, "F32") || found->rank != 2 || found->shape[0] != (uint64_t)traits->rows ||
-      found->shape[1] != 2 * (uint64_t)traits->style)
+  if (!g2p_json_is(found->dtype, "F32") || found->rank != 2 || found->shape[0] != (uint64_t)traits->voice_rows ||
+      found->shape[1] != 2 * (uint64_t)traits->style_dim)
     return g2p_fail(taking->error, G2P_INVALID_VOICES, "the voice %t is not F32 [%d, %d]: give the file that was built",
-                    &shown, (int)traits->rows, (int)(2 * traits->style));
+                    &shown, (int)traits->voice_rows, (int)(2 * traits->style_dim));
   if (memchr(shown.data, '\\', shown.size) || !shown.size)
     return g2p_fail(taking->error, G2P_INVALID_VOICES, "a voice is named %t: plain letters are wanted", &shown);
   if (has(taking->model, taking->count, found->name)) return G2P_OK;
@@ -97,7 +97,7 @@ const struct tts_voice *tts_find_voice(const tts *model, const char *name) {
 }
 
 void tts_blend(const tts *model, const tts_share *mixture, size_t count, size_t symbols, float *style) {
-  size_t width = 2 * (size_t)model->traits->style, rows = (size_t)model->traits->rows;
+  size_t width = 2 * (size_t)model->traits->style_dim, rows = (size_t)model->traits->voice_rows;
   size_t row = symbols < rows ? symbols - 1 : rows - 1;
   float total = 0;
   for (size_t i = 0; i < count; i++) total += mixture[i].weight;

@@ -47,6 +47,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         "max_symbols": most,
         "voice_rows": most,
         "style_dim": architecture.style_dim,
+        "hidden_dim": architecture.hidden_dim,
+        "harmonics": architecture.istftnet.harmonics,
         "sample_rate": architecture.sample_rate,
         "frame_samples": 2 * architecture.istftnet.samples,
         "languages": _languages(params["languages"], vocabulary),
@@ -96,7 +98,10 @@ def _traits(model: Mapping[str, Any]) -> str:
             fields = f"{string(name)}, {string(table['vowels'])}, pairs_{number}, {len(table['pairs'])}"
             lines.append(f"    {{{fields}}},")
         lines += ["};", ""]
-    numbers = ("edge_id", "max_symbols", "voice_rows", "style_dim", "sample_rate", "frame_samples")
+    numbers = (
+        *("edge_id", "max_symbols", "voice_rows", "style_dim", "hidden_dim", "harmonics"),
+        *("frame_samples", "sample_rate"),
+    )
     values = {
         "symbols": "symbols",
         "symbols_count": len(model["symbols"]),

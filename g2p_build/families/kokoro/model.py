@@ -1,12 +1,40 @@
-"""The part of the build graph that Kokoro draws before its programs: its checkpoint, its voices, its description."""
+"""The part of the build graph that Kokoro draws: from a checkpoint to its program, weights, voices and description."""
 
 from dataclasses import asdict
 from typing import Any
 
-from g2p_build.families.kokoro.checkpoint import KokoroCheckpoint
+from g2p_build.config.family import Model
+from g2p_build.config.variant import Variant
+from g2p_build.families.kokoro.checkpoint import KokoroCheckpoint, kokoro_checkpoint
 from g2p_build.stages.node import Node, files_of
 
-__all__ = ["checkpoint_node", "description_node", "voices_node"]
+__all__ = ["checkpoint_node", "description_node", "model", "voices_node"]
+
+
+def model(variant: Variant) -> Model:
+    """The nodes of a variant's model."""
+    checkpoint = kokoro_checkpoint(variant)
+    published = checkpoint_node(checkpoint)
+    return Model(
+        checkpoint=published,
+        checkpoint_file="model.safetensors",
+        description=description_node(checkpoint, published),
+        description_file="symbols.json",
+        weights=_from_architecture("weights", variant, published, "model.safetensors", made=("weights.safetensors",)),
+        program=_from_architecture("program", variant, published, made=("functions.json", "program.json")),
+        assets={"voices": (voices_node(checkpoint, published), "voices.safetensors")},
+    )
+
+
+def _from_architecture(stage: str, variant: Variant, published: Node, *more: str, made: tuple[str, ...]) -> Node:
+    return Node(
+        stage=stage,
+        label=f"{variant.checkpoint.name}-{variant.dtype}",
+        module=f"g2p_build.stages.kokoro.{stage}",
+        params={"dtype": variant.dtype},
+        inputs=files_of(published, "architecture.json", *more),
+        outputs=made,
+    )
 
 
 def checkpoint_node(checkpoint: KokoroCheckpoint) -> Node:
