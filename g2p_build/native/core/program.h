@@ -17,7 +17,7 @@ enum { G2P_LAYOUT = 1 };
 struct g2p_run;
 
 /* Does the parts of a call's work from `first` up to `end`; `thread` says whose scratch memory it may use. */
-typedef void g2p_work(const struct g2p_run *run, int32_t first, int32_t end, int32_t thread);
+typedef void g2p_shared(const struct g2p_run *run, int32_t first, int32_t end, int32_t thread);
 
 /* One call of a function. Arguments are what it takes and gives besides weights and states, each in memory of its own;
  * what it neither takes nor gives is not looked at. Those with a row for each position of the inputs are packed: the
@@ -33,11 +33,11 @@ struct g2p_run {
   const int32_t *extents;     /* in the order of the program's extents */
   char *scratch;              /* the program's scratch_bytes for each thread that works on the call */
   /* Does the parts of a call's work, on any threads, each once, and returns when all are done. NULL: one thread does. */
-  void (*share)(const struct g2p_run *run, int32_t parts, g2p_work *work);
+  void (*share)(const struct g2p_run *run, int32_t parts, g2p_shared *work);
   void *sharer; /* for share alone */
 };
 
-static inline void g2p_share(const struct g2p_run *run, int32_t parts, g2p_work *work) {
+static inline void g2p_share(const struct g2p_run *run, int32_t parts, g2p_shared *work) {
   if (run->share)
     run->share(run, parts, work);
   else

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static void take_parts(struct tts_crew *crew, const struct g2p_run *run, g2p_work *work, int32_t parts,
+static void take_parts(struct tts_crew *crew, const struct g2p_run *run, g2p_shared *work, int32_t parts,
                        int32_t thread) {
   for (;;) {
     int32_t part = __atomic_fetch_add(&crew->next, 1, __ATOMIC_RELAXED);
@@ -22,7 +22,7 @@ G2P_THREAD_MAIN(help, argument) {
     if (crew->closing) break;
     seen = crew->round;
     const struct g2p_run *run = crew->run;
-    g2p_work *work = crew->function;
+    g2p_shared *work = crew->function;
     int32_t parts = crew->parts;
     crew->active++;
     g2p_unlock(&crew->mutex);
@@ -67,7 +67,7 @@ void tts_crew_end(struct tts_crew *crew) {
   g2p_mutex_end(&crew->mutex);
 }
 
-void tts_crew_share(const struct g2p_run *run, int32_t parts, g2p_work *work) {
+void tts_crew_share(const struct g2p_run *run, int32_t parts, g2p_shared *work) {
   struct tts_crew *crew = run->sharer;
   if (parts < 2 || !crew->count) {
     work(run, 0, parts, 0);

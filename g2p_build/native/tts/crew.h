@@ -15,7 +15,7 @@ struct tts_crew {
   g2p_mutex mutex;
   g2p_condition work, done;
   const struct g2p_run *run;
-  g2p_work *function;
+  g2p_shared *function;
   int32_t parts, next; /* `next` is taken without the mutex */
   uint32_t round;      /* how often there was work */
   uint32_t active;
@@ -33,7 +33,7 @@ bool tts_crew_begin(struct tts_crew *crew, uint32_t threads);
 void tts_crew_end(struct tts_crew *crew);
 
 /* What a run's `share` is; its `sharer` is the crew. */
-void tts_crew_share(const struct g2p_run *run, int32_t parts, g2p_work *work);
+void tts_crew_share(const struct g2p_run *run, int32_t parts, g2p_shared *work);
 
 #pragma GCC visibility pop
 #endif
