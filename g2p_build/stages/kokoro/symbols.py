@@ -25,8 +25,8 @@ EDGE = 0
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes `symbols.json`: how symbols become ids, and phonemes symbols. `model.inc` has the former as C.
 
-    The C defines ``model``, a ``struct tts_traits`` of ``voice_traits.h``. The tables of languages are in the JSON alone:
-    a language's `vowels`, and its `pairs`: what is replaced, and by what, the longest first.
+    The C defines ``model``, a ``struct tts_traits`` of ``voice_traits.h``. The tables of languages are in the JSON
+    alone: a language's `vowels`, and its `pairs`: what is replaced, and by what, the longest first.
 
     Args:
         params: `languages` (a list, or None: all whose symbols the checkpoint has) and `source` (the checkpoint's).
