@@ -68,7 +68,7 @@ def voices_node(checkpoint: KokoroCheckpoint, published: Node) -> Node:
 
 
 def description_node(checkpoint: KokoroCheckpoint, published: Node) -> Node:
-    """How the model is called: `symbols.json`, and the same as C."""
+    """How the model is called: `symbols.json`, and what of it the C needs."""
     languages = checkpoint.languages
     return Node(
         stage="symbols",

@@ -10,8 +10,7 @@ from typing import Any
 from g2p_build.checkpoints.kokoro.packages import ORIGIN
 from g2p_build.checkpoints.kokoro.phonemes import TABLES, Table
 from g2p_build.errors import BuildError
-from g2p_build.models.kokoro.architecture import from_json
-from g2p_build.native.tables import string, strings
+from g2p_build.models.kokoro.architecture import Architecture, from_json
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
@@ -24,11 +23,10 @@ EDGE = 0
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `symbols.json`: how symbols become ids, and phonemes symbols. `model.inc` is the same as C.
+    """Writes `symbols.json`: how symbols become ids, and phonemes symbols. `model.inc` has the former as C.
 
-    The C defines ``model``, a ``struct tts_traits`` of the family's ``traits.h``: ``symbols`` are pairs of code point
-    and id, by code point; ``languages`` have a ``name``, the ``vowels`` as one string, and ``pairs``: what is replaced
-    and by what, in turn, the longest first.
+    The C defines ``model``, a ``struct tts_traits`` of ``voice_traits.h``. The tables of languages are in the JSON
+    alone: a language's `vowels`, and its `pairs`: what is replaced, and by what, the longest first.
 
     Args:
         params: `languages` (a list, or None: all whose symbols the checkpoint has) and `source` (the checkpoint's).
@@ -55,7 +53,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         "weights": ORIGIN if params["source"] == "packages" else None,
     }
     (out / DESCRIPTION).write_bytes(canonical_json(model) + b"\n")
-    (out / "model.inc").write_text(_traits(model), encoding="utf-8")
+    (out / "model.inc").write_text(_traits(model, architecture), encoding="utf-8")
 
 
 def _languages(asked: list[str] | None, vocabulary: Mapping[str, int]) -> dict[str, dict[str, Any]]:
@@ -104,13 +102,21 @@ def _traits(model: Mapping[str, Any]) -> str:
     )
     values = {
         "symbols": "symbols",
-        "symbols_count": len(model["symbols"]),
-        "languages": "languages" if languages else "0",
-        "languages_count": len(languages),
-        **{name: model[name] for name in numbers},
+        "symbols_count": len(symbols),
+        "edge_id": model["edge_id"],
+        "most": model["max_symbols"],
+        "style": model["style_dim"],
+        "rows": model["voice_rows"],
+        "hidden": architecture.hidden_dim,
+        "harmonics": architecture.istftnet.harmonics,
+        "frame": model["frame_samples"],
+        "sample_rate": model["sample_rate"],
     }
-    lines.append("static const struct tts_traits model = {")
-    lines += [f"    .{name} = {value}," for name, value in values.items()]
+    lines = ['#include "voice_traits.h"', "", "static const struct tts_symbol symbols[] = {", *symbols, "};", ""]
+    lines += [
+        "static const struct tts_traits model = {",
+        *(f"    .{name} = {value}," for name, value in values.items()),
+    ]
     return "\n".join([*lines, "};", ""])
 
 
