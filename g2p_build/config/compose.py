@@ -5,11 +5,12 @@ with the same library (OmegaConf) from the same files, and the points of the swe
 that Hydra itself has composed. Both give the same variant.
 """
 
+import dataclasses
 import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
+from dataclasses import Field, dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -45,12 +46,17 @@ __all__ = [
 RENAMED = {"target.link": "target.engine", "target.library": "target.package"}
 """Old name of a key → its name now."""
 
-SHORT = {"lexicon": "lexicon.files", "draft": "draft.path", "calibration": "checkpoint.calibration"}
+SHORT = {
+    "lexicon": "lexicon.files",
+    "draft": "draft.path",
+    "calibration": "checkpoint.calibration",
+    "voices": "checkpoint.voices",
+}
 """Key → the key that it is short for."""
 
 PATHS = (
-    *("checkpoint.path", "checkpoint.calibration", "lexicon.files", "lexicon.exceptions", "lexicon.use"),
-    *("draft.path", "draft.words"),
+    *("checkpoint.path", "checkpoint.calibration", "checkpoint.voice_files"),
+    *("lexicon.files", "lexicon.exceptions", "lexicon.use", "draft.path", "draft.words"),
 )
 """Keys whose values are paths. Relative ones begin at the working directory, and in a file, at the folder of conf/."""
 
@@ -86,10 +92,17 @@ def register_schema() -> None:
             worded = any(getattr(inner, "WORDS", {}) for inner in get_args(kind))
             if worded or (each.name in checkpoints and checkpoints[each.name][1] != kind):
                 kind = Any
-            checkpoints[each.name] = (each.name, kind, field(default=each.default))
+            checkpoints[each.name] = (each.name, kind, _same_default(each))
     checkpoint = make_dataclass("AnyCheckpointConf", checkpoints.values())
     node = OmegaConf.merge(OmegaConf.structured(VariantConf), {"checkpoint": OmegaConf.structured(checkpoint)})
     ConfigStore.instance().store(name="schema", node=node, provider="g2p_build")
+
+
+def _same_default(of: Field[Any]) -> Any:
+    """A field with the default of another."""
+    if of.default_factory is not dataclasses.MISSING:
+        return field(default_factory=of.default_factory)
+    return field(default=of.default)
 
 
 def conf_of(tree: Path) -> Path:

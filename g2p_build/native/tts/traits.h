@@ -10,19 +10,9 @@ struct tts_symbol {
   int32_t id;
 };
 
-/* How phonemes of a language, as dictionaries have them, become the model's symbols. */
-struct tts_language {
-  const char *name;
-  const char *vowels;       /* characters that a stress stands before */
-  const char *const *pairs; /* what is replaced and by what, in turn, the longest first */
-  size_t pairs_count;
-};
-
 struct tts_traits {
   const struct tts_symbol *symbols; /* by their codes, ascending */
   size_t symbols_count;
-  const struct tts_language *languages;
-  size_t languages_count;
   int32_t edge_id;       /* stands before the first symbol and behind the last one */
   int32_t max_symbols;   /* of a piece */
   int32_t voice_rows;    /* of a voice: the n-th is for n + 1 symbols */

@@ -10,7 +10,7 @@ from typing import Any
 from g2p_build.checkpoints.kokoro.packages import ORIGIN
 from g2p_build.checkpoints.kokoro.phonemes import TABLES, Table
 from g2p_build.errors import BuildError
-from g2p_build.models.kokoro.architecture import Architecture, from_json
+from g2p_build.models.kokoro.architecture import from_json
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
@@ -23,10 +23,9 @@ EDGE = 0
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `symbols.json`: how symbols become ids, and phonemes symbols. `model.inc` has the former as C.
+    """Writes `symbols.json`: how symbols become ids, and phonemes symbols. `model.inc` is the first part of it as C.
 
-    The C defines ``model``, a ``struct tts_traits`` of ``voice_traits.h``. The tables of languages are in the JSON
-    alone: a language's `vowels`, and its `pairs`: what is replaced, and by what, the longest first.
+    The C defines ``model``, a ``struct tts_traits`` of the family's ``traits.h``.
 
     Args:
         params: `languages` (a list, or None: all whose symbols the checkpoint has) and `source` (the checkpoint's).
@@ -53,7 +52,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         "weights": ORIGIN if params["source"] == "packages" else None,
     }
     (out / DESCRIPTION).write_bytes(canonical_json(model) + b"\n")
-    (out / "model.inc").write_text(_traits(model, architecture), encoding="utf-8")
+    (out / "model.inc").write_text(_traits(model), encoding="utf-8")
 
 
 def _languages(asked: list[str] | None, vocabulary: Mapping[str, int]) -> dict[str, dict[str, Any]]:
@@ -82,37 +81,18 @@ def _missing(table: Table, vocabulary: Mapping[str, int]) -> str | None:
 
 
 def _traits(model: Mapping[str, Any]) -> str:
-    """C text that defines `model`, a structure of traits.h."""
-    lines = ['#include "traits.h"', "", "static const struct tts_symbol symbols[] = {"]
-    for symbol, number in sorted(model["symbols"].items()):
-        lines.append(f"    {{0x{ord(symbol):x}, {number}}},")
-    lines += ["};", ""]
-    languages = model["languages"]
-    for number, table in enumerate(languages.values()):
-        lines += strings(f"pairs_{number}", [part for pair in table["pairs"] for part in pair])
-    if languages:
-        lines.append("static const struct tts_language languages[] = {")
-        for number, (name, table) in enumerate(languages.items()):
-            fields = f"{string(name)}, {string(table['vowels'])}, pairs_{number}, {len(table['pairs'])}"
-            lines.append(f"    {{{fields}}},")
-        lines += ["};", ""]
+    """C text that defines `model`, a structure of traits.h. Nothing in C reads the languages' tables."""
     numbers = (
         *("edge_id", "max_symbols", "voice_rows", "style_dim", "hidden_dim", "harmonics"),
         *("frame_samples", "sample_rate"),
     )
     values = {
         "symbols": "symbols",
-        "symbols_count": len(symbols),
-        "edge_id": model["edge_id"],
-        "most": model["max_symbols"],
-        "style": model["style_dim"],
-        "rows": model["voice_rows"],
-        "hidden": architecture.hidden_dim,
-        "harmonics": architecture.istftnet.harmonics,
-        "frame": model["frame_samples"],
-        "sample_rate": model["sample_rate"],
+        "symbols_count": len(model["symbols"]),
+        **{name: model[name] for name in numbers},
     }
-    lines = ['#include "voice_traits.h"', "", "static const struct tts_symbol symbols[] = {", *symbols, "};", ""]
+    symbols = [f"    {{0x{ord(symbol):x}, {number}}}," for symbol, number in sorted(model["symbols"].items())]
+    lines = ['#include "traits.h"', "", "static const struct tts_symbol symbols[] = {", *symbols, "};", ""]
     lines += [
         "static const struct tts_traits model = {",
         *(f"    .{name} = {value}," for name, value in values.items()),
