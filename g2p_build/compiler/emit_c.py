@@ -23,10 +23,10 @@ import numpy as np
 import tvm
 from tvm import relax, tirx
 
+from g2p_build.compiler.arena import ALIGNMENT, Arena, plan
 from g2p_build.compiler.kernels.code import PART, PARTS, SCRATCH
 from g2p_build.compiler.linear import Linear, linear, size_of
 from g2p_build.compiler.passes.plain_calls import SYMBOLS, extents
-from g2p_build.compiler.workspace import ALIGNMENT, storage_bytes
 from g2p_build.errors import BuildError
 from g2p_build.models.extents import Extent, Size
 
@@ -69,9 +69,9 @@ class _Function:
     symbol: str  # of the C function
     batch: int
     extents: tuple[str, ...]  # that its shapes are told in
+    arena: Arena
     tensors: list[tuple[Linear, _Tensor]] = field(default_factory=list)  # of the arena, with their offsets
     calls: list[tuple[str, list[_Tensor]]] = field(default_factory=list)  # kernel, what it is given
-    arena: Linear = field(default_factory=Linear)  # bytes
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _read(
     """Follows a Relax function's bindings. `places` has the C expression of what it is given, by kind and name."""
     tokens = description.get("tokens")
     symbol = f"{description['role']}_{tokens}" if tokens else description["role"]
-    made = _Function(description["name"], symbol, description["batch"], _own_extents(function))
+    made = _Function(description["name"], symbol, description["batch"], _own_extents(function), plan(function, kernels))
     packed = {str(name) for name in (function.attrs or {}).get(PACKED, ())}
     values: dict[Any, Any] = {
         param: _Tensor(
@@ -207,6 +207,10 @@ def _read(
     for block in function.body.blocks:
         for binding in block.bindings:
             values[binding.var] = _value(binding.value, values, made, kernels, constants, definitions)
+            if binding.var in made.arena.offsets:
+                tensor = values[binding.var]
+                tensor.place.text = f"t{len(made.tensors)}"
+                made.tensors.append((made.arena.offsets[binding.var], tensor))
     results = _value(function.body.body, values, made, kernels, constants, definitions)
     for entry, tensor in zip(description["outputs"], results if isinstance(results, list) else [results], strict=True):
         if not tensor.place.text:
@@ -226,7 +230,7 @@ def _value(
     constants: dict[tuple[str, bytes], str],
     definitions: list[str],
 ) -> Any:
-    """A tensor, a list of them, the offset of a storage, or None for a call of a kernel."""
+    """A tensor, a list of them, or None for a call of a kernel."""
 
     def follow(argument: Any) -> Any:
         return _value(argument, values, made, kernels, constants, definitions)
@@ -250,14 +254,6 @@ def _value(
         made.calls.append((value.op.name_hint, given))
         return None
     name = str(value.op.name)
-    if (size := storage_bytes(value)) is not None:
-        start, made.arena = made.arena, made.arena + size
-        return start
-    if name == "relax.memory.alloc_tensor":
-        storage, start, shape, dtype = value.args[:4]
-        tensor = _Tensor(_shape(shape), str(dtype.value), _Place(f"t{len(made.tensors)}"))
-        made.tensors.append((values[storage] + linear(start), tensor))
-        return tensor
     if name == "relax.builtin.alloc_tensor":
         return _Tensor(_shape(value.args[0]), str(value.args[1].value), _Place())
     if name == "relax.reshape":
@@ -331,14 +327,14 @@ def _definition(
         work = f"{function.symbol}_{len(shared)}"
         own = {tensor.place.text for tensor in given}
         body = [line for text, line in places.items() if text in own]
-        passed = _passed(function, name, kernel, given)
         for buffer, tensor in zip(kernel.params, given, strict=True):
             if buffer.name == SCRATCH:
-                body = [line for line in body if line != places[tensor.place.text]]
+                tensor.place.text = SCRATCH
                 body.append(
-                    f"  {_C_TYPES[tensor.dtype]} *const {tensor.place.text} = "
+                    f"  {_C_TYPES[tensor.dtype]} *const {SCRATCH} = "
                     f"({_C_TYPES[tensor.dtype]} *)(void *)(run->scratch + (size_t)thread * {scratch});"
                 )
+        passed = _passed(function, name, kernel, given)
         needed = [line for line, extent in zip(extents, function.extents, strict=True)
                   if any(extent in text for text in [*body, passed])]  # fmt: skip
         shared.append(
@@ -427,8 +423,8 @@ def _tables(
     lines = [*_tensors("weights", weights), *(_tensors("states", states) if states else [])]
     lines += ["static const char *const arguments[] = {", *(f'    "{name}",' for name in arguments), "};", ""]
     for function in functions:
-        if function.arena.each:
-            each = dict(function.arena.each)
+        if function.arena.size.each:
+            each = dict(function.arena.size.each)
             numbers = ", ".join(str(each.get(name, 0)) for name in varying)
             lines.append(f"static const size_t {function.symbol}_each[] = {{{numbers}}};")
     if varying:
@@ -437,12 +433,12 @@ def _tables(
     lines.append("static const struct g2p_function functions[] = {")
     for description, function in zip(descriptions, functions, strict=True):
         role, tokens = description["role"], description.get("tokens") or 0
-        table = f"{function.symbol}_each" if function.arena.each else "0"
-        lines.append(f'    {{"{role}", {tokens}, {function.arena.constant}, {table}, {function.symbol}}},')
+        table = f"{function.symbol}_each" if function.arena.size.each else "0"
+        lines.append(f'    {{"{role}", {tokens}, {function.arena.size.constant}, {table}, {function.symbol}}},')
     lines += ["};", ""]
     fields = {
         "batch": descriptions[0]["batch"],
-        "arena_bytes": max(function.arena.constant for function in functions),
+        "arena_bytes": max(function.arena.size.constant for function in functions),
         "weights": "weights",
         "weights_count": len(weights),
         "states": "states" if states else "0",

@@ -26,6 +26,15 @@ class Linear:
     def __mul__(self, factor: int) -> Linear:
         return Linear(self.constant * factor, tuple((name, scale * factor) for name, scale in self.each if factor))
 
+    def times(self, other: Linear) -> Linear:
+        """A product of two of which one does not vary.
+
+        Raises:
+            AssertionError: Both do.
+        """
+        assert not (self.each and other.each), f"a size that is not linear: ({self}) * ({other})"
+        return other * self.constant if other.each else self * other.constant
+
     def rounded_up(self, unit: int) -> Linear:
         """One that is nowhere less, and always a multiple of a unit. Nothing in it may be negative."""
         return Linear(-(-self.constant // unit) * unit, tuple((name, -(-by // unit) * unit) for name, by in self.each))
@@ -60,11 +69,7 @@ def linear(expression: Any) -> Linear:
     if isinstance(expression, tirx.Sub):
         return linear(expression.a) + linear(expression.b) * -1
     if isinstance(expression, tirx.Mul):
-        left, right = linear(expression.a), linear(expression.b)
-        if not right.each:
-            return left * right.constant
-        if not left.each:
-            return right * left.constant
+        return linear(expression.a).times(linear(expression.b))
     raise AssertionError(f"a size that is not linear: {expression}")
 
 

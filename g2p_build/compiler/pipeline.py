@@ -19,6 +19,8 @@ from tvm import relax, tirx
 from tvm.target import Target
 from tvm.tirx.build import codegen_build
 
+from g2p_build.compiler.arena import ALIGNMENT, plan
+from g2p_build.compiler.linear import Linear, linear
 from g2p_build.compiler.passes.lower_operations import LowerOperations
 from g2p_build.compiler.passes.plain_calls import SYMBOLS, PlainCalls
 from g2p_build.compiler.rewrites.calls import Rewrite
@@ -42,6 +44,7 @@ __all__ = [
     "phases",
     "target_of",
     "vm_objects",
+    "workspace_bytes",
 ]
 
 ENGINES = ("standalone", "vm")
@@ -83,14 +86,13 @@ def cpu_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str, sym
     first: Phases = {
         # Operations become calls of kernels. All functions share the kernels.
         "lower": [LowerOperations(rewrites), relax.transform.DeadCodeElimination()],
-        # Every call gets buffers, and every buffer its place in memory.
-        "plan": [
-            relax.transform.ToNonDataflow(),
-            relax.transform.RemovePurityChecking(),
-            relax.transform.CallTIRRewrite(),
-            relax.transform.StaticPlanBlockMemory(),
-        ],
     }
+    # Every call gets buffers. Who writes C lays them out: see `arena`.
+    buffers = [
+        relax.transform.ToNonDataflow(),
+        relax.transform.RemovePurityChecking(),
+        relax.transform.CallTIRRewrite(),
+    ]
     # Kernels become what LLVM takes. TVM's own list is longer: plain loops over vectors do not need the rest of it.
     flatten: Phases = {
         "flatten": [
@@ -104,6 +106,7 @@ def cpu_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str, sym
     engines: dict[str, Phases] = {
         "standalone": {
             **first,
+            "plan": buffers,
             # Kernels become functions of C. They are all that is left of the module.
             "plain_calls": [PlainCalls(symbols)],
             **flatten,
@@ -111,6 +114,7 @@ def cpu_phases(rewrites: Mapping[str, Rewrite], target: Target, engine: str, sym
         },
         "vm": {
             **first,
+            "plan": [*buffers, relax.transform.StaticPlanBlockMemory()],
             # Functions become what the virtual machine's bytecode can say.
             "lower_vm": [
                 relax.transform.LowerAllocTensor(),
@@ -187,6 +191,29 @@ def lowered(
         for name in names[start:end]:
             module = tvm.transform.Sequential(list(found[name]))(module)
     return module
+
+
+def workspace_bytes(planned: tvm.IRModule, name: str) -> Linear:
+    """The bytes that a function needs besides its arguments and results.
+
+    Args:
+        planned: The module after the phase "plan".
+        name: The function's.
+    """
+    bindings = (binding.value for block in planned[name].body.blocks for binding in block.bindings)
+    stored = [
+        linear(value.args[0].values[0]).rounded_up(ALIGNMENT)
+        for value in bindings
+        if isinstance(value, relax.Call) and getattr(value.op, "name", "") == "relax.memory.alloc_storage"
+    ]
+    if stored:  # for the virtual machine
+        return sum(stored, Linear())
+    kernels = {
+        variable.name_hint: function
+        for variable, function in planned.functions_items()
+        if isinstance(function, tirx.PrimFunc)
+    }
+    return plan(planned[name], kernels).size
 
 
 def code(module: tvm.IRModule, target: Target) -> Any:

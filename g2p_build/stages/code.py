@@ -39,16 +39,22 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     from g2p_build.compiler.emit_c import Extension, emit
     from g2p_build.compiler.link import join_objects
     from g2p_build.compiler.passes.plain_calls import SYMBOLS
-    from g2p_build.compiler.pipeline import kernels_object, lowered, more_kernels, target_of, vm_objects
+    from g2p_build.compiler.pipeline import (
+        kernels_object,
+        lowered,
+        more_kernels,
+        target_of,
+        vm_objects,
+        workspace_bytes,
+    )
     from g2p_build.compiler.targets import extended
-    from g2p_build.compiler.workspace import workspace_bytes
 
     module = tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
     functions = json.loads(inputs["functions.json"].read_bytes())
     target = target_of(params)
     planned = lowered(module, target, params["engine"], "plan")
     for function in functions:
-        needed = workspace_bytes(planned[function["name"]])
+        needed = workspace_bytes(planned, function["name"])
         function["workspace_bytes"] = str(needed) if needed.each else needed.constant
     (out / "functions.json").write_bytes(canonical_json(functions) + b"\n")
     if params["engine"] == "standalone":

@@ -51,6 +51,7 @@ class Convolution:
     dtype: str = "float32"
     normed: bool = False
     residual: bool = False
+    in_place: bool = False  # the result takes the residual's place; then `repeat` is 1
 
     gated = False
     width = PANEL
@@ -81,7 +82,8 @@ def scratch_rows(spec: Convolution, cpu: Cpu) -> int:
 
 
 def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (rows, weight, bias[, norm][, alpha][, residual], part, result[, scratch]).
+    """The kernel (rows, weight, bias[, norm][, alpha][, residual], part, result[, scratch]), or in place (rows, weight,
+    bias[, norm][, alpha], residual and result, part[, scratch]).
 
     Shapes are those of `models.kokoro.ops.convolve`; the scratch memory is [`scratch_rows`, C]. Weights are float32 or
     float16, all others float32. The loop nest::
@@ -102,8 +104,9 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
     bias = tensor("bias", (spec.columns,))
     norm = tensor("norm", (2, spec.inner)) if spec.normed else None
     alpha = tensor("alpha", (2, spec.inner)) if spec.read == "snake" else None
-    residual = tensor("residual", (kept, spec.columns)) if spec.residual else None
     result = tensor("result", (count, spec.columns))
+    added = tensor("residual", (kept, spec.columns)) if spec.residual and not spec.in_place else None
+    residual = result if spec.in_place else added
     height = scratch_rows(spec, cpu)
     scratch = tensor(SCRATCH, (height, spec.inner)) if height else None
     part = tensor(PART, (2,), "int32")
@@ -128,14 +131,14 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
             with nullcontext(0) if group.partial else code.loop(group.count, "group") as number:
                 for tile in tiles(code, cpu, here, group, number):
                     nest.write(tile)
-    params = [rows, weight, bias, norm, alpha, residual, part, result, scratch]
+    params = [rows, weight, bias, norm, alpha, *([result, part] if spec.in_place else [added, part, result]), scratch]
     kernel = code.kernel(_name(spec), [param for param in params if param is not None])
     return kernel.with_attr(PARTS, ["count", most])
 
 
 def _name(spec: Convolution) -> str:
     parts = ["normed"] * spec.normed + [spec.read] * bool(spec.read) + ["convolution"]
-    parts += [spec.activation] * bool(spec.activation) + ["add"] * spec.residual
+    parts += [spec.activation] * bool(spec.activation) + ["add"] * spec.residual + ["in_place"] * spec.in_place
     numbers = [spec.inner, spec.columns, spec.taps, spec.dilation, spec.stride, spec.before, spec.repeat]
     return "_".join([*parts, *map(str, numbers)])
 

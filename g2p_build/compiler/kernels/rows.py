@@ -11,7 +11,7 @@ from g2p_build.compiler.kernels.code import Code, Value, constant, load, ramp, s
 from g2p_build.compiler.kernels.convolution import read_columns
 from g2p_build.compiler.kernels.cpu import Cpu
 
-__all__ = ["crop_add", "embed_places", "gather", "join", "mean", "pool"]
+__all__ = ["add", "crop_add", "embed_places", "gather", "join", "pool"]
 
 Write: TypeAlias = Callable[[Value, int], None]
 
@@ -96,27 +96,28 @@ def join(widths: Sequence[int], single: Sequence[bool], cpu: Cpu) -> tirx.PrimFu
     return code.kernel("_".join(["join", *map(str, widths)]), [*parts, result])
 
 
-def mean(width: int, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (first [M, C], second, third, result): their mean."""
+def add(width: int, factor: float, in_place: bool, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel (first [M, C], second [M, C][, result [M, C]]): ``(first + second) * factor``, in place in `first`."""
     code, count = Code(), tirx.Var("count", "int32")
-    parts = [tensor(name, (count, width)) for name in ("first", "second", "third")]
-    result = tensor("result", (count, width))
+    first, second = tensor("first", (count, width)), tensor("second", (count, width))
+    result = first if in_place else tensor("result", (count, width))
     with code.loop(count, "row") as row:
 
         def write(column: Value, lanes: int, row: Value = row) -> None:
-            first, second, third = (load(part, row, ramp(column, lanes)) for part in parts)
-            code.store(result, (first + second + third) * constant(1 / 3, lanes=lanes), row, ramp(column, lanes))
+            total = load(first, row, ramp(column, lanes)) + load(second, row, ramp(column, lanes))
+            code.store(result, total * constant(factor, lanes=lanes), row, ramp(column, lanes))
 
         _columns(code, width, cpu, write)
-    return code.kernel(f"mean_{width}", [*parts, result])
+    return code.kernel(f"add_{width}", [first, second, *([] if in_place else [result])])
 
 
-def crop_add(width: int, first: int, reflected: int, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (rows [R, C], added [M, C], result [M, C]): see `models.kokoro.ops.crop_add`."""
+def crop_add(width: int, first: int, reflected: int, in_place: bool, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel (rows [R, C], added [M, C][, result [M, C]]), in place in `added`: `models.kokoro.ops.crop_add`."""
     code = Code()
     given, count = tirx.Var("given", "int32"), tirx.Var("count", "int32")
     rows = tensor("rows", (given, width))
-    added, result = tensor("added", (count, width)), tensor("result", (count, width))
+    added = tensor("added", (count, width))
+    result = added if in_place else tensor("result", (count, width))
     with code.loop(count, "row") as row:
         place = row - 1 if reflected else row
         if reflected:
@@ -128,7 +129,8 @@ def crop_add(width: int, first: int, reflected: int, cpu: Cpu) -> tirx.PrimFunc:
             code.store(result, total, row, ramp(column, lanes))
 
         _columns(code, width, cpu, write)
-    return code.kernel(f"crop_add_{width}_{first}_{reflected}", [rows, added, result])
+    params = [rows, added, *([] if in_place else [result])]
+    return code.kernel(f"crop_add_{width}_{first}_{reflected}", params)
 
 
 def pool(width: int, slope: float, cpu: Cpu) -> tirx.PrimFunc:

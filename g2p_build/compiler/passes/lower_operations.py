@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import tvm
 from tvm import relax
@@ -32,6 +34,7 @@ class LowerOperations:
         lowering = _Lowering(module, self.rewrites)
         for name, function in module.functions_items():
             if isinstance(function, relax.Function):
+                lowering.dying = _dying(function)
                 lowering.builder_.update_func(name, lowering.visit_expr(function))
         return lowering.builder_.get()
 
@@ -42,8 +45,45 @@ class _Lowering(PyExprMutator):
         super().__init__(module)
         self.rewrites = rewrites
         self.kernels = Kernels(Target.current(), self.builder_)
+        self.dying: Mapping[relax.Call, frozenset[int]] = {}
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
+        self.kernels.dying = self.dying.get(call, frozenset())
         call = super().visit_call_(call)
         name = operation(call)
         return call if name is None or name not in self.rewrites else self.rewrites[name](self.kernels, call)
+
+
+def _dying(function: relax.Function) -> dict[relax.Call, frozenset[int]]:
+    """For each operation's call, by their places the arguments that are results of others and that nothing needs later.
+
+    A tensor that is viewed is not among them: the view needs it for longer.
+    """
+    bindings = [binding for block in function.body.blocks for binding in block.bindings]
+    made = {binding.var for binding in bindings if operation(binding.value) is not None}
+    last: dict[relax.Var, int] = {}
+    for number, binding in enumerate(bindings):
+        for variable in _variables(binding.value):
+            last[variable] = number
+            if operation(binding.value) is None:
+                made.discard(variable)
+    for variable in _variables(function.body.body):
+        made.discard(variable)
+    found = {}
+    for number, binding in enumerate(bindings):
+        if operation(binding.value) is None:
+            continue
+        places = [(place, each) for place, each in enumerate(binding.value.args[1]) if isinstance(each, relax.Var)]
+        often = Counter(variable for _, variable in places)
+        found[binding.value] = frozenset(
+            place
+            for place, variable in places
+            if variable in made and last[variable] == number and often[variable] == 1
+        )
+    return found
+
+
+def _variables(value: Any) -> Iterator[relax.Var]:
+    found: list[relax.Var] = []
+    relax.analysis.post_order_visit(value, lambda part: found.append(part) if isinstance(part, relax.Var) else None)
+    yield from found

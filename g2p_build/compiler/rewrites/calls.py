@@ -24,11 +24,14 @@ class Kernels:
     Attributes:
         target: What the kernels are made for.
         builder: Builds the lowered module.
+        dying: Of the operation's call that is being lowered: the places of arguments that nothing needs after it. A
+            kernel may write its result to one of them.
     """
 
     def __init__(self, target: Target, builder: relax.BlockBuilder) -> None:
         self.target = target
         self.builder = builder
+        self.dying: frozenset[int] = frozenset()
         self._made: dict[Hashable, relax.GlobalVar] = {}
 
     def call(
@@ -69,9 +72,9 @@ Rewrite: TypeAlias = Callable[[Kernels, relax.Call], relax.Expr]
 """Turns an operation's call into calls of kernels with the same result."""
 
 
-def operation(call: relax.Call) -> str | None:
-    """The name of the called operation, without `PREFIX`; None if the call is of something else."""
-    if call.op != tvm.ir.Op.get("relax.call_dps_packed"):
+def operation(call: relax.Expr) -> str | None:
+    """The name of the called operation, without `PREFIX`; None if the call is of something else, or no call."""
+    if not isinstance(call, relax.Call) or call.op != tvm.ir.Op.get("relax.call_dps_packed"):
         return None
     symbol = str(call.args[0].global_symbol)
     return symbol.removeprefix(PREFIX) if symbol.startswith(PREFIX) else None

@@ -27,9 +27,15 @@ def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
     spec = Convolution(
         inner, columns, taps, dilation, stride, before, read, slope, activation, repeat, factor,
         str(weight.ty.dtype), norm is not None, residual is not None,
+        residual is not None and repeat == 1 and len(call.args[1]) - 1 in kernels.dying,
     )  # fmt: skip
     tensors = [tensor for tensor in (given, weight, bias, norm, alpha, residual, _everything()) if tensor is not None]
     height = scratch_rows(spec, cpu)
+    if spec.in_place:
+        outputs = [*([float32(height, inner)] if height else []), call.ty]
+        place = [len(tensors) - 2]
+        made = kernels.call(lambda: convolution(spec, cpu), spec, tensors, outputs, place)
+        return relax.TupleGetItem(kernels.builder.emit(made), 1) if height else made
     if not height:
         return kernels.call(lambda: convolution(spec, cpu), spec, tensors, [call.ty])
     return _first(
@@ -115,10 +121,16 @@ def _lstm(kernels: Kernels, call: relax.Call) -> relax.Expr:
     return _first(kernels, made)
 
 
-def _mean(kernels: Kernels, call: relax.Call) -> relax.Expr:
-    parts = arguments(call)
-    width = extents(parts[0])[1]
-    return kernels.call(lambda: rows.mean(width, cpu_of(kernels.target)), ("mean", width), parts, [call.ty])
+def _add(kernels: Kernels, call: relax.Call) -> relax.Expr:
+    first, second, factor = arguments(call)
+    width, dies = extents(first)[1], 0 in kernels.dying
+    return kernels.call(
+        lambda: rows.add(width, factor, dies, cpu_of(kernels.target)),
+        ("add", width, factor, dies),
+        [first, second],
+        [call.ty],
+        [0] if dies else [],
+    )
 
 
 def _pool(kernels: Kernels, call: relax.Call) -> relax.Expr:
@@ -131,9 +143,13 @@ def _pool(kernels: Kernels, call: relax.Call) -> relax.Expr:
 
 def _crop_add(kernels: Kernels, call: relax.Call) -> relax.Expr:
     given, added, first, reflected = arguments(call)
-    key = (extents(given)[1], first, reflected)
+    width, dies = extents(given)[1], 1 in kernels.dying
     return kernels.call(
-        lambda: rows.crop_add(*key, cpu_of(kernels.target)), ("crop_add", *key), [given, added], [call.ty]
+        lambda: rows.crop_add(width, first, reflected, dies, cpu_of(kernels.target)),
+        ("crop_add", width, first, reflected, dies),
+        [given, added],
+        [call.ty],
+        [1] if dies else [],
     )
 
 
@@ -185,6 +201,7 @@ def _times(many: object, one: object) -> int:
 
 
 SPEECH: Mapping[str, Rewrite] = {
+    "add": _add,
     "affine_norm": _affine_norm,
     "attend": _attend,
     "channel_norm": _channel_norm,
@@ -195,7 +212,6 @@ SPEECH: Mapping[str, Rewrite] = {
     "istft": _istft,
     "join": _join,
     "lstm": _lstm,
-    "mean": _mean,
     "pool": _pool,
     "sigmoid_sum": _sigmoid_sum,
     "sine_source": _sine_source,

@@ -17,6 +17,7 @@ from torch.nn import functional
 from g2p_build.models.layout import unpack_columns
 
 __all__ = [
+    "add",
     "affine_norm",
     "attend",
     "channel_norm",
@@ -27,7 +28,6 @@ __all__ = [
     "istft",
     "join",
     "lstm",
-    "mean",
     "pool",
     "sigmoid_sum",
     "sine_source",
@@ -271,14 +271,14 @@ def _(rows: Tensor, added: Tensor, first: int, reflected: int) -> Tensor:
     return added.new_empty(added.shape)
 
 
-@torch.library.custom_op("g2p::mean", mutates_args=())
-def mean(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
-    """The mean of three tensors of one shape."""
-    return (first + second + third) / 3
+@torch.library.custom_op("g2p::add", mutates_args=())
+def add(first: Tensor, second: Tensor, factor: float) -> Tensor:
+    """``(first + second) * factor``, of two tensors [M, C]."""
+    return (first + second) * factor
 
 
-@mean.register_fake
-def _(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+@add.register_fake
+def _(first: Tensor, second: Tensor, factor: float) -> Tensor:
     return first.new_empty(first.shape)
 
 

@@ -295,11 +295,14 @@ class Decoder(nn.Module):
             grown = grown.view(grown.shape[0] * rate, grown.shape[1] // rate)
             rows = ops.crop_add(grown, heard, (taps - rate) // 2, int(stage == last))
             kernels = generator.resblock_kernel_sizes
-            several = [
-                self._snakes(rows, style, weights, f"{name}.resblocks.{stage * len(kernels) + number}", taps)
-                for number, taps in enumerate(kernels)
-            ]
-            rows = ops.mean(*several)
+            total = None
+            for number, taps in enumerate(kernels):
+                block = f"{name}.resblocks.{stage * len(kernels) + number}"
+                grown = self._snakes(rows, style, weights, block, taps)
+                share = 1 / len(kernels) if number == len(kernels) - 1 else 1.0
+                total = grown if total is None else ops.add(total, grown, share)
+            assert total is not None
+            rows = total
         rows = _convolve(rows, weights, f"{name}.conv_post", 7, read="leaky", slope=0.01)
         return ops.istft(rows, size, hop)
 

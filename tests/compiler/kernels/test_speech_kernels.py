@@ -47,7 +47,11 @@ def convolved(cpu: Cpu, spec: Convolution, given_rows: Tensor, after: int) -> tu
     result = empty(count, spec.columns)
     height = scratch_rows(spec, cpu)
     scratch = [empty(height, spec.inner)] if height else []
-    tensors = [each for each in (given_rows, weight, bias, norm, alpha, residual, ALL, result) if each is not None]
+    if spec.in_place:
+        assert residual is not None
+        result = residual.clone()
+    ends = [result, ALL] if spec.in_place else [residual, ALL, result]
+    tensors = [each for each in (given_rows, weight, bias, norm, alpha, *ends) if each is not None]
     run(convolution(spec, cpu), *tensors, *scratch)
     return result, expected
 
@@ -92,6 +96,8 @@ def test_convolutions(
     [
         Convolution(24, 40, activation="gelu"),
         Convolution(24, 40, 3, before=1, residual=True, factor=0.7),
+        Convolution(24, 40, 3, before=1, residual=True, in_place=True),
+        Convolution(24, 40, residual=True, in_place=True),
         Convolution(24, 40, 3, before=1, read="leaky", slope=0.2, normed=True, residual=True, repeat=2),
     ],
 )
@@ -197,8 +203,11 @@ def test_moved_rows(cpu: Cpu, width: int, count: int) -> None:
     assert torch.equal(result, ops.join(given_rows, one, others))
 
     result = empty(count, width)
-    run(rows.mean(width, cpu), given_rows, others, given_rows, result)
-    assert_close(result, ops.mean(given_rows, others, given_rows))
+    run(rows.add(width, 0.5, False, cpu), given_rows, others, result)
+    assert_close(result, ops.add(given_rows, others, 0.5))
+    result = given_rows.clone()
+    run(rows.add(width, 0.5, True, cpu), result, others)
+    assert_close(result, ops.add(given_rows, others, 0.5))
 
     norm, weight, bias = random(2, width, seed=5), random(3, width, seed=6), random(width, seed=7)
     result = empty(2 * count, width)
@@ -209,8 +218,11 @@ def test_moved_rows(cpu: Cpu, width: int, count: int) -> None:
 @pytest.mark.parametrize("reflected", [0, 1])
 def test_a_crop_with_a_sum(reflected: int) -> None:
     given_rows, added, result = random(20, 9), random(11 + reflected, 9, seed=1), empty(11 + reflected, 9)
-    run(rows.crop_add(9, 4, reflected, cpu_named("avx2")), given_rows, added, result)
-    assert torch.equal(result, ops.crop_add(given_rows, added, 4, reflected))
+    run(rows.crop_add(9, 4, reflected, False, cpu_named("avx2")), given_rows, added, result)
+    expected = ops.crop_add(given_rows, added, 4, reflected)
+    assert torch.equal(result, expected)
+    run(rows.crop_add(9, 4, reflected, True, cpu_named("avx2")), given_rows, added)
+    assert torch.equal(added, expected)
 
 
 def test_a_pool_is_torchs_transposed_convolution() -> None:
