@@ -25,6 +25,7 @@ from tvm import relax, tirx
 
 from g2p_build.compiler.arena import ALIGNMENT, Arena, plan
 from g2p_build.compiler.kernels.code import PART, PARTS, SCRATCH
+from g2p_build.compiler.kernels.convolution import NUMBERS
 from g2p_build.compiler.linear import Linear, linear, size_of
 from g2p_build.compiler.passes.plain_calls import SYMBOLS, extents
 from g2p_build.errors import BuildError
@@ -61,6 +62,7 @@ class _Tensor:
     shape: tuple[Size, ...]
     dtype: str
     place: _Place
+    values: tuple[int, ...] = ()  # of a constant
 
 
 @dataclass
@@ -274,7 +276,8 @@ def _constant(array: np.ndarray, constants: dict[tuple[str, bytes], str], defini
         definitions.append(
             f"static _Alignas({ALIGNMENT}) const {c_type} {constants[key]}[{array.size}] = {{{numbers}}};\n"
         )
-    return _Tensor(tuple(array.shape), str(array.dtype), _Place(constants[key], read_only=True))
+    values = tuple(array.tolist()) if array.dtype == np.int32 else ()
+    return _Tensor(tuple(array.shape), str(array.dtype), _Place(constants[key], read_only=True), values)
 
 
 def _declaration(symbol: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_Tensor]]) -> str:
@@ -377,9 +380,11 @@ def _parts(function: _Function, kernel: tirx.PrimFunc, given: Sequence[_Tensor])
         for axis, extent in enumerate(buffer.shape)
         if isinstance(extent, tirx.Var) and extent.name == name
     }
+    names = [buffer.name for buffer in kernel.params]
+    each = given[names.index(NUMBERS)].values[int(number)]
     if isinstance(count, int):
-        return str(-(-count // int(number)))
-    return f"(int32_t)(({count} + {int(number) - 1}) / {int(number)})"
+        return str(-(-count // each))
+    return f"(int32_t)(({count} + {each - 1}) / {each})"
 
 
 def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:

@@ -47,8 +47,8 @@ SCRATCH = "scratch"
 """The name of a parameter: memory that a kernel's parts use one after the other. Each thread has its own."""
 
 PARTS = "parts"
-"""The attribute of a kernel with `PART`: an extent's name and how many of it a part has; or "", and how many parts it
-has."""
+"""The attribute of a kernel with `PART`: "", and how many parts it has; or an extent's name, and which number of the
+parameter ``numbers`` says how many of it a part has."""
 
 
 class Code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from operator import add
 
 from tvm import tirx
@@ -10,15 +11,20 @@ from g2p_build.compiler.kernels.code import PART, PARTS, Code, Value, broadcast,
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.functions import fold, leaky, sigmoid
 
-__all__ = ["affine_norm", "channel_norm", "sigmoid_sum"]
+__all__ = ["affine_norm", "channel_norm", "columns_at_once", "sigmoid_sum"]
 
 _BLOCK = 64  # rows that are added up in float32 before their sums go into float64
 
 
-def channel_norm(width: int, epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (rows [M, C], affine [2, C], part, result [2, C], sums float64 [2, C]).
+def columns_at_once(cpu: Cpu) -> int:
+    """The columns of a part: those of vectors that are added up together."""
+    return _at_once(cpu) * cpu.lanes
 
-    The loop nest::
+
+def channel_norm(epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel (rows [M, C], affine [2, C], part, numbers, result [2, C], sums float64 [2, C]).
+
+    Numbers are int32 [1], `columns_at_once`. The loop nest::
 
         for vectors of columns, a few at a time, if they are in the part:
           for block of rows:
@@ -30,19 +36,25 @@ def channel_norm(width: int, epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
 
     The pivot is the column's first number. Without it, squares of a mean far from 0 would drown the variance.
     """
-    code, count = Code(), tirx.Var("count", "int32")
+    code, count, width = Code(), tirx.Var("count", "int32"), tirx.Var("width", "int32")
     rows, affine = tensor("rows", (count, width)), tensor("affine", (2, width))
     result, sums = tensor("result", (2, width)), tensor("sums", (2, width), "float64")
-    asked = tensor(PART, (2,), "int32")
-    pieces = segments(width, cpu.lanes)
-    at_once = _at_once(cpu)
-    groups = [pieces[start : start + at_once] for start in range(0, len(pieces), at_once)]
-    with code.parts(asked, len(groups)) as here:
-        for number, group in enumerate(groups):
-            with code.when(tirx.all(here >= number, here <= number)):
-                _group(code, group, rows, affine, result, sums, count, epsilon)
-    kernel = code.kernel(f"channel_norm_{width}", [rows, affine, asked, result, sums])
-    return kernel.with_attr(PARTS, ["", len(groups)])
+    asked, numbers = tensor(PART, (2,), "int32"), tensor("numbers", (1,), "int32")
+    together = code.let(load(numbers, 0), "together")
+    group = _Group(code, rows, affine, result, sums, count, epsilon)
+    with code.parts(asked, tirx.floordiv(width + (together - 1), together)) as here:
+        first = code.let(here * together, "first")
+        left = code.let(tirx.min(width - first, together), "left")
+        with code.when(left >= together):
+            group.write([(first + vector * cpu.lanes, cpu.lanes) for vector in range(_at_once(cpu))])
+        with code.when(left < together):
+            whole = code.let(tirx.floordiv(left, cpu.lanes), "whole")
+            with code.loop(whole, "vector") as vector:
+                group.write([(code.let(first + vector * cpu.lanes, "column"), cpu.lanes)])
+            with code.loop(left - whole * cpu.lanes, "single") as single:
+                group.write([(code.let(first + whole * cpu.lanes + single, "column"), 1)])
+    kernel = code.kernel("channel_norm", [rows, affine, asked, numbers, result, sums])
+    return kernel.with_attr(PARTS, ["width", 0])
 
 
 def _at_once(cpu: Cpu) -> int:
@@ -50,41 +62,44 @@ def _at_once(cpu: Cpu) -> int:
     return max(1, cpu.accumulators // 6)
 
 
-def _group(
-    code: Code,
-    pieces: list[tuple[int, int]],
-    rows: tirx.Buffer,
-    affine: tirx.Buffer,
-    result: tirx.Buffer,
-    sums: tirx.Buffer,
-    count: tirx.Expr,
-    epsilon: float,
-) -> None:
-    for column, lanes in pieces:
-        for part in range(2):
-            code.store(sums, constant(0.0, "float64", lanes), part, ramp(column, lanes))
-    with code.loop(tirx.floordiv(count + (_BLOCK - 1), _BLOCK), "block") as block:
-        first = code.let(block * _BLOCK, "first")
-        here = code.let(tirx.min(count - first, constant(_BLOCK)), "here")
-        _add_block(code, pieces, rows, sums, first, here)
-    share = code.let(constant(1.0, "float64") / count.astype("float64"), "share")
-    for column, lanes in pieces:
-        place = ramp(column, lanes)
-        shift = code.let(load(sums, 0, place) * broadcast(share, lanes))
-        variance = code.let(load(sums, 1, place) * broadcast(share, lanes) - shift * shift)
-        single = "float32" if lanes == 1 else f"float32x{lanes}"
-        spread = tirx.sqrt(
-            tirx.max(variance.astype(single), constant(0.0, lanes=lanes)) + constant(epsilon, lanes=lanes)
-        )
-        scale = code.let(load(affine, 0, place) / spread)
-        mean = load(rows, 0, place) + shift.astype(single)
-        code.store(result, scale, 0, place)
-        code.store(result, load(affine, 1, place) - mean * scale, 1, place)
+@dataclass(frozen=True)
+class _Group:
+    """Writes the norms of a few vectors of columns."""
+
+    code: Code
+    rows: tirx.Buffer
+    affine: tirx.Buffer
+    result: tirx.Buffer
+    sums: tirx.Buffer
+    count: tirx.Expr
+    epsilon: float
+
+    def write(self, pieces: list[tuple[Value, int]]) -> None:
+        """Writes those of pieces (column, lanes)."""
+        code, sums = self.code, self.sums
+        for column, lanes in pieces:
+            for part in range(2):
+                code.store(sums, constant(0.0, "float64", lanes), part, ramp(column, lanes))
+        with code.loop(tirx.floordiv(self.count + (_BLOCK - 1), _BLOCK), "block") as block:
+            first = code.let(block * _BLOCK, "first_row")
+            here = code.let(tirx.min(self.count - first, constant(_BLOCK)), "rows_here")
+            _add_block(code, pieces, self.rows, sums, first, here)
+        share = code.let(constant(1.0, "float64") / self.count.astype("float64"), "share")
+        for column, lanes in pieces:
+            place = ramp(column, lanes)
+            shift = code.let(load(sums, 0, place) * broadcast(share, lanes))
+            variance = code.let(load(sums, 1, place) * broadcast(share, lanes) - shift * shift)
+            single = "float32" if lanes == 1 else f"float32x{lanes}"
+            positive = tirx.max(variance.astype(single), constant(0.0, lanes=lanes))
+            scale = code.let(load(self.affine, 0, place) / tirx.sqrt(positive + constant(self.epsilon, lanes=lanes)))
+            mean = load(self.rows, 0, place) + shift.astype(single)
+            code.store(self.result, scale, 0, place)
+            code.store(self.result, load(self.affine, 1, place) - mean * scale, 1, place)
 
 
 def _add_block(
     code: Code,
-    pieces: list[tuple[int, int]],
+    pieces: list[tuple[Value, int]],
     rows: tirx.Buffer,
     sums: tirx.Buffer,
     first: tirx.Expr,

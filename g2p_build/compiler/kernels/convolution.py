@@ -1,9 +1,13 @@
-"""Convolutions over time, and linear layers, with what stands before and behind them."""
+"""Convolutions over time, and linear layers, with what stands before and behind them.
+
+One kernel serves all sizes: how many columns and taps there are, and how far these are apart, is told to it. A speech
+model has some fifty different ones, which would each be as large as this.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tvm import tirx
@@ -18,75 +22,104 @@ from g2p_build.compiler.kernels.code import (
     constant,
     load,
     ramp,
-    segments,
     tensor,
 )
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.functions import gelu, leaky, sin_squared
 from g2p_build.compiler.kernels.matmul_nest import Nest
-from g2p_build.compiler.kernels.matmul_tiles import Tile, groups, tiles
-from g2p_build.models.layout import PANEL, panels
+from g2p_build.compiler.kernels.matmul_tiles import Group, Tile, tiles
+from g2p_build.models.layout import PANEL
 
-__all__ = ["Convolution", "convolution", "read_columns", "scratch_rows"]
+__all__ = ["NUMBERS", "Convolution", "Sizes", "convolution", "read_columns"]
+
+NUMBERS = "numbers"
+"""The name of the parameter with `Sizes.numbers`."""
 
 _CACHE = 160 * 1024
 """Bytes of rows that are read before they are multiplied. With a panel's weights they stay in the second cache."""
 
+_MOST = 512  # results of a chunk
+
 
 @dataclass(frozen=True)
 class Convolution:
-    """What a convolution's kernel is made for: see `models.kokoro.ops.convolve`. It takes any number of rows."""
+    """What a convolution's kernel is made for: see `models.kokoro.ops.convolve`. It takes any number of rows.
 
-    inner: int
-    columns: int
-    taps: int = 1
-    dilation: int = 1
-    stride: int = 1
-    before: int = 0
+    Attributes:
+        read: ``""``, ``"leaky"`` or ``"snake"``.
+        activation: ``""`` or ``"gelu"``.
+        dtype: The weights', ``"float32"`` or ``"float16"``.
+        normed: Whether rows are normalised before they are read.
+        residual: Whether a tensor is added.
+        in_place: Whether the result takes the residual's place. Then each row of it is added to one result.
+        direct: Whether rows are multiplied where they are: there is one tap, and nothing to read otherwise.
+    """
+
     read: str = ""
-    slope: float = 0.0
     activation: str = ""
-    repeat: int = 1
-    factor: float = 1.0
     dtype: str = "float32"
     normed: bool = False
     residual: bool = False
-    in_place: bool = False  # the result takes the residual's place; then `repeat` is 1
+    in_place: bool = False
+    direct: bool = False
 
     gated = False
     width = PANEL
 
-    @property
-    def direct(self) -> bool:
-        """Whether rows are multiplied where they are."""
-        return self.taps == 1 and not self.before and not self.read and not self.normed
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of a convolution that are told to its kernel.
+
+    Attributes:
+        inner: C, the columns of the rows.
+        taps: Of the filter.
+        dilation: Rows from one tap to the next.
+        stride: Rows from one result to the next.
+        before: Rows of zeros before the first one.
+        repeat: How many results a row of the residual is added to.
+        factor: What results are multiplied by.
+        slope: Of the leaky ReLU that rows are read with.
+    """
+
+    inner: int
+    taps: int = 1
+    dilation: int = 1
+    stride: int = 1
+    before: int = 0
+    repeat: int = 1
+    factor: float = 1.0
+    slope: float = 0.0
 
     @property
     def reach(self) -> int:
         """Rows that a result needs besides one."""
         return self.dilation * (self.taps - 1)
 
+    def chunk(self, spec: Convolution, cpu: Cpu) -> int:
+        """How many results pass over all columns before the next ones do: a multiple of the largest tile's rows."""
+        if spec.direct:
+            return cpu.chunk
+        fitting = (_CACHE // 4 // self.inner - self.reach) // self.stride
+        top = cpu.tiles[0][0]
+        return max(cpu.chunk, min(_MOST, fitting)) // top * top
 
-def _chunk(spec: Convolution, cpu: Cpu) -> int:
-    """How many results pass over all columns before the next ones do: a multiple of the largest tile's rows."""
-    if spec.direct:
-        return cpu.chunk
-    top = cpu.tiles[0][0]
-    fitting = (_CACHE // 4 // spec.inner - spec.reach) // spec.stride
-    return max(cpu.chunk, min(512, fitting)) // top * top
+    def scratch_rows(self, spec: Convolution, cpu: Cpu) -> int:
+        """Rows of the scratch memory; 0 if there is none."""
+        return 0 if spec.direct else (self.chunk(spec, cpu) - 1) * self.stride + 1 + self.reach
 
-
-def scratch_rows(spec: Convolution, cpu: Cpu) -> int:
-    """Rows of the scratch memory; 0 if there is none."""
-    return 0 if spec.direct else (_chunk(spec, cpu) - 1) * spec.stride + 1 + spec.reach
+    def numbers(self, spec: Convolution, cpu: Cpu) -> list[int]:
+        """What the kernel is told: int32, and float32 by their bits."""
+        bits = struct.unpack("<2i", struct.pack("<2f", self.factor, self.slope))
+        return [self.dilation, self.stride, self.before, self.chunk(spec, cpu), self.repeat, *bits]
 
 
 def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (rows, weight, bias[, norm][, alpha][, residual], part, result[, scratch]), or in place (rows, weight,
-    bias[, norm][, alpha], residual and result, part[, scratch]).
+    """The kernel (rows, weight, bias[, norm][, alpha][, residual], part, numbers, result[, scratch]).
 
-    Shapes are those of `models.kokoro.ops.convolve`; the scratch memory is [`scratch_rows`, C]. Weights are float32 or
-    float16, all others float32. The loop nest::
+    In place it is (rows, weight, bias[, norm][, alpha], residual and result, part, numbers[, scratch]). Shapes are
+    those of `models.kokoro.ops.convolve`; numbers are int32 [7]; the scratch memory is [`Sizes.scratch_rows`, C].
+    Weights are float32 or float16, all others float32. The loop nest::
 
         for chunk of results, if it is in the part:   # the rows that it needs stay in the second cache
           scratch[:] = read(rows * norm + norm), zeros where there are no rows
@@ -95,91 +128,97 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
               sums[results, vectors] = 0              # in registers
               for tap, c:
                 sums[i, v] += scratch[i * stride + tap * dilation, c] * weight[panel, tap * C + c, v]
-              result[i, v] = (activation(sums[i, v] + bias[v]) + residual[i / repeat, v]) * factor
+              result[i, v] = activation(sums[i, v] + bias[v]), or (that + residual[i / repeat, v]) * factor
     """
     code = Code()
-    given, count, kept = (tirx.Var(name, "int32") for name in ("given", "count", "kept"))
-    rows = tensor("rows", (given, spec.inner))
-    weight = tensor("weight", (panels(spec.columns), spec.taps * spec.inner, PANEL), spec.dtype)
-    bias = tensor("bias", (spec.columns,))
-    norm = tensor("norm", (2, spec.inner)) if spec.normed else None
-    alpha = tensor("alpha", (2, spec.inner)) if spec.read == "snake" else None
-    result = tensor("result", (count, spec.columns))
-    added = tensor("residual", (kept, spec.columns)) if spec.residual and not spec.in_place else None
+    given, count, kept, inner, columns, depth, all_panels, height = (
+        tirx.Var(name, "int32") for name in ("given", "count", "kept", "inner", "columns", "depth", "panels", "height")
+    )
+    rows, weight = tensor("rows", (given, inner)), tensor("weight", (all_panels, depth, PANEL), spec.dtype)
+    bias = tensor("bias", (columns,))
+    norm = tensor("norm", (2, inner)) if spec.normed else None
+    alpha = tensor("alpha", (2, inner)) if spec.read == "snake" else None
+    result = tensor("result", (count, columns))
+    added = tensor("residual", (kept, columns)) if spec.residual and not spec.in_place else None
     residual = result if spec.in_place else added
-    height = scratch_rows(spec, cpu)
-    scratch = tensor(SCRATCH, (height, spec.inner)) if height else None
-    part = tensor(PART, (2,), "int32")
-    most = _chunk(spec, cpu)
+    scratch = None if spec.direct else tensor(SCRATCH, (height, inner))
+    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (7,), "int32")
+    dilation, stride, before, most, repeat = (
+        code.let(load(numbers, place), name)
+        for place, name in enumerate(("dilation", "stride", "before", "most", "repeat"))
+    )
+    factor, slope = (code.let(tirx.reinterpret("float32", load(numbers, place)), "x") for place in (5, 6))
+    taps = code.let(tirx.floordiv(depth, inner), "taps")
     with code.parts(part, tirx.floordiv(count + (most - 1), most)) as chunk:
         first = code.let(chunk * most, "first")
-        here = code.let(tirx.min(count - first, constant(most)), "here")
+        here = code.let(tirx.min(count - first, most), "here")
         if scratch is not None:
-            _fill(code, cpu, spec, rows, norm, alpha, scratch, first, here, given)
-        nest = _Nest(
-            code,
-            spec,
-            cpu,
-            scratch if scratch is not None else rows,
-            weight,
-            residual,
-            result,
-            bias,
-            first,
-        )
-        for group in groups(spec, cpu):  # type: ignore[arg-type]
-            with nullcontext(0) if group.partial else code.loop(group.count, "group") as number:
+            start = code.let(first * stride - before, "start")
+            needed = code.let((here - 1) * stride + 1 + (taps - 1) * dilation, "needed")
+            with code.loop(needed, "row") as row:
+                place = code.let(start + row, "place")
+                reading = (spec, slope, rows, place, norm, alpha, scratch, row)
+                with code.when(tirx.all(place >= 0, place < given)):
+                    _columns(code, inner, cpu, _reader(code, *reading))
+                with code.when(tirx.any(place < 0, place >= given)):
+                    _columns(code, inner, cpu, _zeros(code, scratch, row))
+        taken = scratch if scratch is not None else rows
+        shape = _Shape(inner, columns, taps, dilation, stride, repeat, factor)
+        nest = _Nest(code, spec, cpu, taken, weight, residual, result, bias, first, shape)
+        whole = code.let(tirx.floordiv(columns, PANEL), "whole")
+        wide = max(1, max(vectors for _, vectors in cpu.tiles) * cpu.lanes // PANEL)
+        together = code.let(tirx.floordiv(whole, wide), "together")
+        for group in (Group(0, together, wide), Group(together * wide, whole - together * wide, 1)):
+            with code.loop(group.count, "group") as number:
                 for tile in tiles(code, cpu, here, group, number):
                     nest.write(tile)
-    params = [rows, weight, bias, norm, alpha, *([result, part] if spec.in_place else [added, part, result]), scratch]
+        with code.when(whole * PANEL < columns):
+            for tile in tiles(code, cpu, here, Group(whole, 1, 1, partial=True), constant(0)):
+                nest.write(tile)
+    ends = [result, part, numbers] if spec.in_place else [added, part, numbers, result]
+    params = [rows, weight, bias, norm, alpha, *ends, scratch]
     kernel = code.kernel(_name(spec), [param for param in params if param is not None])
-    return kernel.with_attr(PARTS, ["count", most])
+    return kernel.with_attr(PARTS, ["count", 3])
 
 
 def _name(spec: Convolution) -> str:
     parts = ["normed"] * spec.normed + [spec.read] * bool(spec.read) + ["convolution"]
-    parts += [spec.activation] * bool(spec.activation) + ["add"] * spec.residual + ["in_place"] * spec.in_place
-    numbers = [spec.inner, spec.columns, spec.taps, spec.dilation, spec.stride, spec.before, spec.repeat]
-    return "_".join([*parts, *map(str, numbers)])
+    parts += ["direct"] * spec.direct + [spec.activation] * bool(spec.activation)
+    parts += ["add"] * spec.residual + ["in_place"] * spec.in_place
+    return "_".join(parts)
 
 
-def _fill(
+def _columns(code: Code, width: tirx.Expr, cpu: Cpu, write: Callable[[Value, int], None]) -> None:
+    whole = code.let(tirx.floordiv(width, cpu.lanes), "vectors")
+    with code.loop(whole, "j") as j:
+        write(j * cpu.lanes, cpu.lanes)
+    with code.loop(width - whole * cpu.lanes, "j") as j:
+        write(whole * cpu.lanes + j, 1)
+
+
+def _reader(
     code: Code,
-    cpu: Cpu,
     spec: Convolution,
+    slope: tirx.Expr,
     rows: tirx.Buffer,
+    place: tirx.Expr,
     norm: tirx.Buffer | None,
     alpha: tirx.Buffer | None,
     scratch: tirx.Buffer,
-    first: tirx.Expr,
-    here: tirx.Expr,
-    given: tirx.Expr,
-) -> None:
-    """Reads the rows that a chunk needs."""
-    with code.loop((here - 1) * spec.stride + (1 + spec.reach), "row") as row:
-        place = code.let(first * spec.stride + row - spec.before, "place")
-        inside = code.let(tirx.all(place >= 0, place < given), "inside")
+    row: tirx.Expr,
+) -> Callable[[Value, int], None]:
+    def read(column: Value, lanes: int) -> None:
+        value = read_columns(code, rows, place, column, lanes, norm, spec.read, slope, alpha)
+        code.store(scratch, value, row, ramp(column, lanes))
 
-        def zeros(column: Value, lanes: int) -> None:
-            code.store(scratch, constant(0.0, lanes=lanes), row, ramp(column, lanes))
-
-        def read(column: Value, lanes: int) -> None:
-            value = read_columns(code, rows, place, column, lanes, norm, spec.read, spec.slope, alpha)
-            code.store(scratch, value, row, ramp(column, lanes))
-
-        with code.when(inside):
-            _columns(code, spec.inner, cpu.lanes, read)
-        with code.when(tirx.Not(inside)):
-            _columns(code, spec.inner, cpu.lanes, zeros)
+    return read
 
 
-def _columns(code: Code, width: int, lanes: int, write: object) -> None:
-    whole = width // lanes * lanes
-    if whole:
-        with code.loop(whole // lanes, "j") as j:
-            write(j * lanes, lanes)  # type: ignore[operator]
-    for column, fewer in segments(width - whole, lanes):
-        write(whole + column, fewer)  # type: ignore[operator]
+def _zeros(code: Code, scratch: tirx.Buffer, row: tirx.Expr) -> Callable[[Value, int], None]:
+    def zeros(column: Value, lanes: int) -> None:
+        code.store(scratch, constant(0.0, lanes=lanes), row, ramp(column, lanes))
+
+    return zeros
 
 
 def read_columns(
@@ -190,7 +229,7 @@ def read_columns(
     lanes: int,
     norm: tirx.Buffer | None,
     read: str,
-    slope: float,
+    slope: tirx.Expr,
     alpha: tirx.Buffer | None = None,
 ) -> tirx.Expr:
     """A vector of a row: normalised, then activated."""
@@ -207,10 +246,24 @@ def read_columns(
 
 
 @dataclass(frozen=True)
+class _Shape:
+    """Sizes, as a kernel knows them."""
+
+    inner: tirx.Expr
+    columns: tirx.Expr
+    taps: tirx.Expr
+    dilation: tirx.Expr
+    stride: tirx.Expr
+    repeat: tirx.Expr
+    factor: tirx.Expr
+
+
+@dataclass(frozen=True)
 class _Nest(Nest):
     """Writes tiles. `rows` are the chunk's, unless the convolution is direct; `scale` is the bias."""
 
     spec: Convolution  # type: ignore[assignment]
+    shape: _Shape
 
     def write(self, tile: Tile) -> None:
         code, lanes = self.code, self.cpu.lanes
@@ -220,26 +273,42 @@ class _Nest(Nest):
             code.store(sums, constant(0.0, lanes=lanes), ramp(number * lanes, lanes))
         row = code.let(tile.row, "row")
         self._add_up(tile, places, sums, row)
-        for i in range(tile.rows):
+        # What is read in a loop is not in registers, so the sums are copied once they are complete.
+        complete = code.registers(tile.rows * tile.vectors * lanes)
+        for number in range(tile.rows * tile.vectors):
+            code.store(complete, load(sums, ramp(number * lanes, lanes)), ramp(number * lanes, lanes))
+        with code.loop(tile.rows, "i") as i:
             for v, (panel, column) in enumerate(places):
-                total = load(sums, ramp((i * tile.vectors + v) * lanes, lanes))
+                total = load(complete, ramp((i * tile.vectors + v) * lanes, lanes))
                 self._store(total, row + i, panel * PANEL + column, tile.partial)
 
     def _add_up(
         self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr
     ) -> None:
-        code, lanes, spec = self.code, self.cpu.lanes, self.spec
-        start = code.let((self.first + row) * spec.stride if spec.direct else row * spec.stride, "start")
-        with code.loop(spec.taps, "tap") as tap:
-            shifted = code.let(start + tap * spec.dilation, "shifted")
-            with code.loop(spec.inner, "c") as c:
-                k = code.let(tap * spec.inner + c, "k")
+        code, lanes, shape = self.code, self.cpu.lanes, self.shape
+        start = code.let(((self.first + row) if self.spec.direct else row) * shape.stride, "start")
+        with code.loop(shape.taps, "tap") as tap:
+            shifted = code.let(start + tap * shape.dilation, "shifted")
+            with code.loop(shape.inner, "c") as c:
+                k = code.let(tap * shape.inner + c, "k")
                 weights = [self._weights(panel, k, ramp(column, lanes)) for panel, column in places]
                 for i in range(tile.rows):
-                    x = code.let(broadcast(load(self.rows, shifted + i * spec.stride, c), lanes))
+                    x = code.let(broadcast(load(self.rows, shifted + i * shape.stride, c), lanes))
                     for v, w in enumerate(weights):
                         place = ramp((i * tile.vectors + v) * lanes, lanes)
                         code.store(sums, load(sums, place) + x * w, place)
+
+    def _store(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, partial: bool) -> None:
+        code, lanes = self.code, self.cpu.lanes
+        row = self.first + row
+        if not partial:
+            self._store_sum(value, row, column, lanes)
+            return
+        memory = code.registers(lanes)
+        code.store(memory, value, ramp(0, lanes))
+        end = tirx.max(tirx.min(self.shape.columns - column, constant(lanes)), constant(0))
+        with code.loop(end, "lane") as lane:
+            self._store_sum(load(memory, lane), row, column + lane, 1)
 
     def _store_sum(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, lanes: int) -> None:
         spec, code = self.spec, self.code
@@ -248,8 +317,6 @@ class _Nest(Nest):
         if spec.activation == "gelu":
             value = gelu(code, value, lanes)
         if self.residual is not None:
-            kept = tirx.floordiv(row, spec.repeat) if spec.repeat > 1 else row
-            value = value + load(self.residual, kept, ramp(column, lanes))
-        if spec.factor != 1.0:
-            value = value * constant(spec.factor, lanes=lanes)
+            kept = row if spec.in_place else tirx.floordiv(row, self.shape.repeat)
+            value = (value + load(self.residual, kept, ramp(column, lanes))) * broadcast(self.shape.factor, lanes)
         code.store(self.result, value, row, ramp(column, lanes))

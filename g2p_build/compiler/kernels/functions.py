@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tvm import tirx
 
-from g2p_build.compiler.kernels.code import Code, constant, load, ramp
+from g2p_build.compiler.kernels.code import Code, broadcast, constant, load, ramp
 
 __all__ = ["angle", "exp", "fold", "gelu", "leaky", "sigmoid", "sin_squared", "sine", "tanh", "widened"]
 
@@ -51,9 +51,10 @@ def gelu(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
     return x / (number(1.0) + exp(code, y, lanes))
 
 
-def leaky(x: tirx.Expr, slope: float, lanes: int) -> tirx.Expr:
+def leaky(x: tirx.Expr, slope: tirx.Expr | float, lanes: int) -> tirx.Expr:
     """x, or slope * x where x is below 0. The slope is at most 1."""
-    return tirx.max(x, x * constant(slope, "float32", lanes))
+    factor = constant(slope, "float32", lanes) if isinstance(slope, float) else broadcast(slope, lanes)
+    return tirx.max(x, x * factor)
 
 
 def sigmoid(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:

@@ -8,7 +8,7 @@ import numpy as np
 from tvm import relax
 
 from g2p_build.compiler.kernels import column_norm, lstm, rows, sines, spectrum
-from g2p_build.compiler.kernels.convolution import Convolution, convolution, scratch_rows
+from g2p_build.compiler.kernels.convolution import Convolution, Sizes, convolution
 from g2p_build.compiler.kernels.cpu import cpu_of
 from g2p_build.compiler.kernels.encoder_attention import queries
 from g2p_build.compiler.kernels.whole_attention import whole_attention
@@ -19,38 +19,41 @@ __all__ = ["SPEECH"]
 
 
 def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
-    given, weight, bias, columns, taps, dilation, stride, before, _, read, slope, activation, repeat, factor, *more = (
+    given, weight, bias, _, taps, dilation, stride, before, _, read, slope, activation, repeat, factor, *more = (
         arguments(call)
     )
     norm, alpha, residual = (*more, None, None, None)[:3]
-    cpu, inner = cpu_of(kernels.target), extents(given)[1]
+    cpu, sizes = cpu_of(kernels.target), Sizes(extents(given)[1], taps, dilation, stride, before, repeat, factor, slope)
     spec = Convolution(
-        inner, columns, taps, dilation, stride, before, read, slope, activation, repeat, factor,
-        str(weight.ty.dtype), norm is not None, residual is not None,
-        residual is not None and repeat == 1 and len(call.args[1]) - 1 in kernels.dying,
-    )  # fmt: skip
-    tensors = [tensor for tensor in (given, weight, bias, norm, alpha, residual, _everything()) if tensor is not None]
-    height = scratch_rows(spec, cpu)
-    if spec.in_place:
-        outputs = [*([float32(height, inner)] if height else []), call.ty]
-        place = [len(tensors) - 2]
-        made = kernels.call(lambda: convolution(spec, cpu), spec, tensors, outputs, place)
-        return relax.TupleGetItem(kernels.builder.emit(made), 1) if height else made
-    if not height:
-        return kernels.call(lambda: convolution(spec, cpu), spec, tensors, [call.ty])
-    return _first(
-        kernels, kernels.call(lambda: convolution(spec, cpu), spec, tensors, [call.ty, float32(height, inner)])
+        read,
+        activation,
+        str(weight.ty.dtype),
+        normed=norm is not None,
+        residual=residual is not None,
+        in_place=residual is not None and repeat == 1 and len(call.args[1]) - 1 in kernels.dying,
+        direct=taps == 1 and not before and not read and norm is None,
     )
+    ends = [_everything(), relax.const(np.array(sizes.numbers(spec, cpu), np.int32))]
+    tensors = [tensor for tensor in (given, weight, bias, norm, alpha, residual, *ends) if tensor is not None]
+    height = sizes.scratch_rows(spec, cpu)
+    scratch = [float32(height, sizes.inner)] if height else []
+    if spec.in_place:
+        place = len(tensors) - len(ends) - 1
+        made = kernels.call(lambda: convolution(spec, cpu), spec, tensors, [*scratch, call.ty], [place])
+        return relax.TupleGetItem(kernels.builder.emit(made), 1) if height else made
+    made = kernels.call(lambda: convolution(spec, cpu), spec, tensors, [call.ty, *scratch])
+    return _first(kernels, made) if height else made
 
 
 def _channel_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:
     given, affine, epsilon = arguments(call)
     width, cpu = extents(given)[1], cpu_of(kernels.target)
     outputs = [call.ty, relax.TensorType((2, width), "float64")]
+    told = relax.const(np.array([column_norm.columns_at_once(cpu)], np.int32))
     made = kernels.call(
-        lambda: column_norm.channel_norm(width, epsilon, cpu),
-        ("channel_norm", width, epsilon),
-        [given, affine, _everything()],
+        lambda: column_norm.channel_norm(epsilon, cpu),
+        ("channel_norm", epsilon),
+        [given, affine, _everything(), told],
         outputs,
     )
     return _first(kernels, made)
