@@ -22,6 +22,7 @@ from typing import Any
 from g2p_build.config.family import Family, Model, family
 from g2p_build.config.variant import Target, Variant
 from g2p_build.native.files import VARIANT, linked_files, loaders
+from g2p_build.native.finding import finding_files
 from g2p_build.stages.node import Node, files_of
 
 __all__ = ["Node", "nodes", "order"]
@@ -208,10 +209,12 @@ def _files(target: Target, kind: Family, archived: Node, model: Model, tables: _
     }
     lexicon = tables.lexicon
     notices = list(TVM_NOTICES) if roles["runtime"] else []
-    beside = {model.description_file, *notices, *(roles.values() if linked else ())}
+    found_by = list(finding_files(name)) if roles["static"] else []
+    beside = {model.description_file, *notices, *found_by, *(roles.values() if linked else ())}
     return roles | {
         "notices": [*notices, *(file for file in (_members(lexicon) if lexicon else ()) if file != LEXICON)],
         "library": sorted(file for file in archived.inputs if file not in beside),
+        "found_by": found_by,
         "weights": "weights.safetensors",
         "lexicon": LEXICON if lexicon else None,
         "draft": DRAFT if tables.draft and standalone else None,  # the virtual machine's loader guesses nothing

@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+from g2p_build.native.finding import finding_files
 from g2p_build.native.kit import kit_files
 
 __all__ = ["CORE", "G2P", "GENERATED", "VARIANT", "WEB", "linked_files", "loaders", "shared_name", "source_files"]
@@ -48,7 +49,8 @@ def linked_files(name: str, folders: tuple[Path, ...], web: Path, triple: str, p
         return kit_files(name, [*source_files(folders), *GENERATED], triple)
     if package == "module":
         return tuple(sorted([f"{name}.h", f"{name}.wasm", "sizes.json", *loaders(web)]))
-    return tuple(sorted([shared_name(name, triple), f"{name}.h", f"lib{name}.a", "sizes.json", VARIANT]))
+    libraries = [shared_name(name, triple), f"lib{name}.a"]
+    return tuple(sorted([*libraries, f"{name}.h", "sizes.json", VARIANT, *finding_files(name)]))
 
 
 def shared_name(name: str, triple: str) -> str:

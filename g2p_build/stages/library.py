@@ -1,5 +1,6 @@
 """Stage: object code → a plain C library that an app links or loads, or a kit from which the app's tools build it."""
 
+import importlib.metadata
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ from typing import Any
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
 from g2p_build.compiler.objects import check
 from g2p_build.native.files import VARIANT, shared_name, source_files
+from g2p_build.native.finding import finding
 from g2p_build.native.kit import kit
 from g2p_build.native.tables import variant_sources
 from g2p_build.stages.protocol import Stage
@@ -27,7 +29,8 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes a library with its header and a report of sizes, or a kit for an app's own tools.
 
-    `shared` gives a shared and a static library, `module` a WebAssembly module with an ES module, `objects` a kit.
+    `shared` gives a shared and a static library with the files that pkg-config and CMake find them by, `module` a
+    WebAssembly module with an ES module, `objects` a kit.
     `inspection.json` says what was checked in the kernels' object file.
 
     Args:
@@ -68,6 +71,9 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         (out / VARIANT).write_text(str(sources[VARIANT]), encoding="utf-8")
         link_shared(compiled, params["triple"], library, [*exports, *exported(str(sources[VARIANT]), name)])
         static_library(compiled, out / f"lib{name}.a")
+        version = importlib.metadata.version("g2p-build")
+        for file, text in finding(name, library.name, params["triple"], version).items():
+            (out / file).write_text(text, encoding="utf-8")
     (out / header).write_text(str(sources[header]), encoding="utf-8")
     (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
 
@@ -104,4 +110,4 @@ def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
     return {"core": sum(sizes.values()), "kernels": kernels, "library": library.stat().st_size, "tables": tables}
 
 
-STAGE = Stage(build, tools=("ziglang",), memory=memory, source_files=source_files)
+STAGE = Stage(build, tools=("g2p-build", "ziglang"), memory=memory, source_files=source_files)
