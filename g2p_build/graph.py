@@ -21,7 +21,7 @@ from typing import Any
 
 from g2p_build.config.family import Family, Model, family
 from g2p_build.config.variant import Target, Variant
-from g2p_build.native.files import VARIANT, linked_files, loaders
+from g2p_build.native.files import SYSTEM, VARIANT, linked_files, loaders
 from g2p_build.native.finding import finding_files
 from g2p_build.stages.node import Node, files_of
 
@@ -97,6 +97,9 @@ def _library(variant: Variant, kind: Family, model: Model, code: Node) -> Node:
             outputs=("libtvm_runtime.so", "model.so", *TVM_NOTICES) if linked else ("devc.o", "lib0.o"),
         )
     native, module = kind.native, target.package == "module"
+    besides = [native.web] if module else []
+    if target.package == "shared" and "android" in target.triple:
+        besides = [SYSTEM, *([native.android] if native.android else [])]
     made = linked_files(native.name, native.folders, native.web, target.triple, target.package)
     return Node(
         stage="library",
@@ -107,7 +110,7 @@ def _library(variant: Variant, kind: Family, model: Model, code: Node) -> Node:
         | ({"loaders": list(loaders(native.web))} if module else {}),
         inputs=files_of(code) | files_of(model.description),
         outputs=(*made, "inspection.json"),
-        folders=tuple(map(str, [*native.folders, *([native.web] if module else [])])),
+        folders=tuple(map(str, [*native.folders, *besides])),
     )
 
 

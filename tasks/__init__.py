@@ -56,6 +56,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     from g2p_build.store.workspace import workspace
 
     from . import (
+        aar,
         bench,
         compile,
         draft,
@@ -113,6 +114,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         tune.tasks,
         lengths.tasks,
         wheel.tasks,
+        aar.tasks,
         stages.tasks,
     ]
     settings = {

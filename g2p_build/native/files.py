@@ -6,7 +6,21 @@ from pathlib import Path
 from g2p_build.native.finding import finding_files
 from g2p_build.native.kit import kit_files
 
-__all__ = ["CORE", "G2P", "GENERATED", "VARIANT", "WEB", "linked_files", "loaders", "shared_name", "source_files"]
+__all__ = [
+    "ANDROID",
+    "BIONIC",
+    "CORE",
+    "G2P",
+    "GENERATED",
+    "KOTLIN",
+    "SYSTEM",
+    "VARIANT",
+    "WEB",
+    "linked_files",
+    "loaders",
+    "shared_name",
+    "source_files",
+]
 
 CORE = Path(__file__).with_name("core")
 """The folder of C files and headers that every family's library has."""
@@ -16,6 +30,21 @@ G2P = Path(__file__).with_name("g2p")
 
 WEB = Path(__file__).with_name("web")
 """The folder with what a WebAssembly module of that family needs besides: a small C library, and its loader."""
+
+ANDROID = Path(__file__).with_name("android")
+"""The folder with the functions that a virtual machine calls; only the family g2p has them."""
+
+SYSTEM = Path(__file__).with_name("bionic")
+"""The folder with the header that stands in for those of Android's C library."""
+
+KOTLIN = Path(__file__).with_name("kotlin")
+"""The folder with the classes over that glue, and the little of Android's own classes that they are compiled with."""
+
+BIONIC = tuple(
+    f"{name}.h"
+    for name in ("errno", "fcntl", "pthread", "sched", "stdlib", "string", "sys/auxv", "sys/mman", "sys/stat", "unistd")
+)
+"""The headers of Android's C library in whose place `bionic.h` is included."""
 
 VARIANT = "variant.h"
 """The header with which a program that links several libraries names the variant of one of them."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
 from g2p_build.compiler.objects import check
-from g2p_build.native.files import VARIANT, shared_name, source_files
+from g2p_build.native.files import BIONIC, VARIANT, shared_name, source_files
 from g2p_build.native.finding import finding
 from g2p_build.native.kit import kit
 from g2p_build.native.tables import variant_sources
@@ -59,8 +59,11 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
             static_library([objects / "kernels.o"], kernels)
         kit(name, sources, kernels, params["triple"], out)
         return
-    compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
     exports = exported(str(sources[header]), name)
+    if "android" in params["triple"]:
+        sources |= dict.fromkeys(BIONIC, '#include "bionic.h"\n')
+        exports += _called_by_a_virtual_machine(inputs)
+    compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
     if params["package"] == "module":
         library = out / f"{name}.wasm"
         link_wasm(compiled, [*exports, "malloc", "free"], params["triple"], library)
@@ -101,6 +104,12 @@ def exported(header: str, name: str) -> list[str]:
     """The functions that a header's text declares for the library `name`."""
     declared = rf"^{name.upper()}_API [^;(]*?({name}_\w+)\("
     return sorted(set(re.findall(declared, header, re.MULTILINE)))
+
+
+def _called_by_a_virtual_machine(inputs: Mapping[str, Path]) -> list[str]:
+    """The functions of ``jni.c``, which it defines by its macro; none if the family has no such file."""
+    text = inputs["jni.c"].read_text(encoding="utf-8") if "jni.c" in inputs else ""
+    return [f"Java_g2p_runtime_Native_{name}" for name in re.findall(r"^NATIVE\(\w+, (\w+),", text, re.MULTILINE)]
 
 
 def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
