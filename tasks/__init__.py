@@ -68,6 +68,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         profile,
         reproduce,
         stages,
+        swift,
         tune,
         variants,
         verify,
@@ -115,6 +116,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         lengths.tasks,
         wheel.tasks,
         aar.tasks,
+        swift.tasks,
         stages.tasks,
     ]
     settings = {

@@ -13,6 +13,7 @@ __all__ = [
     "G2P",
     "GENERATED",
     "KOTLIN",
+    "SWIFT",
     "SYSTEM",
     "VARIANT",
     "WEB",
@@ -33,6 +34,9 @@ WEB = Path(__file__).with_name("web")
 
 ANDROID = Path(__file__).with_name("android")
 """The folder with the functions that a virtual machine calls; only the family g2p has them."""
+
+SWIFT = Path(__file__).with_name("swift")
+"""The folder with the Swift API over the C interface of the family g2p."""
 
 SYSTEM = Path(__file__).with_name("bionic")
 """The folder with the header that stands in for those of Android's C library."""
@@ -64,18 +68,22 @@ def loaders(web: Path) -> tuple[str, ...]:
     return tuple(file for file in source_files((web,)) if not file.endswith(".c"))
 
 
-def linked_files(name: str, folders: tuple[Path, ...], web: Path, triple: str, package: str) -> tuple[str, ...]:
+def linked_files(
+    name: str, folders: tuple[Path, ...], web: Path, swift: Path | None, triple: str, package: str
+) -> tuple[str, ...]:
     """The names of a standalone library's files, or of the kit's that an app's tools make one from; sorted.
 
     Args:
         name: the library's.
         folders: with its C files and headers.
         web: the folder with what a WebAssembly module needs besides.
+        swift: the folder with a Swift API, if there is one.
         triple: the target's.
         package: the target's.
     """
     if package == "objects":
-        return kit_files(name, [*source_files(folders), *GENERATED], triple)
+        api = source_files((swift,)) if swift else {}
+        return kit_files(name, [*source_files(folders), *GENERATED], list(api), triple)
     if package == "module":
         return tuple(sorted([f"{name}.h", f"{name}.wasm", "sizes.json", *loaders(web)]))
     libraries = [shared_name(name, triple), f"lib{name}.a"]

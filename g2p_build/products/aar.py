@@ -5,7 +5,6 @@ It is made of what is published, as a wheel is, and holds the manifests.
 
 import hashlib
 import importlib.metadata
-import re
 import tarfile
 import zipfile
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from g2p_build.errors import BuildError, os_errors_explained
 from g2p_build.products.kotlin import classes_jar
-from g2p_build.products.members import licences, notices, zipped
+from g2p_build.products.members import licences, named, notices, zipped
 from g2p_build.products.publish import read_manifest
 from g2p_build.store import trees
 from g2p_build.store.files import readable_json
@@ -73,7 +72,7 @@ def write_aar(workspace: Workspace, names: Sequence[str]) -> Path:
     with trees.lock(workspace):
         manifests = [_published(tree, name) for name in names]
         members = _members(tree, manifests) | {"classes.jar": classes_jar()}
-        package = "g2p_" + re.sub(r"[^a-z0-9]+", "_", manifests[0]["checkpoint"]["name"].lower()).strip("_")
+        package = named(manifests[0])
         digests = "".join(sorted(manifest["digest"] for manifest in manifests))
         version = f"{importlib.metadata.version('g2p-build')}+{hashlib.sha256(digests.encode()).hexdigest()[:8]}"
         path = tree / "dist" / f"{package}-{version}.aar"

@@ -1,17 +1,19 @@
 """What goes into a package made of what is published: members of a zip file, licences, notices of others' work."""
 
 import importlib.metadata
+import re
 import stat
 import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import g2p_build
 from g2p_build.errors import BuildError
 
-__all__ = ["entry", "licences", "notices", "zipped"]
+__all__ = ["entry", "licences", "named", "notices", "zipped"]
 
 
 def entry(name: str, size: int) -> zipfile.ZipInfo:
@@ -21,6 +23,11 @@ def entry(name: str, size: int) -> zipfile.ZipInfo:
     made.create_system = 3  # Unix, whose modes these are
     made.external_attr = (stat.S_IFREG | 0o644) << 16
     return made
+
+
+def named(manifest: Mapping[str, Any]) -> str:
+    """The name of a variant's package: its checkpoint's, as an identifier."""
+    return "g2p_" + re.sub(r"[^a-z0-9]+", "_", manifest["checkpoint"]["name"].lower()).strip("_")
 
 
 def licences() -> dict[str, str]:

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from g2p_build import runtime
 from g2p_build.errors import BuildError, os_errors_explained
-from g2p_build.products.members import entry, licences, notices
+from g2p_build.products.members import entry, licences, named, notices
 from g2p_build.products.publish import read_manifest
 from g2p_build.store import trees
 from g2p_build.store.workspace import Workspace
@@ -95,7 +95,7 @@ def write_wheel(workspace: Workspace, name: str) -> Path:
             assert library is not None  # a link has none, and archives hold files
             with closing(library):
                 tag = platform_tag(library.read(), target["triple"])
-            package = "g2p_" + re.sub(r"[^a-z0-9]+", "_", manifest["checkpoint"]["name"].lower()).strip("_")
+            package = named(manifest)
             version = f"{importlib.metadata.version('g2p-build')}+{manifest['digest'][:8]}"
             path = dist / f"{package}-{version}-py3-none-{tag}.whl"
             temporary = dist / f".{path.name}.tmp"  # publishing removes what a kill leaves of it

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
-from g2p_build.compiler.objects import check
+from g2p_build.compiler.objects import check, for_apple
 from g2p_build.native.files import BIONIC, VARIANT, shared_name, source_files
 from g2p_build.native.finding import finding
-from g2p_build.native.kit import kit
+from g2p_build.native.kit import SLICES, kit
 from g2p_build.native.tables import variant_sources
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
@@ -53,11 +53,11 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     objects.mkdir()
     shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
     if params["package"] == "objects":
-        kernels = objects / "kernels.o"
+        kernels = {"kernels.o": objects / "kernels.o"}
         if "apple" in params["triple"]:
-            kernels = objects / "kernels.a"
-            static_library([objects / "kernels.o"], kernels)
-        kit(name, sources, kernels, params["triple"], out)
+            kernels = _slices(objects)
+        swift = {file: path for file, path in inputs.items() if file.endswith(".swift")}
+        kit(name, sources, swift, kernels, params["triple"], out)
         return
     exports = exported(str(sources[header]), name)
     if "android" in params["triple"]:
@@ -79,6 +79,19 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
             (out / file).write_text(text, encoding="utf-8")
     (out / header).write_text(str(sources[header]), encoding="utf-8")
     (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
+
+
+def _slices(objects: Path) -> dict[str, Path]:
+    """The kernels as a static library for each of Apple's platforms."""
+    data = (objects / "kernels.o").read_bytes()
+    found = {}
+    for each in SLICES:
+        folder = objects / each.name
+        folder.mkdir()
+        (folder / "kernels.o").write_bytes(for_apple(data, each.number, each.least))
+        found[each.name] = folder / "kernels.a"
+        static_library([folder / "kernels.o"], found[each.name])
+    return found
 
 
 def _sources(params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, str | Path]:
