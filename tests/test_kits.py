@@ -177,6 +177,16 @@ def test_a_package_is_the_kit_with_its_weights(ported: Tree, iphone: Path, tmp_p
     older.write_bytes(made[1].read_bytes())
     assert trees[1].doit("swift", "target=iphone").returncode == 0 and not older.exists()
     assert trees[1].doit("clean", "target=iphone").returncode == 0 and not made[1].exists()
+    again = trees[1].doit("compile", "target=iphone")
+    archives = manifest(ported, "iphone")["archives"]
+    assert [line.split()[:2] for line in again.stdout.splitlines()] == [
+        *[[f"dist/{archives[role]['file']}", f"{role},"] for role in ("library", "weights")],
+        ["next:", "doit"],
+    ]
+    assert again.stdout.endswith("next: doit swift target=iphone\n")
+    assert trees[1].doit("compile", "target=iphone").stdout == ""  # nothing was made
+    both = trees[1].doit("compile", "target=android,host", "dtype=float32").stdout.splitlines()
+    assert both[-2:] == ["next: docs/apps.md says how an app takes it", "next: doit wheel target=host dtype=float32"]
     wrong = trees[0].doit("swift", "target=android")
     assert wrong.returncode == 1 and "is for aarch64-linux-android" in wrong.stderr
     assert "a Swift package is of target=iphone" in wrong.stderr and "Traceback" not in wrong.stderr
