@@ -56,7 +56,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     from g2p_build.store.workspace import workspace
 
     from . import (
-        aar,
+        android,
         bench,
         compile,
         draft,
@@ -115,7 +115,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         tune.tasks,
         lengths.tasks,
         wheel.tasks,
-        aar.tasks,
+        android.tasks,
         swift.tasks,
         stages.tasks,
     ]

@@ -10,6 +10,7 @@ __all__ = [
     "ANDROID",
     "BIONIC",
     "CORE",
+    "DART",
     "G2P",
     "GENERATED",
     "KOTLIN",
@@ -40,6 +41,9 @@ SWIFT = Path(__file__).with_name("swift")
 
 SYSTEM = Path(__file__).with_name("bionic")
 """The folder with the header that stands in for those of Android's C library."""
+
+DART = Path(__file__).with_name("dart")
+"""The folder with the Dart API over the C interface of the family g2p."""
 
 KOTLIN = Path(__file__).with_name("kotlin")
 """The folder with the classes over that glue, and the little of Android's own classes that they are compiled with."""

@@ -3,27 +3,20 @@
 It is made of what is published, as a wheel is, and holds the manifests.
 """
 
-import hashlib
-import importlib.metadata
-import tarfile
 import zipfile
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from g2p_build.errors import BuildError, os_errors_explained
+from g2p_build.errors import os_errors_explained
+from g2p_build.products.android import beside, libraries, published, version
 from g2p_build.products.kotlin import classes_jar
-from g2p_build.products.members import licences, named, notices, zipped
-from g2p_build.products.publish import read_manifest
+from g2p_build.products.members import named, zipped
 from g2p_build.store import trees
 from g2p_build.store.files import readable_json
 from g2p_build.store.workspace import Workspace
 
-__all__ = ["ABIS", "aars_of", "write_aar"]
-
-ABIS = {"aarch64-linux-android": "arm64-v8a", "x86_64-linux-android": "x86_64"}
-"""A target's triple → Android's name for the processors."""
+__all__ = ["aars_of", "write_aar"]
 
 ASSETS = "assets/g2p"
 """The folder of the weights, which `Android.kt` names too."""
@@ -70,12 +63,10 @@ def write_aar(workspace: Workspace, names: Sequence[str]) -> Path:
     """
     tree = workspace.tree
     with trees.lock(workspace):
-        manifests = [_published(tree, name) for name in names]
+        manifests = [published(tree, name, "an AAR") for name in names]
         members = _members(tree, manifests) | {"classes.jar": classes_jar()}
         package = named(manifests[0])
-        digests = "".join(sorted(manifest["digest"] for manifest in manifests))
-        version = f"{importlib.metadata.version('g2p-build')}+{hashlib.sha256(digests.encode()).hexdigest()[:8]}"
-        path = tree / "dist" / f"{package}-{version}.aar"
+        path = tree / "dist" / f"{package}-{version(manifests)}.aar"
         zipped(members, path)
         for left in aars_of(tree, names[0]):
             if left != path and _variants(left) == set(names):
@@ -98,17 +89,6 @@ def _variants(path: Path) -> set[str]:
         return set()
 
 
-def _published(tree: Path, name: str) -> dict[str, Any]:
-    manifest = read_manifest(tree / "manifests" / f"{name}.json")
-    if manifest is None:
-        raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
-    target = manifest["target"]
-    if target["triple"] not in ABIS or target["package"] != "shared":
-        is_for = f"{target['triple']} with target.package={target['package']}"
-        raise BuildError(f"{name} is for {is_for}: an AAR is of target=android_arm64,android_x86_64")
-    return manifest
-
-
 def _members(tree: Path, manifests: Sequence[dict[str, Any]]) -> dict[str, bytes]:
     """All members but the classes."""
     members = {
@@ -117,19 +97,6 @@ def _members(tree: Path, manifests: Sequence[dict[str, Any]]) -> dict[str, bytes
         "R.txt": b"",
         "proguard.txt": _KEEP.encode(),
     }
-    [weights] = {manifest["archives"]["weights"]["file"] for manifest in manifests}
-    for manifest in manifests:
-        name, files, parts = manifest["name"], manifest["files"], manifest["archives"]
-        library = f"jni/{ABIS[manifest['target']['triple']]}/{files['library'][0]}"
-        if library in members:
-            raise BuildError(f"two variants for {manifest['target']['triple']}: an AAR has one for each processor")
-        with ExitStack() as stack:
-            archives = {role: stack.enter_context(tarfile.open(tree / "dist" / parts[role]["file"])) for role in parts}
-            content = archives["library"].extractfile(files["library"][0])
-            assert content is not None  # a link has none, and archives hold files
-            with closing(content):
-                members[library] = content.read()
-            texts = licences() | notices(files["notices"], archives)
-        members |= {f"{ASSETS}/{file}": text.encode() for file, text in texts.items()}
-        members[f"{_MANIFESTS}/{name}.json"] = readable_json(manifest)
-    return members | {f"{ASSETS}/weights.tar": (tree / "dist" / weights).read_bytes()}
+    members |= {f"jni/{abi}/libg2p.so": library for abi, library in libraries(tree, manifests).items()}
+    members |= {f"{ASSETS}/{file}": content for file, content in beside(tree, manifests[0]).items()}
+    return members | {f"{_MANIFESTS}/{each['name']}.json": readable_json(each) for each in manifests}
