@@ -92,14 +92,18 @@ def for_apple(data: bytes, platform: int, least: int | None) -> bytes:
     """A Mach-O object file for another of Apple's platforms with the same processor.
 
     Args:
-        data: the file. It says itself which platform it is for, and its code calls nothing that only that one has.
+        data: the file, for arm64. It says itself which platform it is for, and its code calls nothing that only that
+            one has.
         platform: the number of the other, by <mach-o/loader.h>.
         least: the oldest major version of the other's system; None: as it was.
 
     Raises:
-        BuildError: the file does not say which platform it is for.
+        BuildError: the file is for another processor, or does not say which platform it is for.
     """
     changed = bytearray(data)
+    [machine] = struct.unpack_from("<I", data, 4)
+    if _MACH_O_MACHINES.get(machine) != "aarch64":
+        raise BuildError("a Swift package is for Apple's own processors: let target.triple begin with arm64")
     [commands] = struct.unpack_from("<I", data, 16)
     at = 32
     for _ in range(commands):
@@ -109,7 +113,10 @@ def for_apple(data: bytes, platform: int, least: int | None) -> bytes:
             struct.pack_into("<II", changed, at + 8, platform, was if least is None else least << 16)
             return bytes(changed)
         at += size
-    raise BuildError("the kernels do not say which of Apple's platforms they are for: name a version in target.triple")
+    raise BuildError(
+        "the kernels do not say which of Apple's platforms they are for: name a version in target.triple, "
+        "such as ios14.0"
+    )
 
 
 def _sorted(symbols: Iterator[str]) -> tuple[str, ...]:
