@@ -1,5 +1,6 @@
 """C and C++ projects find an unpacked library, wherever it lies, by pkg-config and by CMake's find_package."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -91,6 +92,12 @@ def test_a_newer_version_than_there_is_is_not_found(moved: Path, tmp_path: Path)
     command = ["cmake", "-S", tmp_path, "-B", tmp_path / "out", f"-DCMAKE_PREFIX_PATH={moved}"]
     failed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert failed.returncode != 0 and f"g2p-config.cmake, version: {VERSION}" in " ".join(failed.stderr.split())
+
+
+def test_the_manifest_names_the_files(built: Tree, moved: Path) -> None:
+    files = json.loads(archives(built, DEFAULT, "shared").manifest.read_bytes())["files"]
+    assert files["found_by"] == ["g2p-config-version.cmake", "g2p-config.cmake", "g2p.pc"]
+    assert files["library"] == ["libg2p.so"] and all((moved / file).is_file() for file in files["found_by"])
 
 
 def test_no_path_is_written_down(moved: Path) -> None:
