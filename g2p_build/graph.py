@@ -21,7 +21,8 @@ from typing import Any
 
 from g2p_build.config.family import Family, Model, family
 from g2p_build.config.variant import Target, Variant
-from g2p_build.native.files import VARIANT, linked_files, loaders
+from g2p_build.native.files import SYSTEM, VARIANT, linked_files, loaders
+from g2p_build.native.finding import finding_files
 from g2p_build.stages.node import Node, files_of
 
 __all__ = ["Node", "nodes", "order"]
@@ -100,7 +101,12 @@ def _library(variant: Variant, kind: Family, model: Model, code: Node) -> Node:
             outputs=("libtvm_runtime.so", "model.so", *TVM_NOTICES) if linked else ("devc.o", "lib0.o"),
         )
     native, module = kind.native, target.package == "module"
-    made = linked_files(native.name, native.folders, native.web, target.triple, target.package)
+    besides = [native.web] if module else []
+    if target.package == "shared" and "android" in target.triple:
+        besides = [SYSTEM, *([native.android] if native.android else [])]
+    if target.package == "objects" and "apple" in target.triple and native.swift:
+        besides = [native.swift]
+    made = linked_files(native.name, native.folders, native.web, native.swift, target.triple, target.package)
     return Node(
         stage="library",
         label=variant.code_label,
@@ -110,7 +116,7 @@ def _library(variant: Variant, kind: Family, model: Model, code: Node) -> Node:
         | ({"loaders": list(loaders(native.web))} if module else {}),
         inputs=files_of(code) | files_of(model.description),
         outputs=(*made, "inspection.json"),
-        folders=tuple(map(str, [*native.folders, *([native.web] if module else [])])),
+        folders=tuple(map(str, [*native.folders, *besides])),
     )
 
 
@@ -221,7 +227,7 @@ def _manifest(
 def _files(target: Target, kind: Family, archived: Node, model: Model, tables: _Tables) -> dict[str, Any]:
     """The manifest's `files`: what each member of the archives is."""
     standalone, linked, name = target.engine == "standalone", target.package != "objects", kind.native.name
-    roles = {
+    roles: dict[str, Any] = {
         "runtime": "libtvm_runtime.so" if linked and not standalone else None,
         "header": f"{name}.h" if standalone else None,
         "variant": VARIANT if standalone and target.package != "module" else None,
@@ -230,19 +236,18 @@ def _files(target: Target, kind: Family, archived: Node, model: Model, tables: _
     }
     lexicon = tables.lexicon
     notices = list(TVM_NOTICES) if roles["runtime"] else []
-    beside = {model.description_file, *notices, *(roles.values() if linked else ())}
-    return (
-        roles
-        | {
-            "notices": [*notices, *(file for file in (_members(lexicon) if lexicon else ()) if file != LEXICON)],
-            "library": sorted(file for file in archived.inputs if file not in beside),
-            "weights": "weights.safetensors",
-            "lexicon": LEXICON if lexicon else None,
-            "draft": DRAFT if tables.draft and standalone else None,  # the virtual machine's loader guesses nothing
-            "model": model.description_file,
-        }
-        | {role: file for role, (_, file) in model.assets.items()}
-    )
+    found_by = list(finding_files(name)) if roles["static"] else []
+    beside = {model.description_file, *notices, *found_by, *(roles.values() if linked else ())}
+    roles |= {
+        "notices": [*notices, *(file for file in (_members(lexicon) if lexicon else ()) if file != LEXICON)],
+        "library": sorted(file for file in archived.inputs if file not in beside),
+        "found_by": found_by,
+        "weights": "weights.safetensors",
+        "lexicon": LEXICON if lexicon else None,
+        "draft": DRAFT if tables.draft and standalone else None,  # the virtual machine's loader guesses nothing
+        "model": model.description_file,
+    }
+    return roles | {role: file for role, (_, file) in model.assets.items()}
 
 
 def _target(target: Target, *fields: str) -> dict[str, Any]:

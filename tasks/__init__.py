@@ -56,6 +56,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
     from g2p_build.store.workspace import workspace
 
     from . import (
+        android,
         bench,
         compile,
         draft,
@@ -67,6 +68,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         profile,
         reproduce,
         stages,
+        swift,
         tune,
         variants,
         verify,
@@ -113,6 +115,8 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         tune.tasks,
         lengths.tasks,
         wheel.tasks,
+        android.tasks,
+        swift.tasks,
         stages.tasks,
     ]
     settings = {

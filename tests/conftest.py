@@ -142,7 +142,7 @@ def ported(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
         tree.compiled("target=host,wasm", "dtype=int8")
         musl = ["target=linux_arm64", "target.name=musl", "target.triple=aarch64-linux-musl"]
         tree.compiled(*musl, "dtype=float32,float16,int8")
-        tree.compiled("target=iphone,android")
+        tree.compiled("target=iphone,android,android_arm64,android_x86_64")
 
     folder = made_once(tmp_path_factory, "ported", make)
     return Tree(folder / "tree", folder / "cache")

@@ -18,7 +18,10 @@ MISTAKES = [
     ("=3", "unknown key ''"),
     ("target=iphon", "unknown target 'iphon': did you mean 'iphone'?"),
     ("target=Host", "unknown target 'Host': did you mean 'host'?"),
-    ("target=", "unknown target '': it is one of android, host, iphone, linux_arm64, macos_arm64, wasm"),
+    (
+        "target=",
+        "unknown target '': it is one of android, android_arm64, android_x86_64, host, ",
+    ),
     ("target=null", "unknown target 'null'"),
     ("target=[host]", "unknown target \"['host']\": did you mean 'host'?"),
     ("target=host,windos", "unknown target 'windos'"),

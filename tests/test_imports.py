@@ -26,7 +26,7 @@ ALLOWED = {
     "bench.web": {"bench.common", "bench.pronounce", "reference", "engine", "config", "store"},
     "bench.common": {"store"},
     "training": {"reference", "engine", "checkpoints", "models", "store", "errors"},  # from engine only streams
-    "products": {"engine", "graph", "config", "runtime", "store", "errors"},
+    "products": {"engine", "graph", "config", "native", "runtime", "store", "errors"},
     "reference": {"engine", "graph", "families", "config", "models", "runtime", "store", "errors"},
     "engine": {"stages", "store", "errors"},
     "graph": {"config", "native", "stages"},

@@ -5,12 +5,15 @@ import json
 import plistlib
 import re
 import shutil
+import struct
 import subprocess
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tree, unpacked
+from conftest import Tree, copy_tree, unpacked
 from elftools.elf.elffile import ELFFile
 from emulated import Zig, golden_lines, said
 
@@ -75,29 +78,118 @@ def test_the_swift_package_names_only_what_is_there(iphone: Path) -> None:
     package = (iphone / "Package.swift").read_text(encoding="utf-8")
     assert package.startswith("// swift-tools-version:5")
     assert package.count("(") == package.count(")") and package.count("[") == package.count("]")
-    [listed] = re.findall(r"sources: \[(.*)\]", package)
-    units = re.findall(r'"([^"]+)"', listed)
-    assert units == sorted(path.name for path in iphone.glob("*.c"))
+    for target in re.findall(r'\.target\(name: "(\w+)"', package):
+        assert (iphone / "Sources" / target).is_dir()
+    [excluded] = re.findall(r"exclude: \[(.*)\]", package)
+    included = sorted(path.name for path in (iphone / "Sources" / "CG2P").glob("*.inc"))
+    assert re.findall(r'"([^"]+)"', excluded) == included
+    [copied] = re.findall(r'\.copy\("(\w+)"\)', package)
+    assert (iphone / "Sources" / "G2P" / copied).is_dir()
     [binary] = re.findall(r'path: "([^"]+\.xcframework)"', package)
     assert (iphone / binary).is_dir()
-    [header] = re.findall(r'header "([^"]+)"', (iphone / "module.modulemap").read_text(encoding="utf-8"))
-    assert (iphone / header).is_file()
+    headers = iphone / "Sources" / "CG2P" / "include"
+    [header] = re.findall(r'header "([^"]+)"', (headers / "module.modulemap").read_text(encoding="utf-8"))
+    assert sorted(path.name for path in headers.iterdir()) == [header, "module.modulemap"]
 
 
 def test_the_xcframework_is_laid_out_as_its_list_says(ported: Tree, iphone: Path) -> None:
     folder = iphone / "G2PKernels.xcframework"
     listed = plistlib.loads((folder / "Info.plist").read_bytes())
     assert (listed["CFBundlePackageType"], listed["XCFrameworkFormatVersion"]) == ("XFWK", "1.0")
-    [library] = listed["AvailableLibraries"]
-    assert (library["SupportedPlatform"], library["SupportedArchitectures"]) == ("ios", ["arm64"])
-    assert (folder / library["LibraryIdentifier"] / library["LibraryPath"]).is_file()
-    [least] = re.findall(r"\.iOS\(\.v(\d+)\)", (iphone / "Package.swift").read_text(encoding="utf-8"))
+    platforms = {}
+    for library in listed["AvailableLibraries"]:
+        assert library["SupportedArchitectures"] == ["arm64"]
+        data = (folder / library["LibraryIdentifier"] / library["LibraryPath"]).read_bytes()
+        platforms[library["SupportedPlatform"], library.get("SupportedPlatformVariant")] = built_for(data)
+    package = (iphone / "Package.swift").read_text(encoding="utf-8")
+    [least] = re.findall(r"\.iOS\(\.v(\d+)\)", package)
     assert manifest(ported, "iphone")["target"]["triple"] == f"arm64-apple-ios{least}.0"
+    # The numbers of the platforms are those of <mach-o/loader.h>.
+    ios, [mac] = int(least), map(int, re.findall(r"\.macOS\(\.v(\d+)\)", package))
+    assert platforms == {("ios", None): (2, ios), ("ios", "simulator"): (7, ios), ("macos", None): (1, mac)}
+
+
+def commands_of(archive: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """The load commands of the object file in a static library: number, content, and the whole file."""
+    file = archive[archive.index(b"\xcf\xfa\xed\xfe") :]
+    at, [count] = 32, struct.unpack_from("<I", file, 16)
+    for _ in range(count):
+        command, size = struct.unpack_from("<II", file, at)
+        yield command, file[at : at + size], file
+        at += size
+
+
+def built_for(archive: bytes) -> tuple[int, int]:
+    """The platform that the object file in a static library says it is for, and its system's oldest major version."""
+    [version] = [content for command, content, _ in commands_of(archive) if command == 0x32]  # LC_BUILD_VERSION
+    platform, least = struct.unpack_from("<II", version, 8)
+    return platform, least >> 16
+
+
+def code(archive: bytes) -> dict[str, bytes]:
+    """The sections of the object file in a static library that come into a program."""
+    found = {}
+    for command, content, file in commands_of(archive):
+        for at in range(72, len(content), 80) if command == 0x19 else ():  # LC_SEGMENT_64
+            name, segment, _, size, offset = struct.unpack_from("<16s16sQQI", content, at)
+            if not segment.startswith(b"__DWARF"):
+                found[f"{segment.decode()} {name.decode()}"] = file[offset : offset + size]
+    return found
+
+
+@pytest.mark.long
+def test_the_simulators_kernels_are_those_that_are_compiled_for_it(ported: Tree, iphone: Path, tmp_path: Path) -> None:
+    tree = copy_tree(tmp_path / "tree", ported.cache, ported.root)
+    tree.compiled("target=iphone", "target.name=simulator", "target.triple=arm64-apple-ios14.0-simulator")
+    compiled = unpacked(tree, NAMES["iphone"].replace("iphone", "simulator"), tmp_path / "simulator")
+    library = "G2PKernels.xcframework/ios-arm64-simulator/libg2pkernels.a"
+    one, other = ((folder / library).read_bytes() for folder in (iphone, compiled))
+    assert built_for(one) == built_for(other) == (7, 14)
+    assert code(one) == code(other) and len(code(one)) > 1
 
 
 def test_the_c_of_an_iphones_kit_is_c_for_apples_platforms(iphone: Path, tmp_path: Path) -> None:
-    sources = {path.name: path for path in iphone.iterdir() if path.suffix in (".c", ".h", ".inc")}
-    assert len(compile_c(sources, "arm64-apple-macosx", tmp_path)) == len(list(iphone.glob("*.c")))
+    folder = iphone / "Sources" / "CG2P"
+    sources = {path.name: path for path in folder.rglob("*") if path.suffix in (".c", ".h", ".inc")}
+    assert len(compile_c(sources, "arm64-apple-macosx", tmp_path)) == len(list(folder.glob("*.c")))
+
+
+# The Swift package
+
+
+def test_a_package_is_the_kit_with_its_weights(ported: Tree, iphone: Path, tmp_path: Path) -> None:
+    trees = [copy_tree(tmp_path / str(number), ported.cache, ported.root) for number in range(2)]
+    made = []
+    for tree in trees:
+        result = tree.doit("swift", "--json", "target=iphone")
+        assert result.returncode == 0, result.stderr
+        made.append(Path(json.loads(result.stdout)["package"]))
+    assert made[0].name == made[1].name and made[0].read_bytes() == made[1].read_bytes()
+    with zipfile.ZipFile(made[0]) as opened:
+        content = {name.removeprefix("G2P/"): opened.read(name) for name in opened.namelist()}
+    for file in manifest(ported, "iphone")["files"]["library"]:
+        if not file.endswith("README.txt"):
+            assert content[file] == (iphone / file).read_bytes()
+    archive = manifest(ported, "iphone")["archives"]["weights"]["file"]
+    assert content["Sources/G2P/Weights/weights.tar"] == (ported.root / "dist" / archive).read_bytes()
+    assert content["LICENSE"] and content["NOTICE"] and content["LEXICON-NOTICE"]
+    older = made[1].with_name(made[1].name.replace("+", "+0"))
+    older.write_bytes(made[1].read_bytes())
+    assert trees[1].doit("swift", "target=iphone").returncode == 0 and not older.exists()
+    assert trees[1].doit("clean", "target=iphone").returncode == 0 and not made[1].exists()
+    again = trees[1].doit("compile", "target=iphone")
+    archives = manifest(ported, "iphone")["archives"]
+    assert [line.split()[:2] for line in again.stdout.splitlines()] == [
+        *[[f"dist/{archives[role]['file']}", f"{role},"] for role in ("library", "weights")],
+        ["next:", "doit"],
+    ]
+    assert again.stdout.endswith("next: doit swift target=iphone\n")
+    assert trees[1].doit("compile", "target=iphone").stdout == ""  # nothing was made
+    both = trees[1].doit("compile", "target=android,host", "dtype=float32").stdout.splitlines()
+    assert both[-2:] == ["next: docs/apps.md says how an app takes it", "next: doit wheel target=host dtype=float32"]
+    wrong = trees[0].doit("swift", "target=android")
+    assert wrong.returncode == 1 and "is for aarch64-linux-android" in wrong.stderr
+    assert "a Swift package is of target=iphone" in wrong.stderr and "Traceback" not in wrong.stderr
 
 
 needs_qemu = pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 is not there (qemu-user)")

@@ -19,10 +19,26 @@ LINKABLE = {
     "x86_64-linux-musl": "x86_64-linux-musl",
     "aarch64-linux-gnu": "aarch64-linux-gnu.2.28",
     "aarch64-linux-musl": "aarch64-linux-musl",
+    "aarch64-linux-android": "aarch64-linux-android",
+    "x86_64-linux-android": "x86_64-linux-android",
     "arm64-apple-macosx": "aarch64-macos",
     "wasm32-unknown-wasi": "wasm32-wasi",
 }
 """The triples that can be linked here, and zig's names for them. A version is that of the oldest glibc to run on."""
+
+BIONIC = {
+    "libc.so": (
+        *("__errno", "close", "free", "fstat", "getauxval", "malloc", "memchr", "memcmp", "memcpy", "memmove"),
+        *("memset", "mmap", "munmap", "open", "pread", "pthread_cond_broadcast", "pthread_cond_destroy"),
+        *("pthread_cond_init", "pthread_cond_wait", "pthread_create", "pthread_join", "pthread_mutex_destroy"),
+        *("pthread_mutex_init", "pthread_mutex_lock", "pthread_mutex_unlock", "read", "sched_getaffinity"),
+        *("strchr", "strcmp", "strlen", "strncmp", "strrchr", "sysconf"),
+    ),
+    "libm.so": ("expf", "floorf", "fmaf", "logf", "powf", "sqrtf", "tanhf"),
+}
+"""The functions of Android's C library that a library may call: each is there since API level 21."""
+
+_ANDROID_PAGE = 16384  # bytes: the largest that devices have
 
 _WASM_STACK = 256 * 1024  # bytes; it lies below everything else in memory, so that an overflow traps
 
@@ -46,6 +62,7 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         for file, source in sources.items():
+            (scratch / file).parent.mkdir(exist_ok=True)
             if isinstance(source, Path):
                 shutil.copyfile(source, scratch / file)
             else:
@@ -53,7 +70,11 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
         defines = ["-DG2P_NO_FILES", "-DG2P_NO_THREADS"] if triple.startswith("wasm") else []
         # One command compiles all files at once. Only tests check for undefined behaviour, not apps.
         command = ["build-lib", "-static", "-target", platform, "-O", "ReleaseFast", "-fstrip"]
-        command += ["-fno-compiler-rt", "-fno-sanitize-c", "--name", "all", "-femit-bin=all.a", "-lc"]
+        command += ["-fno-compiler-rt", "-fno-sanitize-c", "--name", "all", "-femit-bin=all.a"]
+        if "android" in triple:  # zig has no headers of its C library: they are among the sources
+            defines += ["-ffreestanding", "-I."]
+        else:
+            command.append("-lc")
         command += ["-mcpu=generic+simd128+bulk_memory"] if triple.startswith("wasm") else ["-fPIC"]
         _zig([*command, "-cflags", "-std=c11", "-fvisibility=hidden", *defines, "--", *units], scratch, triple)
         (scratch / "objects").mkdir()
@@ -77,15 +98,41 @@ def link_shared(objects: Sequence[Path], triple: str, output: Path, exports: Seq
     Raises:
         BuildError: No library can be linked for the triple here, or the linker refuses the objects.
     """
+    if "android" in triple:
+        _link_android(objects, triple, output, exports)
+        return
     options = ["-s", "-lm", "-lc"]
     if "linux" in triple:
         options += ["-lpthread", "-Wl,--build-id=none", "-Wl,--gc-sections"]
     if "apple" in triple:
         options = ["-s", "-Wl,-undefined,dynamic_lookup", f"-Wl,-install_name,@rpath/{output.name}"]
     # Without -nostdlib zig would first compile a runtime of its own for 20 seconds. Nothing here needs it.
-    names = "".join(f" {name};" for name in exports)
-    script = f"{{ global:{names} local: *; }};" if exports and "linux" in triple else None
+    script = _version_script(exports) if exports and "linux" in triple else None
     _link(["-shared", "-nostdlib"], objects, options, triple, output, script)
+
+
+def _version_script(exports: Sequence[str]) -> str:
+    names = "".join(f" {name};" for name in exports)
+    return f"{{ global:{names} local: *; }};"
+
+
+def _link_android(objects: Sequence[Path], triple: str, output: Path, exports: Sequence[str]) -> None:
+    """As `link_shared`. Stand-ins for Android's libraries, with the functions that `BIONIC` names, are linked with."""
+    options = ["-shared", "-s", f"-soname={output.name}", "--hash-style=both", "--build-id=none", "--gc-sections"]
+    options += ["-z", f"max-page-size={_ANDROID_PAGE}", "-z", "relro", "-z", "now", "-z", "noexecstack"]
+    options.append("--no-undefined")
+    with _copies(objects) as scratch:
+        for library, functions in BIONIC.items():
+            stand_in = scratch / library.replace(".so", ".c")
+            stand_in.write_text("".join(f"void {function}(void) {{}}\n" for function in functions))
+            compiled = ["-c", "-ffreestanding", "-fno-builtin", "-fPIC", "-w", stand_in.name, "-o", f"{library}.o"]
+            _zig(["cc", "-target", _platform(triple), *compiled], scratch, triple)
+            _zig(["ld.lld", "-shared", f"-soname={library}", f"{library}.o", "-o", library], scratch, triple)
+        (scratch / "exports.map").write_text(_version_script(exports))
+        names = [path.name for path in objects]
+        linked = [*names, "--as-needed", *BIONIC, "--version-script=exports.map"]
+        _zig(["ld.lld", *options, *linked, "-o", output.name], scratch, triple)
+        shutil.copyfile(scratch / output.name, output)
 
 
 def link_wasm(objects: Sequence[Path], exports: Sequence[str], triple: str, output: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from g2p_build.errors import BuildError
 
-__all__ = ["ALLOWED", "ObjectFile", "check", "read_object"]
+__all__ = ["ALLOWED", "ObjectFile", "check", "for_apple", "read_object"]
 
 ALLOWED = frozenset(
     {"bzero", "memcpy", "memmove", "memset", "expf", "floorf", "fmaf", "logf", "powf", "sqrtf", "tanhf"}
@@ -18,6 +18,7 @@ ALLOWED = frozenset(
 _ELF_MACHINES = {62: "x86_64", 183: "aarch64"}
 _MACH_O_MACHINES = {0x01000007: "x86_64", 0x0100000C: "aarch64"}
 _COFF_MACHINES = {0x8664: "x86_64", 0xAA64: "aarch64"}
+_BUILD_VERSION = 0x32  # a load command of Mach-O
 _WASM = b"\0asm\1\0\0\0"
 
 
@@ -85,6 +86,37 @@ def read_object(data: bytes) -> ObjectFile:
         return ObjectFile("coff", _COFF_MACHINES[machine], _sorted(_undefined_in_coff(data)))
     except (struct.error, IndexError, KeyError, ValueError):
         raise BuildError(f"{len(data)} bytes that begin with {data[:8].hex()} are no object file") from None
+
+
+def for_apple(data: bytes, platform: int, least: int | None) -> bytes:
+    """A Mach-O object file for another of Apple's platforms with the same processor.
+
+    Args:
+        data: the file, for arm64. It says itself which platform it is for, and its code calls nothing that only that
+            one has.
+        platform: the number of the other, by <mach-o/loader.h>.
+        least: the oldest major version of the other's system; None: as it was.
+
+    Raises:
+        BuildError: the file is for another processor, or does not say which platform it is for.
+    """
+    changed = bytearray(data)
+    [machine] = struct.unpack_from("<I", data, 4)
+    if _MACH_O_MACHINES.get(machine) != "aarch64":
+        raise BuildError("a Swift package is for Apple's own processors: let target.triple begin with arm64")
+    [commands] = struct.unpack_from("<I", data, 16)
+    at = 32
+    for _ in range(commands):
+        command, size = struct.unpack_from("<II", data, at)
+        if command == _BUILD_VERSION:
+            was = struct.unpack_from("<I", data, at + 12)[0]
+            struct.pack_into("<II", changed, at + 8, platform, was if least is None else least << 16)
+            return bytes(changed)
+        at += size
+    raise BuildError(
+        "the kernels do not say which of Apple's platforms they are for: name a version in target.triple, "
+        "such as ios14.0"
+    )
 
 
 def _sorted(symbols: Iterator[str]) -> tuple[str, ...]:

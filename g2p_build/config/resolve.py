@@ -36,7 +36,8 @@ DRAFT_WORDS = ("auto", "off", EMBEDDED)  # as of `draft`
 LEAST_DRAFT = 4096  # bytes: less holds no language's letters and what they are said as
 LEAST_LEXICON = 1024  # bytes: less holds no word of a second language
 MANY_WORDS = 64  # the batch size for whole dictionaries
-NOT_LINKED_HERE = ("apple-ios", "android")  # parts of a triple whose linker needs the vendor's own files
+# Part of a triple → the engines whose libraries are not linked here, because that takes the vendor's own files.
+NOT_LINKED_HERE = {"apple-ios": ENGINES, "android": ("vm",)}
 
 
 def target(*, name: str, features: list[str] | None, **fields: str) -> Target:
@@ -60,7 +61,8 @@ def target(*, name: str, features: list[str] | None, **fields: str) -> Target:
     architecture = triple.split("-")[0]
     one_of("target.triple's first part", architecture, ARCHITECTURES)
     needed = _features(architecture, cpu, features)
-    if fields["package"] == "shared" and any(part in triple for part in NOT_LINKED_HERE):
+    unlinked = {engine for part, engines in NOT_LINKED_HERE.items() if part in triple for engine in engines}
+    if fields["package"] == "shared" and fields["engine"] in unlinked:
         raise ConfigError(f"target.package=shared: nothing here links for {triple}; use target.package=objects")
     if (fields["package"] == "module") != (architecture == "wasm32"):
         wanted = "module" if architecture == "wasm32" else "shared or objects"

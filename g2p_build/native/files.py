@@ -3,12 +3,19 @@
 from functools import cache
 from pathlib import Path
 
+from g2p_build.native.finding import finding_files
 from g2p_build.native.kit import kit_files
 
 __all__ = [
+    "ANDROID",
+    "BIONIC",
     "CORE",
+    "DART",
     "G2P",
     "GENERATED",
+    "KOTLIN",
+    "SWIFT",
+    "SYSTEM",
     "TTS",
     "VARIANT",
     "WEB",
@@ -30,6 +37,27 @@ TTS = Path(__file__).with_name("tts")
 WEB = Path(__file__).with_name("web")
 """The folder with what a WebAssembly module of that family needs besides: a small C library, and its loader."""
 
+ANDROID = Path(__file__).with_name("android")
+"""The folder with the functions that a virtual machine calls; only the family g2p has them."""
+
+SWIFT = Path(__file__).with_name("swift")
+"""The folder with the Swift API over the C interface of the family g2p."""
+
+SYSTEM = Path(__file__).with_name("bionic")
+"""The folder with the header that stands in for those of Android's C library."""
+
+DART = Path(__file__).with_name("dart")
+"""The folder with the Dart API over the C interface of the family g2p."""
+
+KOTLIN = Path(__file__).with_name("kotlin")
+"""The folder with the classes over that glue, and the little of Android's own classes that they are compiled with."""
+
+BIONIC = tuple(
+    f"{name}.h"
+    for name in ("errno", "fcntl", "pthread", "sched", "stdlib", "string", "sys/auxv", "sys/mman", "sys/stat", "unistd")
+)
+"""The headers of Android's C library in whose place `bionic.h` is included."""
+
 VARIANT = "variant.h"
 """The header with which a program that links several libraries names the variant of one of them."""
 
@@ -48,21 +76,26 @@ def loaders(web: Path) -> tuple[str, ...]:
     return tuple(file for file in source_files((web,)) if not file.endswith(".c"))
 
 
-def linked_files(name: str, folders: tuple[Path, ...], web: Path, triple: str, package: str) -> tuple[str, ...]:
+def linked_files(
+    name: str, folders: tuple[Path, ...], web: Path, swift: Path | None, triple: str, package: str
+) -> tuple[str, ...]:
     """The names of a standalone library's files, or of the kit's that an app's tools make one from; sorted.
 
     Args:
         name: the library's.
         folders: with its C files and headers.
         web: the folder with what a WebAssembly module needs besides.
+        swift: the folder with a Swift API, if there is one.
         triple: the target's.
         package: the target's.
     """
     if package == "objects":
-        return kit_files(name, [*source_files(folders), *GENERATED], triple)
+        api = source_files((swift,)) if swift else {}
+        return kit_files(name, [*source_files(folders), *GENERATED], list(api), triple)
     if package == "module":
         return tuple(sorted([f"{name}.h", f"{name}.wasm", "sizes.json", *loaders(web)]))
-    return tuple(sorted([shared_name(name, triple), f"{name}.h", f"lib{name}.a", "sizes.json", VARIANT]))
+    libraries = [shared_name(name, triple), f"lib{name}.a"]
+    return tuple(sorted([*libraries, f"{name}.h", "sizes.json", VARIANT, *finding_files(name)]))
 
 
 def shared_name(name: str, triple: str) -> str:

@@ -9,18 +9,17 @@ import importlib.metadata
 import io
 import json
 import re
-import stat
 import struct
 import tarfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, Any
 
-import g2p_build
 from g2p_build import runtime
 from g2p_build.errors import BuildError, os_errors_explained
+from g2p_build.products.members import entry, licences, named, notices
 from g2p_build.products.publish import read_manifest
 from g2p_build.store import trees
 from g2p_build.store.workspace import Workspace
@@ -96,7 +95,7 @@ def write_wheel(workspace: Workspace, name: str) -> Path:
             assert library is not None  # a link has none, and archives hold files
             with closing(library):
                 tag = platform_tag(library.read(), target["triple"])
-            package = "g2p_" + re.sub(r"[^a-z0-9]+", "_", manifest["checkpoint"]["name"].lower()).strip("_")
+            package = named(manifest)
             version = f"{importlib.metadata.version('g2p-build')}+{manifest['digest'][:8]}"
             path = dist / f"{package}-{version}-py3-none-{tag}.whl"
             temporary = dist / f".{path.name}.tmp"  # publishing removes what a kill leaves of it
@@ -168,7 +167,7 @@ def _fill(
 
     def add(name: str, content: IO[bytes], size: int) -> None:
         digest = hashlib.sha256()
-        with wheel.open(_entry(name, size), "w") as out:
+        with wheel.open(entry(name, size), "w") as out:
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
                 out.write(chunk)
@@ -191,8 +190,8 @@ def _fill(
             assert content is not None
             with closing(content):
                 add(f"{package}/{name}", content, member.size)
-    licences = {**_licences(), **_notices(files["notices"], archives)}
-    for name, text in licences.items():
+    texts = {**licences(), **notices(files["notices"], archives)}
+    for name, text in texts.items():
         add_text(f"{info}/licenses/{name}", text)
     languages = manifest["model"]["languages"]
     metadata = _METADATA.format(
@@ -200,7 +199,7 @@ def _fill(
         package=package,
         version=version,
         variant=manifest["name"],
-        licences="".join(f"License-File: {name}\n" for name in licences),
+        licences="".join(f"License-File: {name}\n" for name in texts),
         word="word",
         lang=languages[0] if languages else "eng-us",
         languages=", ".join(languages) if languages else "those that the checkpoint was trained on",
@@ -208,17 +207,8 @@ def _fill(
     add_text(f"{info}/METADATA", metadata)
     add_text(f"{info}/WHEEL", _WHEEL.format(version=version.partition("+")[0], tag=tag))
     record.append(f"{info}/RECORD,,\n")
-    with wheel.open(_entry(f"{info}/RECORD", len("".join(record).encode())), "w") as out:
+    with wheel.open(entry(f"{info}/RECORD", len("".join(record).encode())), "w") as out:
         out.write("".join(record).encode())
-
-
-def _entry(name: str, size: int) -> zipfile.ZipInfo:
-    """A member that depends on nothing but its name and content. It is stored: compressors differ between machines."""
-    entry = zipfile.ZipInfo(name)  # of 1980, the oldest that there is
-    entry.file_size = size
-    entry.create_system = 3  # Unix, whose modes these are
-    entry.external_attr = (stat.S_IFREG | 0o644) << 16
-    return entry
 
 
 def _modules(package: str) -> Iterator[tuple[str, str]]:
@@ -233,31 +223,3 @@ def _modules(package: str) -> Iterator[tuple[str, str]]:
     yield f"{package}/_runtime/__init__.py", '"""The runtime of g2p-build, as of the version of this package."""\n'
     for module in RUNTIME:
         yield f"{package}/_runtime/{module}.py", text(module)
-
-
-def _licences() -> dict[str, str]:
-    """The project's licence, and the notice of others' work."""
-    root = Path(g2p_build.__file__).parents[1]
-    found = {}
-    for name in ("LICENSE", "NOTICE"):
-        if (root / "pyproject.toml").exists() and (root / name).exists():
-            found[name] = (root / name).read_text(encoding="utf-8")
-            continue
-        text = importlib.metadata.distribution("g2p-build").read_text(f"licenses/{name}")
-        if text is None:
-            raise BuildError(f"g2p-build was installed without its {name}, which a wheel ships: install it again")
-        found[name] = text
-    return found
-
-
-def _notices(names: Sequence[str], archives: Mapping[str, tarfile.TarFile]) -> dict[str, str]:
-    """The notices that archives hold, by their names."""
-    found = {}
-    for name in names:
-        for archive in archives.values():
-            if name in archive.getnames():
-                content = archive.extractfile(name)
-                assert content is not None
-                with closing(content):
-                    found[name] = content.read().decode()
-    return found

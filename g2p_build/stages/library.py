@@ -1,5 +1,6 @@
 """Stage: object code → a plain C library that an app links or loads, or a kit from which the app's tools build it."""
 
+import importlib.metadata
 import json
 import re
 import shutil
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
-from g2p_build.compiler.objects import check
-from g2p_build.native.files import VARIANT, shared_name, source_files
-from g2p_build.native.kit import kit
+from g2p_build.compiler.objects import check, for_apple
+from g2p_build.native.files import BIONIC, VARIANT, shared_name, source_files
+from g2p_build.native.finding import finding
+from g2p_build.native.kit import SLICES, kit
 from g2p_build.native.tables import variant_sources
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
@@ -27,7 +29,8 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes a library with its header and a report of sizes, or a kit for an app's own tools.
 
-    `shared` gives a shared and a static library, `module` a WebAssembly module with an ES module, `objects` a kit.
+    `shared` gives a shared and a static library with the files that pkg-config and CMake find them by, `module` a
+    WebAssembly module with an ES module, `objects` a kit.
     `inspection.json` says what was checked in the kernels' object file.
 
     Args:
@@ -50,14 +53,17 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     objects.mkdir()
     shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
     if params["package"] == "objects":
-        kernels = objects / "kernels.o"
+        kernels = {"kernels.o": objects / "kernels.o"}
         if "apple" in params["triple"]:
-            kernels = objects / "kernels.a"
-            static_library([objects / "kernels.o"], kernels)
-        kit(name, sources, kernels, params["triple"], out)
+            kernels = _slices(objects)
+        swift = {file: path for file, path in inputs.items() if file.endswith(".swift")}
+        kit(name, sources, swift, kernels, params["triple"], out)
         return
-    compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
     exports = exported(str(sources[header]), name)
+    if "android" in params["triple"]:
+        sources |= dict.fromkeys(BIONIC, '#include "bionic.h"\n')
+        exports += _called_by_a_virtual_machine(inputs)
+    compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
     if params["package"] == "module":
         library = out / f"{name}.wasm"
         link_wasm(compiled, [*exports, "malloc", "free"], params["triple"], library)
@@ -68,8 +74,24 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         (out / VARIANT).write_text(str(sources[VARIANT]), encoding="utf-8")
         link_shared(compiled, params["triple"], library, [*exports, *exported(str(sources[VARIANT]), name)])
         static_library(compiled, out / f"lib{name}.a")
+        version = importlib.metadata.version("g2p-build")
+        for file, text in finding(name, library.name, params["triple"], version).items():
+            (out / file).write_text(text, encoding="utf-8")
     (out / header).write_text(str(sources[header]), encoding="utf-8")
     (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
+
+
+def _slices(objects: Path) -> dict[str, Path]:
+    """The kernels as a static library for each of Apple's platforms."""
+    data = (objects / "kernels.o").read_bytes()
+    found = {}
+    for each in SLICES:
+        folder = objects / each.name
+        folder.mkdir()
+        (folder / "kernels.o").write_bytes(for_apple(data, each.number, each.least))
+        found[each.name] = folder / "kernels.a"
+        static_library([folder / "kernels.o"], found[each.name])
+    return found
 
 
 def _sources(params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, str | Path]:
@@ -97,6 +119,12 @@ def exported(header: str, name: str) -> list[str]:
     return sorted(set(re.findall(declared, header, re.MULTILINE)))
 
 
+def _called_by_a_virtual_machine(inputs: Mapping[str, Path]) -> list[str]:
+    """The functions of ``jni.c``, which it defines by its macro; none if the family has no such file."""
+    text = inputs["jni.c"].read_text(encoding="utf-8") if "jni.c" in inputs else ""
+    return [f"Java_g2p_runtime_Native_{name}" for name in re.findall(r"^NATIVE\(\w+, (\w+),", text, re.MULTILINE)]
+
+
 def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
     """Sizes in bytes: of the stripped object files, in groups, and of the library linked from them."""
     sizes = {path.stem: path.stat().st_size for path in objects}
@@ -104,4 +132,4 @@ def _sizes(objects: list[Path], library: Path) -> dict[str, int]:
     return {"core": sum(sizes.values()), "kernels": kernels, "library": library.stat().st_size, "tables": tables}
 
 
-STAGE = Stage(build, tools=("ziglang",), memory=memory, source_files=source_files)
+STAGE = Stage(build, tools=("g2p-build", "ziglang"), memory=memory, source_files=source_files)

@@ -17,6 +17,7 @@ from g2p_build.store import actions, trees
 
 from ..stages import StageFailed
 from .events import Event, as_json, write_trace
+from .made import made
 from .options import path_of
 from .output import emit
 from .plan import Plan
@@ -36,6 +37,7 @@ class Reporter(ConsoleReporter):
         super().__init__(sys.stderr, {})
         self.plan = plan
         self.as_json = False
+        self.compiles = False  # whether compiling was asked for, and not only needed by what was
         self.trace: Path | None = None
         self.events: list[Event] = []
         self.started: dict[str, tuple[float, int]] = {}  # task → (seconds since the start, lane)
@@ -51,6 +53,7 @@ class Reporter(ConsoleReporter):
     def initialize(self, tasks: dict[str, Any], selected_tasks: list[str]) -> None:
         """Called when doit knows its tasks and has not run one yet."""
         options = tasks["compile"].options or {} if "compile" in selected_tasks else {}
+        self.compiles = "compile" in selected_tasks
         self.as_json, path = bool(options.get("as_json")), options.get("profile")
         if path:
             try:
@@ -115,6 +118,10 @@ class Reporter(ConsoleReporter):
                 write_trace(self.trace, self.events, self.configured, self._now())
             except OSError as error:
                 self._say(f"ERROR: --profile {self.trace}: {error.strerror}")
+
+        published = [event.label for event in self.events if (event.stage, event.outcome) == ("publish", "built")]
+        if published and self.compiles and not self.as_json:
+            emit("\n".join(made(self.plan, published)))
 
     def _add(self, name: str, outcome: str, error: str | None = None, log: Path | None = None) -> None:
         started, lane = self.started.get(name, (self._now(), 0))

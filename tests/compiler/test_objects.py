@@ -1,6 +1,7 @@
 """What the build reads from object files of four formats."""
 
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from g2p_build.compiler.link import LINKABLE, compile_c
-from g2p_build.compiler.objects import ALLOWED, ObjectFile, check, read_object
+from g2p_build.compiler.objects import ALLOWED, ObjectFile, check, for_apple, read_object
 from g2p_build.errors import BuildError
 
 SOURCE = """
@@ -70,6 +71,24 @@ def test_a_truncated_object_is_refused_or_names_fewer_symbols(compiled: tuple[st
             assert set(read_object(data[:size]).undefined) <= set(whole.undefined)
         except BuildError as error:
             assert "are no object file" in str(error)
+
+
+def mach_o(machine: int, *commands: tuple[int, ...]) -> bytes:
+    """An object file of load commands alone."""
+    parts = b"".join(struct.pack(f"<{len(words)}I", *words) for words in commands)
+    return struct.pack("<8I", 0xFEEDFACF, machine, 0, 1, len(commands), len(parts), 0, 0) + parts
+
+
+def test_an_object_for_one_of_apples_platforms_becomes_one_for_another() -> None:
+    symbols = (0x2, 24, 0, 0, 0, 0)
+    ios = mach_o(0x0100000C, symbols, (0x32, 24, 2, 14 << 16, 0, 0))
+    assert for_apple(ios, 2, None) == ios
+    assert for_apple(ios, 7, None) == mach_o(0x0100000C, symbols, (0x32, 24, 7, 14 << 16, 0, 0))
+    assert for_apple(ios, 1, 11) == mach_o(0x0100000C, symbols, (0x32, 24, 1, 11 << 16, 0, 0))
+    with pytest.raises(BuildError, match=r"do not say .*: name a version in target\.triple, such as ios14\.0"):
+        for_apple(mach_o(0x0100000C, symbols), 1, 11)
+    with pytest.raises(BuildError, match=r"for Apple's own processors: let target\.triple begin with arm64"):
+        for_apple(mach_o(0x01000007, (0x32, 24, 2, 14 << 16, 0, 0)), 1, 11)
 
 
 def test_kernels_may_call_functions_of_libc(tmp_path: Path) -> None:

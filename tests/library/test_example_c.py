@@ -28,7 +28,7 @@ def by_cmake(library: Path, static: bool, out: Path) -> Path:
     """Builds its CMake project."""
     if not shutil.which("cmake"):
         pytest.skip("no cmake here")
-    run("cmake", "-S", SOURCE, "-B", out, f"-DG2P_DIR={library}", f"-DG2P_STATIC={'ON' if static else 'OFF'}")
+    run("cmake", "-S", SOURCE, "-B", out, f"-DCMAKE_PREFIX_PATH={library}", f"-DG2P_STATIC={'ON' if static else 'OFF'}")
     run("cmake", "--build", out)
     return out / "pronounce"
 

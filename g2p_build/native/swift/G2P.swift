@@ -1,0 +1,266 @@
+import CG2P
+import Dispatch
+import Foundation
+
+/// A model that pronounces words, without a network.
+///
+/// ```swift
+/// let g2p = try G2P()
+/// let phonemes = try await g2p.pronounce("knight", language: "eng-us")  // "ˈnaɪt"
+/// ```
+///
+/// Any number of threads and tasks may use one model at the same time. Each function comes twice: one that computes on
+/// the calling thread, for a millisecond a word or so, and one that is asynchronous, leaves the thread free, and stops
+/// when its task is cancelled. The model is freed with its last reference.
+public final class G2P: @unchecked Sendable {
+  private let model: OpaquePointer
+
+  /// The codes of the languages; nil where the model takes any code.
+  public let languages: [String]?
+
+  /// What the model is, as a JSON object: name, target, bounds, prompt.
+  public let info: String
+
+  /// Opens a model from its weights archive, a file that is mapped and must stay as it is.
+  ///
+  /// - Parameters:
+  ///   - weights: The archive.
+  ///   - threads: How many a call uses that does not say. 0: one for each processor that the process may use.
+  ///   - lexicon: Whether the archive's own lexicon comes before the model.
+  /// - Throws: ``G2PError``: the archive is not there, or not of this library.
+  public init(weights: URL, threads: Int = 0, lexicon: Bool = true) throws {
+    var options = g2p_options()
+    options.size = MemoryLayout<g2p_options>.size
+    options.threads = UInt32(clamping: threads)
+    options.flags = lexicon ? 0 : UInt32(G2P_NO_LEXICON)
+    var opened: OpaquePointer?
+    try weights.withUnsafeFileSystemRepresentation { path in
+      try checked { g2p_open(path, &options, &opened, $0) }
+    }
+    model = opened!
+    var count = 0
+    let codes = g2p_languages(model, &count)
+    languages = codes.map { codes in (0..<count).map { String(cString: codes[$0]!) } }
+    info = String(cString: g2p_info(model))
+  }
+
+  deinit {
+    g2p_close(model)
+  }
+
+  // MARK: One word
+
+  /// The phonemes of one word.
+  ///
+  /// - Throws: ``G2PError``: the word cannot be pronounced; ``G2PError/status`` says why.
+  public func pronounce(_ word: String, language: String) throws -> String {
+    try pronounce([word], language: language)[0]
+  }
+
+  /// The phonemes of one word, off the calling thread.
+  ///
+  /// - Throws: ``G2PError``; `CancellationError` where the task was cancelled.
+  public func pronounce(_ word: String, language: String) async throws -> String {
+    try await pronounce([word], language: language)[0]
+  }
+
+  // MARK: Lists
+
+  /// The phonemes of words, in their order.
+  ///
+  /// - Throws: ``G2PError``: a word cannot be pronounced, and none is; ``G2PError/word`` says which.
+  public func pronounce(_ words: [String], language: String) throws -> [String] {
+    try ask(words, language, 0, nil).map(\.phonemes)
+  }
+
+  /// The phonemes of words, in their order, off the calling thread.
+  ///
+  /// - Throws: ``G2PError``; `CancellationError` where the task was cancelled.
+  public func pronounce(_ words: [String], language: String) async throws -> [String] {
+    try await stopping { try self.ask(words, language, 0, $0).map(\.phonemes) }
+  }
+
+  /// All that is known of each word, in their order. A wrong word ends nothing: its own result says what is wrong.
+  ///
+  /// - Parameters:
+  ///   - words: Any, also wrong ones.
+  ///   - language: The code of their language.
+  ///   - scores: Whether results have scores, which cost a few percent.
+  ///   - lexicons: Whether lexicons come before the model, and words in capitals are spelled.
+  /// - Throws: ``G2PError``: the language is unknown, or there is no memory.
+  public func results(_ words: [String], language: String, scores: Bool = false, lexicons: Bool = true) throws
+    -> [Pronunciation]
+  {
+    try ask(words, language, flags(scores, lexicons), nil)
+  }
+
+  /// All that is known of each word, off the calling thread.
+  ///
+  /// - Throws: ``G2PError``; `CancellationError` where the task was cancelled.
+  public func results(_ words: [String], language: String, scores: Bool = false, lexicons: Bool = true) async throws
+    -> [Pronunciation]
+  {
+    try await stopping { try self.ask(words, language, self.flags(scores, lexicons), $0) }
+  }
+
+  /// Results of a list of any length, in its order, as they are asked for.
+  ///
+  /// ```swift
+  /// for try await result in g2p.stream(words, language: "fin") { print(result.phonemes) }
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - words: Any, also wrong ones.
+  ///   - language: The code of their language.
+  ///   - chunk: How many are pronounced at a time.
+  public func stream<Words: Sequence>(_ words: Words, language: String, chunk: Int = 256) -> Pronunciations<Words>
+  where Words.Element == String {
+    Pronunciations(model: self, words: words, language: language, chunk: max(chunk, 1))
+  }
+
+  // MARK: Texts
+
+  /// Splits a text at Unicode's word boundaries, and pronounces its words. Numbers, blanks and punctuation are kept.
+  ///
+  /// - Throws: ``G2PError``, as ``results(_:language:scores:lexicons:)-swift.method``.
+  public func text(_ text: String, language: String) throws -> [Part] {
+    try parts(text, language, nil)
+  }
+
+  /// Splits a text, and pronounces its words, off the calling thread.
+  ///
+  /// - Throws: ``G2PError``; `CancellationError` where the task was cancelled.
+  public func text(_ text: String, language: String) async throws -> [Part] {
+    try await stopping { try self.parts(text, language, $0) }
+  }
+
+  // MARK: The app's own words
+
+  /// Adds words, which come before the model and before words that were added earlier.
+  ///
+  /// - Parameters:
+  ///   - words: A word → its pronunciation.
+  ///   - language: The code of their language.
+  /// - Throws: ``G2PError``: a word or a pronunciation is none.
+  public func add(words: [String: String], language: String) throws {
+    try add(lexicon: words.map { "\($0.key)\t\($0.value)\n" }.joined(), language: language)
+  }
+
+  /// Adds words from lines: a word, a tab, and its pronunciations with commas between them.
+  ///
+  /// - Throws: ``G2PError``: a line is none of these; its message says which.
+  public func add(lexicon lines: String, language: String) throws {
+    try check(language)
+    let data = Array(lines.utf8)
+    try checked { g2p_add_lexicon_memory(model, data, data.count, language, $0) }
+  }
+
+  // MARK: How
+
+  private func flags(_ scores: Bool, _ lexicons: Bool) -> UInt32 {
+    UInt32(G2P_EACH) | (scores ? UInt32(G2P_SCORES) : 0) | (lexicons ? 0 : UInt32(G2P_MODEL))
+  }
+
+  /// A language is a C string, which ends at a zero.
+  private func check(_ language: String) throws {
+    if language.utf8.contains(0) {
+      throw G2PError(status: .unknownLanguage, word: nil, message: "a language's code has a zero in it")
+    }
+  }
+
+  private func ask(_ words: [String], _ language: String, _ flags: UInt32, _ flag: Flag?) throws -> [Pronunciation] {
+    try check(language)
+    var bytes: [CChar] = []
+    var ends: [Int] = []
+    for word in words {
+      bytes.append(contentsOf: word.utf8.lazy.map { CChar(bitPattern: $0) })
+      ends.append(bytes.count)
+    }
+    return try bytes.withUnsafeBufferPointer { bytes in
+      var start = 0
+      let texts = ends.map { end -> g2p_text in
+        defer { start = end }
+        return g2p_text(data: bytes.baseAddress.map { $0 + start }, size: end - start)
+      }
+      return try texts.withUnsafeBufferPointer { texts in
+        try language.withCString { code in
+          var request = g2p_request()
+          request.size = MemoryLayout<g2p_request>.size
+          request.words = texts.baseAddress
+          request.count = words.count
+          request.lang = code
+          request.flags = flags
+          request.cancel = flag.map { UnsafePointer($0.pointer) }
+          var found = g2p_results()
+          try checked { g2p_results_all(model, &request, &found, $0) }
+          defer { g2p_free_results(model, &found) }
+          return words.indices.map { Pronunciation(words[$0], number: $0, found.data[$0]) }
+        }
+      }
+    }
+  }
+
+  private func parts(_ text: String, _ language: String, _ flag: Flag?) throws -> [Part] {
+    let bytes = Array(text.utf8)
+    var found: [(kind: Part.Kind, text: String)] = []
+    try bytes.withUnsafeBufferPointer { whole in
+      try whole.withMemoryRebound(to: CChar.self) { data in
+        var start = 0
+        while start < bytes.count {
+          var end = 0
+          var part = G2P_PART_OTHER
+          try checked { g2p_next_part(data.baseAddress, bytes.count, start, &end, &part, $0) }
+          found.append((Part.Kind(part), String(decoding: bytes[start..<end], as: UTF8.self)))
+          start = end
+        }
+      }
+    }
+    let words = found.filter { $0.kind == .word }.map(\.text)
+    var results = try ask(words, language, flags(false, true), flag).makeIterator()
+    return found.map { Part(text: $0.text, kind: $0.kind, result: $0.kind == .word ? results.next() : nil) }
+  }
+
+  /// Runs a call on a thread that is no task's, and stops it when the task is cancelled.
+  private func stopping<Value: Sendable>(_ call: @escaping @Sendable (Flag) throws -> Value) async throws -> Value {
+    let flag = Flag()
+    return try await withTaskCancellationHandler {
+      try Task.checkCancellation()
+      return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
+        DispatchQueue.global().async {
+          do {
+            continuation.resume(returning: try call(flag))
+          } catch let error as G2PError where error.status == .cancelled {
+            continuation.resume(throwing: CancellationError())
+          } catch {
+            continuation.resume(throwing: error)
+          }
+        }
+      }
+    } onCancel: {
+      flag.raise()
+    }
+  }
+}
+
+/// What stops a call.
+private final class Flag: @unchecked Sendable {
+  let pointer = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+
+  init() {
+    pointer.initialize(to: 0)
+  }
+
+  deinit {
+    pointer.deallocate()
+  }
+
+  func raise() {
+    g2p_cancel(pointer)
+  }
+}
+
+/// Calls C, and throws what it says went wrong.
+private func checked(_ call: (UnsafeMutablePointer<g2p_error>) -> g2p_status) throws {
+  var error = g2p_error()
+  if call(&error) != G2P_OK { throw G2PError(error) }
+}
