@@ -64,6 +64,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         ir,
         lengths,
         manifests,
+        npm,
         profile,
         reproduce,
         stages,
@@ -113,6 +114,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         tune.tasks,
         lengths.tasks,
         wheel.tasks,
+        npm.tasks,
         stages.tasks,
     ]
     settings = {

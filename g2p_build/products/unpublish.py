@@ -5,6 +5,7 @@ from pathlib import Path
 from g2p_build.errors import os_errors_explained
 from g2p_build.graph import Node
 from g2p_build.products import publish
+from g2p_build.products.npm import npm_packages_of
 from g2p_build.products.wheel import wheels_of
 from g2p_build.store import trees
 from g2p_build.store.files import readable_json, write_atomically
@@ -15,7 +16,7 @@ __all__ = ["unpublish"]
 
 @os_errors_explained()
 def unpublish(workspace: Workspace, nodes: dict[str, Node], default: str, dry_run: bool = False) -> dict[Path, int]:
-    """Removes a variant's manifest, archives and wheels, also of older builds. Keeps archives that others need.
+    """Removes a variant's manifest, archives and packages, also of older builds. Keeps archives that others need.
 
     The index is written first and the archives are removed last. So the index never lists a file that is gone, even if
     the command is killed.
@@ -37,6 +38,7 @@ def unpublish(workspace: Workspace, nodes: dict[str, Node], default: str, dry_ru
     manifest = folder / f"{name}.json"
     with trees.lock(workspace):
         found = [*publish.archives_left(tree, nodes, goes=True), *wheels_of(tree, name)]
+        found += npm_packages_of(tree, name)
         here = [path for path in [manifest, *found] if path.is_file()]
         gone = {path: path.stat().st_size for path in here}
         if gone and not dry_run:

@@ -25,7 +25,7 @@ from g2p_build.products.publish import read_manifest
 from g2p_build.store import trees
 from g2p_build.store.workspace import Workspace
 
-__all__ = ["platform_tag", "wheels_of", "write_wheel"]
+__all__ = ["licences", "notices", "platform_tag", "wheels_of", "write_wheel"]
 
 RUNTIME = ("cancel", "engine", "errors", "form", "g2p", "joining", "lexicon", "results", "standalone", "tokenizer")
 """The modules of the runtime that a library beside its weights needs. None of them needs another distribution."""
@@ -191,8 +191,8 @@ def _fill(
             assert content is not None
             with closing(content):
                 add(f"{package}/{name}", content, member.size)
-    licences = {**_licences(), **_notices(files["notices"], archives)}
-    for name, text in licences.items():
+    texts = {**licences(), **notices(files["notices"], archives)}
+    for name, text in texts.items():
         add_text(f"{info}/licenses/{name}", text)
     languages = manifest["model"]["languages"]
     metadata = _METADATA.format(
@@ -200,7 +200,7 @@ def _fill(
         package=package,
         version=version,
         variant=manifest["name"],
-        licences="".join(f"License-File: {name}\n" for name in licences),
+        licences="".join(f"License-File: {name}\n" for name in texts),
         word="word",
         lang=languages[0] if languages else "eng-us",
         languages=", ".join(languages) if languages else "those that the checkpoint was trained on",
@@ -235,7 +235,7 @@ def _modules(package: str) -> Iterator[tuple[str, str]]:
         yield f"{package}/_runtime/{module}.py", text(module)
 
 
-def _licences() -> dict[str, str]:
+def licences() -> dict[str, str]:
     """The project's licence, and the notice of others' work."""
     root = Path(g2p_build.__file__).parents[1]
     found = {}
@@ -250,7 +250,7 @@ def _licences() -> dict[str, str]:
     return found
 
 
-def _notices(names: Sequence[str], archives: Mapping[str, tarfile.TarFile]) -> dict[str, str]:
+def notices(names: Sequence[str], archives: Mapping[str, tarfile.TarFile]) -> dict[str, str]:
     """The notices that archives hold, by their names."""
     found = {}
     for name in names:

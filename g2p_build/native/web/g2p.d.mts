@@ -88,6 +88,8 @@ export type Code =
   | "G2P_FOREIGN_CHARACTER"
   | "G2P_INVALID_LEXICON"
   | "G2P_INVALID_DRAFT"
+  /** The server has other weights than those of the npm package. */
+  | "G2P_WRONG_DIGEST"
   /** What was given as the WebAssembly module is something else, cut off, or another program's. */
   | "G2P_INVALID_MODULE"
   /** The page may not compile WebAssembly: its Content-Security-Policy, or a switch of the browser, forbids it. */

@@ -648,3 +648,6 @@ async function readFrom(name, signal, read) {
     throw new G2PError("G2P_NO_FILE", `${name} cannot be read: ${why}`);
   }
 }
+
+// For the files that an npm package has besides, which come with this one: no part of the interface.
+export { checked, grouped, invalid, isA, iterable, known, listed, placed, read, readFrom, rest, shown, until };
