@@ -79,6 +79,8 @@ found.waitedEnd = await failed(async () => {
 });
 await model.addWords({ Nguyen: ["x", "y"] }, "eng-us");
 await model.addLexicon(new Blob(["Grzegorz\tz\n"]), "eng-us");
+await model.cacheWords(10);
+found.code = await model.language("en-US");
 found.own = [await model.lookUp("Nguyen", "eng-us"), await model.pronounce(["Grzegorz"], "eng-us")];
 
 const stop = new AbortController();

@@ -80,6 +80,7 @@ def used(project: Path, *program: str | Path, env: Mapping[str, str] = {}) -> No
     assert found["languages"] == ["eng-us", "fin", "spa-latin", "swa", "tha", "vie-n"]
     assert all(found[name] for name in ("results", "pronounced", "text", "streamed")), found
     assert (found["waited"], found["waitedEnd"]) == (["ˈtie"], "no more")
+    assert found["code"] == "eng-us"
     assert found["own"] == [["x", "y"], ["z"]]
     assert (found["stopped"], found["next"], found["soon"]) == ("enough", ["ˈdeɪ"], True)
     invalid = ["G2P_INVALID_ARGUMENT", None]

@@ -78,7 +78,7 @@ def test_the_module_imports_nothing_and_exports_the_interface(package: Path) -> 
 
 
 def test_the_package_is_small(package: Path) -> None:
-    assert sum(len(gzip.compress((package / name).read_bytes(), mtime=0)) for name in PARTS) < 83_000
+    assert sum(len(gzip.compress((package / name).read_bytes(), mtime=0)) for name in PARTS) < 87_000
     assert (package / "g2p.wasm").stat().st_size < 160_000
     sizes = json.loads((package / "sizes.json").read_bytes())
     assert sizes["library"] == (package / "g2p.wasm").stat().st_size
@@ -446,7 +446,7 @@ def test_a_stream_gives_what_comes_and_a_signal_stops_it_and_all_that_waits(pack
 @needs_node
 @pytest.mark.parametrize("package", ["float32"], indirect=True)
 def test_each_word_may_have_its_own_language(package: Path) -> None:
-    words, langs = ["tie", "knight", "tie", "habari"], ["fin", "eng-us", "eng-us", "swa"]
+    words, langs = ["tie", "knight", "tie", "habari"], ["fin", "en-US", "eng-us", "sw"]
     alone = called(package, *(("pronounce", [word], lang) for word, lang in zip(words, langs, strict=True)))
     together, results, few, none, wrong, each, strange = called(
         package,
@@ -454,8 +454,8 @@ def test_each_word_may_have_its_own_language(package: Path) -> None:
         ("results", words, langs),
         ("pronounce", words, langs[:3]),
         ("pronounce", [], []),
-        ("pronounce", words, ["fin", "eng-us", "en", "swa"]),
-        ("results", words, ["fin", "eng-us", "en", "swa"]),
+        ("pronounce", words, ["fin", "eng-us", "eng", "swa"]),
+        ("results", words, ["fin", "eng-us", "eng", "swa"]),
         ("results", words, ["fin", 3, "eng-us", "swa"]),
     )
     assert together == [text for [text] in alone] == [result["phonemes"] for result in results]
@@ -465,6 +465,28 @@ def test_each_word_may_have_its_own_language(package: Path) -> None:
     assert (wrong["code"], wrong["word"]) == ("G2P_UNKNOWN_LANGUAGE", 2)
     assert [result["error"] and result["error"]["word"] for result in each] == [None, None, 2, None]
     assert (strange["code"], strange["word"], strange["message"]) == ("G2P_UNKNOWN_LANGUAGE", 1, "3 is no string")
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_tags_and_a_cache_are_as_elsewhere(package: Path) -> None:
+    asked = ("results", ["tie", "knight", "tie", "2nd"], ["fi", "eng-us", "en-US", "fin"], {"scores": True})
+    plain, _, first, again, _, added, code, spanish, wrong = called(
+        package,
+        asked,
+        ("cacheWords", 2),
+        asked,
+        asked,
+        ("addWords", {"knight": "x"}, "en"),
+        ("pronounce", ["knight"], "eng-us"),
+        ("language", "es-MX"),
+        ("language", "es-ES"),
+        ("cacheWords", 1.5),
+    )
+    assert plain == first == again and plain[0]["phonemes"] == "ˈtie"
+    assert (added, code) == (["x"], "spa-latin")
+    assert (spanish["code"], wrong["code"]) == ("G2P_UNKNOWN_LANGUAGE", "G2P_INVALID_ARGUMENT")
+    assert "did you mean spa-latin?" in spanish["message"]
 
 
 @needs_node

@@ -25,7 +25,7 @@ const VERSION = 1; // of the interface
 const FUNCTIONS = [
   ...["malloc", "free", "g2p_open_memory", "g2p_close", "g2p_status_name", "g2p_info", "g2p_add_lexicon_memory"],
   ...["g2p_look_up", "g2p_pronounce_all", "g2p_results_all", "g2p_free_texts", "g2p_free_results", "g2p_abi_version"],
-  ...["g2p_next_part"],
+  ...["g2p_next_part", "g2p_find_language", "g2p_cache_words"],
 ];
 const BUSY = 8; // milliseconds that a stream computes before it lets the page go on
 const encoder = new TextEncoder();
@@ -136,6 +136,25 @@ class Model {
       library.g2p_free_texts(this.#model, found);
       return pronunciations;
     });
+  }
+
+  language(lang) {
+    const library = this.#opened();
+    const code = zeroEnded(lang, "G2P_UNKNOWN_LANGUAGE");
+    return this.#with(4 + ERROR.size + code.length, (found) => {
+      const [error, tag] = [found + 4, found + 4 + ERROR.size];
+      this.#put(code, tag);
+      this.#check(library.g2p_find_language(this.#model, tag, found, error), error);
+      return this.#string(this.#view().getUint32(found, true));
+    });
+  }
+
+  cacheWords(words) {
+    const library = this.#opened();
+    if (!Number.isInteger(words) || words < 0 || words >= 2 ** 32) {
+      throw invalid(`cacheWords: give how many words are kept, not ${shown(words)}`);
+    }
+    this.#with(ERROR.size, (error) => this.#check(library.g2p_cache_words(this.#model, words, error), error));
   }
 
   close() {

@@ -30,6 +30,8 @@ export interface WorkerModel {
     lang: string,
   ): Promise<void>;
   lookUp(word: string, lang: string): Promise<string[]>;
+  language(lang: string): Promise<string>;
+  cacheWords(words: number): Promise<void>;
 
   /** Ends the worker. What it has not yet answered fails with G2P_INVALID_ARGUMENT, as does every later call. */
   close(): void;

@@ -71,6 +71,14 @@ class Model {
     return this.#thread.call("lookUp", [word, lang]);
   }
 
+  async language(lang) {
+    return this.#thread.call("language", [lang]);
+  }
+
+  async cacheWords(words) {
+    await this.#thread.call("cacheWords", [words]);
+  }
+
   close() {
     this.#thread.end("the model is closed: load it again");
   }
