@@ -147,6 +147,37 @@ def test_the_static_library_must_be_named(tmp_path: Path) -> None:
         assert expected in made.stderr
 
 
+def test_the_packaged_crate_makes_a_program_that_needs_no_file(built: Tree, crate: Crate, tmp_path: Path) -> None:
+    if not crate.linked:
+        pytest.skip("once is enough")
+    package = ["cargo", "package", "--offline", "--locked", "--allow-dirty", "--quiet"]
+    env = {name: value for name, value in crate.env.items() if name != "G2P_LIB_DIR"}  # it is built without features
+    made = subprocess.run(package, cwd=CRATE, env=env, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    with tarfile.open(crate.folder / "target" / "package" / "g2p-0.1.0.crate") as archive:
+        archive.extractall(tmp_path, filter="data")
+    app = tmp_path / "app"
+    (app / "src").mkdir(parents=True)
+    takes = 'g2p = { path = "../g2p-0.1.0", features = ["embed"] }'
+    (app / "Cargo.toml").write_text(f'[package]\nname = "app"\nedition = "2021"\n\n[dependencies]\n{takes}\n')
+    (app / "src" / "main.rs").write_text(
+        "fn main() -> Result<(), g2p::Error> {\n"
+        '    println!("{}", g2p::Model::embedded()?.pronounce("knight", "en-US")?);\n    Ok(())\n}\n'
+    )
+    name = json.loads((crate.folder / "manifests" / f"{CACHED}.json").read_bytes())["archives"]["weights"]["file"]
+    command = ["cargo", "build", "--offline", "--quiet", "--target-dir", str(tmp_path / "target")]
+    weights = {"G2P_WEIGHTS": str(built.root / "dist" / name)}
+    for given, says in (({}, "set G2P_WEIGHTS to their archive"), ({"G2P_WEIGHTS": "none"}, "there is no file none")):
+        failed = subprocess.run(command, cwd=app, env=crate.env | given, capture_output=True, text=True)
+        assert failed.returncode != 0 and says in failed.stderr
+    done = subprocess.run(command, cwd=app, env=crate.env | weights, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    alone = shutil.move(tmp_path / "target" / "debug" / "app", tmp_path / "alone")
+    shutil.rmtree(crate.folder / "cache", ignore_errors=True)
+    said = subprocess.run([alone], cwd="/", env={"HOME": "/nonexistent"}, capture_output=True, text=True)
+    assert (said.returncode, said.stdout) == (0, "ˈnaɪt\n"), said.stderr
+
+
 def test_the_command_pronounces_the_golden_words(crate: Crate) -> None:
     for lang, listed in words().items():
         expected = "".join(f"{word}\t{GOLDEN[lang, word]}\n" for word in listed).encode()
