@@ -82,7 +82,7 @@ def used(project: Path, *program: str | Path, env: Mapping[str, str] = {}) -> No
     assert (found["waited"], found["waitedEnd"]) == (["ˈtie"], "no more")
     assert found["code"] == "eng-us"
     assert found["own"] == [["x", "y"], ["z"]]
-    assert (found["stopped"], found["next"], found["soon"]) == ("enough", ["ˈdeɪ"], True)
+    assert (found["stopped"], found["next"], found["soon"]) == (["enough"] * 2, ["ˈdeɪ"], True)
     invalid = ["G2P_INVALID_ARGUMENT", None]
     assert "time" in found["refused"].pop("a signal that comes")
     assert found["refused"] == {

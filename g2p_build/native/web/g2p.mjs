@@ -101,10 +101,14 @@ class Model {
     this.#opened();
     const { scores = false, signal } = known(options, "text", ["scores", "signal"]);
     signal?.throwIfAborted();
-    const parts = this.#parts(whole(text, "G2P_INVALID_ARGUMENT", null));
-    const words = parts.filter(({ kind }) => kind === "word").map((part) => part.text);
-    const results = this.#answers(words, lang, scores, 0).values();
-    return parts.map((part) => ({ ...part, result: part.kind === "word" ? results.next().value : null }));
+    const parts = Model.parts(this, text);
+    return withResults(parts, this.#answers(wordsOf(parts), lang, scores, 0));
+  }
+
+  // A text's parts, before its words are pronounced.
+  static parts(model, text) {
+    model.#opened();
+    return model.#parts(whole(text, "G2P_INVALID_ARGUMENT", null));
   }
 
   async addLexicon(lexicon, lang, options = {}) {
@@ -338,6 +342,19 @@ class Model {
       };
     });
   }
+}
+
+function partsOf(model, text) {
+  return Model.parts(model, text);
+}
+
+function wordsOf(parts) {
+  return parts.filter(({ kind }) => kind === "word").map(({ text }) => text);
+}
+
+function withResults(parts, results) {
+  const left = results.values();
+  return parts.map((part) => ({ ...part, result: part.kind === "word" ? left.next().value : null }));
 }
 
 function align(address) {
@@ -669,4 +686,5 @@ async function readFrom(name, signal, read) {
 }
 
 // For the files that an npm package has besides, which come with this one: no part of the interface.
-export { checked, grouped, invalid, isA, iterable, known, listed, placed, read, readFrom, rest, shown, until };
+export { checked, grouped, invalid, isA, iterable, known, listed, partsOf, placed, read, readFrom };
+export { rest, shown, until, withResults, wordsOf };

@@ -1,6 +1,6 @@
 // The worker's side of worker.mjs: holds the model, and answers one message after the other.
 
-import { G2PError, rest } from "./g2p.mjs";
+import { G2PError, partsOf, rest, withResults, wordsOf } from "./g2p.mjs";
 import { load } from "./index.mjs";
 
 const BUSY = 8; // milliseconds that a list computes before the worker looks whether it is to stop
@@ -42,9 +42,15 @@ async function inGroups(name, [words, lang, options], signal) {
   return found;
 }
 
+async function inText([text, lang, options], signal) {
+  const parts = partsOf(model, text);
+  return withResults(parts, await inGroups("results", [wordsOf(parts), lang, options], signal));
+}
+
 async function answer(name, args, request) {
   if (name === "load") return loaded(args[0], request);
   if (name === "pronounce" || name === "results") return inGroups(name, args, request.signal);
+  if (name === "text") return inText(args, request.signal);
   return name === "addLexicon" ? model.addLexicon(...args, { signal: request.signal }) : model[name](...args);
 }
 
