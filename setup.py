@@ -12,6 +12,7 @@ setup(
             "checkpoints/*/*",
             "checkpoints/*/calibration/*",
             "native/*/*",
+            "products/npm_files/*",
             "reference/golden/*",
             "runtime/*.json",
         ],

@@ -1,4 +1,4 @@
-//! With the feature `static`: tells the linker where the library is.
+//! With the feature `static`: tells the linker where the library is. With `embed`: tells the compiler where the weights are.
 
 use std::env;
 use std::path::PathBuf;
@@ -30,6 +30,28 @@ fn main() {
     println!("cargo:rustc-link-lib=static=g2p");
     if env::var("CARGO_CFG_UNIX").is_ok() {
         println!("cargo:rustc-link-lib=m");
+    }
+    if env::var_os("CARGO_FEATURE_EMBED").is_some() {
+        embed();
+    }
+}
+
+fn embed() {
+    println!("cargo:rerun-if-env-changed=G2P_WEIGHTS");
+    let given = match env::var_os("G2P_WEIGHTS") {
+        Some(file) => PathBuf::from(file),
+        None => fail("the feature `embed` puts weights into the program: set G2P_WEIGHTS to their archive"),
+    };
+    // The compiler would take a relative path for one that begins beside a source file.
+    match given.canonicalize() {
+        Ok(file) if file.is_file() => {
+            println!("cargo:rerun-if-changed={}", file.display());
+            println!("cargo:rustc-env=G2P_EMBEDDED_WEIGHTS={}", file.display());
+        }
+        _ => fail(&format!(
+            "there is no file {}: set G2P_WEIGHTS to the archive with the variant's weights, or to weights.safetensors",
+            given.display()
+        )),
     }
 }
 

@@ -65,6 +65,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         ir,
         lengths,
         manifests,
+        npm,
         profile,
         reproduce,
         stages,
@@ -117,6 +118,7 @@ def load(arguments: Sequence[str], tree: Path) -> dict[str, Any]:
         wheel.tasks,
         android.tasks,
         swift.tasks,
+        npm.tasks,
         stages.tasks,
     ]
     settings = {

@@ -147,6 +147,39 @@ def test_the_static_library_must_be_named(tmp_path: Path) -> None:
         assert expected in made.stderr
 
 
+def test_the_packaged_crate_makes_a_program_that_needs_no_file(built: Tree, crate: Crate, tmp_path: Path) -> None:
+    if not crate.linked:
+        pytest.skip("once is enough")
+    package = ["cargo", "package", "--offline", "--locked", "--allow-dirty", "--quiet"]
+    # It is built again to verify it, without features, and in a place of its own.
+    env = {name: value for name, value in crate.env.items() if name != "G2P_LIB_DIR"}
+    env["CARGO_TARGET_DIR"] = str(tmp_path / "target")
+    made = subprocess.run(package, cwd=CRATE, env=env, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    with tarfile.open(tmp_path / "target" / "package" / "g2p-0.1.0.crate") as archive:
+        archive.extractall(tmp_path, filter="data")
+    app = tmp_path / "app"
+    (app / "src").mkdir(parents=True)
+    takes = 'g2p = { path = "../g2p-0.1.0", features = ["embed"] }'
+    (app / "Cargo.toml").write_text(f'[package]\nname = "app"\nedition = "2021"\n\n[dependencies]\n{takes}\n')
+    (app / "src" / "main.rs").write_text(
+        "fn main() -> Result<(), g2p::Error> {\n"
+        '    println!("{}", g2p::Model::embedded()?.pronounce("knight", "en-US")?);\n    Ok(())\n}\n'
+    )
+    name = json.loads((crate.folder / "manifests" / f"{CACHED}.json").read_bytes())["archives"]["weights"]["file"]
+    command = ["cargo", "build", "--offline", "--quiet", "--target-dir", str(tmp_path / "target")]
+    weights = {"G2P_WEIGHTS": str(built.root / "dist" / name)}
+    for given, says in (({}, "set G2P_WEIGHTS to their archive"), ({"G2P_WEIGHTS": "none"}, "there is no file none")):
+        failed = subprocess.run(command, cwd=app, env=crate.env | given, capture_output=True, text=True)
+        assert failed.returncode != 0 and says in failed.stderr
+    done = subprocess.run(command, cwd=app, env=crate.env | weights, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    alone = shutil.move(tmp_path / "target" / "debug" / "app", tmp_path / "alone")
+    shutil.rmtree(crate.folder / "cache", ignore_errors=True)
+    said = subprocess.run([alone], cwd="/", env={"HOME": "/nonexistent"}, capture_output=True, text=True)
+    assert (said.returncode, said.stdout) == (0, "ˈnaɪt\n"), said.stderr
+
+
 def test_the_command_pronounces_the_golden_words(crate: Crate) -> None:
     for lang, listed in words().items():
         expected = "".join(f"{word}\t{GOLDEN[lang, word]}\n" for word in listed).encode()
@@ -186,6 +219,17 @@ def test_however_a_word_is_typed_it_is_the_same_word(crate: Crate) -> None:
         (["pronounce", "--on-error", "mark"], "knight\n\n \nnight\n"),
         (["pronounce", "--on-error", "mark", "--json"], "knight\n\nnight\n"),
         (["pronounce", "--on-error", "mark", "--lang", "spa", "hola"], ""),
+        (["pronounce", "--format", "csv", "--details", "knight", "TV"], ""),
+        (["pronounce", "--format=csv", "--on-error", "mark", "--details"], "knight\n\nnight\n"),
+        (["pronounce", "--format", "csv"], ""),
+        (["pronounce", "--format", "jsonl", "--json", "knight"], ""),
+        (["pronounce", "--format", "tsv", "--lang", "fi", "tie"], ""),
+        (["pronounce", "--lang-column", "2"], "\ufefftie\tfin\nknight\ten-US\tmore\n\ttha\n\n"),
+        (["pronounce", "--lang-column=1", "--on-error", "mark", "--details"], "fin\ttie\n\n\tday\nen\t day \n"),
+        (["pronounce", "--lang-column", "1", "--on-error", "mark", "--json"], "fi\ttie\n\n\tday\nxx\tday\n"),
+        (["pronounce", "--lang-column", "1", "--on-error", "mark", "--format", "csv"], "vie-n\tHà, Nội\n\nday\n"),
+        (["pronounce", "--lang-column", "1", "--lang", "fin"], ""),
+        (["pronounce", "--lang-column", "1", "--lexicon", "{more}"], ""),
         (["pronounce", "--lexicon", "{list}", "US", "us", "Us", "knight", "--details"], ""),
         (["pronounce", "--lexicon", "fin={list}", "--lexicon={more}", "us", "US", "--details", "--json"], ""),
         (["pronounce", "--lexicon", "{table}", "--details", "--lang", "fin", "US", "tie"], ""),
@@ -223,7 +267,12 @@ def test_the_command_prints_the_same_as_pythons(
         (["pronounce", "--on-error", "go"], b"", "argument --on-error: stop, skip or mark is wanted"),
         (["pronounce", "--lexicon"], b"", "argument --lexicon: expected one argument"),
         (["pronounce", "--lexicon", "no/such.tsv", "a"], b"", "there is no file at no/such.tsv"),
-        (["languages", "--details"], b"", "only `g2p pronounce` takes --lexicon, --details and --on-error"),
+        (["languages", "--details"], b"", "only `g2p pronounce` takes --lexicon, --details, --on-error"),
+        (["languages", "--format", "csv"], b"", "only `g2p pronounce` takes --lexicon, --details, --on-error"),
+        (["pronounce", "--format", "kaldi"], b"", "argument --format: tsv, csv or jsonl is wanted"),
+        (["pronounce", "--format", "csv", "--json"], b"", "--json is short for --format jsonl"),
+        (["pronounce", "--lang-column", "0"], b"", "argument --lang-column: the number of a column is wanted, from 1"),
+        (["pronounce", "--lang-column", "1", "a"], b"", "give words, or a list of them with --lang-column"),
     ],
 )
 def test_an_error_is_one_line_and_status_two(crate: Crate, arguments: list[str], stdin: bytes, said: str) -> None:

@@ -29,6 +29,10 @@ def export(programs: Sequence[Program]) -> tuple[tvm.IRModule, list[dict[str, An
     torch.export and TVM's importer would make the same module. They take any program, but loading and running them
     takes longer than compiling. The programs here only call operations, with views between the calls.
 
+    There is no second way, such as through ONNX, for what torch.export refuses: it refuses none of these programs, and
+    no others come here, since a checkpoint brings a config and weights and no module. ONNX has no `ops`, and a graph
+    of its own operators would have no kernels here, no states and no steps.
+
     Weights have no values here. So no later stage can depend on one.
 
     Args:

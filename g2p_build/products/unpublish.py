@@ -7,6 +7,7 @@ from g2p_build.graph import Node
 from g2p_build.products import publish
 from g2p_build.products.aar import aars_of
 from g2p_build.products.flutter import plugins_of
+from g2p_build.products.npm import npm_packages_of
 from g2p_build.products.swift import packages_of
 from g2p_build.products.wheel import wheels_of
 from g2p_build.store import trees
@@ -41,6 +42,7 @@ def unpublish(workspace: Workspace, nodes: dict[str, Node], default: str, dry_ru
     with trees.lock(workspace):
         found = [*publish.archives_left(tree, nodes, goes=True), *wheels_of(tree, name), *aars_of(tree, name)]
         found += [*packages_of(tree, name), *plugins_of(tree, name)]
+        found += npm_packages_of(tree, name)
         here = [path for path in [manifest, *found] if path.is_file()]
         gone = {path: path.stat().st_size for path in here}
         if gone and not dry_run:

@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     # An option may stand before or after the command. SUPPRESS keeps the second parser from resetting it to a default.
     shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    shared.add_argument("--lang", help="language code of the words (default: eng-us)")
+    shared.add_argument("--lang", help="language of the words, a code or a tag such as en-US (default: eng-us)")
     shared.add_argument("--manifest", metavar="FILE", help="variant to load (default: the index's, for this machine)")
     shared.add_argument("--json", action="store_true", help="print JSON, one object a line")
     parser = _Parser(prog="g2p", description="Pronounces words with a built variant.", parents=[shared])

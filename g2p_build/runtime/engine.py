@@ -66,6 +66,13 @@ class Engine(Protocol):
             InvalidLexicon, UnknownLanguage: it cannot be used.
         """
 
+    def cache_words(self, words: int) -> None:
+        """Keeps what the model said of the last ``words`` words; 0: of none.
+
+        Raises:
+            LibraryFailed: there is no memory for so many, or the engine keeps none.
+        """
+
     def look_up(self, word: str, lang: str) -> tuple[list[str], Source]:
         """All pronunciations of a word in the first lexicon that has it, and which kind of lexicon that is."""
 

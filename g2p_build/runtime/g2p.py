@@ -19,6 +19,7 @@ from g2p_build.runtime.results import Part, Result, Statistics
 __all__ = ["G2P", "checked_threads"]
 
 MOST_THREADS = 256
+MOST_CACHED = 1 << 24  # words
 
 STREAMED = 512
 """Words that `G2P.stream` takes together."""
@@ -60,6 +61,7 @@ class G2P:
         self.manifest = data
         self._open: Engine | None = engine
         self._threads, self._again = threads, again
+        self._cached = 0  # words
         self._private: Callable[[], Engine] | None = private  # until it has been called
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -278,6 +280,33 @@ class G2P:
         lines = (_line(number, word, said) for number, (word, said) in enumerate(words.items(), 1))
         self._own_engine().add_lexicon("".join(lines).encode("utf-8", "surrogatepass"), lang)
 
+    def language(self, lang: str) -> str:
+        """The model's own code for a BCP 47 tag: ``eng-us`` for ``en-US``. Every call takes both.
+
+        Raises:
+            UnknownLanguage: the model does not know the language, or the tag may mean several. The message names them.
+        """
+        return tokenizer.language(self.manifest["model"], lang)
+
+    def cache_words(self, words: int) -> None:
+        """Keeps what the model said of the ``words`` words that were used last, so that it need not say it again.
+
+        Nothing is kept unless this is called. Results are the same, ids and scores too; only `Result.passes`, `drafted`
+        and `accepted` are 0. Words of your own come before what is kept. Objects of the same manifest share the cache.
+
+        Args:
+            words: how many; 0 for none. The memory for them is taken at once: half a kilobyte each, and more with
+                larger bounds.
+
+        Raises:
+            ValueError: ``words`` is below 0 or above 16,777,216.
+            LibraryFailed: there is no memory for so many; or the variant runs on the virtual machine, which keeps none.
+        """
+        if not 0 <= operator.index(words) <= MOST_CACHED:
+            raise ValueError(f"words={words}: give 0 to {MOST_CACHED}")
+        self._engine.cache_words(words)
+        self._cached = words
+
     def look_up(self, word: str, lang: str = "eng-us") -> list[str]:
         """All pronunciations of a word in the first lexicon that has it, the answer first; none if no lexicon has it.
 
@@ -312,6 +341,8 @@ class G2P:
         if self._private is not None:
             self._engine  # noqa: B018 - not when it is closed
             self._open, self._private = self._private(), None
+            if self._cached:
+                self._open.cache_words(self._cached)
         return self._engine
 
     def _with_own_error(self, result: Result) -> Result:

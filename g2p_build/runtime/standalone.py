@@ -249,6 +249,14 @@ class Model:
         if self._library.g2p_add_draft(self._handle, ctypes.c_char_p(os.fsencode(source)), ctypes.byref(error)):
             raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
 
+    def cache_words(self, words: int) -> None:
+        """Keeps what was said of so many words: `Engine.cache_words`."""
+        error = _Error()
+        if not hasattr(self._library, "g2p_cache_words"):
+            raise LibraryFailed("the library is from before words were kept: build it again")
+        if self._library.g2p_cache_words(self._handle, ctypes.c_size_t(words), ctypes.byref(error)):
+            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+
     def guess(self, word: str, lang: str) -> str:
         """What the draft table guesses for a word: `Engine.guess`."""
         error, capacity = _Error(), 1 << 16

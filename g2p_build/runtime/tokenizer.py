@@ -3,27 +3,16 @@
 An id is a UTF-8 byte plus an offset. A word never becomes a special id: a word "</s>" is four bytes here.
 """
 
-import difflib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from g2p_build.runtime import languages
 from g2p_build.runtime.errors import EmptyWord, ForeignCharacter, InvalidWord, UnknownLanguage, WordTooLong
 from g2p_build.runtime.form import foreign, form_of, in_form, kind
 
-__all__ = ["check", "decode", "encode"]
+__all__ = ["check", "decode", "encode", "language"]
 
-# Codes of ISO 639-1 and their languages' codes in ISO 639-3. The core has the same.
-_TWO_LETTERS = (
-    "af afr am amh an arg ar ara az aze ba bak be bel bg bul bn ben bo bod br bre bs bos ca cat co cos cs ces "
-    "cu chu cy cym da dan de deu dv div el ell en eng eo epo es spa et est eu eus fa fas fi fin fo fao fr fra "
-    "fy fry ga gle gd gla gl glg gn grn gu guj ha hau he heb hi hin hr hrv hu hun hy hye ia ina id ind io ido "
-    "is isl it ita ja jpn jv jav ka kat kk kaz km khm kn kan ko kor ku kur ky kir la lat lb ltz ln lin lo lao "
-    "lt lit lv lav mg mlg mi mri mk mkd ml mal mn mon mr mar ms msa mt mlt my mya nb nob ne nep nl nld nn nno "
-    "no nor oc oci or ori pa pan pl pol ps pus pt por qu que ro ron ru rus rw kin sa san sc srd sd snd se sme "
-    "si sin sk slk sl slv so som sq sqi sr srp su sun sv swe sw swa ta tam te tel tg tgk th tha tk tuk tl tgl "
-    "tr tur tt tat ug uig uk ukr ur urd uz uzb vi vie vo vol wa wln wo wol xh xho yi yid yo yor zh zho zu zul "
-)
 _CONTROL = ("Cc", "Zl", "Zp")  # not "Cf": some scripts spell words with the zero-width joiner
 
 
@@ -37,7 +26,7 @@ def check(model: Mapping[str, Any], word: str, lang: str) -> None:
         EmptyWord: the word holds nothing.
         InvalidWord: the word holds a control character or half a surrogate pair.
     """
-    _check_language(model["languages"], lang)
+    language(model, lang)
     if not word.strip():
         raise EmptyWord(f"the word {word!r} is empty: give at least one letter")
     if any(unicodedata.category(character) in _CONTROL for character in word):
@@ -52,7 +41,7 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
     Args:
         model: the ``model`` object of a manifest.
         word: the spelling. It is first brought into the model's form of text.
-        lang: a code among ``model["languages"]``, or any code if that is null.
+        lang: a code among ``model["languages"]`` or a BCP 47 tag that means one; any code if that is null.
 
     Raises:
         UnknownLanguage: the model does not know the language, or ``lang`` is not a code.
@@ -62,6 +51,7 @@ def encode(model: Mapping[str, Any], word: str, lang: str) -> list[int]:
         WordTooLong: the word does not fit into ``max_input_len`` with its prompt.
     """
     check(model, word, lang)
+    lang = language(model, lang)
     typed, word = word, _in_form(model["text"], word, lang)
     if not word:
         raise EmptyWord(f"the word {typed!r} is empty: give at least one letter")
@@ -84,25 +74,15 @@ def decode(model: Mapping[str, Any], ids: Iterable[int]) -> str:
     return bytes(i - offset for i in ids if 0 <= i - offset < 256 and i not in special).decode("utf-8", "ignore")
 
 
-def _check_language(languages: list[str] | None, lang: str) -> None:
+def language(model: Mapping[str, Any], lang: str) -> str:
+    """The model's own code for a code or a BCP 47 tag.
+
+    Raises:
+        UnknownLanguage: the model does not know the language, or ``lang`` is not a code, or several are meant.
+    """
     if not lang or any(unicodedata.category(character) in (*_CONTROL, "Cs") for character in lang):
         raise UnknownLanguage(f"{lang!r} is no language code")
-    if languages is None or lang in languages:
-        return
-    # en-US and es are how other programs call eng-us and spa.
-    tag, _, rest = lang.lower().replace("_", "-").partition("-")
-    codes = dict(zip(_TWO_LETTERS.split()[::2], _TWO_LETTERS.split()[1::2], strict=True))
-    begins = f"{codes[tag]}-{rest}".rstrip("-") if tag in codes else lang.lower()
-    near = [language for language in languages if language.startswith(begins)][:3]
-    near = near or [language for language in languages if tag in codes and language.startswith(codes[tag])][:3]
-    near = near or difflib.get_close_matches(lang.lower(), languages, n=3)
-    if near:
-        hint = f"did you mean {' or '.join(near)}?"
-    elif len(languages) <= 12:
-        hint = f"there are {', '.join(languages)}"
-    else:
-        hint = f"see the {len(languages)} that `g2p languages` lists"
-    raise UnknownLanguage(f"unknown language '{lang}': {hint}")
+    return languages.language(model["languages"], lang)
 
 
 def _in_form(text: Mapping[str, Any] | None, word: str, lang: str) -> str:

@@ -114,6 +114,7 @@ macro_rules! functions {
     ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
         /// The library's functions. They may be called for as long as the library is loaded.
         #[derive(Clone, Copy)]
+        #[cfg_attr(not(feature = "embed"), allow(dead_code))] // g2p_open_memory
         pub(crate) struct Functions {
             $(pub(crate) $name: unsafe extern "C" fn($($argument: $type),*) $(-> $result)?,)*
         }
@@ -155,9 +156,16 @@ functions! {
     fn g2p_open_manifest(
         manifest: *const c_char, options: *const Options, model: *mut *mut G2p, error: *mut Error
     ) -> c_int;
+    fn g2p_open_memory(
+        weights: *const c_void, size: usize, options: *const Options, model: *mut *mut G2p, error: *mut Error
+    ) -> c_int;
     fn g2p_close(model: *mut G2p);
     fn g2p_limits(model: *const G2p) -> Bounds;
     fn g2p_languages(model: *const G2p, count: *mut usize) -> *const *const c_char;
+    fn g2p_find_language(
+        model: *const G2p, tag: *const c_char, code: *mut *const c_char, error: *mut Error
+    ) -> c_int;
+    fn g2p_cache_words(model: *mut G2p, words: usize, error: *mut Error) -> c_int;
     fn g2p_info(model: *const G2p) -> *const c_char;
     fn g2p_pronounce_all(
         model: *mut G2p, request: *const Request, phonemes: *mut Pieces<u8>, error: *mut Error

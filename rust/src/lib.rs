@@ -3,6 +3,8 @@
 
 mod archive;
 mod call;
+#[cfg(feature = "embed")]
+mod embedded;
 mod error;
 mod ffi;
 mod json;

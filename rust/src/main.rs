@@ -21,13 +21,15 @@ usage: g2p [OPTIONS] pronounce [WORD ...]   words, or the lines of standard inpu
        g2p [OPTIONS] languages              list the languages that the variant's checkpoint knows
 
 options:
-  --lang CODE            language code of the words (default: eng-us)
+  --lang CODE            language of the words, a code or a tag such as en-US (default: eng-us)
   --manifest FILE        variant to load (default: the index's, for this machine)
   --json                 print JSON, one object a line
   -h, --help             print this
 
 options of pronounce:
   --lexicon [LANG=]FILE  words with their pronunciations, which come before the model; of several the last comes first
+  --format FORMAT        tables (tsv, csv) or JSON (jsonl, which --json is short for; default: tsv)
+  --lang-column N        lines have columns with tabs between them; column N has the language, the first other the word
   --details              add where each pronunciation comes from, its score, and notes
   --on-error WHAT        stop at a wrong word, skip it, or mark it: print it without phonemes (default: stop)
 ";
@@ -74,9 +76,25 @@ enum OnError {
     Mark,
 }
 
+/// How results are printed.
+#[derive(Clone, Copy, PartialEq)]
+enum Format {
+    Tsv,
+    Csv,
+    Jsonl,
+}
+
+/// A word and its language, or what is wrong with its line.
+struct Asked {
+    word: String,
+    lang: String,
+    wrong: Option<Wrong>,
+}
+
 /// A word, and its pronunciation or what is wrong with it.
 struct Row {
     word: String,
+    lang: String,
     found: Result<Pronunciation, Wrong>,
 }
 
@@ -94,6 +112,8 @@ struct Chosen {
     lexicons: Vec<OsString>,
     details: bool,
     on_error: OnError,
+    lang_column: Option<usize>,
+    format: Option<Format>,
     json: bool,
     help: bool,
 }
@@ -126,6 +146,20 @@ impl Chosen {
                         _ => return Err("argument --on-error: stop, skip or mark is wanted".to_owned()),
                     }
                 }
+                "--lang-column" => {
+                    chosen.lang_column = match given()?.to_str().and_then(|text| text.parse().ok()) {
+                        Some(column) if column > 0 => Some(column),
+                        _ => return Err("argument --lang-column: the number of a column is wanted, from 1".to_owned()),
+                    }
+                }
+                "--format" => {
+                    chosen.format = match given()?.to_str() {
+                        Some("tsv") => Some(Format::Tsv),
+                        Some("csv") => Some(Format::Csv),
+                        Some("jsonl") => Some(Format::Jsonl),
+                        _ => return Err("argument --format: tsv, csv or jsonl is wanted".to_owned()),
+                    }
+                }
                 "--details" if value.is_none() => chosen.details = true,
                 "--json" if value.is_none() => chosen.json = true,
                 "-h" | "--help" if value.is_none() => chosen.help = true,
@@ -144,17 +178,51 @@ impl Chosen {
         }
         chosen.words = plain.split_off(1);
         chosen.command = plain[0].to_string_lossy().into_owned();
+        let listed = chosen.format.is_some() || chosen.lang_column.is_some();
         match chosen.command.as_str() {
-            "pronounce" => Ok(chosen),
+            "pronounce" => chosen.checked(),
             "info" | "languages"
-                if chosen.details || chosen.on_error != OnError::Stop || !chosen.lexicons.is_empty() =>
+                if chosen.details || chosen.on_error != OnError::Stop || !chosen.lexicons.is_empty() || listed =>
             {
-                Err("only `g2p pronounce` takes --lexicon, --details and --on-error".to_owned())
+                let only = "--lexicon, --details, --on-error, --format and --lang-column";
+                Err(format!("only `g2p pronounce` takes {only}"))
             }
             "info" | "languages" if chosen.words.is_empty() => Ok(chosen),
             "info" | "languages" => Err(format!("unrecognized argument {:?}: see `g2p --help`", chosen.words[0])),
             other => Err(format!("there is no command {other:?}: see `g2p --help`")),
         }
+    }
+
+    /// Refuses options that say two things.
+    fn checked(self) -> Result<Chosen, String> {
+        if !self.words.is_empty() && self.lang_column.is_some() {
+            return Err("give words, or a list of them with --lang-column on standard input, not both".to_owned());
+        }
+        if self.json && self.format.map_or(false, |format| format != Format::Jsonl) {
+            return Err("--json is short for --format jsonl: leave out one of them".to_owned());
+        }
+        if self.lang.is_some() && self.lang_column.is_some() {
+            let what = "--lang names one language for all words, --lang-column one for each: give one of them";
+            return Err(what.to_owned());
+        }
+        let unsaid = |given: &&OsString| {
+            let text = given.to_string_lossy();
+            !text.ends_with(".g2plex") && !text.contains('=')
+        };
+        match self.lexicons.iter().find(unsaid) {
+            Some(file) if self.lang_column.is_some() => {
+                let file = file.to_string_lossy();
+                Err(format!(
+                    "--lexicon {file}: with --lang-column say which language it is of: --lexicon LANG={file}"
+                ))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    fn format(&self) -> Format {
+        self.format
+            .unwrap_or(if self.json { Format::Jsonl } else { Format::Tsv })
     }
 
     /// Opens the variant, with the lexicons that were named.
@@ -188,30 +256,27 @@ impl Chosen {
     }
 
     /// Pronounces words. They are lines of standard input if `first` is the number of the first of them.
-    fn pronounce(&self, model: &Model, words: Vec<Result<String, String>>, first: Option<usize>) -> Result<(), Stop> {
-        let given: Vec<&str> = words.iter().map(|word| word.as_deref().unwrap_or_default()).collect();
+    fn pronounce(&self, model: &Model, asked: Vec<Asked>, first: Option<usize>) -> Result<(), Stop> {
+        let good = || asked.iter().filter(|asked| asked.wrong.is_none());
+        let words: Vec<&str> = good().map(|asked| asked.word.as_str()).collect();
+        let langs: Vec<&str> = good().map(|asked| asked.lang.as_str()).collect();
         let options = Options {
             scores: self.details,
             ..Options::default()
         };
-        let results = model.results(&given, self.lang(), options)?;
-        let row = |(word, found): (Result<String, String>, Result<Pronunciation, Error>)| match word {
-            Ok(word) => Row {
-                word,
-                found: found.map_err(|error| Wrong {
-                    code: format!("{:?}", error.kind()),
-                    message: error.to_string(),
-                }),
+        let mut results = model.results(&words, &langs, options)?.into_iter();
+        let rows = asked.into_iter().map(|Asked { word, lang, wrong }| Row {
+            found: match wrong {
+                Some(wrong) => Err(wrong),
+                None => results
+                    .next()
+                    .expect("a result for each word")
+                    .map_err(|error| Wrong::new(&format!("{:?}", error.kind()), error.to_string())),
             },
-            Err(shown) => Row {
-                found: Err(Wrong {
-                    code: "InvalidWord".to_owned(),
-                    message: format!("{shown} is not UTF-8"),
-                }),
-                word: shown,
-            },
-        };
-        self.print_rows(words.into_iter().zip(results).map(row), first)
+            word,
+            lang,
+        });
+        self.print_rows(rows, first)
     }
 
     /// Prints a line for each word, up to the first wrong one if that ends the command.
@@ -235,26 +300,39 @@ impl Chosen {
                     continue;
                 }
             }
-            if self.json {
-                self.write_json(&row, &mut lines);
-            } else {
-                self.write_cells(&row, &mut lines);
+            match self.format() {
+                Format::Jsonl => self.write_json(&row, &mut lines),
+                format => self.write_cells(&row, format, &mut lines),
             }
         }
         print(&lines)?;
         stopped
     }
 
-    fn write_cells(&self, row: &Row, lines: &mut String) {
-        let Row { word, found } = row;
-        let phonemes = match found {
-            Ok(found) => &found.phonemes,
-            Err(wrong) if wrong.code == "EmptyWord" => return lines.push('\n'), // a blank line stays in its place
+    /// The lines before the first word's: the names of columns in CSV.
+    fn header(&self) -> String {
+        if self.format() != Format::Csv {
+            return String::new();
+        }
+        let lang = if self.lang_column.is_some() { ",lang" } else { "" };
+        let details = if self.details { ",source,score,notes" } else { "" };
+        format!("word,phonemes{lang}{details}\n")
+    }
+
+    fn write_cells(&self, row: &Row, format: Format, lines: &mut String) {
+        let phonemes = match &row.found {
+            Ok(found) => found.phonemes.as_str(),
+            // A blank line stays in its place.
+            Err(wrong) if wrong.code == "EmptyWord" && format == Format::Tsv => return lines.push('\n'),
             Err(_) => "",
         };
-        lines.extend([word, "\t", phonemes]);
+        let mut cells = vec![row.word.as_str(), phonemes];
+        if self.lang_column.is_some() {
+            cells.push(&row.lang);
+        }
+        let score;
         if self.details {
-            let (source, score, notes) = match found {
+            let (source, found_score, notes) = match &row.found {
                 Err(_) => ("", None, "wrong"),
                 Ok(found) => {
                     let notes = match (found.truncated, found.repeats) {
@@ -266,8 +344,12 @@ impl Chosen {
                     (found.source.name(), found.score, notes)
                 }
             };
-            let score = score.map_or(String::new(), |score| format!("{score:.4}"));
-            lines.extend(["\t", source, "\t", &score, "\t", notes]);
+            score = found_score.map_or(String::new(), |score| format!("{score:.4}"));
+            cells.extend([source, &score, notes]);
+        }
+        match format {
+            Format::Csv => lines.push_str(&cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",")),
+            _ => lines.push_str(&cells.join("\t")),
         }
         lines.push('\n');
     }
@@ -276,7 +358,7 @@ impl Chosen {
         lines.push_str("{\"word\": ");
         json::write_text(lines, &row.word);
         lines.push_str(", \"lang\": ");
-        json::write_text(lines, self.lang());
+        json::write_text(lines, &row.lang);
         lines.push_str(", \"phonemes\": ");
         match &row.found {
             Err(wrong) => {
@@ -300,6 +382,23 @@ impl Chosen {
         }
         lines.push_str("}\n");
     }
+}
+
+impl Wrong {
+    fn new(code: &str, message: String) -> Wrong {
+        Wrong {
+            code: code.to_owned(),
+            message,
+        }
+    }
+}
+
+/// A cell as CSV has it: in quotes where it holds what would end it.
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\r', '\n']) {
+        return format!("\"{}\"", cell.replace('"', "\"\""));
+    }
+    cell.to_owned()
 }
 
 fn print(lines: &str) -> Result<(), Stop> {
@@ -337,11 +436,17 @@ fn run(chosen: Chosen) -> Result<(), Stop> {
 
 fn pronounce(mut chosen: Chosen, model: &Model) -> Result<(), Stop> {
     let words = std::mem::take(&mut chosen.words);
+    print(&chosen.header())?;
     if words.is_empty() {
         return pronounce_input(&chosen, model);
     }
     let words = words.into_iter().map(utf8).collect::<Result<Vec<_>, _>>();
-    chosen.pronounce(model, words.map_err(Stop::Message)?.into_iter().map(Ok).collect(), None)
+    let asked = words.map_err(Stop::Message)?.into_iter().map(|word| Asked {
+        word,
+        lang: chosen.lang().to_owned(),
+        wrong: None,
+    });
+    chosen.pronounce(model, asked.collect(), None)
 }
 
 /// Pronounces the lines of standard input as they arrive, without waiting for more. Typed lines come one by one.
@@ -364,7 +469,7 @@ fn pronounce_input(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
         for some in lines.chunks(SLICE) {
             let words = (first..)
                 .zip(some)
-                .map(|(number, line)| word_of(line, number))
+                .map(|(number, line)| asked_by(chosen, line, number))
                 .collect();
             chosen.pronounce(model, words, Some(first))?;
             first += some.len();
@@ -376,16 +481,50 @@ fn pronounce_input(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
     }
 }
 
-/// The word of a line. The error is how a line looks that is not UTF-8.
-fn word_of(line: &[u8], number: usize) -> Result<String, String> {
+/// The word of a line and its language.
+fn asked_by(chosen: &Chosen, line: &[u8], number: usize) -> Asked {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let text = line
         .strip_prefix("\u{feff}".as_bytes())
         .filter(|_| number == 1)
         .unwrap_or(line);
-    match std::str::from_utf8(text) {
-        Ok(word) => Ok(word.trim().to_owned()),
-        Err(_) => Err(shown(&line[..line.len().min(40)])),
+    let lang = chosen.lang().to_owned();
+    let text = match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(_) => {
+            let word = shown(&line[..line.len().min(40)]);
+            let wrong = Some(Wrong::new("InvalidWord", format!("{word} is not UTF-8")));
+            return Asked { word, lang, wrong };
+        }
+    };
+    let column = match chosen.lang_column {
+        Some(column) if !text.trim().is_empty() => column,
+        _ => {
+            return Asked {
+                word: text.trim().to_owned(),
+                lang,
+                wrong: None,
+            }
+        }
+    };
+    let mut cells: Vec<&str> = text.split('\t').map(str::trim).collect();
+    let lang = if column <= cells.len() {
+        cells.remove(column - 1)
+    } else {
+        ""
+    };
+    let word = cells.first().copied().unwrap_or_default();
+    let advice = format!("give it in column {column} (a tab ends a column)");
+    let wrong = || {
+        Wrong::new(
+            "UnknownLanguage",
+            format!("the word '{word}' has no language: {advice}"),
+        )
+    };
+    Asked {
+        word: word.to_owned(),
+        lang: lang.to_owned(),
+        wrong: lang.is_empty().then(wrong),
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::raw::c_char;
 use std::path::Path;
 use std::ptr::NonNull;
 
+use crate::call::c_lang;
 use crate::error::{Error, ErrorKind};
 use crate::ffi::{self, Functions};
 use crate::library::Library;
@@ -119,6 +120,20 @@ impl OpenOptions {
         )
     }
 
+    /// As [`Model::embedded`].
+    ///
+    /// # Errors
+    /// The same.
+    #[cfg(feature = "embed")]
+    pub fn embedded(&self) -> Result<Model, Error> {
+        let functions = linked()?;
+        let weights = crate::embedded::weights();
+        self.with_options(functions, None, 0, |options, raw, error| {
+            // SAFETY: the weights live as long as the program, and begin at a multiple of 64 bytes.
+            unsafe { (functions.g2p_open_memory)(weights.as_ptr().cast(), weights.len(), options, raw, error) }
+        })
+    }
+
     fn opened(
         &self,
         functions: Functions,
@@ -128,6 +143,19 @@ impl OpenOptions {
         flags: u32,
     ) -> Result<Model, Error> {
         let path = c_path(path)?;
+        self.with_options(functions, library, flags, |options, raw, error| {
+            // SAFETY: the path ends with a zero. All pointers are to live values, or null where g2p.h allows it.
+            unsafe { open(path.as_ptr().cast(), options, raw, error) }
+        })
+    }
+
+    fn with_options(
+        &self,
+        functions: Functions,
+        library: Option<Library>,
+        flags: u32,
+        open: impl FnOnce(&ffi::Options, &mut *mut ffi::G2p, &mut ffi::Error) -> i32,
+    ) -> Result<Model, Error> {
         let options = ffi::Options {
             size: std::mem::size_of::<ffi::Options>(),
             flags: flags | if self.lexicon { 0 } else { ffi::NO_LEXICON } | if self.draft { 0 } else { ffi::NO_DRAFT },
@@ -136,8 +164,7 @@ impl OpenOptions {
         };
         let mut raw = std::ptr::null_mut();
         let mut error = ffi::Error::new();
-        // SAFETY: the path ends with a zero. All pointers are to live values, or null where g2p.h allows it.
-        let status = unsafe { open(path.as_ptr().cast(), &options, &mut raw, &mut error) };
+        let status = open(&options, &mut raw, &mut error);
         error.check(status)?;
         let raw = NonNull::new(raw).ok_or_else(|| Error::new(ErrorKind::LibraryFailed, "it opened no model"))?;
         Ok(Model {
@@ -200,6 +227,15 @@ impl Model {
         OpenOptions::new().open(weights)
     }
 
+    /// Opens the weights that are in the program, with the library that is linked into it: no file is needed beside it.
+    ///
+    /// # Errors
+    /// The weights that were embedded are not the ones that the library takes.
+    #[cfg(feature = "embed")]
+    pub fn embedded() -> Result<Model, Error> {
+        OpenOptions::new().embedded()
+    }
+
     /// Opens the weights of a manifest with the library that is linked into the program. It must be the manifest's.
     ///
     /// # Errors
@@ -226,6 +262,43 @@ impl Model {
                     .collect(),
             )
         }
+    }
+
+    /// The model's own code for a BCP 47 tag: `eng-us` for `en-US`. Every function that takes a language takes both.
+    ///
+    /// ```
+    /// let model = g2p::Model::load(g2p::default_manifest()?)?;
+    /// assert_eq!(model.language("en-US")?, "eng-us");
+    /// assert_eq!(model.pronounce("tie", "fi")?, model.pronounce("tie", "fin")?);
+    /// # Ok::<(), g2p::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The model does not know the language, or the tag may mean several. The message names them.
+    pub fn language(&self, lang: &str) -> Result<String, Error> {
+        let lang = c_lang(lang)?;
+        let mut code = std::ptr::null();
+        let mut error = ffi::Error::new();
+        // SAFETY: the model is open. The text ends with a zero and lives until its answer, which may be it, is copied.
+        unsafe {
+            let status = (self.functions.g2p_find_language)(self.raw.as_ptr(), lang.as_ptr(), &mut code, &mut error);
+            error.check(status)?;
+            Ok(text(code).to_owned())
+        }
+    }
+
+    /// Keeps what the model said of the `words` words that were used last, so that it need not say it again; 0, as at
+    /// first: of none. Results are the same. Words that are added come before what is kept.
+    ///
+    /// The memory is taken at once: half a kilobyte for each word, and more with larger bounds.
+    ///
+    /// # Errors
+    /// There is no memory for so many, or more than 16,777,216 are wanted.
+    pub fn cache_words(&self, words: usize) -> Result<(), Error> {
+        let mut error = ffi::Error::new();
+        // SAFETY: the model is open.
+        let status = unsafe { (self.functions.g2p_cache_words)(self.raw.as_ptr(), words, &mut error) };
+        error.check(status)
     }
 
     /// The model's bounds.

@@ -39,7 +39,7 @@ fn words_and_languages() {
                 ErrorKind::WordTooLong,
                 "is 120 bytes, 127 with its prompt",
             ),
-            ("tie", "fi", ErrorKind::UnknownLanguage, "did you mean fin?"),
+            ("tie", "fins", ErrorKind::UnknownLanguage, "did you mean fin?"),
             ("tie", "", ErrorKind::UnknownLanguage, "'' is no language code"),
             ("tie", "fin\0", ErrorKind::UnknownLanguage, "is no language code"),
         ] {

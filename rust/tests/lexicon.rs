@@ -134,7 +134,7 @@ fn what_is_no_lexicon() {
         assert_is(model.add_lexicon(&table.0, Some("fin")), kind, "has its own languages");
         assert_is(model.add_lexicon(&list.0, None), kind, "needs a language");
         assert_is(
-            model.add_lexicon(&list.0, Some("fi")),
+            model.add_lexicon(&list.0, Some("fins")),
             ErrorKind::UnknownLanguage,
             "did you mean fin?",
         );
@@ -176,7 +176,7 @@ fn words_that_are_none() {
             ("", "fin", ErrorKind::EmptyWord),
             ("a\tb", "fin", ErrorKind::InvalidWord),
             ("a\0b", "fin", ErrorKind::InvalidWord),
-            ("tie", "fi", ErrorKind::UnknownLanguage),
+            ("tie", "fins", ErrorKind::UnknownLanguage),
         ] {
             assert_eq!(model.look_up(word, lang).unwrap_err().kind(), kind);
         }

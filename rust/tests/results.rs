@@ -63,7 +63,7 @@ fn a_wrong_word_ends_nothing() {
                 other => panic!("{way}: {other:?}"),
             }
         }
-        let results = model.results(&["tie", "yö"], "fi", SCORED).unwrap();
+        let results = model.results(&["tie", "yö"], "fins", SCORED).unwrap();
         let unknown =
             |result: &Result<_, g2p::Error>| result.as_ref().unwrap_err().kind() == ErrorKind::UnknownLanguage;
         assert!(results.iter().all(unknown));
@@ -75,7 +75,7 @@ fn a_wrong_word_ends_nothing() {
 #[test]
 fn each_word_may_have_its_own_language() {
     let words = ["tie", "knight", "tie", "habari"];
-    let langs = ["fin", "eng-us", "eng-us", "swa"];
+    let langs = ["fin", "en-US", "eng-us", "sw"];
     for (way, model) in models() {
         let alone: Vec<String> = words
             .iter()
@@ -109,12 +109,12 @@ fn each_word_may_have_its_own_language() {
         );
         let none: [&str; 0] = [];
         assert!(model.results(&none, &none, SCORED).unwrap().is_empty());
-        for code in ["es", "e\0s"] {
+        for code in ["eng", "e\0s"] {
             let wrong = ["fin", "eng-us", code, "swa"];
             let error = model.pronounce_all(&words, &wrong, options).unwrap_err();
             assert_eq!((error.kind(), error.word()), (ErrorKind::UnknownLanguage, Some(2)));
         }
-        let results = model.results(&words, &["fin", "eng-us", "es", "swa"], SCORED).unwrap();
+        let results = model.results(&words, &["fin", "eng-us", "eng", "swa"], SCORED).unwrap();
         assert_eq!(
             results.iter().map(Result::is_ok).collect::<Vec<_>>(),
             [true, true, false, true]
@@ -170,5 +170,25 @@ fn a_cancelled_call_has_no_results() {
         };
         let error = model.results(&["tie", ""], "fin", options).unwrap_err();
         assert_eq!((error.kind(), error.word()), (ErrorKind::Cancelled, None));
+    }
+}
+
+#[test]
+fn what_is_kept_is_what_was_said() {
+    for (way, model) in models() {
+        let (words, langs) = (["tie", "knight", "tie", "2nd"], ["fin", "eng-us", "en", "fin"]);
+        let plain = model.results(&words, &langs, SCORED).unwrap();
+        model.cache_words(2).unwrap();
+        for _ in 0..3 {
+            let found = model.results(&words, &langs, SCORED).unwrap();
+            assert_eq!(format!("{found:?}"), format!("{plain:?}"), "{way}");
+        }
+        model.add_words([("knight", ["x"])], "en-US").unwrap();
+        assert_eq!(model.pronounce("knight", "eng-us").unwrap(), "x");
+        let error = model.cache_words(usize::MAX).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        model.cache_words(0).unwrap();
+        assert_eq!(model.language("es").unwrap(), "spa-latin");
+        assert_eq!(model.language("de").unwrap_err().kind(), ErrorKind::UnknownLanguage);
     }
 }

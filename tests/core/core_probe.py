@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 CORE, FAMILY = (Path(__file__).parents[2] / "g2p_build" / "native" / name for name in ("core", "g2p"))
 UNICODE = ("utf8.c", "form.c", "unicode.c", "unicode_tables.c")
 PLAIN = ("error.c", "memory.c", "json.c", "sha256.c", "cpu.c", "files.c", *UNICODE)
-SHARED = (*(CORE / name for name in PLAIN), FAMILY / "text.c", FAMILY / "lexicon.c", FAMILY / "draft.c")
+OWN = ("text.c", "language.c", "language_tags.c", "lexicon.c", "draft.c")
+SHARED = (*(CORE / name for name in PLAIN), *(FAMILY / name for name in OWN))
 INCLUDES = (f"-I{CORE}", f"-I{FAMILY}", f"-I{HERE}")
 FLAGS = ("-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *INCLUDES)
 

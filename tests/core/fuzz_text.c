@@ -42,9 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   g2p_error error = {.status = G2P_OK};
   g2p_text word = {(const char *)data + size - left, left};
   int32_t ids[64], count = 0;
-  g2p_status status = g2p_check_language(&made_traits, lang, &error);
+  const char *known = g2p_language(&made_traits, lang);
+  g2p_status status = g2p_check_language(&made_traits, known, &error);
   if (!status) {
-    status = g2p_encode(&made_traits, word, lang, ids, &count, &error);
+    status = g2p_encode(&made_traits, word, known, ids, &count, &error);
   }
   if (status) {
     check_line(&error);

@@ -66,9 +66,10 @@ static void set_variant(const g2p_text *fields, size_t count) {
 static void encode(g2p_text word, g2p_text code, g2p_error *error) {
   char *lang = string(code);
   int32_t count = 0, *ids = malloc((size_t)made_traits.input_len * sizeof *ids);
-  g2p_status status = g2p_check_language(&made_traits, lang, error);
+  const char *known = g2p_language(&made_traits, lang);
+  g2p_status status = g2p_check_language(&made_traits, known, error);
   if (!status) {
-    status = g2p_encode(&made_traits, word, lang, ids, &count, error);
+    status = g2p_encode(&made_traits, word, known, ids, &count, error);
   }
   answer(status, error, ids, (size_t)count * sizeof *ids);
   free(ids);

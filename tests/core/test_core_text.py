@@ -2,16 +2,18 @@
 
 import hashlib
 import json
-import re
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
-from core_probe import EMPTY_WORD, FAMILY, INVALID_ARGUMENT, INVALID_WORD, OK, UNKNOWN_LANGUAGE, WORD_TOO_LONG, Probe
+from core_probe import EMPTY_WORD, INVALID_ARGUMENT, INVALID_WORD, OK, UNKNOWN_LANGUAGE, WORD_TOO_LONG, Probe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from g2p_build.runtime import tokenizer
+from g2p_build.native import language_tags
+from g2p_build.native.language_tags import TAGS, TWO_LETTERS
+from g2p_build.runtime import languages, tokenizer
 from g2p_build.runtime.errors import EmptyWord, G2PError, InvalidWord, UnknownLanguage, WordTooLong
 
 pytest_plugins = ["core_probe"]
@@ -92,22 +94,72 @@ def test_any_language_is_known_or_not_as_in_python(probe: Probe, lang: str) -> N
     same(probe, take(probe), "a", lang.partition("\0")[0])  # a C string ends at its first zero
 
 
-@pytest.mark.parametrize(
-    ("lang", "meant"),
-    [("es", "spa-latin"), ("en-US", "eng-us"), ("en_us", "eng-us"), ("en", "eng-us or eng-uk"), ("FI", "fin")],
+tags = st.sampled_from(sorted({tag for listed in TAGS.values() for tag in listed.split()}))
+subtags = st.sampled_from(
+    ["", "-us", "-GB", "_uk", "-419", "-MX", "-Latn", "-Cyrl", "-yue", "-arevmda", "-x-a", "-", "-9"]
 )
-def test_a_tag_of_other_programs_is_understood_as_a_hint(probe: Probe, lang: str, meant: str) -> None:
-    model = take(probe)
-    status, says = probe.refusal("E", b"a", lang.encode())
-    assert status == UNKNOWN_LANGUAGE and says.endswith(f"did you mean {meant}?")
-    with pytest.raises(UnknownLanguage, match=f"did you mean {meant}?"):
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.lists(st.sampled_from([*TAGS, "fin", "deu-at", "yue", "sw", "x"]), min_size=1, max_size=12, unique=True),
+    tags | st.sampled_from(TWO_LETTERS.split()),
+    subtags,
+    subtags,
+)
+def test_any_tag_means_the_code_that_it_means_in_python(
+    probe: Probe, languages: list[str], tag: str, second: str, third: str
+) -> None:
+    same(probe, take(probe, languages=languages), "a", tag + second + third)
+
+
+MANY = ["eng-uk", "eng-us", "fra", "fra-qu", "spa", "spa-latin", "spa-me", "zho-s", "zho-t", "yue", "fin", "deu-at"]
+
+
+@pytest.mark.parametrize(
+    ("languages", "pairs"),
+    [
+        (LANGUAGES, "en-US=eng-us en_gb=eng-uk fi=fin FI-fi=fin es=spa-latin es-MX=spa-latin vi=vie-n vi-VN=vie-n"),
+        (LANGUAGES, "en-UK=eng-uk en-US-u-nu-latn=eng-us es-419=spa-latin eng-us=eng-us"),
+        (MANY, "fr=fra fr-BE=fra fr-CA=fra-qu es-MX=spa-me es-CL=spa-latin es-ES=spa zh-TW=zho-t zh-Hant-HK=zho-t"),
+        (MANY, "zh-CN=zho-s zh-yue=yue yue-HK=yue de=deu-at de-AT=deu-at"),
+        (["vie-n", "fil"], "tl=fil"),
+        (["sw", "en"], "sw-KE=sw en-GB=en"),
+    ],
+)
+def test_what_tags_mean(probe: Probe, languages: list[str], pairs: str) -> None:
+    model = take(probe, languages=languages)
+    for tag, code in (pair.split("=") for pair in pairs.split()):
+        assert tokenizer.language(model, tag) == code
+        same(probe, model, "a", tag)
+
+
+@pytest.mark.parametrize(
+    ("lang", "says"),
+    [
+        ("en", "the language 'en' is ambiguous: give eng-uk or eng-us"),
+        ("es", "the language 'es' is ambiguous: give spa, spa-latin or spa-me"),
+        ("zh", "the language 'zh' is ambiguous: give zho-s or zho-t"),
+        ("en-AU", "unknown language 'en-AU': did you mean eng-uk or eng-us?"),
+        ("fins", "unknown language 'fins': did you mean fin?"),
+    ],
+)
+def test_a_tag_that_means_several_or_none_is_refused_with_what_to_give(probe: Probe, lang: str, says: str) -> None:
+    model = take(probe, languages=MANY)
+    status, said = probe.refusal("E", b"a", lang.encode())
+    assert (status, said) == (UNKNOWN_LANGUAGE, says)
+    with pytest.raises(UnknownLanguage) as caught:
         tokenizer.encode(model, "a", lang)
+    assert str(caught.value) == says
 
 
-def test_core_and_runtime_have_the_same_codes() -> None:
-    text = (FAMILY / "text.c").read_text(encoding="utf-8")
-    [table] = re.findall(r"two_letters\[\] =(.*?);", text, re.DOTALL)
-    assert "".join(re.findall(r'"(.*?)"', table)).split() == tokenizer._TWO_LETTERS.split()
+def test_the_tables_are_those_of_the_one_list() -> None:
+    assert language_tags.C_TABLE.read_text(encoding="utf-8") == language_tags.c_table()
+    assert (Path(languages.__file__).with_name("language_tags.py")).read_text(encoding="utf-8") == (
+        language_tags.runtime_table()
+    )
+    assert language_tags.page() in language_tags.PAGE.read_text(encoding="utf-8")
+    assert list(TAGS) == sorted(TAGS)
 
 
 @pytest.mark.parametrize(

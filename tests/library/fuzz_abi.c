@@ -303,6 +303,8 @@ static void open_toy(struct bytes *bytes) {
   free(exact);
   if (status == G2P_OK && (*(const float *)(weights + 128) == 1)) {
     CHECK(model && g2p_limits(model).ids == TOY_IDS);
+    /* Every other model keeps some words. */
+    if (odd > 32) CHECK(g2p_cache_words(model, odd - 32, &error) == G2P_OK);
     while (bytes->at < bytes->end) call(model, bytes, sure);
   }
   CHECK(status == G2P_OK || !model);

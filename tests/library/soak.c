@@ -1,7 +1,7 @@
 /* soak WEIGHTS WORDS TOTAL count|plain: eight threads pronounce words on one model and on models of their own.
  *
- * They cancel each other's calls and their own, open and close models, call from within callbacks. Whatever is not
- * cancelled must be right. "count": through an allocator that counts, whose lock a thread sanitizer must not see. */
+ * They cancel each other's calls and their own, open and close models, call from within callbacks, keep words and drop
+ * them. Whatever is not cancelled must be right. "count": through an allocator that counts, whose lock a thread sanitizer must not see. */
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -110,6 +110,7 @@ static void *work(void *argument) {
       CHECK(g2p_open(weights, &options, &model, NULL) == G2P_OK);
       more(&opened, 1);
     }
+    if (below(&random, 8) == 0) CHECK(g2p_cache_words(model, below(&random, 60), NULL) == G2P_OK);
     for (int i = 0; i < 3; i++) call_once(model, number, &random);
     if (own) g2p_close(model);
   }

@@ -235,7 +235,7 @@ REACH: dict[str, tuple[Callable[[Place], Error], str, int | None]] = {
     "G2P_EMPTY_WORD": (lambda place: place.stream("talo", "  "), "'  ' is empty", 1),
     "G2P_INVALID_WORD": (invalid_words, r"'ta\\x0alo' holds a control character", 2),
     "G2P_WORD_TOO_LONG": (lambda place: place.stream("talo" * 40), "160 bytes, 167 with its prompt", 0),
-    "G2P_UNKNOWN_LANGUAGE": (lambda place: place.stream("talo", lang="fi"), "did you mean fin", 0),
+    "G2P_UNKNOWN_LANGUAGE": (lambda place: place.stream("talo", lang="fins"), "did you mean fin", 0),
     "G2P_TOO_SMALL": (lambda place: place.pronounce(3), "the buffer has 3", None),
     "G2P_NO_FILE": (lambda place: place.open(Path("/no/such.tar")), "there is no file at /no/such.tar", None),
     "G2P_INVALID_WEIGHTS": (invalid_weights, "ends within a member", None),

@@ -98,7 +98,7 @@ def test_the_bound_counts_bytes_including_the_prompt() -> None:
 @pytest.mark.parametrize(
     ("lang", "words"),
     [
-        ("en-us", "did you mean eng-us?"),
+        ("en-gb", "did you mean eng-us?"),
         ("ENG-US", "did you mean eng-us?"),
         ("spa", "did you mean spa-latin?"),
         ("xyz", "there are eng-us, fin, spa-latin, vie-n"),

@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, Tree
-from test_web import HERE, NODE
+from test_web import HERE
+from tools import NODE
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(NODE is None, reason="there is no node")]
 

@@ -5,6 +5,8 @@
 
 #include "text.h"
 
+enum { MOST_CACHED = 1 << 24 }; /* words */
+
 uint32_t g2p_abi_version(void) { return G2P_ABI_VERSION; }
 
 const char *g2p_status_name(g2p_status status) {
@@ -224,6 +226,7 @@ void g2p_close(g2p *model) {
   g2p_condition_end(&model->work);
   g2p_mutex_end(&model->mutex);
   end_lexicons(model);
+  g2p_recent_end(model->allocator, model->recent);
   g2p_unmap(&model->draft.mapping);
   g2p_unmap(&model->mapping);
   g2p_allocator allocator = model->own;
@@ -265,6 +268,25 @@ g2p_status g2p_add_draft_memory(g2p *model, const void *data, size_t size, g2p_e
   if (!model || (!data && size))
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_add_draft_memory was given a null pointer");
   return add_draft(model, "the draft table", (g2p_text){data ? data : "", size}, NULL, error);
+}
+
+g2p_status g2p_cache_words(g2p *model, size_t words, g2p_error *error) {
+  g2p_no_error(error);
+  if (!model) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_cache_words was given a null pointer");
+  if (words > MOST_CACHED)
+    return g2p_fail(error, G2P_INVALID_ARGUMENT, "%z words are more than a cache takes: give up to %d", words,
+                    MOST_CACHED);
+  if (model->traits->vocabulary > UINT16_MAX)
+    return g2p_fail(error, G2P_UNSUPPORTED, "the model has too many ids for a cache: leave it off");
+  struct g2p_recent *recent = NULL;
+  if (words && !(recent = g2p_recent_begin(model->allocator, model->traits, (uint32_t)words)))
+    return g2p_fail(error, G2P_NO_MEMORY, "no memory for a cache of %z words", words);
+  g2p_lock(&model->mutex);
+  struct g2p_recent *before = model->recent;
+  model->recent = recent;
+  g2p_unlock(&model->mutex);
+  g2p_recent_end(model->allocator, before);
+  return G2P_OK;
 }
 
 static g2p_status no_memory_for(size_t bytes, g2p_error *error) {
@@ -315,6 +337,7 @@ g2p_status g2p_guess_word(g2p *model, const char *word, const char *lang, char *
   if (!memory) return no_memory_for(size, error);
   void *spare = memory + guess_room(model->traits).spare;
   int32_t count;
+  lang = g2p_language(model->traits, lang);
   g2p_status status = g2p_check_language(model->traits, lang, error);
   if (status == G2P_OK) status = g2p_encode(model->traits, text, lang, spare, &count, error);
   if (status == G2P_OK && draft && g2p_draft_language(draft, lang, &language))
@@ -375,6 +398,7 @@ g2p_status g2p_look_up(g2p *model, const char *word, const char *lang, g2p_texts
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_look_up was given a null pointer");
   *pronunciations = (g2p_texts){NULL, NULL, 0};
   g2p_text text = {word, strlen(word)};
+  lang = g2p_language(model->traits, lang);
   g2p_status status = g2p_check_language(model->traits, lang, error);
   if (status == G2P_OK) status = g2p_check_word(text, error);
   if (status != G2P_OK) return status;
@@ -402,6 +426,16 @@ g2p_bounds g2p_limits(const g2p *model) {
 const char *const *g2p_languages(const g2p *model, size_t *count) {
   if (count) *count = model->traits->languages_count;
   return model->traits->languages;
+}
+
+g2p_status g2p_find_language(const g2p *model, const char *tag, const char **code, g2p_error *error) {
+  g2p_no_error(error);
+  if (!model || !code) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_find_language was given a null pointer");
+  *code = NULL;
+  const char *found = g2p_language(model->traits, tag);
+  g2p_status status = g2p_check_language(model->traits, found, error);
+  if (status == G2P_OK) *code = found;
+  return status;
 }
 
 const char *g2p_info(const g2p *model) { return model->variant->info; }

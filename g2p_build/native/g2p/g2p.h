@@ -114,6 +114,11 @@ G2P_API g2p_bounds g2p_limits(const g2p *model);
 /* The codes of the languages, `*count` of them; NULL and 0 where the model takes any code. They live with the model. */
 G2P_API const char *const *g2p_languages(const g2p *model, size_t *count);
 
+/* The model's own code for a BCP 47 tag, such as "eng-us" for "en-US"; the tag itself where the model takes any code. Every
+ * function that takes a language takes tags too: docs/languages.md. A code always means itself. Where a tag may mean several
+ * codes, it is G2P_UNKNOWN_LANGUAGE, and the message names them. `*code` lives with the model, or is `tag`. */
+G2P_API g2p_status g2p_find_language(const g2p *model, const char *tag, const char **code, g2p_error *error);
+
 /* What the model is, as a JSON object: name, ABI, target, bounds, languages, prompt, sizes. Lives with the model. */
 G2P_API const char *g2p_info(const g2p *model);
 
@@ -143,6 +148,15 @@ G2P_API g2p_status g2p_add_draft_memory(g2p *model, const void *data, size_t siz
  * looking at: what is pronounced is the model's own. */
 G2P_API g2p_status g2p_guess_word(g2p *model, const char *word, const char *lang, char *phonemes, size_t capacity,
                                   g2p_error *error);
+
+/* Keeps what the model said of the `words` words that were used last, so that it need not say it again: those of running text
+ * come again and again. 0, as at first: of none. What was kept before is dropped.
+ *
+ * Results are the same to the byte, ids and scores too, but that `passes`, `drafted` and `accepted` are 0: the model was not
+ * asked, and the statistics do not count it. Lexicons come before the cache, so words that are added are heard at once.
+ * Words that no request had before are not found twice in one request. Memory is taken here, and never later: 2 bytes for each
+ * id that an input and a pronunciation may have, and 50 more, for each word. Requests with logits, or most_ids, do without. */
+G2P_API g2p_status g2p_cache_words(g2p *model, size_t words, g2p_error *error);
 
 /* What a model has done since it was opened. */
 typedef struct g2p_statistics {

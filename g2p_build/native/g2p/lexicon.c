@@ -322,6 +322,7 @@ g2p_status g2p_lexicon_begin(const g2p_allocator *allocator, const struct g2p_tr
     return G2P_OK;
   }
   if (!lang) return g2p_fail(error, G2P_INVALID_ARGUMENT, "%s: a list of words needs a language: name it", name);
+  lang = g2p_language(traits, lang);
   g2p_status status = g2p_check_language(traits, lang, error);
   if (status != G2P_OK) return status;
   if (strlen(lang) >= CODE)

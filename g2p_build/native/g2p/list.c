@@ -127,6 +127,76 @@ static size_t sort_words(const int32_t *lengths, size_t count, size_t most, uint
   return before;
 }
 
+/* What a request needs to find words in the model's cache, and to keep them there. */
+struct caching {
+  g2p *model;
+  const g2p_request *request;
+  int32_t *input, *ids; /* room for those of a word */
+  char *text;           /* and for its phonemes */
+  g2p_callback callback;
+  void *user;
+};
+
+/* The input ids of a word, which has been checked. */
+static size_t input_of(const struct caching *caching, size_t word) {
+  const g2p_request *request = caching->request;
+  int32_t count = 0;
+  g2p_encode(caching->model->traits, request->words[word], language_of(request, word), caching->input, &count, NULL);
+  return (size_t)count;
+}
+
+/* A callback that keeps what it hands on. It is called by one thread at a time. */
+static int keep_and_call(void *user, const g2p_result *result) {
+  const struct caching *caching = user;
+  g2p *model = caching->model;
+  struct g2p_said said = {.ids_count = result->ids_count,
+                          .score = result->score,
+                          .scored = caching->request->flags & G2P_SCORES,
+                          .truncated = result->truncated,
+                          .repeats = result->repeats};
+  size_t count = input_of(caching, result->word);
+  g2p_lock(&model->mutex);
+  if (model->recent) g2p_recent_add(model->recent, caching->input, count, result->ids, &said);
+  g2p_unlock(&model->mutex);
+  return caching->callback(caching->user, result);
+}
+
+/* Hands over the words that are kept, and takes them out of the order. */
+static g2p_status deliver_cached(const struct caching *caching, uint32_t *order, size_t *count) {
+  g2p *model = caching->model;
+  bool scored = caching->request->flags & G2P_SCORES;
+  size_t left = 0;
+  for (size_t i = 0; i < *count; i++) {
+    if (is_cancelled(caching->request)) return G2P_CANCELLED;
+    struct g2p_said said;
+    size_t input = input_of(caching, order[i]);
+    g2p_lock(&model->mutex);
+    bool found = model->recent && g2p_recent_find(model->recent, caching->input, input, scored, caching->ids, &said);
+    g2p_unlock(&model->mutex);
+    if (!found) {
+      order[left++] = order[i];
+      continue;
+    }
+    g2p_result result = {.size = sizeof result, .word = order[i], .ids = caching->ids, .ids_count = said.ids_count};
+    result.phonemes = (g2p_text){caching->text, g2p_decode(model->traits, caching->ids, said.ids_count, caching->text)};
+    result.truncated = said.truncated;
+    result.repeats = said.repeats;
+    result.score = scored ? said.score : 0;
+    if (caching->callback(caching->user, &result) != 0) return G2P_CANCELLED;
+  }
+  *count = left;
+  return G2P_OK;
+}
+
+/* Whether a model keeps words, and a request is one whose words can be kept. */
+static bool is_cached(g2p *model, const g2p_request *request) {
+  bool whole = !request->most_ids || request->most_ids >= (size_t)model->traits->output_len - 1;
+  g2p_lock(&model->mutex);
+  bool keeps = model->recent != NULL;
+  g2p_unlock(&model->mutex);
+  return keeps && whole && !(request->flags & G2P_LOGITS);
+}
+
 const struct g2p_draft *g2p_draft_of(const g2p *model) {
   return __atomic_load_n(&model->drafts, __ATOMIC_ACQUIRE) ? &model->draft : NULL;
 }
@@ -173,15 +243,49 @@ static g2p_status decode_words(g2p *model, const g2p_request *request, const uin
   return status;
 }
 
-g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback callback, void *user,
-                           g2p_error *error) {
-  g2p_status status = g2p_check_request(request, error);
-  if (status != G2P_OK || !request->count) return status;
-  size_t count = request->count, most = (size_t)model->traits->input_len;
+/* A request whose languages are the model's own codes, where they mean any. `codes` has room for one for each word. */
+static g2p_request with_codes(const struct g2p_traits *traits, const g2p_request *request, const char **codes) {
+  g2p_request asked = *request;
+  if (!request->langs) {
+    asked.lang = g2p_language(traits, request->lang);
+    return asked;
+  }
+  for (size_t word = 0; word < request->count; word++) {
+    bool again = word && request->langs[word] == request->langs[word - 1];
+    codes[word] = again ? codes[word - 1] : g2p_language(traits, request->langs[word]);
+  }
+  asked.langs = codes;
+  return asked;
+}
+
+/* Has the model pronounce words, which are ordered, as far as it has not kept them. `input` has room for a word's ids. */
+static g2p_status decode_or_find(g2p *model, const g2p_request *request, uint32_t *order, size_t count,
+                                 const int32_t *lengths, int32_t *input, g2p_callback callback, void *user,
+                                 g2p_error *error) {
+  if (!is_cached(model, request)) return decode_words(model, request, order, count, lengths, callback, user, error);
+  size_t most = (size_t)model->traits->output_len, size = most * (sizeof(int32_t) + 1);
+  int32_t *ids = g2p_allocate(model->allocator, size);
+  if (!ids) return g2p_fail(error, G2P_NO_MEMORY, "no memory to find words with: use a smaller cache");
+  struct caching caching = {model, request, input, ids, (char *)(ids + most), callback, user};
+  g2p_status status = deliver_cached(&caching, order, &count);
+  if (status == G2P_OK && count)
+    status = decode_words(model, request, order, count, lengths, keep_and_call, &caching, error);
+  g2p_release(model->allocator, ids, size);
+  return status;
+}
+
+g2p_status g2p_run_request(g2p *model, const g2p_request *given, g2p_callback callback, void *user, g2p_error *error) {
+  g2p_status status = g2p_check_request(given, error);
+  if (status != G2P_OK || !given->count) return status;
+  size_t count = given->count, most = (size_t)model->traits->input_len, langs = given->langs ? count : 0;
   size_t size = 2 * count * sizeof(uint32_t) + most * sizeof(int32_t) + (most + 1) * sizeof(size_t);
+  size += langs * sizeof(char *);
   size_t *starts = g2p_allocate(model->allocator, size);
   if (!starts) return g2p_fail(error, G2P_NO_MEMORY, "no memory for a list of %z words", count);
-  int32_t *ids = (int32_t *)(starts + most + 1);
+  const char **codes = (const char **)(starts + most + 1);
+  g2p_request asked = with_codes(model->traits, given, codes);
+  const g2p_request *request = &asked;
+  int32_t *ids = (int32_t *)(codes + langs);
   uint32_t *order = (uint32_t *)(ids + most);
   int32_t *lengths = (int32_t *)(order + count);
   struct lexicons lexicons = lexicons_for(model, request);
@@ -189,7 +293,8 @@ g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback 
   if (status == G2P_OK) {
     size_t left = sort_words(lengths, count, most, order, starts);
     if (left < count) status = deliver_others(model->traits, &lexicons, request, ids, lengths, callback, user);
-    if (status == G2P_OK && left) status = decode_words(model, request, order, left, lengths, callback, user, error);
+    if (status == G2P_OK && left)
+      status = decode_or_find(model, request, order, left, lengths, ids, callback, user, error);
     if (status == G2P_CANCELLED) g2p_fail(error, status, "the call was cancelled");
   }
   g2p_release(model->allocator, starts, size);

@@ -6,6 +6,7 @@
 #include "decode.h"
 #include "draft.h"
 #include "lexicon.h"
+#include "recent.h"
 #include "threads.h"
 
 #pragma GCC visibility push(hidden)
@@ -38,6 +39,7 @@ struct g2p {
 
   g2p_mutex mutex; /* guards what follows */
   g2p_statistics statistics;
+  struct g2p_recent *recent; /* words that are kept; NULL: none */
   g2p_condition work, done;
   struct g2p_session *idle[G2P_MOST_THREADS]; /* sessions that nobody uses, to be used again */
   uint32_t idle_count, kept;                  /* how many there are, and may be */

@@ -43,102 +43,14 @@ bool g2p_is_word(g2p_text text) {
   return kind.valid && !kind.white && !kind.control;
 }
 
+bool g2p_is_code(g2p_text text) {
+  struct kind kind = kind_of(text);
+  return text.size && kind.valid && !kind.control;
+}
+
 bool g2p_is_blank(g2p_text text) {
   struct kind kind = kind_of(text);
   return kind.valid && kind.white;
-}
-
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
-
-static size_t common(const char *code, const char *lang) {
-  size_t size = 0;
-  while (lang[size] && code[size] == lower(lang[size])) {
-    size++;
-  }
-  return size;
-}
-
-/* Codes of ISO 639-1 and their languages' codes in ISO 639-3. Python's runtime has the same. */
-static const char two_letters[] =
-    "af afr am amh an arg ar ara az aze ba bak be bel bg bul bn ben bo bod br bre bs bos ca cat co cos cs ces "
-    "cu chu cy cym da dan de deu dv div el ell en eng eo epo es spa et est eu eus fa fas fi fin fo fao fr fra "
-    "fy fry ga gle gd gla gl glg gn grn gu guj ha hau he heb hi hin hr hrv hu hun hy hye ia ina id ind io ido "
-    "is isl it ita ja jpn jv jav ka kat kk kaz km khm kn kan ko kor ku kur ky kir la lat lb ltz ln lin lo lao "
-    "lt lit lv lav mg mlg mi mri mk mkd ml mal mn mon mr mar ms msa mt mlt my mya nb nob ne nep nl nld nn nno "
-    "no nor oc oci or ori pa pan pl pol ps pus pt por qu que ro ron ru rus rw kin sa san sc srd sd snd se sme "
-    "si sin sk slk sl slv so som sq sqi sr srp su sun sv swe sw swa ta tam te tel tg tgk th tha tk tuk tl tgl "
-    "tr tur tt tat ug uig uk ukr ur urd uz uzb vi vie vo vol wa wln wo wol xh xho yi yid yo yor zh zho zu zul ";
-
-/* What a tag such as en-US or es would be here: eng-us, spa. The tag itself where nobody knows. */
-static const char *translated(const char *lang, char room[32]) {
-  size_t size = strlen(lang);
-  if (size < 2 || size > 24 || (lang[2] && lang[2] != '-' && lang[2] != '_')) {
-    return lang;
-  }
-  for (const char *at = two_letters; *at; at += 7) {
-    if (at[0] != lower(lang[0]) || at[1] != lower(lang[1])) {
-      continue;
-    }
-    memcpy(room, at + 3, 3);
-    memcpy(room + 3, lang + 2, size - 1);
-    room[3] = lang[2] ? '-' : 0;
-    return room;
-  }
-  return lang;
-}
-
-/* Adds text to a line where it fits, with room for the zero. */
-static void add(char *line, size_t capacity, const char *text) {
-  size_t size = strlen(line), more = strlen(text);
-  if (more < capacity - size) {
-    memcpy(line + size, text, more + 1);
-  }
-}
-
-g2p_status g2p_check_language(const struct g2p_traits *traits, const char *lang, g2p_error *error) {
-  const char *const *codes = traits->languages;
-  size_t count = traits->languages_count, best = 2, shown = 0, most = 3;
-  if (!lang) {
-    return g2p_fail(error, G2P_INVALID_ARGUMENT, "the language is NULL: give the code of one");
-  }
-  g2p_text text = {lang, strlen(lang)};
-  struct kind kind = kind_of(text);
-  if (!text.size || !kind.valid || kind.control) {
-    return g2p_fail(error, G2P_UNKNOWN_LANGUAGE, "%t is no language code", &text);
-  }
-  if (!codes) {
-    return G2P_OK;
-  }
-  char room[32];
-  const char *asked = translated(lang, room);
-  for (size_t i = 0; i < count; i++) {
-    if (strcmp(codes[i], lang) == 0) {
-      return G2P_OK;
-    }
-    size_t same = common(codes[i], asked);
-    best = same > best ? same : best;
-  }
-  /* Those that begin most like it; else all, if they are few. */
-  char hint[160] = "did you mean ";
-  for (size_t i = 0; i < count && shown < most; i++) {
-    if (common(codes[i], asked) >= best) {
-      add(hint, sizeof hint, shown++ ? " or " : "");
-      add(hint, sizeof hint, codes[i]);
-    }
-  }
-  if (shown) {
-    add(hint, sizeof hint, "?");
-  } else if (count <= 12) {
-    memcpy(hint, "there are ", sizeof "there are ");
-    for (size_t i = 0; i < count; i++) {
-      add(hint, sizeof hint, i ? ", " : "");
-      add(hint, sizeof hint, codes[i]);
-    }
-  } else {
-    return g2p_fail(error, G2P_UNKNOWN_LANGUAGE, "unknown language %t: g2p_languages lists the %z that there are",
-                    &text, count);
-  }
-  return g2p_fail(error, G2P_UNKNOWN_LANGUAGE, "unknown language %t: %s", &text, hint);
 }
 
 /* Ids as far as there is room for them, and how many they would be. */

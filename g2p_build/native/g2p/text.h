@@ -3,18 +3,19 @@
 #define G2P_TEXT_H
 
 #include "core.h"
+#include "language.h"
 #include "traits.h"
 
 #pragma GCC visibility push(hidden)
-
-/* Whether a model takes this language. */
-g2p_status g2p_check_language(const struct g2p_traits *traits, const char *lang, g2p_error *error);
 
 /* How the words of a language are written; NULL: nobody says. */
 const struct g2p_writing *g2p_writing_of(const struct g2p_traits *traits, const char *lang);
 
 /* Whether a text is UTF-8 with something in it besides white space, and without control characters. */
 bool g2p_is_word(g2p_text text);
+
+/* Whether a text could be a language's code: UTF-8, not empty and without control characters. */
+bool g2p_is_code(g2p_text text);
 
 /* Whether a text is UTF-8 and nothing but white space. */
 bool g2p_is_blank(g2p_text text);

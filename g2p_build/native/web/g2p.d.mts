@@ -88,6 +88,8 @@ export type Code =
   | "G2P_FOREIGN_CHARACTER"
   | "G2P_INVALID_LEXICON"
   | "G2P_INVALID_DRAFT"
+  /** The server has other weights than those of the npm package. */
+  | "G2P_WRONG_DIGEST"
   /** What was given as the WebAssembly module is something else, cut off, or another program's. */
   | "G2P_INVALID_MODULE"
   /** The page may not compile WebAssembly: its Content-Security-Policy, or a switch of the browser, forbids it. */
@@ -179,6 +181,22 @@ export interface Model {
    * @throws G2PError if the word is empty or holds a control character, or the language is unknown.
    */
   lookUp(word: string, lang: string): string[];
+
+  /**
+   * Returns the model's own code for a BCP 47 tag: eng-us for en-US. Every call takes both.
+   *
+   * @throws G2PError if the model does not know the language, or the tag may mean several. The message names them.
+   */
+  language(lang: string): string;
+
+  /**
+   * Keeps what the model said of the words that were used last, so that it need not say it again. Results are the same. Words
+   * of your own come before what is kept.
+   *
+   * @param words how many; 0, as at first, for none. The memory is taken at once: half a kilobyte each, and more with larger bounds.
+   * @throws G2PError if there is no memory for so many.
+   */
+  cacheWords(words: number): void;
 
   /** Frees the model. It cannot be used afterwards. */
   close(): void;

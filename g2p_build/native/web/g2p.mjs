@@ -25,7 +25,7 @@ const VERSION = 1; // of the interface
 const FUNCTIONS = [
   ...["malloc", "free", "g2p_open_memory", "g2p_close", "g2p_status_name", "g2p_info", "g2p_add_lexicon_memory"],
   ...["g2p_look_up", "g2p_pronounce_all", "g2p_results_all", "g2p_free_texts", "g2p_free_results", "g2p_abi_version"],
-  ...["g2p_next_part"],
+  ...["g2p_next_part", "g2p_find_language", "g2p_cache_words"],
 ];
 const BUSY = 8; // milliseconds that a stream computes before it lets the page go on
 const encoder = new TextEncoder();
@@ -101,10 +101,14 @@ class Model {
     this.#opened();
     const { scores = false, signal } = known(options, "text", ["scores", "signal"]);
     signal?.throwIfAborted();
-    const parts = this.#parts(whole(text, "G2P_INVALID_ARGUMENT", null));
-    const words = parts.filter(({ kind }) => kind === "word").map((part) => part.text);
-    const results = this.#answers(words, lang, scores, 0).values();
-    return parts.map((part) => ({ ...part, result: part.kind === "word" ? results.next().value : null }));
+    const parts = Model.parts(this, text);
+    return withResults(parts, this.#answers(wordsOf(parts), lang, scores, 0));
+  }
+
+  // A text's parts, before its words are pronounced.
+  static parts(model, text) {
+    model.#opened();
+    return model.#parts(whole(text, "G2P_INVALID_ARGUMENT", null));
   }
 
   async addLexicon(lexicon, lang, options = {}) {
@@ -136,6 +140,25 @@ class Model {
       library.g2p_free_texts(this.#model, found);
       return pronunciations;
     });
+  }
+
+  language(lang) {
+    const library = this.#opened();
+    const code = zeroEnded(lang, "G2P_UNKNOWN_LANGUAGE");
+    return this.#with(4 + ERROR.size + code.length, (found) => {
+      const [error, tag] = [found + 4, found + 4 + ERROR.size];
+      this.#put(code, tag);
+      this.#check(library.g2p_find_language(this.#model, tag, found, error), error);
+      return this.#string(this.#view().getUint32(found, true));
+    });
+  }
+
+  cacheWords(words) {
+    const library = this.#opened();
+    if (!Number.isInteger(words) || words < 0 || words >= 2 ** 32) {
+      throw invalid(`cacheWords: give how many words are kept, not ${shown(words)}`);
+    }
+    this.#with(ERROR.size, (error) => this.#check(library.g2p_cache_words(this.#model, words, error), error));
   }
 
   close() {
@@ -319,6 +342,19 @@ class Model {
       };
     });
   }
+}
+
+function partsOf(model, text) {
+  return Model.parts(model, text);
+}
+
+function wordsOf(parts) {
+  return parts.filter(({ kind }) => kind === "word").map(({ text }) => text);
+}
+
+function withResults(parts, results) {
+  const left = results.values();
+  return parts.map((part) => ({ ...part, result: part.kind === "word" ? left.next().value : null }));
 }
 
 function align(address) {
@@ -648,3 +684,7 @@ async function readFrom(name, signal, read) {
     throw new G2PError("G2P_NO_FILE", `${name} cannot be read: ${why}`);
   }
 }
+
+// For the files that an npm package has besides, which come with this one: no part of the interface.
+export { checked, grouped, invalid, isA, iterable, known, listed, partsOf, placed, read, readFrom };
+export { rest, shown, until, withResults, wordsOf };

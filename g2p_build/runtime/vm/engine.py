@@ -112,10 +112,14 @@ class VirtualMachine:
     def add_lexicon(self, source: Path | bytes, lang: str | None) -> None:
         """Adds a lexicon, which comes before those that were added earlier: `Engine.add_lexicon`."""
         if lang is not None:
-            tokenizer.check(self._data["model"], "a", lang)
+            lang = tokenizer.language(self._data["model"], lang)
         name, data = ("the list", source) if isinstance(source, bytes) else (str(source), read_file(source))
         lexicon = read(data, name, lang, self._data["model"]["text"])
         self._lexicons.insert(0, (lexicon, "lexicon" if lang is None else "user"))
+
+    def cache_words(self, words: int) -> None:
+        """Raises `LibraryFailed`: words are kept by the core of a standalone library."""
+        raise LibraryFailed("a variant for the virtual machine keeps no words: build it with target.engine=standalone")
 
     def guess(self, word: str, lang: str) -> str:
         """Nothing: this engine takes a token at a time."""
@@ -134,7 +138,8 @@ class VirtualMachine:
         """All pronunciations of a word in the first lexicon that has it: `Engine.look_up`."""
         tokenizer.check(self._data["model"], word, lang)
         lexicons = [lexicon for lexicon, _ in self._lexicons]
-        found = look_up(lexicons, self._data["model"]["text"], word, lang)
+        code = tokenizer.language(self._data["model"], lang)
+        found = look_up(lexicons, self._data["model"]["text"], word, code)
         return (found[1], self._lexicons[found[0]][1]) if found else ([], "lexicon")
 
     def _known(self, word: str, lang: str) -> tuple[str, Source] | None:
@@ -145,7 +150,7 @@ class VirtualMachine:
             return None  # the model refuses it too
         if pronunciations:
             return pronunciations[0], source
-        names = spelled(self._data["model"]["text"], word, lang)
+        names = spelled(self._data["model"]["text"], word, tokenizer.language(self._data["model"], lang))
         return (names, "letters") if names else None
 
     def _generated(

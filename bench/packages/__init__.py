@@ -1,0 +1,1 @@
+"""How large what an app takes is, for each platform."""

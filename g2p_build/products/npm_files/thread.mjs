@@ -1,0 +1,82 @@
+// The worker's side of worker.mjs: holds the model, and answers one message after the other.
+
+import { G2PError, partsOf, rest, withResults, wordsOf } from "./g2p.mjs";
+import { load } from "./index.mjs";
+
+const BUSY = 8; // milliseconds that a list computes before the worker looks whether it is to stop
+const threads = globalThis.process?.getBuiltinModule?.("node:worker_threads");
+const port = threads?.parentPort ?? globalThis;
+const running = new Map();
+let model;
+
+async function loaded({ progress, ...options }, { signal, id }) {
+  const told = progress ? (at) => port.postMessage({ id, progress: at }) : undefined;
+  model = await load({ ...options, progress: told, signal });
+  return model.info;
+}
+
+// What a blocking call would return, with the worker's ears open between groups of words.
+async function inGroups(name, [words, lang, options], signal) {
+  const most = model.info.batch;
+  const several = Array.isArray(lang);
+  if (words.length <= most || (several && lang.length !== words.length)) return model[name](words, lang, options);
+  const found = [];
+  let rested = performance.now();
+  for (let start = 0; start < words.length; start += most) {
+    const end = start + most;
+    try {
+      const group = model[name](words.slice(start, end), several ? lang.slice(start, end) : lang, options);
+      for (const result of group) {
+        if (result.error) result.error.word += start;
+        found.push(result);
+      }
+    } catch (error) {
+      if (error instanceof G2PError && error.word !== null) error.word += start;
+      throw error;
+    }
+    if (performance.now() - rested < BUSY) continue;
+    await rest();
+    signal.throwIfAborted();
+    rested = performance.now();
+  }
+  return found;
+}
+
+async function inText([text, lang, options], signal) {
+  const parts = partsOf(model, text);
+  return withResults(parts, await inGroups("results", [wordsOf(parts), lang, options], signal));
+}
+
+async function answer(name, args, request) {
+  if (name === "load") return loaded(args[0], request);
+  if (name === "pronounce" || name === "results") return inGroups(name, args, request.signal);
+  if (name === "text") return inText(args, request.signal);
+  return name === "addLexicon" ? model.addLexicon(...args, { signal: request.signal }) : model[name](...args);
+}
+
+// An error as a message can hold it.
+function plain({ code, message, word }) {
+  return { code, message, word };
+}
+
+function withPlainError(value) {
+  if (value?.result) return { ...value, result: withPlainError(value.result) };
+  return value?.error ? { ...value, error: plain(value.error) } : value;
+}
+
+async function heard({ id, name, args, stop }) {
+  if (stop) return running.get(stop)?.abort();
+  const controller = new AbortController();
+  running.set(id, controller);
+  try {
+    const value = await answer(name, args, { signal: controller.signal, id });
+    port.postMessage({ id, value: Array.isArray(value) ? value.map(withPlainError) : value });
+  } catch (error) {
+    port.postMessage(error instanceof G2PError ? { id, error: plain(error) } : { id, thrown: String(error) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+if (threads?.parentPort) port.on("message", heard);
+else port.onmessage = ({ data }) => heard(data);
