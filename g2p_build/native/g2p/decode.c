@@ -12,7 +12,20 @@
 #include "score.h"
 #include "text.h"
 
-static void call(struct g2p_session *session, const struct g2p_function *function, int32_t rows, void *const *states) {
+void g2p_count(g2p_statistics *all, const g2p_statistics *more) {
+  all->words += more->words;
+  all->ids += more->ids;
+  all->passes += more->passes;
+  all->drafted += more->drafted;
+  all->accepted += more->accepted;
+  all->encode_ns += more->encode_ns;
+  all->prefill_ns += more->prefill_ns;
+  all->step_ns += more->step_ns;
+  all->draft_ns += more->draft_ns;
+}
+
+static void call(struct g2p_session *session, const struct g2p_function *function, int32_t rows, void *const *states,
+                 uint64_t *spent) {
   struct g2p_run run = {
       .rows = rows,
       .positions = session->positions,
@@ -22,14 +35,21 @@ static void call(struct g2p_session *session, const struct g2p_function *functio
       .arguments = session->arguments,
       .extended = session->extended,
   };
+  uint64_t started = g2p_nanoseconds();
   function->run(&run);
+  *spent += g2p_nanoseconds() - started;
 }
 
 /* Calls the program's first function of a role. */
-static void run(struct g2p_session *session, const char *role, int32_t rows, void *const *states) {
+static void run(struct g2p_session *session, const char *role, int32_t rows, void *const *states, uint64_t *spent) {
   const struct g2p_function *function = session->program->functions;
   while (strcmp(function->role, role) != 0) function++;
-  call(session, function, rows, states);
+  call(session, function, rows, states, spent);
+}
+
+/* Has the claimed group's inputs become what the decoder keeps of them. */
+static void prefill(struct g2p_session *session, void *const *states) {
+  run(session, "prefill", session->claimed, states, &session->statistics.prefill_ns);
 }
 
 static const char *language_of(const g2p_request *request, uint32_t word) {
@@ -78,7 +98,7 @@ static void encode(struct g2p_session *session, struct g2p_job *job) {
     g2p_encode(session->traits, job->request->words[word], lang, ids, count, NULL); /* was checked */
     session->positions += *count;
   }
-  run(session, "encode", session->claimed, NULL);
+  run(session, "encode", session->claimed, NULL, &session->statistics.encode_ns);
 }
 
 /* Copies the used positions of a row's caches, from the states or from the stage, to a row of the states. */
@@ -125,7 +145,7 @@ static bool fill_row(struct g2p_session *session, struct g2p_job *job, int32_t r
     claim(session, job);
     if (!session->claimed) return false;
     encode(session, job);
-    run(session, "prefill", session->claimed, session->staged);
+    prefill(session, session->staged);
   }
   uint32_t word = session->group[session->waiting];
   copy_caches(session, session->staged, session->waiting, row, true, job->lengths[word]);
@@ -139,7 +159,7 @@ static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
   claim(session, job);
   if (!session->claimed) return false;
   encode(session, job);
-  run(session, "prefill", session->claimed, session->states);
+  prefill(session, session->states);
   for (int32_t row = 0; row < session->claimed; row++) begin_row(session, job, row, session->group[row]);
   session->waiting = session->live = session->claimed;
   return true;
@@ -181,13 +201,11 @@ static bool finish(struct g2p_session *session, struct g2p_job *job, const struc
                        .passes = row->passes,
                        .drafted = row->drafted,
                        .accepted = row->accepted};
-  g2p_lock(&job->mutex);
-  job->statistics.words++;
-  job->statistics.ids += count;
-  job->statistics.passes += row->passes;
-  job->statistics.drafted += row->drafted;
-  job->statistics.accepted += row->accepted;
-  g2p_unlock(&job->mutex);
+  session->statistics.words++;
+  session->statistics.ids += count;
+  session->statistics.passes += row->passes;
+  session->statistics.drafted += row->drafted;
+  session->statistics.accepted += row->accepted;
   g2p_lock(&job->delivery);
   bool proceed = !stopped(job);
   if (proceed && job->callback(job->user, &result) != 0) {
@@ -355,7 +373,12 @@ static void step_rows(struct g2p_session *session, struct g2p_job *job) {
   while (!stopped(job)) {
     if (!session->live && session->waiting == session->claimed && !fill_all(session, job)) return;
     while (session->live < session->program->batch && fill_row(session, job, session->live)) session->live++;
-    const struct step *step = choose_step(session, job);
+    const struct step *step = &session->steps[0];
+    if (job->draft) {
+      uint64_t started = g2p_nanoseconds();
+      step = choose_step(session, job);
+      session->statistics.draft_ns += g2p_nanoseconds() - started;
+    }
     int32_t *token = session->token;
     for (int32_t row = 0; row < session->live; row++) {
       const struct row *place = &session->rows[row];
@@ -366,7 +389,7 @@ static void step_rows(struct g2p_session *session, struct g2p_job *job) {
       session->position[row] = place->count;
       session->length[row] = place->length;
     }
-    call(session, step->function, session->live, session->states);
+    call(session, step->function, session->live, session->states, &session->statistics.step_ns);
     /* From the last row down: one that moves has been looked at. */
     for (int32_t row = session->live - 1; row >= 0; row--) {
       if (!take_step(session, job, row, step->tokens)) continue;
@@ -389,7 +412,7 @@ static void decode_group(struct g2p_session *session, struct g2p_job *job) {
   }
   int32_t left = session->claimed;
   for (size_t position = 0; left && !stopped(job); position++) {
-    run(session, "decode", session->claimed, NULL);
+    run(session, "decode", session->claimed, NULL, &session->statistics.step_ns);
     for (int32_t row = 0; row < session->claimed; row++) {
       struct row *place = &session->rows[row];
       size_t at = (size_t)row * output + position;
@@ -407,6 +430,7 @@ bool g2p_work(struct g2p_session *session, struct g2p_job *job) {
   size_t batch = (size_t)session->program->batch;
   size_t each = (size_t)(traits->output_len - 1) * (size_t)traits->vocabulary * sizeof(float);
   session->live = session->waiting = session->claimed = 0;
+  session->statistics = (g2p_statistics){0};
   session->logits = NULL;
   if (job->request->flags & G2P_LOGITS) {
     session->logits = g2p_allocate(session->allocator, batch * each);
@@ -420,5 +444,8 @@ bool g2p_work(struct g2p_session *session, struct g2p_job *job) {
     do decode_group(session, job);
     while (session->claimed && !stopped(job));
   g2p_release(session->allocator, session->logits, batch * each);
+  g2p_lock(&job->mutex);
+  g2p_count(&job->statistics, &session->statistics);
+  g2p_unlock(&job->mutex);
   return true;
 }

@@ -71,7 +71,8 @@ struct g2p_session {
   uint32_t *group;
   int32_t waiting, claimed;
   char *text;
-  float *logits; /* what rows' logits are kept in, while a job asks for them */
+  g2p_statistics statistics; /* of the job that the session works on */
+  float *logits;             /* what rows' logits are kept in, while a job asks for them */
 };
 
 /* NULL where no memory is left. The memory is not cleared: what was not written is not used, and a large batch costs one
