@@ -20,6 +20,7 @@ enum { G2P_LAYOUT = 1 };
 struct g2p_run {
   int32_t rows;               /* of the batch that are computed: 1 up to the program's batch */
   int32_t positions;          /* of all rows' inputs together */
+  int32_t tokens;             /* that each row takes: 1 up to the function's; not looked at where it takes none */
   char *arena;                /* the function's workspace: arena_bytes */
   const void *const *weights; /* in the order of the program's weights */
   void *const *states;        /* in the order of the program's states; row after row */
@@ -29,7 +30,7 @@ struct g2p_run {
 
 struct g2p_function {
   const char *role; /* as the family's program says */
-  int32_t tokens;   /* that it takes a row, where functions of one role differ in that; else 0 */
+  int32_t tokens;   /* that it takes a row at most; 0 where it takes none */
   size_t arena_bytes;
   void (*run)(const struct g2p_run *run);
 };
