@@ -5,7 +5,8 @@
 
 A step is measured twice: "near", right after the same step, so that the weights lie in the caches as far as they fit;
 and "far", after 64 MB of other memory was read. A price is the geometric mean of the two ratios to a step of one token:
-what holds between a machine with large caches and one that waits for its memory. Times are the least of many rounds.
+what holds between a machine with large caches and one that waits for its memory. WebAssembly computes for longer than
+it reads on both, so its price is that of near weights. Times are the least of many rounds.
 
 `prices.h` is part of the checkout, and nothing is measured in a build: the same inputs give the same bytes.
 """

@@ -26,10 +26,10 @@ def write(folder: Path, result: Mapping[str, Any]) -> None:
     page.write(folder, "steps", result, markdown(result), picture=None)
 
 
-def prices(times: Times) -> list[float]:
+def prices(unit: str, times: Times) -> list[float]:
     """What steps of 1, 2, 3 ... tokens cost, in steps of one."""
-    near, far = times["near"], times["far"]
-    return [((each / near[0]) * (other / far[0])) ** 0.5 for each, other in zip(near, far, strict=True)]
+    near, far = ([each / times[place][0] for each in times[place]] for place in ("near", "far"))
+    return near if unit == "wasm" else [(one * other) ** 0.5 for one, other in zip(near, far, strict=True)]
 
 
 def header(found: Mapping[str, Mapping[str, Times]]) -> str:
@@ -53,7 +53,7 @@ def header(found: Mapping[str, Mapping[str, Times]]) -> str:
     ]
     for unit, of_unit in found.items():
         for dtype, times in of_unit.items():
-            numbers = [str(round(100 * price)) for price in (0.0, *prices(times))]
+            numbers = [str(round(100 * price)) for price in (0.0, *prices(unit, times))]
             rows = [", ".join(numbers[at : at + 22]) for at in range(0, len(numbers), 22)]
             lines += [f'    {{"{unit}",', f'     "{dtype}",', "     {" + ",\n      ".join(rows) + "}},"]
     return "\n".join([*lines, "};", "", "#endif", ""])
@@ -68,7 +68,8 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
         for unit, of_unit in found.items()
         for dtype, times in of_unit.items()
         for kind, values, form in chain(
-            ((f"{place}, µs", times[place], ".1f") for place in ("near", "far")), [("price", prices(times), ".2f")]
+            ((f"{place}, µs", times[place], ".1f") for place in ("near", "far")),
+            [("price", prices(unit, times), ".2f")],
         )
     ]
     return [
@@ -80,7 +81,8 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
         "input.",
         "- near: right after the same step, so that the weights lie in the caches as far as they fit. far: after 64 MB "
         "of other memory was read. The least of all rounds.",
-        "- price: the geometric mean of both ratios to a step of one token, by which the core chooses its steps.",
+        "- price: the geometric mean of both ratios to a step of one token, by which the core chooses its steps; of "
+        "wasm, which computes for longer than it reads, the ratio of near weights.",
         "- `avx512` and `avx2` are the two levels for x86-64, wasm is Node.",
         "",
         *page.table(rows),

@@ -17,7 +17,7 @@ def test_the_cores_table_is_what_was_measured() -> None:
 
 
 def test_a_price_lies_between_that_of_near_weights_and_that_of_far_ones() -> None:
-    found = report.prices({"near": [2.0, 4.0, 16.0], "far": [10.0, 10.0, 20.0]})
-    assert found == pytest.approx([1, 2**0.5, 4])
+    found = [report.prices(unit, {"near": [2.0, 4.0, 16.0], "far": [10.0, 10.0, 20.0]}) for unit in ("avx2", "wasm")]
+    assert found == [pytest.approx([1, 2**0.5, 4]), [1, 2, 8]]
     text = report.header({"avx2": {"F32": {"near": [1.0, 4.0], "far": [1.0, 1.0]}}})
     assert re.search(r'\{"avx2",\s*"F32",\s*\{0, 100, 200\}\}', text)
