@@ -133,7 +133,7 @@ static void lay_out(struct g2p_session *session, struct layout *layout, const st
       shape.rows[row].letters = letters + row * input;
       shape.rows[row].chances = chances + row * output;
     }
-    shape.most_tokens = (int32_t)tokens;
+    shape.most_tokens = (int32_t)(tokens < G2P_MOST_DRAFTED ? tokens : G2P_MOST_DRAFTED);
     shape.prices = prices_of(variant);
     for (size_t i = 0; i < G2P_TRUSTS; i++) shape.trust[i] = 0.5F; /* nobody knows */
     shape.step = find_step(program);

@@ -52,7 +52,7 @@ struct g2p_session {
   int32_t *input_ids, *length, *token, *position, *decoder_ids, *ids;
   struct row *rows;
   const struct g2p_function *step; /* NULL: the program is without caches */
-  int32_t most_tokens;             /* of all rows, in a step */
+  int32_t most_tokens;             /* of all rows, in a step that checks guesses */
   const uint16_t *prices;          /* what a step of so many tokens of all rows costs: prices.h */
   struct g2p_draft_room room;
   float trust[G2P_TRUSTS]; /* how much of what was thought right lately was right */
