@@ -25,6 +25,8 @@ ALLOWED = {
     # onnxruntime-web gets the same graphs, from the same environment, as ONNX Runtime in bench.pronounce.
     "bench.web": {"bench.common", "bench.pronounce", "reference", "engine", "config", "store"},
     "bench.packages": {"bench.common"},
+    "bench.steps": {"bench.common", "compiler", "stages", "models", "native", "engine", "graph", "config", "store"},
+    "bench.drafts": {"bench.common", "draft", "runtime", "engine", "config"},
     "bench.common": {"store"},
     "training": {"reference", "engine", "checkpoints", "models", "store", "errors"},  # from engine only streams
     "products": {"engine", "graph", "config", "native", "runtime", "store", "errors"},

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -267,8 +268,8 @@ def test_the_command_prints_the_same_as_pythons(
         (["pronounce", "--on-error", "go"], b"", "argument --on-error: stop, skip or mark is wanted"),
         (["pronounce", "--lexicon"], b"", "argument --lexicon: expected one argument"),
         (["pronounce", "--lexicon", "no/such.tsv", "a"], b"", "there is no file at no/such.tsv"),
-        (["languages", "--details"], b"", "only `g2p pronounce` takes --lexicon, --details, --on-error"),
-        (["languages", "--format", "csv"], b"", "only `g2p pronounce` takes --lexicon, --details, --on-error"),
+        (["languages", "--details"], b"", "only `g2p pronounce` takes --lexicon, --details, --stats, --on-error"),
+        (["languages", "--format", "csv"], b"", "only `g2p pronounce` takes --lexicon, --details, --stats, --on-error"),
         (["pronounce", "--format", "kaldi"], b"", "argument --format: tsv, csv or jsonl is wanted"),
         (["pronounce", "--format", "csv", "--json"], b"", "--json is short for --format jsonl"),
         (["pronounce", "--lang-column", "0"], b"", "argument --lang-column: the number of a column is wanted, from 1"),
@@ -307,6 +308,27 @@ def test_what_is_wrong_with_a_line_is_said_and_the_rest_goes_on(
             ]
         else:
             assert ours.stdout == theirs.stdout
+
+
+def test_passes_are_counted_as_python_counts_them(
+    crate: Crate, python: Callable[..., subprocess.CompletedProcess[bytes]]
+) -> None:
+    """Of one word, since two threads that share a list guess at other words each time. The second line has times."""
+    for word, count in (
+        ("yhdyskunta", "g2p: 1 words by the model: 16 ids in "),
+        ("", "g2p: the model was not asked: "),
+    ):
+        given = ["pronounce", "--stats", "--on-error", "mark", "--lang", "fin", word]
+        ours, theirs = (run(*given) for run in (crate.run, python))
+        assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
+        (said, *times), (other, *others) = (made.stderr.decode().splitlines() for made in (ours, theirs))
+        assert said == other and said.startswith(count)
+        assert len(times) == len(others) == (1 if word else 0)
+        for line in (*times, *others):
+            shares = re.fullmatch(
+                r"g2p: \d+ µs of work a word: encoder (.+) %, prefill (.+) %, passes (.+) %, guesses (.+) %", line
+            )
+            assert shares and sum(map(float, shares.groups())) == pytest.approx(100, abs=0.3)
 
 
 def test_scores_are_pythons_to_the_last_bit(

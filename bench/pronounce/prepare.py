@@ -1,5 +1,6 @@
 """A contender's files: made from the checkpoint once, and kept in the cache."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -52,6 +53,7 @@ def prepared(
         if not folder.exists():
             say(f"{contender.name}: making its files")
             out = scratch(root) / folder.name
+            shutil.rmtree(out, ignore_errors=True)  # what failed before in this process
             out.mkdir()
             process = Process(python, setup.threads, scratch(root) / "prepare.log")
             try:

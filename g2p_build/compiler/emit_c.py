@@ -2,7 +2,8 @@
 
 One C function is made of each Relax function. It takes a batch of any number of rows up to the one that it was
 planned for, and inputs of any length: what a kernel calls ``batch`` is the number of rows, and what it calls ``rows``
-is in proportion to that, or, where it follows from the packed inputs, the number of their positions. Nothing else
+is in proportion to that, or, where it follows from the packed inputs, the number of their positions. A function of
+several tokens a row takes any number of them up to that, and its ``rows`` are in proportion to it too. Nothing else
 varies. So one set of functions serves every batch size and every length.
 
 In other programs shapes say themselves what varies (`models.extents`): kernels are passed what their tensors have, and
@@ -70,6 +71,7 @@ class _Function:
     name: str
     symbol: str  # of the C function
     batch: int
+    tokens: int  # that a row takes at most; 1 where the function has none
     extents: tuple[str, ...]  # that its shapes are told in
     arena: Arena
     tensors: list[tuple[Linear, _Tensor]] = field(default_factory=list)  # of the arena, with their offsets
@@ -192,7 +194,14 @@ def _read(
     """Follows a Relax function's bindings. `places` has the C expression of what it is given, by kind and name."""
     tokens = description.get("tokens")
     symbol = f"{description['role']}_{tokens}" if tokens else description["role"]
-    made = _Function(description["name"], symbol, description["batch"], _own_extents(function), plan(function, kernels))
+    made = _Function(
+        description["name"],
+        symbol,
+        description["batch"],
+        tokens or 1,
+        _own_extents(function),
+        plan(function, kernels),
+    )
     packed = {str(name) for name in (function.attrs or {}).get(PACKED, ())}
     values: dict[Any, Any] = {
         param: _Tensor(
@@ -398,19 +407,24 @@ def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
             if extent.same_as(other)
         ]
         value = of_extent[0][1]
-        if isinstance(value, Extent) or (function.extents and isinstance(value, int)):
-            counts.append(f"(int32_t)({value})" if isinstance(value, Extent) else str(value))
-        elif extent.name not in (_BATCH, _ROWS):
+        if isinstance(value, Extent):
+            counts.append(f"(int32_t)({value})")
+            continue
+        if function.extents or extent.name not in (_BATCH, _ROWS):
             counts.append(str(value))
-        elif extent.name == _ROWS and any(tensor.place.packed for tensor, _ in of_extent):
+            continue
+        if extent.name == _ROWS and any(tensor.place.packed for tensor, _ in of_extent):
             for tensor, _ in of_extent:  # what the kernel writes is packed as what it reads
                 tensor.place.packed = True
             counts.append("run->positions")
-        elif value % function.batch:
-            raise BuildError(f"function {function.name}: {name}'s {extent.name}, {value}, is no multiple of the batch")
-        else:
-            each = value // function.batch
-            counts.append("run->rows" if each == 1 else f"run->rows * {each}")
+            continue
+        tokens = function.tokens if extent.name == _ROWS else 1
+        each, rest = divmod(value, function.batch * tokens)
+        if rest:
+            what = "the batch" if tokens == 1 else "the batch's tokens"
+            raise BuildError(f"function {function.name}: {name}'s {extent.name}, {value}, is no multiple of {what}")
+        factors = ["run->rows", *["run->tokens"] * (tokens > 1), *[str(each)] * (each > 1)]
+        counts.append(" * ".join(factors))
     return ", ".join([tensor.place.text for tensor in given] + counts)
 
 

@@ -10,14 +10,23 @@ from g2p_build.models.layout import POSITIONS, padded
 from g2p_build.models.program import Program, TensorSpec
 from g2p_build.models.weights import tensor_specs
 
-__all__ = ["TOKENS", "programs"]
+__all__ = ["MOST_TOKENS", "TOKENS", "programs"]
 
 TOKENS = (1, 4, 8, 16)
-"""There is a step for each of these numbers of new tokens a row. Greedy decoding takes one token at a time."""
+"""Where shapes are fixed, there is a step for each of these numbers of new tokens a row. Greedy decoding takes one."""
+
+MOST_TOKENS = 32
+"""Where they are not, one step takes any number of tokens up to this. With more a step costs in proportion to them."""
 
 
 def programs(
-    arch: Architecture, batch: Sequence[int], buckets: Sequence[int], output_len: int, dtype: str, kv_cache: bool
+    arch: Architecture,
+    batch: Sequence[int],
+    buckets: Sequence[int],
+    output_len: int,
+    dtype: str,
+    kv_cache: bool,
+    tokens: Sequence[int] = TOKENS,
 ) -> list[Program]:
     """The programs of a library, for every batch size in turn.
 
@@ -28,6 +37,7 @@ def programs(
         output_len: The longest output, in tokens, the start token included.
         dtype: The weights', ``"float32"`` or ``"float16"``.
         kv_cache: True: decode by `t5.Prefill` and `t5.Step`. False: by `t5.Decode`.
+        tokens: Each of these numbers gets a step: how many new tokens it takes a row.
     """
     found = []
     for rows in batch:
@@ -39,7 +49,7 @@ def programs(
                 found.append(_decode(arch, rows, bucket, output_len, dtype))
         if kv_cache:
             # A step of several tokens checks a drafted pronunciation.
-            found += [_step(arch, rows, buckets[-1], output_len, dtype, tokens) for tokens in TOKENS]
+            found += [_step(arch, rows, buckets[-1], output_len, dtype, each) for each in tokens]
     return found
 
 

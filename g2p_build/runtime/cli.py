@@ -186,19 +186,31 @@ def _pronounce(chosen: argparse.Namespace) -> None:
         _pronounce_with(g2p, chosen)
     finally:
         if chosen.stats:
-            print(f"g2p: {_counted(g2p)}", file=sys.stderr)
+            for line in _counted(g2p):
+                print(f"g2p: {line}", file=sys.stderr)
 
 
-def _counted(g2p: G2P) -> str:
+def _counted(g2p: G2P) -> Iterator[str]:
     counts = g2p.statistics
     if counts is None:
-        return "this variant's library does not count its passes"
+        yield "this variant's library does not count its passes"
+        return
     if not counts.words:
-        return "the model was not asked: every word is from a lexicon, or wrong"
-    return (
+        yield "the model was not asked: every word is from a lexicon, or wrong"
+        return
+    yield (
         f"{counts.words} words by the model: {counts.ids} ids in {counts.passes} passes of its decoder, "
         f"{counts.passes / counts.words:.2f} a word; {counts.drafted} ids guessed and checked, {counts.accepted} right"
     )
+    times = {
+        "encoder": counts.encode_ns,
+        "prefill": counts.prefill_ns,
+        "passes": counts.step_ns,
+        "guesses": counts.draft_ns,
+    }
+    if spent := sum(times.values()):
+        shares = ", ".join(f"{name} {100 * time / spent:.1f} %" for name, time in times.items())
+        yield f"{spent / counts.words / 1000:.0f} µs of work a word: {shares}"
 
 
 def _pronounce_with(g2p: G2P, chosen: argparse.Namespace) -> None:

@@ -51,12 +51,18 @@ class Result:
 class Statistics:
     """What a model has done since it was opened. Words of lexicons are not counted.
 
+    Times are in nanoseconds, of all threads together.
+
     Attributes:
         words: that the model finished.
         ids: that it generated.
         passes: of its decoder, each word's own: ids, less those that guesses saved.
         drafted: ids that a draft table guessed and the model checked.
         accepted: those of them that were right.
+        encode_ns: time in the encoder.
+        prefill_ns: time on what the decoder keeps of the encoder's output.
+        step_ns: time in passes of the decoder.
+        draft_ns: time on guesses, and on how far to check them.
     """
 
     words: int
@@ -64,6 +70,10 @@ class Statistics:
     passes: int
     drafted: int
     accepted: int
+    encode_ns: int
+    prefill_ns: int
+    step_ns: int
+    draft_ns: int
 
 
 PartKind = Literal["word", "number", "space", "other"]

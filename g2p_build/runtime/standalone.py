@@ -12,6 +12,7 @@ import threading
 import weakref
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +113,7 @@ class _Result(ctypes.Structure):
 class _Statistics(ctypes.Structure):
     _fields_ = [
         ("size", ctypes.c_size_t),
-        ("words", ctypes.c_uint64),
-        ("ids", ctypes.c_uint64),
-        ("passes", ctypes.c_uint64),
-        ("drafted", ctypes.c_uint64),
-        ("accepted", ctypes.c_uint64),
+        *((field.name, ctypes.c_uint64) for field in fields(Statistics)),
     ]
 
 
@@ -276,7 +273,7 @@ class Model:
         found, error = _Statistics(size=ctypes.sizeof(_Statistics)), _Error()
         if self._library.g2p_get_statistics(self._handle, ctypes.byref(found), ctypes.byref(error)):
             raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
-        return Statistics(found.words, found.ids, found.passes, found.drafted, found.accepted)
+        return Statistics(**{field.name: getattr(found, field.name) for field in fields(Statistics)})
 
     def look_up(self, word: str, lang: str) -> tuple[list[str], Source]:
         """All pronunciations of a word in the first lexicon that has it, and which kind of lexicon that is."""

@@ -18,7 +18,7 @@ from g2p_build.native.tables import variant_sources
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
-__all__ = ["STAGE", "build", "exported", "memory"]
+__all__ = ["STAGE", "build", "exported", "memory", "sources_of"]
 
 
 def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
@@ -48,7 +48,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     inspection = asdict(inspected) | {"linked": params["package"] != "objects", "undefined": list(inspected.undefined)}
     (out / "inspection.json").write_bytes(canonical_json(inspection) + b"\n")
     name, header = params["name"], f"{params['name']}.h"
-    sources = _sources(params, inputs)
+    sources = sources_of(params, inputs)
     objects = out / "objects"
     objects.mkdir()
     shutil.copyfile(inputs["kernels.o"], objects / "kernels.o")
@@ -94,7 +94,7 @@ def _slices(objects: Path) -> dict[str, Path]:
     return found
 
 
-def _sources(params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, str | Path]:
+def sources_of(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> dict[str, str | Path]:
     """The C files of a library: name → path, or text."""
     files = {file: path for file, path in inputs.items() if file.endswith((".c", ".h", ".inc"))}
     parts = {file: path.read_text(encoding="utf-8") for file, path in inputs.items() if file.endswith(".inc")}
@@ -104,7 +104,7 @@ def _sources(params: dict[str, Any], inputs: dict[str, Path]) -> dict[str, str |
     return files | variant_sources(params["name"], model, functions, params, parts) | {header: _whole(header, inputs)}
 
 
-def _whole(header: str, inputs: dict[str, Path]) -> str:
+def _whole(header: str, inputs: Mapping[str, Path]) -> str:
     """A header's text with the headers that it includes, so that an app needs one file."""
 
     def included(found: re.Match[str]) -> str:

@@ -31,14 +31,16 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     from g2p_build.compiler.export import export
     from g2p_build.models import architecture
     from g2p_build.models.layout import input_buckets
-    from g2p_build.models.programs import programs
+    from g2p_build.models.programs import MOST_TOKENS, TOKENS, programs
 
     arch = architecture.from_json(json.loads(inputs["architecture.json"].read_text(encoding="utf-8")))
     lens = params["max_lens"]
-    # A standalone library's functions take inputs of any length.
-    buckets = [lens["input"]] if params["engine"] == "standalone" else input_buckets(lens["input"])
+    # A standalone library's functions take inputs of any length, and its step any number of tokens.
+    exact = params["engine"] == "standalone"
+    buckets = [lens["input"]] if exact else input_buckets(lens["input"])
+    tokens = [min(MOST_TOKENS, lens["output"])] if exact else TOKENS
     module, functions = export(
-        programs(arch, params["batch"], buckets, lens["output"], params["dtype"], params["kv_cache"])
+        programs(arch, params["batch"], buckets, lens["output"], params["dtype"], params["kv_cache"], tokens)
     )
     (out / "program.json").write_text(tvm.ir.save_json(module), encoding="utf-8")
     (out / "functions.json").write_bytes(canonical_json(functions) + b"\n")

@@ -150,6 +150,12 @@ pub struct Pronunciation {
     /// Mean natural log-probability of the ids that the model generated, the end id included. None if
     /// [`Options::scores`] did not ask for it, and if the phonemes are not the model's.
     pub score: Option<f32>,
+    /// Passes of the decoder that the model took. As the next two, 0 if the phonemes are not the model's.
+    pub passes: u32,
+    /// Ids that a draft table guessed and the model checked.
+    pub drafted: u32,
+    /// Those of them that were right.
+    pub accepted: u32,
 }
 
 /// A finished word. [`Model::stream`] passes it to the callback.
@@ -170,6 +176,12 @@ pub struct Pronounced<'a> {
     pub repeats: bool,
     /// As [`Pronunciation::score`].
     pub score: Option<f32>,
+    /// As [`Pronunciation::passes`].
+    pub passes: u32,
+    /// As [`Pronunciation::drafted`].
+    pub drafted: u32,
+    /// As [`Pronunciation::accepted`].
+    pub accepted: u32,
 }
 
 impl<'a> Pronounced<'a> {
@@ -191,6 +203,9 @@ impl<'a> Pronounced<'a> {
             truncated: outcome.truncated != 0,
             repeats: outcome.repeats != 0,
             score: Some(outcome.score).filter(|_| scores && !ids.is_empty()),
+            passes: outcome.passes,
+            drafted: outcome.drafted,
+            accepted: outcome.accepted,
         }
     }
 }
@@ -431,6 +446,14 @@ pub(crate) fn c_lang(lang: &str) -> Result<CString, Error> {
     CString::new(lang).map_err(|_| Error::new(ErrorKind::UnknownLanguage, format_args!("{lang:?} is no language code")))
 }
 
+/// A word in the form that g2p.h takes one alone.
+pub(crate) fn c_word(word: &str) -> Result<CString, Error> {
+    CString::new(word).map_err(|_| {
+        let what = format!("the word {word:?} holds a control character: give one word without tabs or line ends");
+        Error::new(ErrorKind::InvalidWord, what)
+    })
+}
+
 fn scores_flag(options: Options<'_>) -> u32 {
     if options.scores {
         ffi::SCORES
@@ -487,6 +510,9 @@ impl<'m> Outcomes<'m> {
                 truncated: found.truncated,
                 repeats: found.repeats,
                 score: found.score,
+                passes: found.passes,
+                drafted: found.drafted,
+                accepted: found.accepted,
             })
         })
     }

@@ -97,6 +97,25 @@ pub(crate) struct Outcome {
     pub(crate) repeats: u32,
     pub(crate) score: f32,
     pub(crate) message: Text,
+    pub(crate) passes: u32,
+    pub(crate) drafted: u32,
+    pub(crate) accepted: u32,
+}
+
+/// `g2p_statistics`.
+#[repr(C)]
+#[derive(Default)]
+pub(crate) struct Statistics {
+    pub(crate) size: usize,
+    pub(crate) words: u64,
+    pub(crate) ids: u64,
+    pub(crate) passes: u64,
+    pub(crate) drafted: u64,
+    pub(crate) accepted: u64,
+    pub(crate) encode_ns: u64,
+    pub(crate) prefill_ns: u64,
+    pub(crate) step_ns: u64,
+    pub(crate) draft_ns: u64,
 }
 
 /// `g2p_results`.
@@ -183,6 +202,11 @@ functions! {
         model: *mut G2p, word: *const c_char, lang: *const c_char, pronunciations: *mut Pieces<u8>,
         source: *mut c_int, error: *mut Error
     ) -> c_int;
+    fn g2p_guess_word(
+        model: *mut G2p, word: *const c_char, lang: *const c_char, phonemes: *mut c_char, capacity: usize,
+        error: *mut Error
+    ) -> c_int;
+    fn g2p_get_statistics(model: *mut G2p, statistics: *mut Statistics, error: *mut Error) -> c_int;
     fn g2p_next_part(
         text: *const c_char, size: usize, start: usize, end: *mut usize, part: *mut c_int, error: *mut Error
     ) -> c_int;

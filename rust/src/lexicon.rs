@@ -1,10 +1,9 @@
 //! Words that are not left to the model.
 
-use std::ffi::CString;
 use std::os::raw::c_int;
 use std::path::Path;
 
-use crate::call::{c_lang, utf8, Results};
+use crate::call::{c_lang, c_word, utf8, Results};
 use crate::error::{Error, ErrorKind};
 use crate::ffi;
 use crate::model::{c_path, Model};
@@ -73,10 +72,7 @@ impl Model {
     /// The word is empty or holds a control character, or the language is unknown.
     pub fn look_up(&self, word: &str, lang: &str) -> Result<Vec<String>, Error> {
         let lang = c_lang(lang)?;
-        let word = CString::new(word).map_err(|_| {
-            let what = format!("the word {word:?} holds a control character: give one word without tabs or line ends");
-            Error::new(ErrorKind::InvalidWord, what)
-        })?;
+        let word = c_word(word)?;
         let mut texts = Results::new(self, self.functions.g2p_free_texts);
         let mut source: c_int = 0;
         let mut error = ffi::Error::new();

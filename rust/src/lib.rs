@@ -14,6 +14,7 @@ mod manifest;
 mod model;
 mod part;
 mod sha256;
+mod statistics;
 mod tar;
 mod target;
 
@@ -22,3 +23,4 @@ pub use error::{Error, ErrorKind};
 pub use manifest::default_manifest;
 pub use model::{Limits, Model, OpenOptions};
 pub use part::{Part, PartKind};
+pub use statistics::Statistics;

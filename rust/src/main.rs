@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::PathBuf;
 use std::process::exit;
 
-use g2p::{Error, Model, Options, Pronunciation};
+use g2p::{Error, Model, Options, Pronunciation, Statistics};
 
 #[path = "json.rs"]
 #[allow(dead_code)]
@@ -31,6 +31,7 @@ options of pronounce:
   --format FORMAT        tables (tsv, csv) or JSON (jsonl, which --json is short for; default: tsv)
   --lang-column N        lines have columns with tabs between them; column N has the language, the first other the word
   --details              add where each pronunciation comes from, its score, and notes
+  --stats                say at the end, on standard error, how many passes the model's decoder took
   --on-error WHAT        stop at a wrong word, skip it, or mark it: print it without phonemes (default: stop)
 ";
 
@@ -111,6 +112,7 @@ struct Chosen {
     manifest: Option<PathBuf>,
     lexicons: Vec<OsString>,
     details: bool,
+    stats: bool,
     on_error: OnError,
     lang_column: Option<usize>,
     format: Option<Format>,
@@ -161,6 +163,7 @@ impl Chosen {
                     }
                 }
                 "--details" if value.is_none() => chosen.details = true,
+                "--stats" if value.is_none() => chosen.stats = true,
                 "--json" if value.is_none() => chosen.json = true,
                 "-h" | "--help" if value.is_none() => chosen.help = true,
                 "--" if value.is_none() => plain.extend(rest.by_ref()),
@@ -182,9 +185,13 @@ impl Chosen {
         match chosen.command.as_str() {
             "pronounce" => chosen.checked(),
             "info" | "languages"
-                if chosen.details || chosen.on_error != OnError::Stop || !chosen.lexicons.is_empty() || listed =>
+                if chosen.details
+                    || chosen.stats
+                    || chosen.on_error != OnError::Stop
+                    || !chosen.lexicons.is_empty()
+                    || listed =>
             {
-                let only = "--lexicon, --details, --on-error, --format and --lang-column";
+                let only = "--lexicon, --details, --stats, --on-error, --format and --lang-column";
                 Err(format!("only `g2p pronounce` takes {only}"))
             }
             "info" | "languages" if chosen.words.is_empty() => Ok(chosen),
@@ -430,8 +437,42 @@ fn run(chosen: Chosen) -> Result<(), Stop> {
     match chosen.command.as_str() {
         "info" => info(&chosen, &model),
         "languages" => languages(&chosen, &model),
-        _ => pronounce(chosen, &model),
+        _ => {
+            let stats = chosen.stats;
+            let ended = pronounce(chosen, &model);
+            if stats {
+                for line in counted(model.statistics()) {
+                    writeln!(io::stderr(), "g2p: {line}")?;
+                }
+            }
+            ended
+        }
     }
+}
+
+/// Statistics in words, as Python's command has them.
+fn counted(counts: Statistics) -> Vec<String> {
+    if counts.words == 0 {
+        return vec!["the model was not asked: every word is from a lexicon, or wrong".to_owned()];
+    }
+    let each = counts.passes as f64 / counts.words as f64;
+    let counted = format!(
+        "{} words by the model: {} ids in {} passes of its decoder, {each:.2} a word; {} ids guessed and checked, {} right",
+        counts.words, counts.ids, counts.passes, counts.drafted, counts.accepted
+    );
+    let times = [
+        ("encoder", counts.encode_ns),
+        ("prefill", counts.prefill_ns),
+        ("passes", counts.step_ns),
+        ("guesses", counts.draft_ns),
+    ];
+    let spent: u64 = times.iter().map(|(_, time)| time).sum();
+    let shares: Vec<String> = times
+        .iter()
+        .map(|(name, time)| format!("{name} {:.1} %", 100.0 * *time as f64 / spent.max(1) as f64))
+        .collect();
+    let word = spent as f64 / counts.words as f64 / 1000.0;
+    vec![counted, format!("{word:.0} µs of work a word: {}", shares.join(", "))]
 }
 
 fn pronounce(mut chosen: Chosen, model: &Model) -> Result<(), Stop> {

@@ -4,8 +4,8 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{golden, models};
-use g2p::{CancelToken, ErrorKind, Options, Source};
+use common::{golden, models, opened};
+use g2p::{CancelToken, ErrorKind, OpenOptions, Options, Source};
 
 const SCORED: Options<'_> = Options {
     threads: 2,
@@ -139,6 +139,52 @@ fn a_stream_knows_as_much() {
             ControlFlow::Continue(())
         });
         assert_eq!((streamed, count), (Ok(()), 3));
+    }
+}
+
+#[test]
+fn passes_are_counted_for_each_word_and_for_all() {
+    let words = ["habari", "pigano", "mtoto"];
+    let alone = Options { threads: 1, ..SCORED };
+    for (way, model) in models() {
+        model.add_words([("mtoto", ["x"])], "swa").unwrap();
+        let results = model.results(&words, "swa", alone).unwrap();
+        let [first, second, known] = <[_; 3]>::try_from(results).unwrap().map(Result::unwrap);
+        assert_eq!((known.passes, known.drafted, known.accepted), (0, 0, 0), "{way}");
+        let counts = model.statistics();
+        assert_eq!(counts.words, 2);
+        assert_eq!(counts.passes, u64::from(first.passes + second.passes));
+        assert_eq!(counts.drafted, u64::from(first.drafted + second.drafted));
+        assert_eq!(counts.accepted, u64::from(first.accepted + second.accepted));
+        assert!(counts.passes < counts.ids && 0 < counts.accepted && counts.accepted <= counts.drafted);
+        assert!(counts.encode_ns > 0 && counts.prefill_ns > 0 && counts.step_ns > 0 && counts.draft_ns > 0);
+        let mut streamed = 0;
+        let stream = model.stream(&words, "swa", alone, |found| {
+            streamed += u64::from(found.passes);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(
+            (stream, model.statistics().passes),
+            (Ok(()), counts.passes + streamed),
+            "{way}"
+        );
+        assert_eq!(model.guess("habari", "swa").unwrap(), "haɓaɾi");
+        let refused = |word, lang| model.guess(word, lang).unwrap_err().kind();
+        assert_eq!(refused("", "swa"), ErrorKind::EmptyWord);
+        assert_eq!(refused("a\0b", "swa"), ErrorKind::InvalidWord);
+        assert_eq!(refused("habari", "sw"), ErrorKind::UnknownLanguage);
+    }
+    for (_, model) in opened(&OpenOptions::new().lexicon(false).draft(false)) {
+        let [found] = <[_; 1]>::try_from(model.results(&["habari"], "swa", alone).unwrap()).unwrap();
+        let found = found.unwrap();
+        assert_eq!((found.passes, found.drafted, found.accepted), (9, 0, 0));
+        assert_eq!(
+            (
+                model.statistics().draft_ns,
+                model.guess("habari", "swa").unwrap().as_str()
+            ),
+            (0, "")
+        );
     }
 }
 

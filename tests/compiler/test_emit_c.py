@@ -10,6 +10,7 @@ import pytest
 import torch
 import tvm
 from compiled_library import host
+from t5_reference import random_checkpoint
 from torch import Tensor, nn
 from tvm import ir, relax, tirx
 
@@ -22,6 +23,7 @@ from g2p_build.models import ops
 from g2p_build.models.extents import Extent
 from g2p_build.models.layout import NO_NORM, pack_columns
 from g2p_build.models.program import Program, TensorSpec
+from g2p_build.models.programs import programs
 from g2p_build.native.files import CORE
 
 BATCH, WIDTH = 4, 40
@@ -136,6 +138,15 @@ def test_a_function_says_how_much_memory_it_works_in() -> None:
     # The embeddings; everything else is an argument.
     assert workspace_bytes(module, "encode_b4_i1") == Linear(4 * BATCH * 8)
     assert '{"encode", 0, 128, 0, encode},' in emit(module, functions)
+
+
+def test_a_step_takes_any_number_of_tokens_up_to_its_own() -> None:
+    arch = random_checkpoint(0, d_model=32, num_heads=2, d_kv=16, d_ff=48, num_layers=1, num_decoder_layers=1)
+    module, functions = export(programs(arch.architecture, [3], [8], 6, "float32", True, tokens=[5]))
+    *_, step = emit(planned(module), functions).split("static void ")
+    body = step.partition("}")[0]
+    assert step.startswith("step_5(") and ", run->rows * run->tokens);" in body and ", run->rows, " in body
+    assert "run->rows * 5" not in body and '{"step", 5, ' in step
 
 
 def test_the_same_program_is_the_same_c() -> None:

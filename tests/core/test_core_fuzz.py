@@ -11,11 +11,12 @@ TARGETS = {"weights": ["weights.c"], "manifest": [], "text": [], "form": [], "le
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_seeds_and_mutations_of_them_do_no_harm(tmp_path: Path, target: str) -> None:
+@pytest.mark.parametrize("mutations", [50_000, pytest.param(20_000_000, marks=pytest.mark.long)])
+def test_seeds_and_mutations_of_them_do_no_harm(tmp_path: Path, target: str, mutations: int) -> None:
     run = compile_with_sanitizers(tmp_path / "fuzz", ["fuzz_main.c", f"fuzz_{target}.c"], TARGETS[target])
     seeds = sorted((HERE / "seeds" / target).iterdir())
-    done = subprocess.run([run, "50000", "1", *seeds], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, f"{len(seeds)} seeds and 50000 mutations\n"), done.stderr
+    done = subprocess.run([run, str(mutations), "1", *seeds], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{len(seeds)} seeds and {mutations} mutations\n"), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,10 @@ struct bytes { /* that are still to be used */
 
 static unsigned next(struct bytes *bytes, unsigned bound) { return bytes->at < bytes->end ? *bytes->at++ % bound : 0; }
 
+static unsigned last(struct bytes *bytes, unsigned bound) { /* so that a seed's calls stay where they are */
+  return bytes->at < bytes->end ? *--bytes->end % bound : 0;
+}
+
 static void *copy_of(const void *data, size_t size) { /* of the exact size: what is read beside it is seen */
   void *copy = malloc(size);
   if (size) memcpy(copy, data, size);
@@ -274,6 +278,55 @@ static void call(g2p *model, struct bytes *bytes, bool sure) {
   end(&made);
 }
 
+static uint64_t mix(uint64_t hash, uint64_t seen) { /* as in draft.c */
+  hash = (hash ^ seen) * 0x9e3779b97f4a7c15u;
+  return hash ^ hash >> 29;
+}
+
+static unsigned char *put(unsigned char *at, uint32_t number, unsigned bytes) {
+  for (unsigned i = 0; i < bytes; i++) *at++ = (unsigned char)(number >> 8 * i);
+  return at;
+}
+
+enum { LETTERS = 27, ARRAYS = 6 }; /* a to z, and the end */
+
+/* A draft table as docs/drafts.md has it, with which each letter is said as a byte of the model's own choice: what is guessed
+ * is nearly always wrong. The bytes then change it, or cut it off. The table has to live as long as the model. */
+static unsigned char *add_guesses(g2p *model, struct bytes *bytes) {
+  static const uint32_t counts[ARRAYS] = {LETTERS + 1, LETTERS, LETTERS, 1, 1, LETTERS};
+  static const uint32_t sizes[ARRAYS] = {8, 4, 2, 4, 4, 4}, more[ARRAYS] = {0, 0, 2 + LETTERS, 0, 4, 0};
+  unsigned changes = last(bytes, 4), sure = last(bytes, 16), seed = last(bytes, 256);
+  size_t size = 16 + 80, given;
+  for (int i = 0; i < ARRAYS; i++) size += counts[i] * sizes[i] + more[i];
+  unsigned char *table = malloc(size), *at = table, *end = table + size;
+  memset(table, 0, size);
+  memcpy(at, "g2pdrf\0\1", 8);
+  at = put(put(at + 8, (uint32_t)size, 4), 1, 4);
+  memcpy(at, codes[seed % 2], strlen(codes[seed % 2]));
+  at += 32;
+  uint32_t place = 16 + 80;
+  for (int i = 0; i < ARRAYS; i++) {
+    at = put(put(at, place, 4), counts[i], 4);
+    place += counts[i] * sizes[i] + more[i];
+  }
+  for (uint32_t i = 0; i <= LETTERS; i++) at = put(put(at, i ? 'a' + i - 1 : 2, 4), i, 4);
+  for (uint32_t i = 0; i < LETTERS; i++) at = put(at, i | 8u << 16, 4);
+  for (uint32_t i = 0; i <= LETTERS; i++) at = put(at, i, 2);
+  for (uint32_t i = 0; i < LETTERS; i++) at = put(at, seed + i * (seed | 1), 1);
+  at = put(put(put(at, 0, 4), 0, 4), LETTERS, 4);
+  for (uint32_t i = 0; i < LETTERS; i++)
+    at = put(at, (uint32_t)(mix(1, i ? 'a' + i - 1 : 2) & 0x3ffff) | i << 18 | sure << 28, 4);
+  CHECK(at == end);
+  for (; changes; changes--)
+    table[(last(bytes, 256) | last(bytes, 256) << 8) % size] ^= (unsigned char)(1 + last(bytes, 255));
+  given = last(bytes, 16) ? size : last(bytes, 256);
+  unsigned char *exact = copy_of(table, given < size ? given : size);
+  free(table);
+  g2p_error error;
+  check(g2p_add_draft_memory(model, exact, given < size ? given : size, &error), &error, false, 0);
+  return exact;
+}
+
 /* A model of the toy's weights, or of what the bytes make of them. */
 static void open_toy(struct bytes *bytes) {
   bool sure;
@@ -284,6 +337,8 @@ static void open_toy(struct bytes *bytes) {
   g2p_allocator allocator = {allocate, release, &left};
   g2p_options options = {.size = sizeof options, .threads = next(bytes, 4), .allocator = &allocator};
   unsigned odd = next(bytes, 64);
+  bool guessed = last(bytes, 4) != 1; /* with a draft table */
+  unsigned char *table = NULL;
   if (posix_memalign((void **)&weights, 64, TOY_WEIGHTS)) abort();
   size_t size = toy_weights(weights), given = sizeof options;
   sure = odd == 0 || odd > 6;
@@ -305,11 +360,13 @@ static void open_toy(struct bytes *bytes) {
     CHECK(model && g2p_limits(model).ids == TOY_IDS);
     /* Every other model keeps some words. */
     if (odd > 32) CHECK(g2p_cache_words(model, odd - 32, &error) == G2P_OK);
+    if (guessed) table = add_guesses(model, bytes);
     while (bytes->at < bytes->end) call(model, bytes, sure);
   }
   CHECK(status == G2P_OK || !model);
   g2p_close(model);
   free(weights);
+  free(table);
   CHECK(live == 0);
 }
 

@@ -7,7 +7,7 @@
 
 #include "traits.h"
 
-enum { BATCH = 3, INPUT = 32, OUTPUT = TOY_IDS + 1, BLOCK = 4, HEADS = 2, ARENA = 256 };
+enum { BATCH = 3, INPUT = 32, OUTPUT = TOY_IDS + 1, BLOCK = 4, HEADS = 2, ARENA = 256, TOKENS = 9 };
 
 /* The program's arguments. */
 enum { INPUT_IDS, LENGTH, HIDDEN, TOKEN, POSITION, DECODER_IDS, IDS, LOGITS };
@@ -108,20 +108,26 @@ static void step(const struct g2p_run *run) {
   const int32_t *token = given(run, TOKEN), *position = given(run, POSITION);
   int32_t *ids = run->arguments[IDS];
   float *logits = run->arguments[LOGITS];
-  memset(logits, 0, sizeof(float) * (size_t)run->rows * TOY_VOCABULARY);
+  int32_t tokens = run->tokens;
+  if (tokens < 1 || tokens > TOKENS) abort();
+  memset(logits, 0, sizeof(float) * (size_t)run->rows * (size_t)tokens * TOY_VOCABULARY);
   for (int32_t row = 0; row < run->rows; row++) {
     const int32_t *first = (const int32_t *)run->states[0] + row * HEADS * INPUT, *second = first + INPUT;
     int32_t *own = (int32_t *)run->states[1] + row * OUTPUT;
     uint32_t hash = 2166136261u;
     if (position[row] < 0 || position[row] >= OUTPUT) abort();
-    own[position[row]] = token[row];
     for (int32_t at = 0; at < given(run, LENGTH)[row]; at++) {
       if (second[at] != first[at] + 1) abort();
       hash = mix(hash, first[at]);
     }
-    for (int32_t at = 0; at <= position[row]; at++) hash = mix(hash, own[at]);
-    ids[row] = next_id(hash);
-    logits[row * TOY_VOCABULARY + ids[row]] = 1;
+    for (int32_t at = 0; at < position[row]; at++) hash = mix(hash, own[at]);
+    for (int32_t i = row * tokens; i < (row + 1) * tokens; i++) {
+      int32_t at = position[row] + i - row * tokens;
+      if (at < OUTPUT) own[at] = token[i]; /* as in the kernels, a position outside writes nothing */
+      hash = mix(hash, token[i]);
+      ids[i] = next_id(hash);
+      logits[i * TOY_VOCABULARY + ids[i]] = 1;
+    }
   }
 }
 
@@ -136,7 +142,7 @@ static const struct g2p_function functions[] = {
     {"decode", 0, ARENA, NULL, decode},
 #else
     {"prefill", 0, ARENA, NULL, prefill},
-    {"step", 1, ARENA, NULL, step},
+    {"step", TOKENS, ARENA, NULL, step},
 #endif
 };
 

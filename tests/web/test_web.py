@@ -182,6 +182,8 @@ def test_results_are_the_plain_answers_and_more(
         for ours, theirs in zip(results, expected, strict=True):
             # The virtual processor rounds otherwise than this one does.
             assert ours.pop("score") == pytest.approx(theirs.score, abs=1e-3 if half else 1e-5)
+            # The table is not opened: it is not in the file of weights.
+            assert ours.pop("passes") > 1 and ours.pop("drafted") == ours.pop("accepted") == 0
             facts = {name: getattr(theirs, name) for name in ("word", "phonemes", "source", "truncated", "repeats")}
             assert ours == facts | {"error": None}
 
@@ -297,6 +299,29 @@ def test_an_archives_own_lexicon_comes_before_the_model_or_is_left_out(package: 
         ("x", "lexicon"),
         ("ˈnaɪt", "model"),
     ]
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32"], indirect=True)
+def test_passes_are_counted_for_each_word_and_for_all(package: Path, ported: Tree) -> None:
+    [archive] = (ported.root / "dist").glob("embedded-float32-weights-*.tar")
+    words, counts = ["habari", "pigano", "mtoto"], ("passes", "drafted", "accepted")
+    asked = [("addWords", {"mtoto": "x"}, "swa"), ("results", words, "swa"), ("statistics",)]
+    (_, _, found, all_of_them, guess, *wrong), (_, _, plain, alone, nothing) = (
+        called(package, ("load", str(archive), {"draft": draft}), *asked, ("guess", "habari", "swa"), *more)
+        for draft, more in ((True, (("guess", "", "swa"), ("guess", "a\0b", "swa"), ("guess", "a", "sw"))), (False, ()))
+    )
+    assert [[result[name] for name in counts] for result in (found[2], plain[2])] == [[0, 0, 0]] * 2
+    for results, sums in ((found, all_of_them), (plain, alone)):
+        assert {name: sum(result[name] for result in results) for name in counts} == {
+            name: sums[name] for name in counts
+        }
+        assert sums["words"] == 2
+    assert [result["phonemes"] for result in found] == [result["phonemes"] for result in plain]
+    assert all_of_them["ids"] == alone["ids"] == alone["passes"] > all_of_them["passes"]
+    assert 0 < all_of_them["accepted"] <= all_of_them["drafted"] and alone["drafted"] == 0
+    assert (guess, nothing) == ("haɓaɾi", "")
+    assert [one["code"] for one in wrong] == ["G2P_EMPTY_WORD", "G2P_INVALID_WORD", "G2P_UNKNOWN_LANGUAGE"]
 
 
 @needs_node

@@ -1,5 +1,5 @@
 // Compiled, never run: what an app may write, and what its compiler must refuse.
-import { G2PError, load, type Model, type Result, type Source } from "./g2p.mjs";
+import { G2PError, load, type Model, type Result, type Source, type Statistics } from "./g2p.mjs";
 
 const sources: Source[] = ["weights.safetensors", new URL("https://example.org/w"), new ArrayBuffer(8), new Uint8Array()];
 
@@ -27,7 +27,9 @@ export async function known(model: Model): Promise<string> {
   const marked = results.map(({ word, phonemes, source, score, error }) =>
     error ? `${word}: ${error.message}` : `${phonemes} ${source === "user"} ${score?.toFixed(2)}`,
   );
-  return [...marked, ...model.lookUp("tomato", "eng-us")].join();
+  const { words, passes, accepted }: Statistics = model.statistics();
+  const saved: number = words + passes + accepted + results.reduce((sum, { drafted }) => sum + drafted, 0);
+  return [...marked, ...model.lookUp("tomato", "eng-us"), model.guess("knight", "eng-us"), saved].join();
 }
 
 export async function streamed(): Promise<string[]> {

@@ -135,6 +135,11 @@ uint32_t g2p_processors(void);
  * mounted, `groups` the file that says which groups it is in. */
 uint32_t g2p_quota(const char *system, const char *groups, uint32_t most);
 
+/* clock.c */
+
+/* Nanoseconds since some moment before the process began; always 0 where there is no clock, as in WebAssembly. */
+uint64_t g2p_nanoseconds(void);
+
 /* cpu.c */
 
 /* Whether this processor and its system have a feature, by its name in Linux's /proc/cpuinfo. */

@@ -25,6 +25,7 @@ typedef void g2p_shared(const struct g2p_run *run, int32_t first, int32_t end, i
 struct g2p_run {
   int32_t rows;               /* of the batch that are computed: 1 up to the program's batch */
   int32_t positions;          /* of all rows' inputs together */
+  int32_t tokens;             /* that each row takes: 1 up to the function's; not looked at where it takes none */
   char *arena;                /* the function's workspace: arena_bytes */
   const void *const *weights; /* in the order of the program's weights */
   void *const *states;        /* in the order of the program's states; row after row */
@@ -45,8 +46,8 @@ static inline void g2p_share(const struct g2p_run *run, int32_t parts, g2p_share
 }
 
 struct g2p_function {
-  const char *role; /* as the family's program says */
-  int32_t tokens;   /* that it takes a row, where functions of one role differ in that; else 0 */
+  const char *role;         /* as the family's program says */
+  int32_t tokens;           /* that it takes a row at most; 0 where it takes none */
   size_t arena_bytes;       /* and for each extent of the program: */
   const size_t *arena_each; /* more of them for every one that it counts; NULL: no more */
   void (*run)(const struct g2p_run *run);
@@ -70,7 +71,7 @@ struct g2p_program {
   size_t arguments_count;
   const struct g2p_function *functions; /* in the order in which the family's program lists them */
   size_t functions_count;
-  const char *extension; /* a feature of the CPU for which some kernels have a second form; NULL where none has */
+  const char *extension;      /* a feature of the CPU for which some kernels have a second form; NULL where none has */
   const char *const *extents; /* names of what calls say besides rows and positions: how much there is of each */
   size_t extents_count;
   size_t scratch_bytes; /* of each thread */

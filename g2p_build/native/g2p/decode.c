@@ -12,24 +12,45 @@
 #include "score.h"
 #include "text.h"
 
-static void call(struct g2p_session *session, const struct g2p_function *function, int32_t rows, void *const *states) {
+void g2p_count(g2p_statistics *all, const g2p_statistics *more) {
+  all->words += more->words;
+  all->ids += more->ids;
+  all->passes += more->passes;
+  all->drafted += more->drafted;
+  all->accepted += more->accepted;
+  all->encode_ns += more->encode_ns;
+  all->prefill_ns += more->prefill_ns;
+  all->step_ns += more->step_ns;
+  all->draft_ns += more->draft_ns;
+}
+
+static void call(struct g2p_session *session, const struct g2p_function *function, int32_t rows, int32_t tokens,
+                 void *const *states, uint64_t *spent) {
   struct g2p_run run = {
       .rows = rows,
       .positions = session->positions,
+      .tokens = tokens,
       .arena = session->arena,
       .weights = session->weights,
       .states = states,
       .arguments = session->arguments,
       .extended = session->extended,
   };
+  uint64_t started = g2p_nanoseconds();
   function->run(&run);
+  *spent += g2p_nanoseconds() - started;
 }
 
 /* Calls the program's first function of a role. */
-static void run(struct g2p_session *session, const char *role, int32_t rows, void *const *states) {
+static void run(struct g2p_session *session, const char *role, int32_t rows, void *const *states, uint64_t *spent) {
   const struct g2p_function *function = session->program->functions;
   while (strcmp(function->role, role) != 0) function++;
-  call(session, function, rows, states);
+  call(session, function, rows, 1, states, spent);
+}
+
+/* Has the claimed group's inputs become what the decoder keeps of them. */
+static void prefill(struct g2p_session *session, void *const *states) {
+  run(session, "prefill", session->claimed, states, &session->statistics.prefill_ns);
 }
 
 static const char *language_of(const g2p_request *request, uint32_t word) {
@@ -78,7 +99,7 @@ static void encode(struct g2p_session *session, struct g2p_job *job) {
     g2p_encode(session->traits, job->request->words[word], lang, ids, count, NULL); /* was checked */
     session->positions += *count;
   }
-  run(session, "encode", session->claimed, NULL);
+  run(session, "encode", session->claimed, NULL, &session->statistics.encode_ns);
 }
 
 /* Copies the used positions of a row's caches, from the states or from the stage, to a row of the states. */
@@ -102,7 +123,8 @@ static void copy_caches(struct g2p_session *session, void *const *from, int32_t 
 /* Where the table has a word's language, the word is guessed at as soon as that pays. */
 static void begin_guess(struct g2p_session *session, const struct g2p_job *job, struct row *row) {
   const char *lang = language_of(job->request, row->word);
-  row->drafts = session->steps_count > 1 && job->draft && g2p_draft_language(job->draft, lang, &row->language);
+  row->drafts =
+      job->draft && session->step && session->step->tokens > 1 && g2p_draft_language(job->draft, lang, &row->language);
   row->guess = (struct g2p_guess){.letters = row->letters, .ids = row->ids + 1, .chance = row->chances};
   row->failures = 0;
   row->stale = true;
@@ -125,7 +147,7 @@ static bool fill_row(struct g2p_session *session, struct g2p_job *job, int32_t r
     claim(session, job);
     if (!session->claimed) return false;
     encode(session, job);
-    run(session, "prefill", session->claimed, session->staged);
+    prefill(session, session->staged);
   }
   uint32_t word = session->group[session->waiting];
   copy_caches(session, session->staged, session->waiting, row, true, job->lengths[word]);
@@ -139,7 +161,7 @@ static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
   claim(session, job);
   if (!session->claimed) return false;
   encode(session, job);
-  run(session, "prefill", session->claimed, session->states);
+  prefill(session, session->states);
   for (int32_t row = 0; row < session->claimed; row++) begin_row(session, job, row, session->group[row]);
   session->waiting = session->live = session->claimed;
   return true;
@@ -181,13 +203,11 @@ static bool finish(struct g2p_session *session, struct g2p_job *job, const struc
                        .passes = row->passes,
                        .drafted = row->drafted,
                        .accepted = row->accepted};
-  g2p_lock(&job->mutex);
-  job->statistics.words++;
-  job->statistics.ids += count;
-  job->statistics.passes += row->passes;
-  job->statistics.drafted += row->drafted;
-  job->statistics.accepted += row->accepted;
-  g2p_unlock(&job->mutex);
+  session->statistics.words++;
+  session->statistics.ids += count;
+  session->statistics.passes += row->passes;
+  session->statistics.drafted += row->drafted;
+  session->statistics.accepted += row->accepted;
   g2p_lock(&job->delivery);
   bool proceed = !stopped(job);
   if (proceed && job->callback(job->user, &result) != 0) {
@@ -233,38 +253,6 @@ static int32_t guessed(const struct row *row) {
   return row->drafts && !row->stale && row->guess.count > row->count ? row->guess.count - row->count : 0;
 }
 
-/* What a step of some tokens costs, in steps of one. */
-static float price_of(const struct g2p_session *session, int32_t tokens) {
-  static const int32_t known[] = {1, 4, 8, 16};
-  int last = 3;
-  while (last > 1 && tokens <= known[last - 1]) last--;
-  float from = session->prices[last - 1], to = session->prices[last];
-  return from + (to - from) * (float)(tokens - known[last - 1]) / (float)(known[last] - known[last - 1]);
-}
-
-/* What a step of so many tokens is expected to give. */
-struct hope {
-  float ids;   /* of all rows */
-  float ended; /* rows that it ends */
-};
-
-static struct hope hope_of(struct g2p_session *session, int32_t tokens) {
-  struct hope hope = {0, 0};
-  for (int32_t i = 0; i < session->live; i++) {
-    const struct row *row = &session->rows[i];
-    int32_t left = guessed(row);
-    float right = 1, trust = left ? *trust_in(session, row) : 1;
-    hope.ids++;
-    for (int32_t j = 0; j < left && j < tokens; j++) {
-      right *= (float)row->chances[row->count + j] * trust / 255;
-      trust = 1;
-      if (j + 1 < left && j + 1 < tokens) hope.ids += right;
-    }
-    if (left && left <= tokens) hope.ended += right;
-  }
-  return hope;
-}
-
 /* Guesses how a row's word goes on. Its letters are read the first time. */
 static void make_guess(struct g2p_session *session, const struct g2p_job *job, struct row *row) {
   const struct g2p_traits *traits = session->traits;
@@ -277,12 +265,9 @@ static void make_guess(struct g2p_session *session, const struct g2p_job *job, s
   row->stale = false;
 }
 
-/* Makes the guesses that are wanted, and chooses the step. It is the one that costs least for what it gives; and a word
- * that is not ended costs another step, however little is left of it. */
-static const struct step *choose_step(struct g2p_session *session, const struct g2p_job *job) {
-  const struct step *best = &session->steps[0];
-  if (session->steps_count < 2 || session->live * session->steps[1].tokens > session->most_tokens) return best;
-  int32_t most = 0;
+/* Makes the guesses that are wanted. The most tokens of a row that are worth a look; 1 where nothing is guessed. */
+static int32_t make_guesses(struct g2p_session *session, const struct g2p_job *job) {
+  int32_t most = 1;
   for (int32_t i = 0; i < session->live; i++) {
     struct row *row = &session->rows[i];
     if (!row->drafts) continue;
@@ -292,28 +277,61 @@ static const struct step *choose_step(struct g2p_session *session, const struct 
       continue;
     }
     if (row->stale) make_guess(session, job, row);
-    if (!guessed(row)) continue;
-    int32_t untrusted = row->failures ? MOST_UNTRUSTED / 2 : MOST_UNTRUSTED;
-    int32_t mine = *trust_in(session, row) < TRUSTED ? untrusted : session->most_tokens;
+    int32_t mine = guessed(row), untrusted = row->failures ? MOST_UNTRUSTED / 2 : MOST_UNTRUSTED;
+    if (*trust_in(session, row) < TRUSTED && mine > untrusted) mine = untrusted;
     if (mine > most) most = mine;
   }
-  if (!most) return best;
-  struct hope hopes[G2P_MOST_STEPS];
-  float prices[G2P_MOST_STEPS], rate = 1, least = 0;
-  size_t count = 0;
-  for (; count < session->steps_count; count++) {
-    int32_t tokens = session->steps[count].tokens;
-    if (count && (tokens > most || session->live * tokens > session->most_tokens)) break;
-    hopes[count] = hope_of(session, tokens);
-    prices[count] = price_of(session, session->live * tokens);
-    float each = prices[count] / hopes[count].ids;
-    if (!count || each < rate) rate = each;
+  return most;
+}
+
+/* What steps of 1, 2, 3 ... tokens a row are expected to give. */
+struct hopes {
+  float ids[G2P_MOST_DRAFTED + 1];   /* of all rows */
+  float ended[G2P_MOST_DRAFTED + 1]; /* rows that it ends */
+};
+
+static void hope_for(struct g2p_session *session, int32_t most, struct hopes *hopes) {
+  memset(hopes, 0, sizeof *hopes);
+  for (int32_t i = 0; i < session->live; i++) {
+    const struct row *row = &session->rows[i];
+    int32_t left = guessed(row);
+    float right = left ? *trust_in(session, row) : 1, ids = 1, ended = 0;
+    for (int32_t tokens = 1; tokens <= most; tokens++) {
+      if (tokens <= left) right *= (float)row->chances[row->count + tokens - 1] / 255;
+      if (tokens == left) ended = right;
+      hopes->ids[tokens] += ids;
+      hopes->ended[tokens] += ended;
+      if (tokens < left) ids += right;
+    }
   }
-  for (size_t i = 0; i < count; i++) {
-    float cost = prices[i] - rate * hopes[i].ids - hopes[i].ended / (float)session->live;
-    if (i && cost >= least) continue;
+}
+
+/* What a step of so many tokens a row costs, in steps of one token. */
+static float price_of(const struct g2p_session *session, int32_t tokens) {
+  return (float)session->prices[session->live * tokens] / 100;
+}
+
+/* Makes guesses, and chooses how many tokens each row takes in the next step: as many as cost least for what they give. A
+ * word that is not ended costs another step, however little is left of it. */
+static int32_t choose_tokens(struct g2p_session *session, const struct g2p_job *job) {
+  if (session->live * 2 > session->most_tokens) return 1;
+  int32_t most = make_guesses(session, job), best = 1, room = session->most_tokens / session->live;
+  if (most > session->step->tokens) most = session->step->tokens;
+  if (most > room) most = room;
+  if (most < 2) return 1;
+  struct hopes hopes;
+  hope_for(session, most, &hopes);
+  float rate = price_of(session, 1) / hopes.ids[1], least = 0;
+  for (int32_t tokens = 2; tokens <= most; tokens++) {
+    float each = price_of(session, tokens) / hopes.ids[tokens];
+    if (each < rate) rate = each;
+  }
+  for (int32_t tokens = 1; tokens <= most; tokens++) {
+    float gain = rate * hopes.ids[tokens] + hopes.ended[tokens] / (float)session->live;
+    float cost = price_of(session, tokens) - gain;
+    if (tokens > 1 && cost >= least) continue;
     least = cost;
-    best = &session->steps[i];
+    best = tokens;
   }
   return best;
 }
@@ -355,21 +373,26 @@ static void step_rows(struct g2p_session *session, struct g2p_job *job) {
   while (!stopped(job)) {
     if (!session->live && session->waiting == session->claimed && !fill_all(session, job)) return;
     while (session->live < session->program->batch && fill_row(session, job, session->live)) session->live++;
-    const struct step *step = choose_step(session, job);
+    int32_t tokens = 1;
+    if (job->draft) {
+      uint64_t started = g2p_nanoseconds();
+      tokens = choose_tokens(session, job);
+      session->statistics.draft_ns += g2p_nanoseconds() - started;
+    }
     int32_t *token = session->token;
     for (int32_t row = 0; row < session->live; row++) {
       const struct row *place = &session->rows[row];
       int32_t left = guessed(place);
       *token++ = place->ids[place->count];
-      for (int32_t i = 1; i < step->tokens; i++)
+      for (int32_t i = 1; i < tokens; i++)
         *token++ = i <= left ? place->ids[place->count + i] : session->traits->pad_id;
       session->position[row] = place->count;
       session->length[row] = place->length;
     }
-    call(session, step->function, session->live, session->states);
+    call(session, session->step, session->live, tokens, session->states, &session->statistics.step_ns);
     /* From the last row down: one that moves has been looked at. */
     for (int32_t row = session->live - 1; row >= 0; row--) {
-      if (!take_step(session, job, row, step->tokens)) continue;
+      if (!take_step(session, job, row, tokens)) continue;
       if (!finish(session, job, &session->rows[row])) return;
       if (session->program->batch > 1 && fill_row(session, job, row)) continue;
       if (row != --session->live) move_row(session, session->live, row);
@@ -389,7 +412,7 @@ static void decode_group(struct g2p_session *session, struct g2p_job *job) {
   }
   int32_t left = session->claimed;
   for (size_t position = 0; left && !stopped(job); position++) {
-    run(session, "decode", session->claimed, NULL);
+    run(session, "decode", session->claimed, NULL, &session->statistics.step_ns);
     for (int32_t row = 0; row < session->claimed; row++) {
       struct row *place = &session->rows[row];
       size_t at = (size_t)row * output + position;
@@ -407,6 +430,7 @@ bool g2p_work(struct g2p_session *session, struct g2p_job *job) {
   size_t batch = (size_t)session->program->batch;
   size_t each = (size_t)(traits->output_len - 1) * (size_t)traits->vocabulary * sizeof(float);
   session->live = session->waiting = session->claimed = 0;
+  session->statistics = (g2p_statistics){0};
   session->logits = NULL;
   if (job->request->flags & G2P_LOGITS) {
     session->logits = g2p_allocate(session->allocator, batch * each);
@@ -420,5 +444,8 @@ bool g2p_work(struct g2p_session *session, struct g2p_job *job) {
     do decode_group(session, job);
     while (session->claimed && !stopped(job));
   g2p_release(session->allocator, session->logits, batch * each);
+  g2p_lock(&job->mutex);
+  g2p_count(&job->statistics, &session->statistics);
+  g2p_unlock(&job->mutex);
   return true;
 }

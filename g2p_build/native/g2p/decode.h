@@ -25,8 +25,11 @@ struct g2p_job {
   g2p_mutex mutex;    /* guards what follows */
   size_t next;        /* of `order`: the first word that nobody has claimed */
   g2p_status status;
-  g2p_statistics statistics;
+  g2p_statistics statistics; /* of the threads that have ended */
 };
+
+/* Adds counts and times. */
+void g2p_count(g2p_statistics *all, const g2p_statistics *more);
 
 /* Has every thread stop soon. The first reason stays. */
 void g2p_stop(struct g2p_job *job, g2p_status reason);

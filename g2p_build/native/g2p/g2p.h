@@ -166,9 +166,15 @@ typedef struct g2p_statistics {
   uint64_t passes;   /* of its decoder, each word's own: ids, less those that guesses saved */
   uint64_t drafted;  /* ids of guesses that were checked */
   uint64_t accepted; /* and were right */
+  /* Nanoseconds that threads worked, all of them together; 0 in WebAssembly, which has no clock. */
+  uint64_t encode_ns;  /* in the encoder */
+  uint64_t prefill_ns; /* on what the decoder keeps of the encoder's output */
+  uint64_t step_ns;    /* in passes of the decoder */
+  uint64_t draft_ns;   /* on guesses, and on how far to check them */
 } g2p_statistics;
 
-/* Fills in `statistics`, whose size the caller has set. */
+/* Fills in `statistics`, whose size the caller has set. What a call did is the difference between two of these, where no
+ * other call runs at the time. */
 G2P_API g2p_status g2p_get_statistics(g2p *model, g2p_statistics *statistics, g2p_error *error);
 
 /* Pronounces one word into the caller's buffer, ended by a zero.

@@ -201,16 +201,6 @@ const struct g2p_draft *g2p_draft_of(const g2p *model) {
   return __atomic_load_n(&model->drafts, __ATOMIC_ACQUIRE) ? &model->draft : NULL;
 }
 
-static void count_words(g2p *model, const g2p_statistics *more) {
-  g2p_lock(&model->mutex);
-  model->statistics.words += more->words;
-  model->statistics.ids += more->ids;
-  model->statistics.passes += more->passes;
-  model->statistics.drafted += more->drafted;
-  model->statistics.accepted += more->accepted;
-  g2p_unlock(&model->mutex);
-}
-
 /* Has the model pronounce `count` words, which are ordered. */
 static g2p_status decode_words(g2p *model, const g2p_request *request, const uint32_t *order, size_t count,
                                const int32_t *lengths, g2p_callback callback, void *user, g2p_error *error) {
@@ -233,7 +223,9 @@ static g2p_status decode_words(g2p *model, const g2p_request *request, const uin
   if (g2p_mutex_begin(&job.mutex)) {
     if (g2p_mutex_begin(&job.delivery)) {
       g2p_run_job(model, &job);
-      count_words(model, &job.statistics);
+      g2p_lock(&model->mutex);
+      g2p_count(&model->statistics, &job.statistics);
+      g2p_unlock(&model->mutex);
       g2p_mutex_end(&job.delivery);
       status = job.status;
     }

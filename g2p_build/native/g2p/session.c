@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "prices.h"
+
+_Static_assert((int)G2P_MOST_DRAFTED <= (int)G2P_PRICED, "prices.h has all steps");
+
 /* Takes the next bytes of a block of memory; with a null block, only counts them. */
 struct layout {
   char *memory;
@@ -15,42 +19,42 @@ static void *take(struct layout *layout, size_t size) {
   return found;
 }
 
+static const struct g2p_function *find_step(const struct g2p_program *program) {
+  for (size_t i = 0; i < program->functions_count; i++)
+    if (strcmp(program->functions[i].role, "step") == 0) return &program->functions[i];
+  return NULL;
+}
+
 /* Tokens of all rows that a call of the decoder takes at most. */
 static size_t most_tokens(const struct g2p_program *program, const struct g2p_traits *traits) {
-  size_t rows = (size_t)program->batch, most = 1;
-  if (!program->states_count) return rows * (size_t)traits->output_len;
-  for (size_t i = 0; i < program->functions_count; i++)
-    if ((size_t)program->functions[i].tokens > most) most = (size_t)program->functions[i].tokens;
-  most = rows * most < G2P_MOST_DRAFTED ? rows * most : G2P_MOST_DRAFTED;
+  const struct g2p_function *step = find_step(program);
+  size_t rows = (size_t)program->batch;
+  if (!step) return rows * (size_t)traits->output_len;
+  size_t most = rows * (size_t)step->tokens;
+  if (most > G2P_MOST_DRAFTED) most = G2P_MOST_DRAFTED;
   return most > rows ? most : rows;
 }
 
-/* A program's steps, those with the fewest tokens first. */
-static void find_steps(struct g2p_session *session) {
-  const struct g2p_program *program = session->program;
-  for (size_t i = 0; i < program->functions_count && session->steps_count < G2P_MOST_STEPS; i++) {
-    const struct g2p_function *function = &program->functions[i];
-    if (strcmp(function->role, "step") == 0)
-      session->steps[session->steps_count++] = (struct step){function->tokens, function};
-  }
-}
-
-/* What steps of 1, 4, 8 and 16 tokens cost. The first reads all weights, which takes the longer the more bytes they have;
- * the others compute more with them. WebAssembly has vectors of 16 bytes, and computes for longer than it reads. Between
- * a machine that waits for its memory and one that computes, the best choices differ little: docs/drafts.md. */
-static const float *prices_of(const struct g2p_program *program) {
-  static const float wide[] = {1, 1.15F, 1.55F, 2.5F}, narrow[] = {1, 1.6F, 2.9F, 5.3F},
-                     slow[] = {1, 2.9F, 5.7F, 11.3F};
-#if defined(__wasm__)
-  const bool computes = true;
+/* Which prices are a variant's. Those of vectors of 16 bytes were measured in WebAssembly; where they are ARM's, which adds
+ * a product in one instruction, AVX2's are taken. */
+static const uint16_t *prices_of(const struct g2p_variant *variant) {
+  const struct g2p_program *program = variant->program;
+#if defined(__aarch64__)
+  const char *unit = "avx2";
 #else
-  const bool computes = false;
+  const char *unit = "wasm";
 #endif
-  if (computes) return slow;
+  const char *dtype = "F32";
+  for (size_t i = 0; i < variant->features_count; i++) {
+    if (strcmp(variant->features[i], "avx2") == 0 && strcmp(unit, "wasm") == 0) unit = "avx2";
+    if (strcmp(variant->features[i], "avx512f") == 0) unit = "avx512";
+  }
   for (size_t i = 0; i < program->weights_count; i++)
-    if (strcmp(program->weights[i].name, "lm_head") == 0)
-      return strcmp(program->weights[i].dtype, "F32") == 0 ? wide : narrow;
-  return wide;
+    if (strcmp(program->weights[i].name, "lm_head") == 0) dtype = program->weights[i].dtype;
+  if (strcmp(dtype, "BF16") == 0) dtype = "F16";
+  for (size_t i = 0; i < sizeof prices / sizeof *prices; i++)
+    if (strcmp(prices[i].unit, unit) == 0 && strcmp(prices[i].dtype, dtype) == 0) return prices[i].of;
+  return prices[0].of;
 }
 
 /* Of a state of floats [B, H, blocks, d, positions of a block] or [B, H, positions, d]. */
@@ -129,10 +133,10 @@ static void lay_out(struct g2p_session *session, struct layout *layout, const st
       shape.rows[row].letters = letters + row * input;
       shape.rows[row].chances = chances + row * output;
     }
-    shape.most_tokens = (int32_t)tokens;
-    shape.prices = prices_of(program);
+    shape.most_tokens = (int32_t)(tokens < G2P_MOST_DRAFTED ? tokens : G2P_MOST_DRAFTED);
+    shape.prices = prices_of(variant);
     for (size_t i = 0; i < G2P_TRUSTS; i++) shape.trust[i] = 0.5F; /* nobody knows */
-    find_steps(&shape);
+    shape.step = find_step(program);
     for (size_t i = 0; i < program->arguments_count; i++)
       shape.arguments[i] = argument_of(&shape, program->arguments[i]);
     *session = shape;

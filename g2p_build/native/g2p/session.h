@@ -16,7 +16,6 @@ struct cache {
 };
 
 enum {
-  G2P_MOST_STEPS = 8,    /* functions of a program that step */
   G2P_MOST_DRAFTED = 32, /* tokens of all rows in a step that checks guesses; with more, a step of one costs no less */
   G2P_TRUSTS = 16        /* languages that are told apart when their guesses turn out right or wrong */
 };
@@ -39,12 +38,6 @@ struct row {
   uint32_t passes, drafted, accepted; /* steps; ids that were guessed and checked; that were right */
 };
 
-/* How many ids each row takes in a step that checks guesses, and what such a step costs. */
-struct step {
-  int32_t tokens;
-  const struct g2p_function *function;
-};
-
 struct g2p_session {
   const g2p_allocator *allocator;
   const struct g2p_program *program;
@@ -58,10 +51,9 @@ struct g2p_session {
   float *hidden, *step_logits;
   int32_t *input_ids, *length, *token, *position, *decoder_ids, *ids;
   struct row *rows;
-  struct step steps[G2P_MOST_STEPS]; /* the first takes one token a row */
-  size_t steps_count;
-  int32_t most_tokens; /* of all rows, in a step */
-  const float *prices; /* of the weights' dtype: what steps of 1, 4, 8 and 16 tokens cost */
+  const struct g2p_function *step; /* NULL: the program is without caches */
+  int32_t most_tokens;             /* of all rows, in a step that checks guesses */
+  const uint16_t *prices;          /* what a step of so many tokens of all rows costs: prices.h */
   struct g2p_draft_room room;
   float trust[G2P_TRUSTS]; /* how much of what was thought right lately was right */
   int32_t live;
@@ -71,7 +63,8 @@ struct g2p_session {
   uint32_t *group;
   int32_t waiting, claimed;
   char *text;
-  float *logits; /* what rows' logits are kept in, while a job asks for them */
+  g2p_statistics statistics; /* of the job that the session works on */
+  float *logits;             /* what rows' logits are kept in, while a job asks for them */
 };
 
 /* NULL where no memory is left. The memory is not cleared: what was not written is not used, and a large batch costs one

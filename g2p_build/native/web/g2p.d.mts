@@ -59,8 +59,28 @@ export interface Result {
    * for, and if the pronunciation is not the model's.
    */
   readonly score: number | null;
+  /** Passes of the decoder that the model took. As the next two, 0 if the pronunciation is not the model's. */
+  readonly passes: number;
+  /** Ids that a draft table guessed and the model checked. */
+  readonly drafted: number;
+  /** Those of them that were right. */
+  readonly accepted: number;
   /** What is wrong with the word, or null. */
   readonly error: G2PError | null;
+}
+
+/** What a model has done since it was opened. Words of lexicons are not counted. */
+export interface Statistics {
+  /** Words that the model finished. */
+  readonly words: number;
+  /** Ids that it generated. */
+  readonly ids: number;
+  /** Passes of its decoder, each word's own: ids, less those that guesses saved. */
+  readonly passes: number;
+  /** Ids that a draft table guessed and the model checked. */
+  readonly drafted: number;
+  /** Those of them that were right. */
+  readonly accepted: number;
 }
 
 /** A part of a text. Together the parts are the text. */
@@ -197,6 +217,16 @@ export interface Model {
    * @throws G2PError if there is no memory for so many.
    */
   cacheWords(words: number): void;
+
+   * Returns what the draft table guesses for a word before the model is asked; nothing if there is no table, or it has not
+   * the language. It is for looking at: what is pronounced is the model's own.
+   *
+   * @throws G2PError if the word or the language is wrong.
+   */
+  guess(word: string, lang: string): string;
+
+  /** What the model has done. What a call did is the difference between two of these. There are no times: see docs/drafts.md. */
+  statistics(): Statistics;
 
   /** Frees the model. It cannot be used afterwards. */
   close(): void;

@@ -13,8 +13,11 @@ const OPTIONS = { size: 20, flags: 4 };
 const REQUEST = { size: 36, words: 4, count: 8, lang: 12, langs: 16, flags: 24 };
 const TEXTS = { offsets: 4, count: 8, size: 12 };
 const RESULTS = { count: 4, size: 12 };
-const RESULT = { phonemes: 8, ids: 20, status: 28, source: 32, truncated: 36, repeats: 40, score: 44, message: 48 };
+const RESULT = { phonemes: 8, ids: 20, status: 28, source: 32, truncated: 36, repeats: 40, score: 44, message: 48, passes: 56 };
+const STATISTICS = { words: 8, size: 80 };
+const COUNTS = ["words", "ids", "passes", "drafted", "accepted"]; // of statistics, in their order
 const NO_WORD = 0xffffffff;
+const GUESS = 65536; // bytes for a guess: more than any output has
 const NO_LEXICON = 2; // of the options, as is the next
 const NO_DRAFT = 4;
 const SCORES = 2; // of a request, as is the next
@@ -26,6 +29,7 @@ const FUNCTIONS = [
   ...["malloc", "free", "g2p_open_memory", "g2p_close", "g2p_status_name", "g2p_info", "g2p_add_lexicon_memory"],
   ...["g2p_look_up", "g2p_pronounce_all", "g2p_results_all", "g2p_free_texts", "g2p_free_results", "g2p_abi_version"],
   ...["g2p_next_part", "g2p_find_language", "g2p_cache_words"],
+  ...["g2p_next_part", "g2p_guess_word", "g2p_get_statistics"],
 ];
 const BUSY = 8; // milliseconds that a stream computes before it lets the page go on
 const encoder = new TextEncoder();
@@ -159,6 +163,31 @@ class Model {
       throw invalid(`cacheWords: give how many words are kept, not ${shown(words)}`);
     }
     this.#with(ERROR.size, (error) => this.#check(library.g2p_cache_words(this.#model, words, error), error));
+  }
+
+  guess(word, lang) {
+    const library = this.#opened();
+    const texts = [zeroEnded(word, "G2P_INVALID_WORD"), zeroEnded(lang, "G2P_UNKNOWN_LANGUAGE")];
+    return this.#with(ERROR.size + texts[0].length + texts[1].length + GUESS, (error) => {
+      const first = error + ERROR.size;
+      const second = this.#put(texts[0], first);
+      const found = this.#put(texts[1], second);
+      this.#check(library.g2p_guess_word(this.#model, first, second, found, GUESS, error), error);
+      return this.#string(found);
+    });
+  }
+
+  statistics() {
+    const library = this.#opened();
+    return this.#with(STATISTICS.size + ERROR.size, (found) => {
+      const error = found + STATISTICS.size;
+      this.#view().setUint32(found, STATISTICS.size, true);
+      this.#check(library.g2p_get_statistics(this.#model, found, error), error);
+      const view = this.#view();
+      return Object.fromEntries(
+        COUNTS.map((name, place) => [name, Number(view.getBigUint64(found + STATISTICS.words + 8 * place, true))]),
+      );
+    });
   }
 
   close() {
@@ -338,6 +367,9 @@ class Model {
         truncated: field(RESULT.truncated) !== 0,
         repeats: field(RESULT.repeats) !== 0,
         score: scores && field(RESULT.ids) ? view.getFloat32(result + RESULT.score, true) : null,
+        passes: field(RESULT.passes),
+        drafted: field(RESULT.passes + 4),
+        accepted: field(RESULT.passes + 8),
         error: code ? new G2PError(code, text(result + RESULT.message), first + index) : null,
       };
     });

@@ -18,6 +18,9 @@ _Static_assert(offsetof(g2p_result, phonemes) == 8 && offsetof(g2p_result, ids_c
 _Static_assert(offsetof(g2p_result, status) == 28 && offsetof(g2p_result, source) == 32, "g2p_result");
 _Static_assert(offsetof(g2p_result, truncated) == 36 && offsetof(g2p_result, repeats) == 40, "g2p_result");
 _Static_assert(offsetof(g2p_result, score) == 44 && offsetof(g2p_result, message) == 48, "g2p_result");
+_Static_assert(offsetof(g2p_result, passes) == 56 && offsetof(g2p_result, accepted) == 64, "g2p_result");
+_Static_assert(sizeof(g2p_statistics) == 80 && offsetof(g2p_statistics, words) == 8, "g2p_statistics");
+_Static_assert(offsetof(g2p_statistics, accepted) == 40, "g2p_statistics");
 _Static_assert(G2P_NO_LEXICON == 2 && G2P_NO_DRAFT == 4 && G2P_SCORES == 2 && G2P_EACH == 4, "flags");
 _Static_assert(G2P_FROM_LEXICON == 1 && G2P_FROM_USER == 2 && G2P_FROM_LETTERS == 3, "g2p_source");
 

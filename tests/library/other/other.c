@@ -32,7 +32,7 @@ static double run(const struct g2p_program *program, const void *const *weights,
     if (strcmp(name, "length") == 0) arguments[i] = length;
     if (strcmp(name, "hidden") == 0) arguments[i] = hidden;
   }
-  struct g2p_run call = {1, count, arena, weights, NULL, arguments};
+  struct g2p_run call = {.rows = 1, .positions = count, .arena = arena, .weights = weights, .arguments = arguments};
   encode->run(&call);
   double sum = 0;
   for (size_t i = 0; i < floats; i++) sum += (double)hidden[i] * (double)(i + 1);
