@@ -19,7 +19,7 @@ from torch import Tensor
 from g2p_build.compiler.export import export
 from g2p_build.compiler.link import link_shared
 from g2p_build.compiler.pipeline import lowered, target_of, vm_objects
-from g2p_build.models.program import Program
+from g2p_build.models.program import Program, TensorSpec
 
 
 def host() -> dict[str, str]:
@@ -61,6 +61,12 @@ def library(programs: Sequence[Program], folder: Path, target: dict[str, str] | 
     machine = tvm_ffi.load_module(str(folder / "model.so"))["vm_load_executable"]()
     machine["vm_initialization"](1, 0, 2)  # CPU, device 0, the pooled allocator
     return Library(folder / "model.so", {program.name: program for program in programs}, functions, machine)
+
+
+def specs(weights: dict[str, Tensor]) -> dict[str, TensorSpec]:
+    """What programs need to know of weights."""
+    dtypes = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in weights.items()}
+    return {name: TensorSpec(name, tuple(tensor.shape), dtypes[name]) for name, tensor in weights.items()}
 
 
 def objects(module: tvm.IRModule, target: dict[str, str], folder: Path) -> list[Path]:

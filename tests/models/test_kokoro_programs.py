@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from compiled_library import Library, library
+from compiled_library import Library, library, specs
 from torch import Tensor
 
 from g2p_build.checkpoints.kokoro.random_weights import random_checkpoint
@@ -14,18 +14,13 @@ from g2p_build.models.kokoro import ops
 from g2p_build.models.kokoro.architecture import KOKORO_82M, Architecture, expected
 from g2p_build.models.kokoro.programs import programs
 from g2p_build.models.kokoro.weights import MATRICES, pack
-from g2p_build.models.program import Program, TensorSpec, nested_arguments
+from g2p_build.models.program import Program, nested_arguments
 
 SHAPE = {
     "hidden_dim": 32, "n_layer": 2, "style_dim": 16, "decoder_dim": 64, "residual_dim": 16,
     "upsample_initial_channel": 32, "bert_hidden_size": 48, "bert_embedding_size": 16, "bert_num_attention_heads": 3,
     "bert_intermediate_size": 96, "bert_num_hidden_layers": 2,
 }  # fmt: skip
-
-
-def specs(weights: dict[str, Tensor]) -> dict[str, TensorSpec]:
-    dtypes = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in weights.items()}
-    return {name: TensorSpec(name, tuple(tensor.shape), dtypes[name]) for name, tensor in weights.items()}
 
 
 @pytest.fixture(scope="module")
