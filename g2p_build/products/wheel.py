@@ -27,7 +27,19 @@ from g2p_build.store.workspace import Workspace
 
 __all__ = ["platform_tag", "wheels_of", "write_wheel"]
 
-RUNTIME = ("cancel", "engine", "errors", "form", "g2p", "joining", "lexicon", "results", "standalone", "tokenizer")
+RUNTIME = (
+    "abi",
+    "cancel",
+    "engine",
+    "errors",
+    "form",
+    "g2p",
+    "joining",
+    "lexicon",
+    "results",
+    "standalone",
+    "tokenizer",
+)
 """The modules of the runtime that a library beside its weights needs. None of them needs another distribution."""
 
 MODULE = "packaged"

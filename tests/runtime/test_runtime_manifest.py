@@ -190,25 +190,25 @@ TOO_NEW = {"features": ["no-such-feature"]}
 
 def test_the_default_is_taken_if_it_runs_here(listing: dict[str, Any], tmp_path: Path) -> None:
     made = entries(listing, a={}, b={}) | {"default": "b"}
-    assert index.choose(made, tmp_path)["name"] == "b"
+    assert index.choose(made, tmp_path, "g2p")["name"] == "b"
 
 
 @pytest.mark.parametrize("change", [FOREIGN, OBJECTS, TOO_NEW])
 def test_else_the_only_one_that_runs_here(listing: dict[str, Any], tmp_path: Path, change: dict[str, Any]) -> None:
     made = entries(listing, a=change, b={}, c=change) | {"default": "a"}
-    assert index.choose(made, tmp_path)["name"] == "b"
+    assert index.choose(made, tmp_path, "g2p")["name"] == "b"
 
 
 def test_several_and_no_default_are_listed(listing: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(NoManifest, match="name one of a, c"):
-        index.choose(entries(listing, a={}, b=OBJECTS, c={}), tmp_path)
+        index.choose(entries(listing, a={}, b=OBJECTS, c={}), tmp_path, "g2p")
 
 
 def test_none_that_runs_here(listing: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(NoManifest, match=f"runs on {cpu.host_triple()}, but a: build target=host"):
-        index.choose(entries(listing, a=FOREIGN), tmp_path)
+        index.choose(entries(listing, a=FOREIGN), tmp_path, "g2p")
     with pytest.raises(NoManifest, match="none at all"):
-        index.choose(entries(listing), tmp_path)
+        index.choose(entries(listing), tmp_path, "g2p")
 
 
 def test_where_the_index_is_looked_for(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
