@@ -59,12 +59,13 @@ def choose(index: Mapping[str, Any], path: Path, family: str) -> Mapping[str, An
         NoManifest: this machine can run no entry, or several of which none is the default.
     """
     entries = {entry["name"]: entry for entry in index["manifests"] if _runs_here(entry["target"])}
-    default = entries.get(index["default"])
-    if default is not None and _is_of(path.parent / default["file"], family):
-        return default
-    found = {name: entry for name, entry in entries.items() if _is_of(path.parent / entry["file"], family)}
+    families = {name: _family(path.parent / entry["file"]) for name, entry in entries.items()}
+    # Of those that cannot be read nobody knows; whoever loads one says what is wrong with it.
+    found = [name for name in entries if families[name] == family] or [name for name in entries if not families[name]]
+    if index["default"] in found:
+        return entries[index["default"]]
     if len(found) == 1:
-        return next(iter(found.values()))
+        return entries[found[0]]
     if found:
         raise NoManifest(f"{path} has no default for this machine: name one of {', '.join(found)}")
     names = ", ".join(entry["name"] for entry in index["manifests"]) or "none at all"
@@ -73,12 +74,12 @@ def choose(index: Mapping[str, Any], path: Path, family: str) -> Mapping[str, An
     )
 
 
-def _is_of(path: Path, family: str) -> bool:
-    """Whether a manifest is of a family. One that cannot be read may be: who loads it says what is wrong with it."""
+def _family(path: Path) -> str | None:
+    """The family of a manifest, or None: it cannot be read, or does not say."""
     try:
-        return bool(json.loads(path.read_bytes()).get("family", family) == family)
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return True
+        return str(json.loads(path.read_bytes())["family"])
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return None
 
 
 def _runs_here(target: Mapping[str, Any]) -> bool:

@@ -211,6 +211,18 @@ def test_none_that_runs_here(listing: dict[str, Any], tmp_path: Path) -> None:
         index.choose(entries(listing), tmp_path, "g2p")
 
 
+def test_only_the_family_that_is_asked_for_counts(listing: dict[str, Any], tmp_path: Path) -> None:
+    for name, family in (("a", "g2p"), ("b", "kokoro"), ("c", "kokoro")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"family": family}), encoding="utf-8")
+    made = entries(listing, a={}, b={}, c=FOREIGN) | {"default": "a"}
+    place = tmp_path / "index.json"
+    assert [index.choose(made, place, family)["name"] for family in ("g2p", "kokoro")] == ["a", "b"]
+    with pytest.raises(NoManifest, match="lists no letters variant that runs on"):
+        index.choose(made, place, "letters")
+    (tmp_path / "a.json").write_text("{", encoding="utf-8")  # whoever loads it says what is wrong with it
+    assert [index.choose(made, place, family)["name"] for family in ("g2p", "kokoro")] == ["a", "b"]
+
+
 def test_where_the_index_is_looked_for(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert index.find_index().resolve() == toy.parent / "index.json"
