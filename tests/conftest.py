@@ -65,8 +65,12 @@ class Tree:
         return result.stderr
 
     def g2p(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs the runtime's command in it."""
+        """Runs the runtime's command `g2p` in it."""
         return self.run(sys.executable, "-m", "g2p_build.runtime.cli", *words, stdin=stdin)
+
+    def tts(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Runs the runtime's command `tts` in it."""
+        return self.run(sys.executable, "-m", "g2p_build.runtime.tts_cli", *words, stdin=stdin)
 
 
 def copy_tree(to: Path, cache: Path, source: Path = ROOT) -> Tree:
@@ -145,6 +149,20 @@ def ported(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
         tree.compiled("target=iphone,android,android_arm64,android_x86_64")
 
     folder = made_once(tmp_path_factory, "ported", make)
+    return Tree(folder / "tree", folder / "cache")
+
+
+SPEECH = "kokoro_small-host-b1-i64-o128-float32-kv"
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A tree with a speech model of a small shape, whose weights are random."""
+
+    def make(folder: Path) -> None:
+        copy_tree(folder / "tree", folder / "cache").compiled("checkpoint=kokoro_small")
+
+    folder = made_once(tmp_path_factory, "speech", make)
     return Tree(folder / "tree", folder / "cache")
 
 

@@ -27,6 +27,7 @@ from g2p_build.store.workspace import Workspace
 __all__ = ["platform_tag", "wheels_of", "write_wheel"]
 
 RUNTIME = (
+    "abi",
     "cancel",
     "engine",
     "errors",
@@ -90,13 +91,16 @@ def write_wheel(workspace: Workspace, name: str) -> Path:
         The wheel's path.
 
     Raises:
-        BuildError: the variant has no library that Python can load, is not published, or the tree cannot be written.
+        BuildError: the variant is of another family than g2p, has no library that Python can load, or is not published;
+            or the tree cannot be written.
     """
     tree = workspace.tree
     with trees.lock(workspace):
         manifest = read_manifest(tree / "manifests" / f"{name}.json")
         if manifest is None:
             raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
+        if manifest["family"] != "g2p":
+            raise BuildError(f"{name} is of the family {manifest['family']!r}: a wheel holds one that pronounces words")
         target = manifest["target"]
         if (target["package"], target["engine"]) != ("shared", "standalone"):
             has = f"target.package={target['package']} target.engine={target['engine']}"

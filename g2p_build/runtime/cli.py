@@ -15,9 +15,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from g2p_build.runtime import formats, lists
+from g2p_build.runtime.command import Parser, run, show_info, table
 from g2p_build.runtime.errors import EmptyWord, G2PError
 from g2p_build.runtime.g2p import G2P
 from g2p_build.runtime.loading import load
@@ -33,59 +34,27 @@ _SLICE_SECONDS = 0.5  # between two writes, if they have more words
 _SLICE_WORDS = 4096  # most of them
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        print(f"g2p: {message}: see `{self.prog} --help`", file=sys.stderr)
-        raise SystemExit(2)
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command. Returns its exit code: 0, 2 after an error, 130 after Ctrl-C, 141 after a broken pipe."""
-    # A closed stream is None, and print would send what is for it to standard output.
-    sys.stdin, sys.stderr = sys.stdin or Path(os.devnull).open(), sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
-    if sys.stdout is None:
-        print("g2p: standard output is closed: there is nowhere to print to", file=sys.stderr)
-        return 2
-    chosen = argparse.Namespace()
-    try:
-        _parser().parse_args(arguments, chosen)
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(encoding="utf-8")
-        chosen.run(chosen)
-        sys.stdout.flush()
-    except G2PError as error:
-        print(f"g2p: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"g2p: interrupted{_GOES_ON if getattr(chosen, 'output', None) else ''}", file=sys.stderr)
-        return 130
-    except OSError as error:
-        # The interpreter's last flush would fail too. Send it to /dev/null.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            return 141
-        print(f"g2p: standard input or output: {error.strerror or error}", file=sys.stderr)
-        return 2
-    return 0
+    """Runs the command. Returns its exit code: see `command.run`."""
+    return run(_parser(), arguments, _GOES_ON)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     # An option may stand before or after the command. SUPPRESS keeps the second parser from resetting it to a default.
-    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--lang", help="language of the words, a code or a tag such as en-US (default: eng-us)")
     shared.add_argument("--manifest", metavar="FILE", help="variant to load (default: the index's, for this machine)")
     shared.add_argument("--json", action="store_true", help="print JSON, one object a line")
-    parser = _Parser(prog="g2p", description="Pronounces words with a built variant.", parents=[shared])
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    for name, run, text in (
+    parser = Parser(prog="g2p", description="Pronounces words with a built variant.", parents=[shared])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    for name, function, text in (
         ("pronounce", _pronounce, "pronounce words, or the lines of a file or of standard input"),
         ("text", _text, "pronounce the words of texts, or of standard input, and keep what is between them"),
         ("info", _info, "say what the variant is"),
         ("languages", _languages, "list the languages that the variant's checkpoint knows"),
     ):
         command = commands.add_parser(name, help=text, description=text.capitalize() + ".", parents=[shared])
-        command.set_defaults(run=run)
+        command.set_defaults(run=function)
         if name == "text":
             command.add_argument(
                 "texts", nargs="*", metavar="TEXT", help="texts; without any, the lines of standard input"
@@ -225,7 +194,7 @@ def _pronounce_with(g2p: G2P, chosen: argparse.Namespace) -> None:
     kept, wrong, _ = _kept(chosen, results, None)
     if sys.stdout.isatty() and chosen.format is None and not hasattr(chosen, "json"):
         rows = [formats.cells(result, langs=False, details=scores) for result in kept]
-        _table(("word", lang, *(formats.DETAILS if scores else ())), rows)
+        table(("word", lang, *(formats.DETAILS if scores else ())), rows)
     else:
         print(formats.header(_format(chosen), langs=False, details=scores) + _lines(chosen, kept), end="", flush=True)
     if wrong is not None:
@@ -367,29 +336,7 @@ def _kept(
 
 
 def _info(chosen: argparse.Namespace) -> None:
-    info = _load(chosen).info()
-    if hasattr(chosen, "json"):
-        print(json.dumps(info, ensure_ascii=False))
-        return
-    rows = list(_flat(info, ""))
-    if sys.stdout.isatty():
-        _table(("field", "value"), rows)
-    else:
-        print("\n".join("\t".join(row) for row in rows))
-
-
-def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    """Nested data as rows of a dotted name and a value. A list of plain values stays on one line."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _flat(item, f"{name}.{key}".lstrip("."))
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for number, item in enumerate(value):
-            yield from _flat(item, f"{name}.{number}")
-    elif isinstance(value, list):
-        yield name, " ".join(map(str, value))
-    else:
-        yield name, "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    show_info(_load(chosen).info(), hasattr(chosen, "json"))
 
 
 def _languages(chosen: argparse.Namespace) -> None:
@@ -399,20 +346,9 @@ def _languages(chosen: argparse.Namespace) -> None:
     if hasattr(chosen, "json"):
         print("\n".join(json.dumps({"language": language}) for language in languages))
     elif sys.stdout.isatty():
-        _table(("language",), [(language,) for language in languages])
+        table(("language",), [(language,) for language in languages])
     else:
         print("\n".join(languages))
-
-
-def _table(header: tuple[str, ...], rows: list[Any]) -> None:
-    from rich.console import Console  # late: only a terminal pays for it
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*header)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
 
 
 if __name__ == "__main__":

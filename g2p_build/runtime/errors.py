@@ -1,5 +1,7 @@
 """The errors of the runtime: one class for each cause. Each message is one line."""
 
+from typing import Any
+
 __all__ = [
     "Cancelled",
     "Closed",
@@ -10,6 +12,7 @@ __all__ = [
     "InvalidDraft",
     "InvalidLexicon",
     "InvalidManifest",
+    "InvalidVoices",
     "InvalidWeights",
     "InvalidWord",
     "LibraryFailed",
@@ -19,6 +22,8 @@ __all__ = [
     "NotLinked",
     "TamperedArchive",
     "UnknownLanguage",
+    "UnknownPhoneme",
+    "UnknownVoice",
     "UnsupportedCPU",
     "UnsupportedTarget",
     "WordTooLong",
@@ -41,7 +46,7 @@ class WordTooLong(G2PError):
 
 
 class EmptyWord(G2PError):
-    """A word with nothing in it, or only white space."""
+    """A word with nothing in it, or only white space; or nothing to speak."""
 
 
 class InvalidWord(G2PError):
@@ -54,6 +59,25 @@ class ForeignCharacter(G2PError):
 
 class UnknownLanguage(G2PError):
     """A language code that the checkpoint does not list."""
+
+
+class UnknownPhoneme(G2PError):
+    """A character of the phonemes that the speech model has no symbol for.
+
+    Attributes:
+        place: its index in the phonemes.
+    """
+
+    def __init__(self, message: str, place: int) -> None:
+        super().__init__(message)
+        self.place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.place)
+
+
+class UnknownVoice(G2PError):
+    """A voice that the speech model does not have."""
 
 
 class NoManifest(G2PError):
@@ -82,6 +106,10 @@ class InvalidArchive(G2PError):
 
 class InvalidWeights(G2PError):
     """The header of a weights file is wrong, or its tensors are not the ones that the functions take."""
+
+
+class InvalidVoices(G2PError):
+    """A file of voices is damaged, or its voices are not of the model's shape."""
 
 
 class InvalidLexicon(G2PError):

@@ -16,19 +16,12 @@ from g2p_build.runtime.engine import Engine
 from g2p_build.runtime.errors import Closed, ForeignCharacter, G2PError, InvalidLexicon, WordTooLong
 from g2p_build.runtime.results import Part, Result, Statistics
 
-__all__ = ["G2P", "checked_threads"]
+__all__ = ["G2P"]
 
-MOST_THREADS = 256
 MOST_CACHED = 1 << 24  # words
 
 STREAMED = 512
 """Words that `G2P.stream` takes together."""
-
-
-def checked_threads(threads: int) -> None:
-    """Raises ValueError if a library does not take so many threads."""
-    if not 0 <= operator.index(threads) <= MOST_THREADS:
-        raise ValueError(f"threads={threads}: give 1 to {MOST_THREADS}, or 0 for one for each processor")
 
 
 class G2P:

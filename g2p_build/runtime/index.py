@@ -1,5 +1,6 @@
 """Finds the index of manifests, and chooses the variant that this machine should run."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,37 +34,52 @@ def find_index() -> Path:
     raise NoManifest(f"no index of manifests at {looked}: build a variant with `doit`, or name a manifest")
 
 
-def default_manifest() -> tuple[Path, str]:
-    """Finds the index and chooses a variant from it. Returns the manifest's path, and its digest in the index.
+def default_manifest(family: str) -> tuple[Path, str]:
+    """Finds the index and chooses a variant of a family. Returns the manifest's path, and its digest in the index.
 
     Raises:
-        NoManifest: there is no index, no variant in it runs on this machine, or several do and none is the default.
+        NoManifest: there is no index, no variant of the family in it runs on this machine, or several do and none is
+            the default.
         InvalidManifest, NewerManifest: the index is wrong.
     """
     path = find_index()
-    entry = choose(manifest.read_index(path), path)
+    entry = choose(manifest.read_index(path), path, family)
     return path.parent / entry["file"], entry["digest"]
 
 
-def choose(index: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+def choose(index: Mapping[str, Any], path: Path, family: str) -> Mapping[str, Any]:
     """The entry to run here: the index's default if this machine can run it, else the only entry that it can run.
 
     Args:
         index: the index's data.
-        path: the index's file, for errors.
+        path: the index's file, which its manifests are beside.
+        family: the family of models that is wanted. Others' entries do not count.
 
     Raises:
         NoManifest: this machine can run no entry, or several of which none is the default.
     """
     entries = {entry["name"]: entry for entry in index["manifests"] if _runs_here(entry["target"])}
-    if index["default"] in entries:
+    families = {name: _family(path.parent / entry["file"]) for name, entry in entries.items()}
+    # Of those that cannot be read nobody knows; whoever loads one says what is wrong with it.
+    found = [name for name in entries if families[name] == family] or [name for name in entries if not families[name]]
+    if index["default"] in found:
         return entries[index["default"]]
-    if len(entries) == 1:
-        return next(iter(entries.values()))
-    if entries:
-        raise NoManifest(f"{path} has no default for this machine: name one of {', '.join(entries)}")
+    if len(found) == 1:
+        return entries[found[0]]
+    if found:
+        raise NoManifest(f"{path} has no default for this machine: name one of {', '.join(found)}")
     names = ", ".join(entry["name"] for entry in index["manifests"]) or "none at all"
-    raise NoManifest(f"{path} lists no variant that runs on {cpu.host_triple()}, but {names}: build target=host")
+    raise NoManifest(
+        f"{path} lists no {family} variant that runs on {cpu.host_triple()}, but {names}: build target=host"
+    )
+
+
+def _family(path: Path) -> str | None:
+    """The family of a manifest, or None: it cannot be read, or does not say."""
+    try:
+        return str(json.loads(path.read_bytes())["family"])
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return None
 
 
 def _runs_here(target: Mapping[str, Any]) -> bool:

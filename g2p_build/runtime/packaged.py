@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from g2p_build.runtime import errors, standalone
+from g2p_build.runtime.abi import checked_threads
 from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.errors import G2PError
-from g2p_build.runtime.g2p import G2P, checked_threads
+from g2p_build.runtime.g2p import G2P
 from g2p_build.runtime.results import Part, Result
 
 __all__ = [

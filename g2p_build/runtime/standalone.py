@@ -6,17 +6,17 @@ A call releases the interpreter lock while it runs, and any number of threads ma
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import os
-import threading
-import weakref
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from g2p_build.runtime import errors
+from g2p_build.runtime import abi
+from g2p_build.runtime.abi import Error, Text, close_at_end, encoded, failure, zeroless
 from g2p_build.runtime.cancel import Cancel, interruptible
 from g2p_build.runtime.errors import G2PError, LibraryFailed
 from g2p_build.runtime.results import PARTS, SOURCES, Part, Result, Source, Statistics
@@ -25,19 +25,6 @@ __all__ = ["ABI_VERSION", "Model", "open_model"]
 
 ABI_VERSION = 1
 """The version of ``g2p.h`` that this file was written for."""
-
-_ERRORS: dict[int, type[G2PError]] = {  # by status
-    1: errors.Cancelled,
-    4: errors.EmptyWord,
-    5: errors.InvalidWord,
-    6: errors.WordTooLong,
-    7: errors.UnknownLanguage,
-    10: errors.InvalidWeights,
-    14: errors.UnsupportedCPU,
-    16: errors.ForeignCharacter,
-    17: errors.InvalidLexicon,
-    18: errors.InvalidDraft,
-}
 
 
 class WordError(Exception):
@@ -51,10 +38,6 @@ class WordError(Exception):
     def __init__(self, word: int, error: G2PError) -> None:
         super().__init__(str(error))
         self.word, self.error = word, error
-
-
-class _Error(ctypes.Structure):
-    _fields_ = [("status", ctypes.c_int), ("word", ctypes.c_size_t), ("message", ctypes.c_char * 240)]
 
 
 class _Options(ctypes.Structure):
@@ -86,15 +69,11 @@ class _Results(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("offsets", ctypes.POINTER(ctypes.c_size_t)), ("count", ctypes.c_size_t)]
 
 
-class _Text(ctypes.Structure):
-    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t)]
-
-
 class _Result(ctypes.Structure):
     _fields_ = [
         ("size", ctypes.c_size_t),
         ("word", ctypes.c_size_t),
-        ("phonemes", _Text),
+        ("phonemes", Text),
         ("ids", ctypes.c_void_p),
         ("ids_count", ctypes.c_size_t),
         ("logits", ctypes.c_void_p),
@@ -103,7 +82,7 @@ class _Result(ctypes.Structure):
         ("truncated", ctypes.c_uint32),
         ("repeats", ctypes.c_uint32),
         ("score", ctypes.c_float),
-        ("message", _Text),
+        ("message", Text),
         ("passes", ctypes.c_uint32),  # from here on not in the first libraries
         ("drafted", ctypes.c_uint32),
         ("accepted", ctypes.c_uint32),
@@ -132,7 +111,7 @@ class Model:
     def __init__(self, library: Any, handle: ctypes.c_void_p) -> None:
         self._library, self._handle, self._process = library, handle, os.getpid()
         self._lexicons: list[Any] = []
-        weakref.finalize(self, _close, library, handle, self._process)
+        close_at_end(self, library.g2p_close, handle)
 
     def texts(
         self, words: Sequence[str], lang: str | Sequence[str], threads: int, cancel: Cancel | None = None
@@ -211,12 +190,12 @@ class Model:
         if next_part is None:
             raise LibraryFailed("the library is from before texts were split: build it again")
         next_part.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, *[ctypes.c_void_p] * 3]
-        data, found, start, place = _encoded(text), list[Part](), 0, 0
-        end, kind, error = ctypes.c_size_t(), ctypes.c_int(), _Error()
+        data, found, start, place = encoded(text), list[Part](), 0, 0
+        end, kind, error = ctypes.c_size_t(), ctypes.c_int(), Error()
         outputs = (ctypes.byref(end), ctypes.byref(kind), ctypes.byref(error))
         while start < len(data):
             if next_part(data, len(data), start, *outputs):
-                raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+                raise failure(error.status, error.message)
             part = data[start : end.value].decode()
             found.append(Part(part, place, PARTS[kind.value]))
             start, place = end.value, place + len(part)
@@ -224,7 +203,7 @@ class Model:
 
     def add_lexicon(self, source: Path | bytes, lang: str | None) -> None:
         """Adds a lexicon, which comes before those that were added earlier: `Engine.add_lexicon`."""
-        code, error = None if lang is None else _encoded(lang).replace(b"\0", b"\1"), _Error()
+        code, error = None if lang is None else zeroless(lang), Error()
         if isinstance(source, bytes):
             # A table stays in use, so its bytes have to live as long as the model.
             memory = ctypes.create_string_buffer(source, len(source))
@@ -234,7 +213,7 @@ class Model:
         else:
             failed = self._library.g2p_add_lexicon(self._handle, os.fsencode(source), code, ctypes.byref(error))
         if failed:
-            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+            raise failure(error.status, error.message)
 
     def add_draft(self, source: Path) -> None:
         """Gives the model its draft table.
@@ -242,46 +221,46 @@ class Model:
         Raises:
             InvalidDraft: it is damaged.
         """
-        error = _Error()
+        error = Error()
         if self._library.g2p_add_draft(self._handle, ctypes.c_char_p(os.fsencode(source)), ctypes.byref(error)):
-            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+            raise failure(error.status, error.message)
 
     def cache_words(self, words: int) -> None:
         """Keeps what was said of so many words: `Engine.cache_words`."""
-        error = _Error()
+        error = Error()
         if not hasattr(self._library, "g2p_cache_words"):
             raise LibraryFailed("the library is from before words were kept: build it again")
         if self._library.g2p_cache_words(self._handle, ctypes.c_size_t(words), ctypes.byref(error)):
-            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+            raise failure(error.status, error.message)
 
     def guess(self, word: str, lang: str) -> str:
         """What the draft table guesses for a word: `Engine.guess`."""
-        error, capacity = _Error(), 1 << 16
+        error, capacity = Error(), 1 << 16
         if not hasattr(self._library, "g2p_guess_word"):
             return ""  # a library from before there were guesses
         memory = ctypes.create_string_buffer(capacity)
-        texts = (ctypes.c_char_p(_encoded(text).replace(b"\0", b"\1")) for text in (word, lang))
+        texts = (ctypes.c_char_p(zeroless(text)) for text in (word, lang))
         given = (*texts, memory, ctypes.c_size_t(capacity), ctypes.byref(error))
         if self._library.g2p_guess_word(self._handle, *given):
-            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+            raise failure(error.status, error.message)
         return memory.value.decode()
 
     def statistics(self) -> Statistics | None:
         """What the model has done since it was opened."""
         if not hasattr(self._library, "g2p_get_statistics"):
             return None
-        found, error = _Statistics(size=ctypes.sizeof(_Statistics)), _Error()
+        found, error = _Statistics(size=ctypes.sizeof(_Statistics)), Error()
         if self._library.g2p_get_statistics(self._handle, ctypes.byref(found), ctypes.byref(error)):
-            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+            raise failure(error.status, error.message)
         return Statistics(**{field.name: getattr(found, field.name) for field in fields(Statistics)})
 
     def look_up(self, word: str, lang: str) -> tuple[list[str], Source]:
         """All pronunciations of a word in the first lexicon that has it, and which kind of lexicon that is."""
-        found, source, error = _Results(), ctypes.c_int(), _Error()
-        texts = (_encoded(text).replace(b"\0", b"\1") for text in (word, lang))
+        found, source, error = _Results(), ctypes.c_int(), Error()
+        texts = (zeroless(text) for text in (word, lang))
         outputs = (ctypes.byref(found), ctypes.byref(source), ctypes.byref(error))
         if self._library.g2p_look_up(self._handle, *texts, *outputs):
-            raise _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
+            raise failure(error.status, error.message)
         try:
             if not found.count:
                 return [], "lexicon"
@@ -302,26 +281,24 @@ class Model:
         most_ids: int = 0,
         flags: int = 0,
     ) -> None:
-        encoded = [_encoded(word) for word in words]
-        text = b"".join(encoded)
+        spelled = [encoded(word) for word in words]
+        text = b"".join(spelled)
         memory = ctypes.create_string_buffer(text, len(text) + 1)
         places, at = array("Q"), ctypes.addressof(memory)
-        for word in encoded:
+        for word in spelled:
             places.extend((at, len(word)))
             at += len(word)
         places.append(0)  # an empty array has no address
         # Equal codes share one address: the library then checks a language once for consecutive words. A code with a
         # zero must be refused, but C would end it there. So another control character, which C refuses, replaces it.
-        codes = {
-            code: _encoded(code).replace(b"\0", b"\1") for code in ([lang] if isinstance(lang, str) else set(lang))
-        }
+        codes = {code: zeroless(code) for code in ([lang] if isinstance(lang, str) else set(lang))}
         each = [] if isinstance(lang, str) else [codes[code] for code in lang]
         langs = (ctypes.c_char_p * len(each))(*each)
         cancel = cancel or Cancel()
         request = _Request(
             size=ctypes.sizeof(_Request),
             words=places.buffer_info()[0],
-            count=len(encoded),
+            count=len(spelled),
             lang=codes[lang] if isinstance(lang, str) else None,
             langs=ctypes.addressof(langs) if each else None,
             most_ids=most_ids,
@@ -330,7 +307,7 @@ class Model:
             # A forked child does not have its parent's threads, so it must not wait for them.
             threads=threads if os.getpid() == self._process else 1,
         )
-        error = _Error()
+        error = Error()
         given = (self._handle, ctypes.byref(request), ctypes.byref(results), ctypes.byref(error))
         held = (self, memory, places, codes, langs, cancel)
 
@@ -338,9 +315,9 @@ class Model:
             _ = held  # what the library reads lives as long as the call, after a second Ctrl-C too
             return int(call(*given))
 
-        if interruptible(run, len(encoded), cancel):
-            found = _ERRORS.get(error.status, LibraryFailed)(error.message.decode())
-            if error.word < len(encoded):
+        if interruptible(run, len(spelled), cancel):
+            found = failure(error.status, error.message)
+            if error.word < len(spelled):
                 raise WordError(error.word, found)
             raise found
 
@@ -354,8 +331,8 @@ def _listed(found: _ResultList) -> Iterator[_Result]:
 
 def _result(word: str, lang: str, found: _Result, scored: bool) -> Result:
     if found.status:
-        message = ctypes.string_at(found.message.data, found.message.size).decode()
-        return Result(word, lang, "", error=_ERRORS.get(found.status, LibraryFailed)(message))
+        message = ctypes.string_at(found.message.data, found.message.size)
+        return Result(word, lang, "", error=failure(found.status, message))
     counts = found.size >= ctypes.sizeof(_Result)
     return Result(
         word,
@@ -369,22 +346,6 @@ def _result(word: str, lang: str, found: _Result, scored: bool) -> Result:
         drafted=found.drafted if counts else 0,
         accepted=found.accepted if counts else 0,
     )
-
-
-def _close(library: Any, handle: ctypes.c_void_p, process: int) -> None:
-    if os.getpid() == process:  # a forked child would wait for its parent's threads, which it does not have
-        library.g2p_close(handle)
-
-
-def _encoded(text: str) -> bytes:
-    """A text as UTF-8. Half a surrogate pair becomes bytes that the library refuses."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-_open: weakref.WeakValueDictionary[tuple[Path, Path, Path | None, Path | None, int], Model] = (
-    weakref.WeakValueDictionary()
-)
-_opening = threading.Lock()
 
 
 def open_model(
@@ -405,26 +366,12 @@ def open_model(
         InvalidLexicon, InvalidDraft: the lexicon or the draft table is damaged.
         UnsupportedCPU: the library uses instructions that this processor lacks.
     """
-    if not shared:
-        return _opened(library, weights, lexicon, draft)
-    with _opening:
-        key = (library, weights, lexicon, draft, os.getpid())
-        model = _open.get(key)
-        if model is None:
-            model = _open[key] = _opened(library, weights, lexicon, draft)
-        return model
+    opened = functools.partial(_opened, library, weights, lexicon, draft)
+    return abi.shared((library, weights, lexicon, draft), opened) if shared else opened()
 
 
 def _opened(path: Path, weights: Path, lexicon: Path | None, draft: Path | None) -> Model:
-    try:
-        library = ctypes.CDLL(str(path))
-        version = library.g2p_abi_version()
-    except (OSError, AttributeError) as error:
-        raise LibraryFailed(f"{path.name}: does not load: {' '.join(str(error).split())[:200]}") from None
-    if version != ABI_VERSION:
-        raise LibraryFailed(f"{path.name}: its interface is version {version}, this runtime's is {ABI_VERSION}")
-    library.g2p_close.restype = None
-    library.g2p_close.argtypes = [ctypes.c_void_p]
+    library = abi.open_library(path, "g2p_abi_version", ABI_VERSION)
     for free in (library.g2p_free_texts, library.g2p_free_ids, library.g2p_free_results):
         free.restype = None
         free.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
@@ -437,11 +384,11 @@ def _opened(path: Path, weights: Path, lexicon: Path | None, draft: Path | None)
     ]
     library.g2p_look_up.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, *[ctypes.c_void_p] * 3]
     library.g2p_open.argtypes = [ctypes.c_char_p, *[ctypes.c_void_p] * 3]
-    handle, failed = ctypes.c_void_p(), _Error()
+    handle, failed = ctypes.c_void_p(), Error()
     options = _Options(size=ctypes.sizeof(_Options))
     given = ctypes.byref(options), ctypes.byref(handle), ctypes.byref(failed)
     if library.g2p_open(os.fsencode(weights), *given):
-        raise _ERRORS.get(failed.status, LibraryFailed)(failed.message.decode())
+        raise failure(failed.status, failed.message)
     model = Model(library, handle)
     if lexicon is not None:
         model.add_lexicon(lexicon, None)

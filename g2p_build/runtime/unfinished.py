@@ -17,7 +17,7 @@ from typing import Any
 
 from g2p_build.runtime.errors import G2PError
 
-__all__ = ["Unfinished"]
+__all__ = ["Unfinished", "locked"]
 
 _CHUNK = 1 << 20  # bytes
 _SECONDS = 1.0  # between two records
@@ -49,7 +49,7 @@ class Unfinished:
         self._saved_at = time.monotonic()
         self._read, self._written = hashlib.sha256(), hashlib.sha256()
         try:
-            self._file = _locked(self._part)
+            self._file = locked(self._part)
         except OSError as error:
             raise self._failed(error) from None
         try:
@@ -184,15 +184,22 @@ class Unfinished:
         return G2PError(f"{self._part} {why}: give what it was made with to go on, or remove it to begin anew")
 
 
-def _locked(path: Path) -> Any:
-    """The part, open for reading and writing, at its beginning."""
+def locked(path: Path) -> Any:
+    """A part, open for reading and writing, at its beginning. Nobody else gets it as long as it is open.
+
+    Raises:
+        G2PError: another process has it.
+        OSError: it cannot be opened.
+    """
     while True:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            raise G2PError(f"{path} is being written by another g2p: wait for it, or give another --output") from None
+            raise G2PError(
+                f"{path} is being written by another process: wait for it, or give another --output"
+            ) from None
         except OSError:
             pass  # a file system without locks: whoever writes the same output twice at once is on his own
         if _same(file.fileno(), path):

@@ -116,6 +116,11 @@ def test_what_has_no_space_is_split_at_the_bound(probe: ctypes.CDLL) -> None:
     assert [len(piece) for piece in pieces(probe, "a" * 1200)] == [510, 510, 180]
 
 
+def test_spaces_at_the_end_are_no_piece_of_their_own(probe: ctypes.CDLL) -> None:
+    sentence = "ab " * 12 + "ab."
+    assert pieces(probe, sentence + "  ") == [sentence + "  "]
+
+
 def test_the_first_piece_may_be_early(probe: ctypes.CDLL) -> None:
     text = "ab ab ab, ab ab ab ab ab, ab ab ab."
     assert pieces(probe, text) == [text]

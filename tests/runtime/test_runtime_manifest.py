@@ -190,25 +190,37 @@ TOO_NEW = {"features": ["no-such-feature"]}
 
 def test_the_default_is_taken_if_it_runs_here(listing: dict[str, Any], tmp_path: Path) -> None:
     made = entries(listing, a={}, b={}) | {"default": "b"}
-    assert index.choose(made, tmp_path)["name"] == "b"
+    assert index.choose(made, tmp_path, "g2p")["name"] == "b"
 
 
 @pytest.mark.parametrize("change", [FOREIGN, OBJECTS, TOO_NEW])
 def test_else_the_only_one_that_runs_here(listing: dict[str, Any], tmp_path: Path, change: dict[str, Any]) -> None:
     made = entries(listing, a=change, b={}, c=change) | {"default": "a"}
-    assert index.choose(made, tmp_path)["name"] == "b"
+    assert index.choose(made, tmp_path, "g2p")["name"] == "b"
 
 
 def test_several_and_no_default_are_listed(listing: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(NoManifest, match="name one of a, c"):
-        index.choose(entries(listing, a={}, b=OBJECTS, c={}), tmp_path)
+        index.choose(entries(listing, a={}, b=OBJECTS, c={}), tmp_path, "g2p")
 
 
 def test_none_that_runs_here(listing: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(NoManifest, match=f"runs on {cpu.host_triple()}, but a: build target=host"):
-        index.choose(entries(listing, a=FOREIGN), tmp_path)
+        index.choose(entries(listing, a=FOREIGN), tmp_path, "g2p")
     with pytest.raises(NoManifest, match="none at all"):
-        index.choose(entries(listing), tmp_path)
+        index.choose(entries(listing), tmp_path, "g2p")
+
+
+def test_only_the_family_that_is_asked_for_counts(listing: dict[str, Any], tmp_path: Path) -> None:
+    for name, family in (("a", "g2p"), ("b", "kokoro"), ("c", "kokoro")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"family": family}), encoding="utf-8")
+    made = entries(listing, a={}, b={}, c=FOREIGN) | {"default": "a"}
+    place = tmp_path / "index.json"
+    assert [index.choose(made, place, family)["name"] for family in ("g2p", "kokoro")] == ["a", "b"]
+    with pytest.raises(NoManifest, match="lists no letters variant that runs on"):
+        index.choose(made, place, "letters")
+    (tmp_path / "a.json").write_text("{", encoding="utf-8")  # whoever loads it says what is wrong with it
+    assert [index.choose(made, place, family)["name"] for family in ("g2p", "kokoro")] == ["a", "b"]
 
 
 def test_where_the_index_is_looked_for(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,9 @@ from small_kokoro import SHAPE
 
 import g2p_build
 from g2p_build.checkpoints.kokoro.config import architecture_from_shape, vocabulary_of
+from g2p_build.checkpoints.kokoro.losses import spoken
 from g2p_build.checkpoints.kokoro.packages import ORIGIN
-from g2p_build.checkpoints.kokoro.phonemes import TABLES, own_vocabulary, spoken
+from g2p_build.checkpoints.kokoro.phonemes import TABLES, own_vocabulary
 from g2p_build.errors import BuildError
 from g2p_build.models.kokoro.architecture import KOKORO_82M, to_json
 from g2p_build.stages.kokoro import symbols as stage

@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 from small_kokoro import config_of
 
 from g2p_build.checkpoints.kokoro.files import local_files
-from g2p_build.checkpoints.kokoro.phonemes import TABLES, spoken
+from g2p_build.checkpoints.kokoro.losses import spoken
+from g2p_build.checkpoints.kokoro.phonemes import TABLES
 from g2p_build.checkpoints.kokoro.read import read_checkpoint
 from g2p_build.models.kokoro.architecture import KOKORO_82M, expected
 from g2p_build.models.kokoro.programs import programs

@@ -1,19 +1,15 @@
 """How the phonemes of our G2P become the symbols that Kokoro was trained on: a table a language.
 
 CharsiuG2P writes the IPA of its dictionaries, with stress before the syllable. Kokoro heard misaki's notation: a letter
-for a diphthong, stress before the vowel. A table says what becomes what, and what is lost on the way. To count what is
-lost in words with pronunciations, LANG.tsv in a folder: ``python -m g2p_build.checkpoints.kokoro.phonemes FOLDER``.
+for a diphthong, stress before the vowel. A table says what becomes what, and what is lost on the way: see `losses`.
 """
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-__all__ = ["PUNCTUATION", "STRESS", "TABLES", "Spoken", "Table", "own_vocabulary", "spoken"]
+__all__ = ["PUNCTUATION", "STRESS", "TABLES", "Table", "own_vocabulary"]
 
 STRESS = "ˈˌ"
 
@@ -110,79 +106,3 @@ def own_vocabulary() -> dict[str, int]:
     """An id for every symbol that a table leads to, and for punctuation: for models that were not trained."""
     symbols = {symbol for table in TABLES.values() for each in table.rows.values() for symbol in each}
     return {symbol: number for number, symbol in enumerate(sorted(symbols | set(PUNCTUATION)), 1)}
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """A pronunciation in Kokoro's symbols.
-
-    Attributes:
-        symbols: What Kokoro reads.
-        stress: Marks of stress that are lost: no vowel follows them in their word.
-        unknown: Characters that the table has not, each once. They are left out of `symbols`.
-    """
-
-    symbols: str
-    stress: int
-    unknown: str
-
-
-def spoken(table: Table, phonemes: str) -> Spoken:
-    """What a pronunciation becomes. Punctuation and blanks may be in it, and end a word."""
-    moved, lost = _stress_moved(table, phonemes)
-    rows = table.rows
-    symbols, unknown, place = [], "", 0
-    while place < len(moved):
-        ours = next((each for each in rows if moved.startswith(each, place)), moved[place])
-        if ours in rows:
-            symbols.append(rows[ours])
-        elif ours in PUNCTUATION:
-            symbols.append(ours)
-        elif ours not in unknown:
-            unknown += ours
-        place += len(ours)
-    return Spoken("".join(symbols), lost, unknown)
-
-
-def _stress_moved(table: Table, phonemes: str) -> tuple[str, int]:
-    """The phonemes with each stress before the next vowel of its word, and how many have none."""
-    found, held, lost = [], "", 0
-    for symbol in phonemes + " ":
-        if symbol in STRESS or symbol in PUNCTUATION:
-            lost += bool(held)
-            held = symbol if symbol in STRESS else ""
-            if held:
-                continue
-        elif held and symbol in table.vowels:
-            found.append(held)
-            held = ""
-        found.append(symbol)
-    return "".join(found)[:-1], lost
-
-
-def main(folder: Path) -> None:
-    """Prints, for each table whose LANG.tsv is in a folder, how many pronunciations are mapped without loss."""
-    print("| language | pronunciations | unknown phonemes | stress lost | become the same as another | without loss |")
-    print("|---|---|---|---|---|---|")
-    for language, table in TABLES.items():
-        path = folder / f"{language}.tsv"
-        if not path.is_file():
-            continue
-        lines = path.read_text(encoding="utf-8").splitlines()
-        said = {each for line in lines for each in line.partition("\t")[2].split(",") if each}
-        became = {each: spoken(table, each) for each in said}
-        count = Counter(each.symbols for each in became.values())
-        unknown = {each for each in said if became[each].unknown}
-        stress = {each for each in said if became[each].stress}
-        same = {each for each in said if count[became[each].symbols] > 1}
-        rest = len(said) - len(unknown | stress | same)
-        print(f"| {language} | {len(said)} | {len(unknown)} | {len(stress)} | {len(same)} | {rest} |")
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2 or not any(Path(sys.argv[1]).glob("*.tsv")):
-        sys.exit("give a folder of files LANG.tsv: words and, behind a tab, their pronunciations")
-    try:
-        main(Path(sys.argv[1]))
-    except (OSError, UnicodeDecodeError) as error:
-        sys.exit(f"{sys.argv[1]} cannot be read: {error}")

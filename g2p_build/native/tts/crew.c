@@ -3,11 +3,15 @@
 
 #include <string.h>
 
+static bool cancelled(const struct tts_crew *crew) {
+  return crew->cancel && __atomic_load_n(crew->cancel, __ATOMIC_RELAXED);
+}
+
 static void take_parts(struct tts_crew *crew, const struct g2p_run *run, g2p_shared *work, int32_t parts,
                        int32_t thread) {
   for (;;) {
     int32_t part = __atomic_fetch_add(&crew->next, 1, __ATOMIC_RELAXED);
-    if (part >= parts) return;
+    if (part >= parts || cancelled(crew)) return;
     work(run, part, part + 1, thread);
   }
 }
@@ -69,8 +73,14 @@ void tts_crew_end(struct tts_crew *crew) {
 
 void tts_crew_share(const struct g2p_run *run, int32_t parts, g2p_shared *work) {
   struct tts_crew *crew = run->sharer;
-  if (parts < 2 || !crew->count) {
+  if (cancelled(crew)) return;
+  if (parts < 2) {
     work(run, 0, parts, 0);
+    return;
+  }
+  if (!crew->count) {
+    crew->next = 0;
+    take_parts(crew, run, work, parts, 0);
     return;
   }
   g2p_lock(&crew->mutex);

@@ -20,7 +20,8 @@ struct tts_crew {
   uint32_t round;      /* how often there was work */
   uint32_t active;
   bool open, closing;
-  uint32_t count; /* of helpers that were started */
+  const volatile int32_t *cancel; /* not 0: what is left of the work is not done; or NULL */
+  uint32_t count;                 /* of helpers that were started */
   struct tts_helper {
     struct tts_crew *crew;
     int32_t thread;

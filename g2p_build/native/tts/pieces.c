@@ -55,7 +55,7 @@ static bool may_end(const struct tts_spoken *spoken, size_t count, size_t at) {
   return at + 1 == count || spoken[at + 1].code == ' ';
 }
 
-size_t tts_next_piece(const struct tts_traits *traits, const struct tts_spoken *spoken, size_t count, bool early) {
+static size_t end_of(const struct tts_traits *traits, const struct tts_spoken *spoken, size_t count, bool early) {
   size_t most = (size_t)traits->max_symbols, clause = 0, space = 0;
   size_t bound = count < most ? count : most;
   for (size_t i = 0; i < bound; i++) {
@@ -72,4 +72,11 @@ size_t tts_next_piece(const struct tts_traits *traits, const struct tts_spoken *
   }
   if (count <= most) return count;
   return clause ? clause : space ? space : most;
+}
+
+size_t tts_next_piece(const struct tts_traits *traits, const struct tts_spoken *spoken, size_t count, bool early) {
+  size_t end = end_of(traits, spoken, count, early), rest = end;
+  while (rest < count && spoken[rest].code == ' ') rest++;
+  /* Spaces alone are no piece. */
+  return rest == count && count <= (size_t)traits->max_symbols ? count : end;
 }

@@ -155,7 +155,7 @@ static g2p_status run(const struct call *call, const char *role, const struct bu
       .sharer = call->crew,
   };
   function_of(program, role)->run(&given);
-  return G2P_OK;
+  return cancelled(call) ? g2p_fail(call->error, G2P_CANCELLED, "the call was cancelled") : G2P_OK;
 }
 
 /* Rounds half to even. */
@@ -309,6 +309,7 @@ g2p_status tts_speak(tts *model, const tts_request *request, tts_callback callba
     return g2p_fail(error, G2P_NO_MEMORY, "no memory for %z bytes of phonemes", request->phonemes.size);
   }
   call.crew = crew;
+  crew->cancel = request->cancel;
   call.threads = crew->count + 1;
   call.room = borrow(model);
   status = tts_read(model->traits, request->phonemes, request->flags & TTS_SKIP_UNKNOWN, spoken, &count, error);
