@@ -86,7 +86,15 @@ fn choose(path: &Path) -> Result<PathBuf, Error> {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let here: Vec<&Value> = listed.iter().filter(runs).collect();
+    // Other families' variants are no choice. Of a manifest that cannot be read nobody knows: who loads it says what is wrong.
+    let ours = |entry: &&Value| match read_json(&path.with_file_name(field(entry, "file"))) {
+        Ok(manifest) => manifest
+            .get("family")
+            .and_then(Value::text)
+            .map_or(true, |family| family == "g2p"),
+        Err(_) => true,
+    };
+    let here: Vec<&Value> = listed.iter().filter(runs).filter(ours).collect();
     let preferred = here
         .iter()
         .find(|entry| entry.get("name").and_then(Value::text) == default && default.is_some());
