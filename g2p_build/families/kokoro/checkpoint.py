@@ -131,6 +131,8 @@ def check(variant: Variant) -> None:
         raise ConfigError(
             f"target.engine={variant.target.engine}: speech is built as a plain library: target.engine=standalone"
         )
+    if variant.target.package == "module":
+        raise ConfigError(f"target={variant.target.name}: speech has no WebAssembly yet: use host, iphone or android")
     if variant.dtype == "int8":
         raise ConfigError("dtype=int8: there are no int8 kernels of convolutions yet: float16 is half of float32")
 
