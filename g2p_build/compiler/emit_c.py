@@ -25,8 +25,7 @@ import tvm
 from tvm import relax, tirx
 
 from g2p_build.compiler.arena import ALIGNMENT, Arena, plan
-from g2p_build.compiler.kernels.code import PART, PARTS, SCRATCH
-from g2p_build.compiler.kernels.convolution import NUMBERS
+from g2p_build.compiler.kernels.code import NUMBERS, PART, PARTS, SCRATCH
 from g2p_build.compiler.linear import Linear, linear, size_of
 from g2p_build.compiler.passes.plain_calls import SYMBOLS, extents
 from g2p_build.errors import BuildError

@@ -28,7 +28,19 @@ LINKABLE = {
 
 BIONIC = {
     "libc.so": (
-        *("__errno", "close", "free", "fstat", "getauxval", "malloc", "memchr", "memcmp", "memcpy", "memmove"),
+        *(
+            "__errno",
+            "clock_gettime",
+            "close",
+            "free",
+            "fstat",
+            "getauxval",
+            "malloc",
+            "memchr",
+            "memcmp",
+            "memcpy",
+            "memmove",
+        ),
         *("memset", "mmap", "munmap", "open", "pread", "pthread_cond_broadcast", "pthread_cond_destroy"),
         *("pthread_cond_init", "pthread_cond_wait", "pthread_create", "pthread_join", "pthread_mutex_destroy"),
         *("pthread_mutex_init", "pthread_mutex_lock", "pthread_mutex_unlock", "read", "sched_getaffinity"),

@@ -54,7 +54,19 @@ KOTLIN = Path(__file__).with_name("kotlin")
 
 BIONIC = tuple(
     f"{name}.h"
-    for name in ("errno", "fcntl", "pthread", "sched", "stdlib", "string", "sys/auxv", "sys/mman", "sys/stat", "unistd")
+    for name in (
+        "errno",
+        "fcntl",
+        "pthread",
+        "sched",
+        "stdlib",
+        "string",
+        "sys/auxv",
+        "sys/mman",
+        "sys/stat",
+        "time",
+        "unistd",
+    )
 )
 """The headers of Android's C library in whose place `bionic.h` is included."""
 

@@ -172,7 +172,7 @@ fn passes_are_counted_for_each_word_and_for_all() {
         let refused = |word, lang| model.guess(word, lang).unwrap_err().kind();
         assert_eq!(refused("", "swa"), ErrorKind::EmptyWord);
         assert_eq!(refused("a\0b", "swa"), ErrorKind::InvalidWord);
-        assert_eq!(refused("habari", "sw"), ErrorKind::UnknownLanguage);
+        assert_eq!(refused("habari", "xx"), ErrorKind::UnknownLanguage);
     }
     for (_, model) in opened(&OpenOptions::new().lexicon(false).draft(false)) {
         let [found] = <[_; 1]>::try_from(model.results(&["habari"], "swa", alone).unwrap()).unwrap();
@@ -219,15 +219,24 @@ fn a_cancelled_call_has_no_results() {
     }
 }
 
+/// Results without how many passes they took: what is kept takes none, and guesses depend on what was right lately.
+fn said(results: Vec<Result<g2p::Pronunciation, g2p::Error>>) -> Vec<String> {
+    let shown = |found: g2p::Pronunciation| format!("{:?}", (found.phonemes, found.source, found.score));
+    results
+        .into_iter()
+        .map(|result| result.map_or_else(|error| format!("{error:?}"), shown))
+        .collect()
+}
+
 #[test]
 fn what_is_kept_is_what_was_said() {
     for (way, model) in models() {
         let (words, langs) = (["tie", "knight", "tie", "2nd"], ["fin", "eng-us", "en", "fin"]);
-        let plain = model.results(&words, &langs, SCORED).unwrap();
+        let plain = said(model.results(&words, &langs, SCORED).unwrap());
         model.cache_words(2).unwrap();
         for _ in 0..3 {
-            let found = model.results(&words, &langs, SCORED).unwrap();
-            assert_eq!(format!("{found:?}"), format!("{plain:?}"), "{way}");
+            let found = said(model.results(&words, &langs, SCORED).unwrap());
+            assert_eq!(found, plain, "{way}");
         }
         model.add_words([("knight", ["x"])], "en-US").unwrap();
         assert_eq!(model.pronounce("knight", "eng-us").unwrap(), "x");

@@ -42,7 +42,7 @@ def test_every_phase_can_be_looked_at() -> None:
     [
         ("standalone", "program", 'R.call_dps_packed("g2p.linear"'),
         ("standalone", "lower", "R.call_tir("),
-        ("standalone", "plan", "R.memory.alloc_storage("),
+        ("standalone", "plan", "R.builtin.alloc_tensor("),
         ("vm", "lower_vm", "R.vm.alloc_tensor("),
         ("vm", "lower_intrinsics", "R.vm.alloc_tensor("),
     ],

@@ -15,6 +15,7 @@ from tvm.tirx import stmt as tir
 
 __all__ = [
     "BFLOAT16",
+    "NUMBERS",
     "PART",
     "PARTS",
     "SCRATCH",
@@ -46,9 +47,12 @@ threads share a call. It says in the attribute `PARTS` how many parts there are.
 SCRATCH = "scratch"
 """The name of a parameter: memory that a kernel's parts use one after the other. Each thread has its own."""
 
+NUMBERS = "numbers"
+"""The name of a parameter: integers that a kernel is told."""
+
 PARTS = "parts"
-"""The attribute of a kernel with `PART`: "", and how many parts it has; or an extent's name, and which number of the
-parameter ``numbers`` says how many of it a part has."""
+"""The attribute of a kernel with `PART`: "", and how many parts it has; or an extent's name, and which number of
+`NUMBERS` says how many of it a part has."""
 
 
 class Code:

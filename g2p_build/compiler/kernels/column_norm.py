@@ -7,7 +7,19 @@ from operator import add
 
 from tvm import tirx
 
-from g2p_build.compiler.kernels.code import PART, PARTS, Code, Value, broadcast, constant, load, ramp, segments, tensor
+from g2p_build.compiler.kernels.code import (
+    NUMBERS,
+    PART,
+    PARTS,
+    Code,
+    Value,
+    broadcast,
+    constant,
+    load,
+    ramp,
+    segments,
+    tensor,
+)
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.functions import fold, leaky, sigmoid
 
@@ -39,7 +51,7 @@ def channel_norm(epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
     code, count, width = Code(), tirx.Var("count", "int32"), tirx.Var("width", "int32")
     rows, affine = tensor("rows", (count, width)), tensor("affine", (2, width))
     result, sums = tensor("result", (2, width)), tensor("sums", (2, width), "float64")
-    asked, numbers = tensor(PART, (2,), "int32"), tensor("numbers", (1,), "int32")
+    asked, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (1,), "int32")
     together = code.let(load(numbers, 0), "together")
     group = _Group(code, rows, affine, result, sums, count, epsilon)
     with code.parts(asked, tirx.floordiv(width + (together - 1), together)) as here:

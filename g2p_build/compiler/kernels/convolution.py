@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tvm import tirx
 
 from g2p_build.compiler.kernels.code import (
+    NUMBERS,
     PART,
     PARTS,
     SCRATCH,
@@ -30,10 +31,7 @@ from g2p_build.compiler.kernels.matmul_nest import Nest
 from g2p_build.compiler.kernels.matmul_tiles import Group, Tile, tiles
 from g2p_build.models.layout import PANEL
 
-__all__ = ["NUMBERS", "Convolution", "Sizes", "convolution", "read_columns"]
-
-NUMBERS = "numbers"
-"""The name of the parameter with `Sizes.numbers`."""
+__all__ = ["Convolution", "Sizes", "convolution", "read_columns"]
 
 _CACHE = 160 * 1024
 """Bytes of rows that are read before they are multiplied. With a panel's weights they stay in the second cache."""

@@ -1,7 +1,7 @@
 /* What the core takes from Android's C library, as 64-bit bionic has it since Android 5.0 (API level 21).
  *
  * Its own headers come with the NDK alone, so these few declarations stand in for errno.h, fcntl.h, pthread.h, sched.h,
- * stdlib.h, string.h, sys/auxv.h, sys/mman.h, sys/stat.h and unistd.h. Numbers without a comment are the kernel's. */
+ * stdlib.h, string.h, sys/auxv.h, sys/mman.h, sys/stat.h, time.h and unistd.h. Numbers without a comment are the kernel's. */
 #ifndef G2P_BIONIC_H
 #define G2P_BIONIC_H
 
@@ -73,6 +73,13 @@ int fstat(int file, struct stat *found);
 
 #define AT_HWCAP 16
 unsigned long getauxval(unsigned long type);
+
+struct timespec {
+  int64_t tv_sec;
+  long tv_nsec;
+};
+#define CLOCK_MONOTONIC 1
+int clock_gettime(int clock, struct timespec *now);
 
 typedef struct cpu_set_t cpu_set_t;
 int sched_getaffinity(int process, size_t size, cpu_set_t *set);

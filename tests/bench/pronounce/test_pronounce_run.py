@@ -23,6 +23,7 @@ from g2p_build.config import compose
 from g2p_build.config.variant import on_virtual_machine
 from g2p_build.engine.build import Build
 from g2p_build.models.layout import input_buckets
+from g2p_build.models.programs import TOKENS
 from g2p_build.store.workspace import Workspace
 
 
@@ -80,8 +81,9 @@ def test_every_function_is_timed_by_itself_at_every_batch_size(rows: list[dict[s
     kinds = {
         (function["role"], length, function["tokens"])
         for function in manifest["functions"]
-        for length in ([longest] if function["role"] == "step" else input_buckets(longest))
-    }
+        for length in input_buckets(longest)
+        if function["role"] != "step"
+    } | {("step", longest, tokens) for tokens in TOKENS}
     timed = {(row["role"], row["batch"], row["input_len"], row["tokens"]): row for row in rows if "function" in row}
     assert set(timed) == {(role, size, length, new) for size in (1, 8) for role, length, new in kinds}
     assert {new for role, _, _, new in timed if role == "step"} >= {1, 16}

@@ -24,7 +24,7 @@ static g2p_status run(const struct g2p_program *program, const void *const *weig
     const char *name = program->arguments[i];
     arguments[i] = strcmp(name, "letters") == 0 ? (void *)letters : strcmp(name, "kinds") == 0 ? (void *)kinds : logits;
   }
-  struct g2p_run call = {1, count, arena, weights, NULL, arguments};
+  struct g2p_run call = {.rows = 1, .positions = count, .arena = arena, .weights = weights, .arguments = arguments};
   bool enough = logits && (arena || !program->arena_bytes);
   if (enough) program->functions->run(&call);
   g2p_release(&g2p_malloc, logits, floats);
