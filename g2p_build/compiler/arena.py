@@ -54,6 +54,7 @@ def plan(function: relax.Function, kernels: Mapping[str, tirx.PrimFunc]) -> Aren
     """
     bindings = [binding for block in function.body.blocks for binding in block.bindings]
     roots: dict[relax.Var, list[relax.Var]] = {}  # a variable to the tensors that it is, or that are in it
+    parts: dict[relax.Var, list[list[relax.Var]]] = {}  # a tuple to those of each of its parts
     last: dict[relax.Var, int] = {}
     elsewhere: set[relax.Var] = set()
     for number, binding in enumerate(bindings):
@@ -61,7 +62,7 @@ def plan(function: relax.Function, kernels: Mapping[str, tirx.PrimFunc]) -> Aren
             roots[binding.var] = [binding.var]
             last[binding.var] = number
             continue
-        used = [root for variable in _variables(binding.value) for root in roots.get(variable, ())]
+        used = _used(binding.value, roots, parts)
         last |= dict.fromkeys(used, number)
         if _is_kernel(binding.value):
             params = kernels[binding.value.op.name_hint].params
@@ -70,7 +71,9 @@ def plan(function: relax.Function, kernels: Mapping[str, tirx.PrimFunc]) -> Aren
                     elsewhere.update(roots[argument])
         else:
             roots[binding.var] = used
-    elsewhere.update(root for variable in _variables(function.body.body) for root in roots.get(variable, ()))
+            if isinstance(binding.value, relax.Tuple):
+                parts[binding.var] = [_used(item, roots, parts) for item in binding.value.fields]
+    elsewhere.update(_used(function.body.body, roots, parts))
     slots: list[_Slot] = []
     free: list[_Slot] = []
     held: dict[relax.Var, _Slot] = {}
@@ -124,6 +127,15 @@ def _weight(more: Linear, less: Linear) -> tuple[int, int]:
         sum(scale for _, scale in more.each) - sum(scale for _, scale in less.each),
         more.constant - less.constant,
     )
+
+
+def _used(
+    value: Any, roots: Mapping[relax.Var, list[relax.Var]], parts: Mapping[relax.Var, list[list[relax.Var]]]
+) -> list[relax.Var]:
+    """The tensors that an expression needs."""
+    if isinstance(value, relax.TupleGetItem) and value.tuple_value in parts:
+        return parts[value.tuple_value][value.index]
+    return [root for variable in _variables(value) for root in roots.get(variable, ())]
 
 
 def _is_kernel(value: relax.Expr) -> bool:

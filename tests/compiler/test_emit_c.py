@@ -21,6 +21,7 @@ from g2p_build.compiler.pipeline import kernels_object, lowered, target_of, work
 from g2p_build.errors import BuildError
 from g2p_build.models import ops
 from g2p_build.models.extents import Extent
+from g2p_build.models.kokoro import ops as speech
 from g2p_build.models.layout import NO_NORM, pack_columns
 from g2p_build.models.program import Program, TensorSpec
 from g2p_build.models.programs import programs
@@ -243,3 +244,24 @@ def test_one_function_takes_any_number_of_frames_in_memory_that_grows_with_them(
         expected = Doubling()(torch.arange(frames, dtype=torch.int32) % 9, weights)
         torch.testing.assert_close(torch.tensor([float(line) for line in lines]).view(-1, 32), expected)
         assert last == "frames 1"
+
+
+class Remembering(nn.Module):
+    """An LSTM at the end: the second result of its kernel is scratch memory, and no result of the function."""
+
+    def forward(self, ids: Tensor, weights: dict[str, Tensor]) -> Tensor:
+        return speech.lstm(ops.embed(ids, weights["table"]), weights["recurrent"])
+
+
+def test_scratch_memory_beside_a_functions_result_is_in_its_arena() -> None:
+    inputs = (
+        ("argument", TensorSpec("ids", (Extent("tokens"),), "int32")),
+        ("weight", TensorSpec("table", (9, 128), "float32")),
+        ("weight", TensorSpec("recurrent", (2, 1, 16, 64), "float32")),
+    )
+    outputs = (TensorSpec("out", (Extent("tokens"), 32), "float32"),)
+    module, functions = export([Program("hear", "hear", 1, None, None, None, Remembering(), inputs, outputs)])
+    module = planned(module)
+    # The embeddings, and the cells of both directions.
+    assert workspace_bytes(module, "hear") == Linear(4 * 2 * 16, (("tokens", 4 * 128),))
+    assert ", ," not in emit(module, functions)

@@ -218,6 +218,7 @@ export interface Model {
    */
   cacheWords(words: number): void;
 
+  /**
    * Returns what the draft table guesses for a word before the model is asked; nothing if there is no table, or it has not
    * the language. It is for looking at: what is pronounced is the model's own.
    *
