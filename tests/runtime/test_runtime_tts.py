@@ -306,4 +306,5 @@ def test_memory_stays_flat(model: TTS) -> None:
     rounds(20)
     before = memory()
     rounds(100)
-    assert memory() - before < 4 << 20
+    # What a piece works in is some MB: a leak of it would be hundreds. The allocator keeps a few of its own.
+    assert memory() - before < 16 << 20
