@@ -32,6 +32,8 @@ def published(tree: Path, name: str, what: str) -> dict[str, Any]:
     manifest = read_manifest(tree / "manifests" / f"{name}.json")
     if manifest is None:
         raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
+    if manifest["family"] != "g2p":
+        raise BuildError(f"{name} is of the family {manifest['family']!r}: {what} holds one that pronounces words")
     target = manifest["target"]
     if target["triple"] not in ABIS or target["package"] != "shared":
         is_for = f"{target['triple']} with target.package={target['package']}"

@@ -45,6 +45,11 @@ def write_package(workspace: Workspace, name: str) -> Path:
         manifest = read_manifest(tree / "manifests" / f"{name}.json")
         if manifest is None:
             raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
+        if manifest["family"] != "g2p":
+            raise BuildError(
+                f"{name} is of the family {manifest['family']!r}: this package holds one that pronounces words; its "
+                "library archive is a kit"
+            )
         target, files, parts = manifest["target"], manifest["files"], manifest["archives"]
         if "Package.swift" not in files["library"]:
             is_for = f"{target['triple']} with target.package={target['package']}"

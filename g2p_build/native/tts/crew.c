@@ -10,7 +10,9 @@ static bool cancelled(const struct tts_crew *crew) {
 static void take_parts(struct tts_crew *crew, const struct g2p_run *run, g2p_shared *work, int32_t parts,
                        int32_t thread) {
   for (;;) {
-    int32_t part = __atomic_fetch_add(&crew->next, 1, __ATOMIC_RELAXED);
+    g2p_lock(&crew->mutex);
+    int32_t part = crew->next++;
+    g2p_unlock(&crew->mutex);
     if (part >= parts || cancelled(crew)) return;
     work(run, part, part + 1, thread);
   }

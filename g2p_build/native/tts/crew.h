@@ -16,8 +16,8 @@ struct tts_crew {
   g2p_condition work, done;
   const struct g2p_run *run;
   g2p_shared *function;
-  int32_t parts, next; /* `next` is taken without the mutex */
-  uint32_t round;      /* how often there was work */
+  int32_t parts, next;
+  uint32_t round; /* how often there was work */
   uint32_t active;
   bool open, closing;
   const volatile int32_t *cancel; /* not 0: what is left of the work is not done; or NULL */
