@@ -8,6 +8,8 @@ from typing import Any
 from doit.exceptions import TaskFailed
 
 from g2p_build import graph
+from g2p_build.config.family import family
+from g2p_build.config.overrides import ConfigError
 from g2p_build.config.variant import Variant, on_virtual_machine
 from g2p_build.errors import BuildError
 from g2p_build.graph import Node
@@ -50,9 +52,14 @@ def bucketed(plan: Plan, variant: Variant) -> dict[str, Node]:
     The nodes of the program and of the weights are brought up to date.
 
     Raises:
-        BuildError: a stage failed.
+        BuildError: a stage failed, or the family's models do not run there.
     """
-    nodes = graph.nodes(on_virtual_machine(variant))
+    variant = on_virtual_machine(variant)
+    try:
+        family(variant.checkpoint.family).check(variant)
+    except ConfigError as error:
+        raise BuildError(f"{variant.name}: kernels are timed in the virtual machine, and {error}") from None
+    nodes = graph.nodes(variant)
     plan.build.ensure([nodes[role] for role in ("checkpoint", "program", "weights")])
     return nodes
 

@@ -323,7 +323,9 @@ def _definition(
     scratch: int,
 ) -> str:
     """A function, and before it one for each call that threads share."""
-    extents = [f"  const size_t {name} = (size_t)run->extents[{varying.index(name)}];" for name in function.extents]
+    extents = {
+        name: f"  const size_t {name} = (size_t)run->extents[{varying.index(name)}];" for name in function.extents
+    }
     places = {tensor.place.text: _place(offset, tensor) for offset, tensor in function.tensors}
     shared: list[str] = []
     lines: list[str] = []
@@ -337,7 +339,7 @@ def _definition(
             continue
         work = f"{function.symbol}_{len(shared)}"
         own = {tensor.place.text for tensor in given}
-        body = [line for text, line in places.items() if text in own]
+        body = [line for place, line in places.items() if place in own]
         for buffer, tensor in zip(kernel.params, given, strict=True):
             if buffer.name == SCRATCH:
                 tensor.place.text = SCRATCH
@@ -346,8 +348,7 @@ def _definition(
                     f"({_C_TYPES[tensor.dtype]} *)(void *)(run->scratch + (size_t)thread * {scratch});"
                 )
         passed = _passed(function, name, kernel, given)
-        needed = [line for line, extent in zip(extents, function.extents, strict=True)
-                  if any(extent in text for text in [*body, passed])]  # fmt: skip
+        needed = _named(extents, "".join([*body, passed]))
         shared.append(
             "\n".join(
                 [
@@ -361,13 +362,17 @@ def _definition(
                 ]
             )
         )
-        lines.append(f"  g2p_share(run, {_parts(function, kernel, given)}, {work});")
+        lines.append(f"  g2p_share(run, {_parts(kernel, given)}, {work});")
     text = "".join(lines)
-    used = [line for place, line in places.items() if re.search(rf"\b{place}\b", text)]
-    needed = [line for line, name in zip(extents, function.extents, strict=True)
-              if re.search(rf"\b{name}\b", text + "".join(used))]  # fmt: skip
+    used = _named(places, text)
+    needed = _named(extents, text + "".join(used))
     head = f"static void {function.symbol}(const struct g2p_run *run) {{"
     return "\n".join([*shared, head, *needed, *used, *lines, "}\n"])
+
+
+def _named(lines: Mapping[str, str], text: str) -> list[str]:
+    """The lines, of some by the name that each defines, whose names are in a text."""
+    return [line for name, line in lines.items() if re.search(rf"\b{name}\b", text)]
 
 
 def _place(offset: Linear, tensor: _Tensor) -> str:
@@ -377,7 +382,7 @@ def _place(offset: Linear, tensor: _Tensor) -> str:
     return f"  {c_type} *const {tensor.place.text} = {address}; /* [{shape}] */"
 
 
-def _parts(function: _Function, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
+def _parts(kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
     """How many parts a call has."""
     name, number = kernel.attrs[PARTS]
     if not name:

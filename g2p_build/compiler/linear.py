@@ -82,6 +82,7 @@ def size_of(expression: Any) -> Size:
     found = linear(expression)
     if not found.each:
         return found.constant
+    assert len(found.each) == 1, f"an extent that varies with several things: {found}"
     [(name, scale)] = found.each
     return Extent(name, scale, found.constant)
 

@@ -26,6 +26,7 @@ __all__ = [
     "PANEL",
     "POSITIONS",
     "QUAD",
+    "UNITS",
     "WIDE",
     "grouped",
     "input_buckets",
@@ -43,6 +44,9 @@ PANEL = 32
 
 GATED = PANEL // 2
 """Columns of the gate in a panel of a gated feed-forward layer. As many columns of the other matrix follow them."""
+
+UNITS = 16
+"""Hidden units of an LSTM whose gates lie together: the lanes of the longest vector of any CPU."""
 
 POSITIONS = 16
 """Positions in a block of cached keys: the lanes of the longest vector of any CPU. For each d they lie side by side."""

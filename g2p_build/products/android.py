@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.errors import BuildError
-from g2p_build.products.members import licences, notices
-from g2p_build.products.publish import read_manifest
+from g2p_build.products.members import licences, notices, pronouncing
 
 __all__ = ["ABIS", "beside", "libraries", "published", "version"]
 
@@ -29,11 +28,7 @@ def published(tree: Path, name: str, what: str) -> dict[str, Any]:
     Raises:
         BuildError: it is not for Android, not to be loaded, or not published.
     """
-    manifest = read_manifest(tree / "manifests" / f"{name}.json")
-    if manifest is None:
-        raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
-    if manifest["family"] != "g2p":
-        raise BuildError(f"{name} is of the family {manifest['family']!r}: {what} holds one that pronounces words")
+    manifest = pronouncing(tree, name, what)
     target = manifest["target"]
     if target["triple"] not in ABIS or target["package"] != "shared":
         is_for = f"{target['triple']} with target.package={target['package']}"

@@ -12,8 +12,9 @@ from typing import Any
 
 import g2p_build
 from g2p_build.errors import BuildError
+from g2p_build.products.publish import read_manifest
 
-__all__ = ["entry", "licences", "named", "notices", "zipped"]
+__all__ = ["entry", "licences", "named", "notices", "pronouncing", "zipped"]
 
 
 def entry(name: str, size: int) -> zipfile.ZipInfo:
@@ -23,6 +24,25 @@ def entry(name: str, size: int) -> zipfile.ZipInfo:
     made.create_system = 3  # Unix, whose modes these are
     made.external_attr = (stat.S_IFREG | 0o644) << 16
     return made
+
+
+def pronouncing(tree: Path, name: str, what: str) -> dict[str, Any]:
+    """The manifest of a published variant that pronounces words: packages hold no others.
+
+    Args:
+        tree: the folder of the build.
+        name: the variant's.
+        what: what is made of it, such as "a wheel".
+
+    Raises:
+        BuildError: it is not published, or is of another family than g2p.
+    """
+    manifest = read_manifest(tree / "manifests" / f"{name}.json")
+    if manifest is None:
+        raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
+    if manifest["family"] != "g2p":
+        raise BuildError(f"{name} is of the family {manifest['family']!r}: {what} holds one that pronounces words")
+    return manifest
 
 
 def named(manifest: Mapping[str, Any]) -> str:

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from g2p_build.errors import BuildError, os_errors_explained
-from g2p_build.products.members import licences, notices
-from g2p_build.products.publish import read_manifest
+from g2p_build.products.members import licences, notices, pronouncing
 from g2p_build.store import trees
 from g2p_build.store.workspace import Workspace
 
@@ -80,14 +79,10 @@ def write_npm_package(workspace: Workspace, name: str) -> NpmPackage:
     """
     tree = workspace.tree
     with trees.lock(workspace):
-        manifest = read_manifest(tree / "manifests" / f"{name}.json")
-        if manifest is None:
-            raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
+        manifest = pronouncing(tree, name, "an npm package")
         if manifest["target"]["package"] != "module":
             has = manifest["target"]["package"]
             raise BuildError(f"{name} has target.package={has}: an npm package holds a module (target=wasm)")
-        if manifest["family"] != "g2p":
-            raise BuildError(f"{name} is of the family {manifest['family']}: npm packages are made of the family g2p")
         npm_name = "g2p-" + re.sub(r"[^a-z0-9]+", "-", manifest["checkpoint"]["name"].lower()).strip("-")
         version = f"{importlib.metadata.version('g2p-build')}+{manifest['digest'][:8]}"
         dist = tree / "dist"

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from g2p_build.errors import BuildError, os_errors_explained
 from g2p_build.native.kit import RESOURCES
-from g2p_build.products.members import licences, named, notices, zipped
-from g2p_build.products.publish import read_manifest
+from g2p_build.products.members import licences, named, notices, pronouncing, zipped
 from g2p_build.store import trees
 from g2p_build.store.files import readable_json
 from g2p_build.store.workspace import Workspace
@@ -42,14 +41,7 @@ def write_package(workspace: Workspace, name: str) -> Path:
     """
     tree = workspace.tree
     with trees.lock(workspace):
-        manifest = read_manifest(tree / "manifests" / f"{name}.json")
-        if manifest is None:
-            raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
-        if manifest["family"] != "g2p":
-            raise BuildError(
-                f"{name} is of the family {manifest['family']!r}: this package holds one that pronounces words; its "
-                "library archive is a kit"
-            )
+        manifest = pronouncing(tree, name, "a Swift package with weights")
         target, files, parts = manifest["target"], manifest["files"], manifest["archives"]
         if "Package.swift" not in files["library"]:
             is_for = f"{target['triple']} with target.package={target['package']}"

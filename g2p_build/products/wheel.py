@@ -19,8 +19,7 @@ from typing import IO, Any
 
 from g2p_build import runtime
 from g2p_build.errors import BuildError, os_errors_explained
-from g2p_build.products.members import entry, licences, named, notices
-from g2p_build.products.publish import read_manifest
+from g2p_build.products.members import entry, licences, named, notices, pronouncing
 from g2p_build.store import trees
 from g2p_build.store.workspace import Workspace
 
@@ -96,11 +95,7 @@ def write_wheel(workspace: Workspace, name: str) -> Path:
     """
     tree = workspace.tree
     with trees.lock(workspace):
-        manifest = read_manifest(tree / "manifests" / f"{name}.json")
-        if manifest is None:
-            raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
-        if manifest["family"] != "g2p":
-            raise BuildError(f"{name} is of the family {manifest['family']!r}: a wheel holds one that pronounces words")
+        manifest = pronouncing(tree, name, "a wheel")
         target = manifest["target"]
         if (target["package"], target["engine"]) != ("shared", "standalone"):
             has = f"target.package={target['package']} target.engine={target['engine']}"

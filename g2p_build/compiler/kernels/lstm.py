@@ -7,10 +7,10 @@ from tvm import tirx
 from g2p_build.compiler.kernels.code import PART, PARTS, Code, broadcast, constant, load, ramp, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.functions import sigmoid, tanh
+from g2p_build.models.layout import UNITS
 
-__all__ = ["UNITS", "lstm"]
+__all__ = ["lstm"]
 
-UNITS = 16  # as in models.kokoro.ops
 _GATES = 4
 
 

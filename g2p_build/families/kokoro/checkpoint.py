@@ -133,6 +133,8 @@ def check(variant: Variant) -> None:
         )
     if variant.target.package == "module":
         raise ConfigError(f"target={variant.target.name}: speech has no WebAssembly yet: use host, iphone or android")
+    if not variant.kv_cache:
+        raise ConfigError("kv_cache=false: speech has no cache to leave out: kv_cache=true")
     if variant.dtype == "int8":
         raise ConfigError("dtype=int8: there are no int8 kernels of convolutions yet: float16 is half of float32")
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from g2p_build.models.layout import unpack_columns
+from g2p_build.models.layout import UNITS, unpack_columns
 
 __all__ = [
     "add",
@@ -33,9 +33,6 @@ __all__ = [
     "sine_source",
     "stft",
 ]
-
-UNITS = 16
-"""Hidden units of an LSTM whose gates lie together: the lanes of the longest vector of any CPU."""
 
 SILENT = 10.0
 """Hertz. F0 up to this is of no voice."""

@@ -17,15 +17,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from g2p_build.errors import BuildError
 from g2p_build.models.kokoro.architecture import Architecture
-from g2p_build.models.layout import pack_columns
+from g2p_build.models.layout import UNITS, pack_columns
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["MATRICES", "pack"]
-
-UNITS = 16
-"""As in `ops`."""
 
 MATRICES = (".filter",)
 """Endings of the names of weights that may be kept in another dtype than float32."""
@@ -59,13 +56,13 @@ def pack(arch: Architecture, state: State, dtype: str = "float32") -> dict[str, 
 
 
 def _bert(arch: Architecture, state: State) -> dict[str, Tensor]:
+    import torch
+
     layer = "bert.encoder.albert_layer_groups.0.albert_layers.0"
     of, attention = "bert.embeddings", f"{layer}.attention"
     # The layer's dimensions divide the scores. Queries are made smaller instead.
     share = (arch.plbert.hidden_size / arch.plbert.num_attention_heads) ** -0.5
     query, key, value = (f"{attention}.{name}" for name in ("query", "key", "value"))
-    import torch
-
     weight = torch.cat([state[f"{query}.weight"] * share, state[f"{key}.weight"], state[f"{value}.weight"]])
     bias = torch.cat([state[f"{query}.bias"] * share, state[f"{key}.bias"], state[f"{value}.bias"]])
     return {
