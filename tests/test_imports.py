@@ -27,7 +27,7 @@ ALLOWED = {
     "bench.packages": {"bench.common"},
     "bench.steps": {"bench.common", "compiler", "stages", "models", "native", "engine", "graph", "config", "store"},
     "bench.drafts": {"bench.common", "draft", "runtime", "engine", "config"},
-    "bench.common": {"store"},
+    "bench.common": {"engine", "store", "errors"},
     "training": {"reference", "engine", "checkpoints", "models", "store", "errors"},  # from engine only streams
     "products": {"engine", "graph", "config", "native", "runtime", "store", "errors"},
     "reference": {"engine", "graph", "families", "config", "models", "runtime", "store", "errors"},

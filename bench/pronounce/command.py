@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.common import machine
+from bench.common.named import chosen, thread_counts
 from bench.pronounce import contenders, counterparts, lists, measure, workload
 from bench.pronounce.contenders import Contender
 from bench.pronounce.opening import opening
@@ -38,18 +39,13 @@ def options(words: str, names: str, threads: str, rounds: int, forced_tokens: in
     Raises:
         BuildError: one is not what it should be.
     """
-    counts, most = threads.split(","), machine.cores()
-    for count in counts:
-        if not count.isdecimal() or not 0 < int(count) <= most:
-            raise BuildError(
-                f"--threads {threads}: {count!r} is not a number from 1 to {most}, the cores of this machine"
-            )
+    counts = thread_counts(threads)
     if rounds < 1:
         raise BuildError(f"--rounds {rounds}: at least one round is needed")
     if forced_tokens < 0:
         raise BuildError(f"--forced-tokens {forced_tokens}: not a number of tokens")
     listed = tuple(name for name in names.split(",") if name)
-    return Options(words, listed, tuple(sorted({int(count) for count in counts})), rounds, forced_tokens)
+    return Options(words, listed, counts, rounds, forced_tokens)
 
 
 def bench(build: Build, variants: Sequence[Variant], options: Options, say: Callable[[str], None]) -> dict[str, Any]:
@@ -69,7 +65,7 @@ def bench(build: Build, variants: Sequence[Variant], options: Options, say: Call
     Raises:
         BuildError: an option names something that does not exist, or a variant cannot be built.
     """
-    peers = contenders.chosen(options.contenders) if options.contenders else list(contenders.PEERS)
+    peers = chosen(options.contenders, contenders.PEERS) if options.contenders else list(contenders.PEERS)
     real = workload.real(options.words)
     groups: dict[Any, list[Variant]] = {}
     for variant in variants:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from bench.pronounce.contenders import PEERS, chosen
+from bench.common.named import chosen
+from bench.common.process import Failed
+from bench.pronounce.contenders import PEERS
 from bench.pronounce.prepare import FROM_THE_PACKAGE, prepared
-from bench.pronounce.process import Failed
 from g2p_build.config import compose
 from g2p_build.store.sources import source_files
 
@@ -28,7 +29,7 @@ def test_all_that_an_engine_takes_from_the_package_is_part_of_its_files_key(engi
 
 
 def test_what_cannot_be_made_is_said_in_the_same_words_each_time(tmp_path: Path) -> None:
-    [peer], [variant] = chosen(["ctranslate2-float32"]), compose.variants([])
+    [peer], [variant] = chosen(["ctranslate2-float32"], PEERS), compose.variants([])
     checkpoint = tmp_path / "checkpoint"
     checkpoint.mkdir()
     setup = peer.setup(variant, threads=1, folder=checkpoint, batches=(1,))
