@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.common import machine
+from bench.common.checkpoint import checkpoint_files
 from bench.common.named import chosen, thread_counts
 from bench.pronounce import contenders, counterparts, lists, measure, workload
 from bench.pronounce.contenders import Contender
 from bench.pronounce.opening import opening
-from g2p_build import graph
 from g2p_build.config.variant import Variant, on_virtual_machine
 from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
-from g2p_build.store.scratch import scratch
 
-__all__ = ["FORCED_TOKENS", "Options", "bench", "checkpoint_files", "options"]
+__all__ = ["FORCED_TOKENS", "Options", "bench", "options"]
 
 FORCED_TOKENS = 16
 """How many tokens a word gets where the weights are random, unless the options say otherwise."""
@@ -123,13 +122,3 @@ def _run(
         "opening": [] if made_up else opening(build, asked, mine, listed[0], options.rounds, say),
         "functions": measure.function_times(plan),
     }
-
-
-def checkpoint_files(build: Build, variant: Variant) -> Path:
-    """A folder with what the checkpoint stage made, under its own names."""
-    folder = scratch(build.cache) / f"checkpoint-{variant.checkpoint.name}"
-    folder.mkdir(exist_ok=True)
-    for name, path in build.files(graph.nodes(variant)["checkpoint"]).items():
-        if not (folder / name).exists():
-            (folder / name).symlink_to(path)
-    return folder

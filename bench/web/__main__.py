@@ -22,9 +22,9 @@ from rich.console import Console
 
 from bench.common import machine
 from bench.common.checkout import DOCS, ROOT
+from bench.common.checkpoint import checkpoint_files
 from bench.common.named import chosen
 from bench.pronounce import contenders
-from bench.pronounce.command import checkpoint_files
 from bench.pronounce.peers import interpreter
 from bench.pronounce.prepare import prepared
 from bench.web import report
