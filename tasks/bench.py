@@ -18,6 +18,7 @@ from . import accuracy
 from .cli.options import JSON, option, path_of
 from .cli.output import show
 from .cli.plan import Plan
+from .profile import runnable
 
 __all__ = ["tasks"]
 
@@ -32,7 +33,7 @@ OPTIONS = [
         "",
         "real words, also timed as one list: a folder of LANG.tsv files or one such file; else the golden set",
     ),
-    option("contenders", str, "", "names, with commas between: ours, eager, ctranslate2, executorch-int8, ..."),
+    option("contenders", str, "", "names, with commas between: ours, eager, compile, onnxruntime-int8, ..."),
     option("threads", str, "1,2", "numbers of threads, with commas between"),
     option("rounds", int, 9, "how often each contender has its turn"),
     option("forced-tokens", int, 0, "so many tokens for each word, whatever the model says (random weights: 16)"),
@@ -52,8 +53,8 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
             "params": OPTIONS,
             "pos_arg": "another",
             "task_dep": [f"compile:{variant.name}" for variant in plan.variants],
-            "doc": "time the variants asked for, at their batch sizes, beside other libraries (--words PATH, --json); "
-            "`bench accuracy --data FOLDER`: how often they are wrong",
+            "doc": "time the variants asked for beside other libraries (--words PATH, --json); `bench family=kokoro`: "
+            "speech; `bench accuracy --data FOLDER`: how often they are wrong",
         }
 
     return {"task_bench": bench}
@@ -86,6 +87,8 @@ def _speak(plan: Plan, contenders: str, threads: str, rounds: int, out: str, as_
     from bench.speak.command import bench, options
 
     try:
+        for variant in plan.variants:
+            runnable(variant)
         result = bench(plan.build, plan.variants, options(contenders, threads, rounds), _say)
         report.write(_folder(plan, out), {"command": _command(), **result})
     except (BuildError, OSError) as error:

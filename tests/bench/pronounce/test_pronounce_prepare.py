@@ -10,15 +10,24 @@ from bench.common.named import chosen
 from bench.common.process import Failed
 from bench.pronounce.contenders import PEERS
 from bench.pronounce.prepare import FROM_THE_PACKAGE, prepared
+from bench.speak import contenders, measure
 from g2p_build.config import compose
 from g2p_build.store.sources import source_files
 
+ENGINES = [
+    *(("pronounce", peer.engine) for peer in PEERS if peer.made_for is not None),
+    *(("speak", peer.engine) for peer in contenders.PEERS if peer.made_for is not None),
+]
 
-@pytest.mark.parametrize("engine", sorted({peer.engine for peer in PEERS if peer.made_for is not None}))
-def test_all_that_an_engine_takes_from_the_package_is_part_of_its_files_key(engine: str, tmp_path: Path) -> None:
-    covered = {name for module in FROM_THE_PACKAGE for name in source_files(tmp_path, module)}
+
+@pytest.mark.parametrize(("bench", "engine"), sorted(set(ENGINES)))
+def test_all_that_an_engine_takes_from_the_package_is_part_of_its_files_key(
+    bench: str, engine: str, tmp_path: Path
+) -> None:
+    modules = FROM_THE_PACKAGE if bench == "pronounce" else measure.FROM_THE_PACKAGE
+    covered = {name for module in modules for name in source_files(tmp_path, module)}
     taken = set()
-    for name in source_files(tmp_path, f"bench.pronounce.engines.{engine}", ROOT / "bench"):
+    for name in source_files(tmp_path, f"bench.{bench}.engines.{engine}", ROOT / "bench"):
         path = ROOT.joinpath(*name.split("."))
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         nodes = ast.walk(ast.parse(path.read_bytes()))
