@@ -1,7 +1,10 @@
 /* Speech whose programs are timed where they run, and whose memory is counted. For whoever measures: one thread at a
  * time calls these. */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "model.h"
 
@@ -13,13 +16,21 @@ static const struct g2p_program *original;
 static struct g2p_function functions[MOST];
 static struct g2p_program program;
 static struct g2p_variant variant;
-static uint64_t nanoseconds[MOST];
+static uint64_t nanoseconds[MOST], worked[MOST];
 static size_t used, most;
 
+/* Nanoseconds that all threads of the process have computed. */
+static uint64_t of_processors(void) {
+  struct timespec now;
+  if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) != 0) return 0;
+  return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
 static void run_timed(size_t number, const struct g2p_run *run) {
-  uint64_t started = g2p_nanoseconds();
+  uint64_t started = g2p_nanoseconds(), before = of_processors();
   original->functions[number].run(run);
   nanoseconds[number] += g2p_nanoseconds() - started;
+  worked[number] += of_processors() - before;
 }
 
 static void run_0(const struct g2p_run *run) { run_timed(0, run); }
@@ -73,6 +84,7 @@ static int count(void *user, const tts_piece *piece) {
  * NULL. */
 TTS_API const char *programs_speak(const char *phonemes, const char *voice, uint64_t *samples) {
   memset(nanoseconds, 0, sizeof nanoseconds);
+  memset(worked, 0, sizeof worked);
   most = used;
   *samples = 0;
   tts_request request = {.size = sizeof request, .phonemes = {phonemes, strlen(phonemes)}, .voice = voice};
@@ -86,6 +98,9 @@ TTS_API const char *programs_role(size_t number) {
 
 /* How long it ran, in the last call. */
 TTS_API uint64_t programs_nanoseconds(size_t number) { return nanoseconds[number]; }
+
+/* How long all threads computed in it. */
+TTS_API uint64_t programs_worked(size_t number) { return worked[number]; }
 
 /* The most bytes that the model had asked for, up to the end of the last call. */
 TTS_API size_t programs_peak(void) { return most; }

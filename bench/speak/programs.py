@@ -17,7 +17,7 @@ __all__ = ["timed_library"]
 
 _CLOCKS = Path(__file__).with_suffix(".c")
 _NAME = "programs.so"
-_EXPORTS = [f"programs_{name}" for name in ("begin", "nanoseconds", "peak", "role", "speak")]
+_EXPORTS = [f"programs_{name}" for name in ("begin", "nanoseconds", "peak", "role", "speak", "worked")]
 
 
 def timed_library(build: Build, variant: Variant, say: Callable[[str], None]) -> Path:

@@ -48,6 +48,7 @@ def _goal(row: Row) -> dict[str, str]:
         "goal": row["goal"],
         "bound": row["bound"],
         "found": digits(row["found"]),
+        "of processors": "" if row["of_processors"] is None else digits(row["of_processors"]),
         "reached": "yes" if row["met"] else "no",
     }
 
@@ -95,6 +96,7 @@ def _program(row: Row) -> dict[str, str]:
         "threads": str(row["threads"]),
         "program": row["program"],
         "ms": _spread(row["ms"]),
+        "ms of processors": _spread(row["cpu_ms"]),
         "GFLOP": digits(row["gflop"]) if counted else "",
         "GFLOP/s": digits(row["gflops"]) if counted else "",
         **{
@@ -149,7 +151,7 @@ def _method(result: Row) -> Sequence[str]:
         'in the same round: above 1 is slower than ours. "Speedup" is how many times as fast it is as with the fewest '
         "threads. The first pass of each is not timed.",
         '- "Of processors" counts what all threads computed, without waiting for a core. Where it is far below the '
-        "time of one thread, others used the machine.",
+        "time of one thread, others used the machine, and this is nearer to the truth.",
         "- Noise is drawn anew by everybody, and it is part of the time. Contenders whose sound is not as long as ours "
         "found other durations: int8 does.",
         "- First sound: ours get the clause with the sentence behind it, and are stopped when the first piece is "
@@ -161,9 +163,10 @@ def _method(result: Row) -> Sequence[str]:
         "the contender's own, not Python or NumPy.",
         "- Programs: a library linked of the same objects, with a clock around each program, speaks the sentence. "
         "GFLOP are counted in the programs' graphs: two for each product that convolutions, linear layers, LSTMs and "
-        "attention add up, as if convolutions were done directly. Of the roofline: the time that the peaks allow, for "
-        "the products or for the memory of each operation, divided by the time that was taken; of several threads, "
-        'theirs together. "The rest" is what is between the programs: the noise, and copies.',
+        "attention add up, as if convolutions were done directly. GFLOP/s and the shares are of one thread while it "
+        "computes; that threads wait for each other is in the speedup. Of the roofline: the time that the peaks allow, "
+        'for the products or for the memory of each operation, divided by what was computed. "The rest" is what is '
+        "between the programs: the noise, and copies.",
     ]
 
 

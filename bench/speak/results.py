@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.common.spread import Spread, ratios, spread
+from bench.common.spread import ratios, spread
 from bench.speak.contenders import Contender
 from bench.speak.measure import Running
 from bench.speak.workload import CLAUSE, EARLY, LONG, SENTENCE
@@ -51,7 +51,7 @@ def times(running: Sequence[Running], rate: int) -> Iterator[Row]:
             if not answers:
                 continue
             sound = answers[0]["samples"] / rate
-            seconds = [each["seconds"] / sound for each in answers]
+            seconds, worked = ([each[kind] / sound for each in answers] for kind in ("seconds", "cpu_seconds"))
             base = bases.setdefault((one.threads, name), seconds) if one.contender.variant else None
             base = base or bases.get((one.threads, name))
             single = alone.setdefault((one.contender.name, name), seconds)
@@ -59,10 +59,11 @@ def times(running: Sequence[Running], rate: int) -> Iterator[Row]:
                 "utterance": name,
                 "sound_seconds": sound,
                 "rtf": spread(seconds).as_json(),
-                "cpu_rtf": spread([each["cpu_seconds"] / sound for each in answers]).as_json(),
+                "cpu_rtf": spread(worked).as_json(),
                 "ratio": ratios(seconds, base).as_json() if base else None,
                 "speedup": None if single is seconds else ratios(single, seconds).as_json(),
                 "rounds": [round(value, 5) for value in seconds],
+                "cpu_rounds": [round(value, 5) for value in worked],
             }
 
 
@@ -112,6 +113,8 @@ def footprints(found: Iterable[Row], clocked: Sequence[Running], sizes: Mapping[
 def programs(clocked: Sequence[Running], peaks: Mapping[str, Any], work: Mapping[str, Mapping[str, Row]]) -> list[Row]:
     """A row for each of our contenders, numbers of threads and programs, and one for what is left of the call.
 
+    What a thread does in a second is by the time of processors: waiting for each other is in the speedup.
+
     Args:
         clocked: our libraries with clocks in them.
         peaks: of one thread of the machine.
@@ -123,31 +126,44 @@ def programs(clocked: Sequence[Running], peaks: Mapping[str, Any], work: Mapping
         answers = one.answers.get(SENTENCE, [])
         if not answers:
             continue
-        series = {role: [each["programs"][role] for each in answers] for role in answers[0]["programs"]}
-        series["the rest"] = [each["seconds"] - sum(each["programs"].values()) for each in answers]
-        series["all"] = [each["seconds"] for each in answers]
         of = work[one.contender.dtype]
         whole = {name: sum(each[name] for each in of.values()) for name in ("flops", "least_seconds")}
-        for role, seconds in series.items():
+        for role, seconds, worked in _series(answers):
             single = alone.setdefault((one.contender.name, role), seconds)
-            middle = spread(seconds)
             row = _head(one.contender, one.threads) | {
                 "program": role,
-                "ms": Spread(*(1000 * value for value in middle)).as_json(),
+                "ms": _ms(seconds),
+                "cpu_ms": _ms(worked),
                 "speedup": None if single is seconds else ratios(single, seconds).as_json(),
             }
             does = whole if role == "all" else of.get(role)
             if does is not None:
-                gflops = does["flops"] / 1e9 / middle.median
+                middle = spread(worked).median
+                gflops = does["flops"] / 1e9 / middle
                 row |= {
                     "gflop": does["flops"] / 1e9,
                     "gflops": gflops,
-                    "of_sgemm": gflops / peaks["sgemm"] / one.threads,
-                    "of_peak": gflops / peaks["gflops"] / one.threads,
-                    "of_roof": does["least_seconds"] / middle.median / one.threads,
+                    "of_sgemm": gflops / peaks["sgemm"],
+                    "of_peak": gflops / peaks["gflops"],
+                    "of_roof": does["least_seconds"] / middle,
                 }
             rows.append(row)
     return rows
+
+
+def _series(answers: Sequence[Row]) -> Iterator[tuple[str, list[float], list[float]]]:
+    """For each program, for what is between them, and for all: seconds on the clock and of processors, one a round."""
+    for role in answers[0]["programs"]:
+        clock, worked = zip(*(each["programs"][role] for each in answers), strict=True)
+        yield role, list(clock), list(worked)
+    kinds = [(each, [sum(kind) for kind in zip(*each["programs"].values(), strict=True)]) for each in answers]
+    rest = [(each["seconds"] - clock, each["cpu_seconds"] - worked) for each, (clock, worked) in kinds]
+    yield "the rest", [clock for clock, _ in rest], [worked for _, worked in rest]
+    yield "all", [each["seconds"] for each in answers], [each["cpu_seconds"] for each in answers]
+
+
+def _ms(seconds: Sequence[float]) -> Row:
+    return spread([1000 * value for value in seconds]).as_json()
 
 
 def failures(found: Iterable[Row], running: Iterable[Running]) -> Iterator[Row]:
@@ -168,12 +184,12 @@ def goals(run: Mapping[str, Sequence[Row]]) -> list[Row]:
     """
     spoken = {(row["contender"], row["threads"]): row for row in run["times"] if row["utterance"] == SENTENCE}
     found: dict[str, float] = {}
+    worked: dict[str, float] = {}
     mine = spoken.get((_OURS, 1))
     for name in ("onnxruntime-float32", "onnxruntime-int8"):
         if mine and (name, 1) in spoken:
-            found[name] = spread(
-                [own / other for own, other in zip(mine["rounds"], spoken[name, 1]["rounds"], strict=False)]
-            ).median
+            for kind, into in (("rounds", found), ("cpu_rounds", worked)):
+                into[name] = ratios(mine[kind], spoken[name, 1][kind]).median
     if mine and (_OURS, 2) in spoken:
         found["speedup"] = spoken[_OURS, 2]["speedup"]["median"]
     for row in run["first_sounds"]:
@@ -189,6 +205,7 @@ def goals(run: Mapping[str, Sequence[Row]]) -> list[Row]:
             "goal": goal.says,
             "bound": f"at {'least' if goal.at_least else 'most'} {goal.value:g} {goal.unit}",
             "found": found[name],
+            "of_processors": worked.get(name),
             "met": found[name] >= goal.value if goal.at_least else found[name] <= goal.value,
         }
         for name, goal in GOALS.items()

@@ -25,8 +25,9 @@ def open_model(setup: Setup) -> Speak:
     library = ctypes.CDLL(setup.library)
     for name in ("begin", "speak", "role"):
         getattr(library, f"programs_{name}").restype = ctypes.c_char_p
-    library.programs_role.argtypes = library.programs_nanoseconds.argtypes = [ctypes.c_size_t]
-    library.programs_nanoseconds.restype = ctypes.c_uint64
+    for name in ("role", "nanoseconds", "worked"):
+        getattr(library, f"programs_{name}").argtypes = [ctypes.c_size_t]
+    library.programs_nanoseconds.restype = library.programs_worked.restype = ctypes.c_uint64
     library.programs_peak.restype = ctypes.c_size_t
     _check(library.programs_begin(setup.folder.encode(), setup.voices.encode(), ctypes.c_uint32(setup.threads)))
     _opened.append(library)
@@ -40,11 +41,12 @@ def open_model(setup: Setup) -> Speak:
 
 
 def details() -> dict[str, Any]:
-    """Of the last utterance: seconds by program, and the most bytes that the library had asked for."""
+    """Of the last utterance: by program, seconds on the clock and of processors; the most bytes that were asked for."""
     [library] = _opened
     seconds, number = {}, 0
     while (role := library.programs_role(number)) is not None:
-        seconds[role.decode()] = library.programs_nanoseconds(number) / 1e9
+        times = library.programs_nanoseconds(number), library.programs_worked(number)
+        seconds[role.decode()] = [time / 1e9 for time in times]
         number += 1
     return {"programs": seconds, "own_bytes": library.programs_peak()}
 
