@@ -79,9 +79,9 @@ def bench(build: Build, variants: Sequence[Variant], options: Options, say: Call
     say("each with the long utterance, in a process of its own")
     found = list(measure.memory(plan))
     taking = [row["contender"] for row in found if row["failed"] is None]
-    running = measure.speaking(plan, taking)
+    running, lost = measure.speaking(plan, taking)
     try:
-        clocked, peaks, work = _programs(plan, variants[0], frame)
+        clocked, unclocked, peaks, work = _programs(plan, variants[0], frame)
     except Failed as failed:
         raise BuildError(f"this machine's peaks cannot be measured: {failed}") from None
     sizes = {
@@ -103,7 +103,7 @@ def bench(build: Build, variants: Sequence[Variant], options: Options, say: Call
         **run,
         "programs": results.programs(clocked, peaks, work),
         "goals": results.goals(run),
-        "failures": list(results.failures(found, [*running, *clocked])),
+        "failures": list(results.failures([*found, *lost, *unclocked], [*running, *clocked])),
     }
 
 
@@ -134,8 +134,8 @@ def _plan(
     return plan, described["sample_rate"], described["frame_samples"]
 
 
-def _programs(plan: Plan, variant: Variant, frame: int) -> tuple[list[Running], Row, dict[str, Row]]:
-    """Our libraries with clocks in them, the machine's peaks around that, and what the sentence takes by dtype.
+def _programs(plan: Plan, variant: Variant, frame: int) -> tuple[list[Running], list[Row], Row, dict[str, Row]]:
+    """Our libraries with clocks in them, those lost, the machine's peaks around that, what the sentence takes by dtype.
 
     Raises:
         Failed: the process that measures peaks died.
@@ -145,7 +145,7 @@ def _programs(plan: Plan, variant: Variant, frame: int) -> tuple[list[Running], 
         plan.say("this machine's peaks")
         target = {"target": asdict(variant.target)}
         peaks = roof.ask(target, _SECONDS)
-        clocked = measure.programs(plan)
+        clocked, lost = measure.programs(plan)
         # Whatever else the machine does takes from a peak: the better of two is nearer to it.
         again = roof.ask(target, _SECONDS)
         peaks = {name: max(peaks[name], again[name]) for name in ("gflops", "sgemm")} | {
@@ -158,6 +158,6 @@ def _programs(plan: Plan, variant: Variant, frame: int) -> tuple[list[Running], 
                 asked = {"dtype": one.contender.dtype, "tokens": len(plan.utterances[SENTENCE].ids)}
                 asked |= {"frames": one.answers[SENTENCE][0]["samples"] // frame}
                 work[one.contender.dtype] = roof.ask(asked | {"architecture": architecture, "peaks": peaks}, _SECONDS)
-        return clocked, peaks, work
+        return clocked, lost, peaks, work
     finally:
         roof.close()

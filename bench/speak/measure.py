@@ -72,7 +72,7 @@ def memory(plan: Plan) -> Iterator[Row]:
         For each what it said when it was open, and the answer; or "failed", why there is none.
     """
     for contender in plan.contenders:
-        head: Row = {"contender": contender, "failed": None}
+        head: Row = {"contender": contender, "threads": plan.threads[0], "failed": None}
         try:
             one = _started(plan, contender, plan.threads[0])
         except Failed as failed:
@@ -87,44 +87,59 @@ def memory(plan: Plan) -> Iterator[Row]:
             one.process.close()
 
 
-def speaking(plan: Plan, contenders: Sequence[Contender]) -> list[Running]:
+def speaking(plan: Plan, contenders: Sequence[Contender]) -> tuple[list[Running], list[Row]]:
     """Has contenders speak a sentence and a clause, with each number of threads, round after round.
 
     Ours also speak the clause with the sentence behind it, until the first piece is there.
+
+    Returns:
+        Those that could be opened, and a row for each that could not: "failed" is why.
     """
     names = {each.name: (SENTENCE, CLAUSE, *((EARLY,) if each.variant else ())) for each in contenders}
     opening = [(each, threads) for threads in plan.threads for each in contenders]
     return _rounds(plan, [(_started, each, threads, names[each.name]) for each, threads in opening], "speaking")
 
 
-def programs(plan: Plan) -> list[Running]:
-    """Has our libraries with clocks in them speak the sentence and the long utterance, round after round."""
+def programs(plan: Plan) -> tuple[list[Running], list[Row]]:
+    """Has our libraries with clocks in them speak the long utterance once, and the sentence round after round.
+
+    Returns:
+        As `speaking`.
+    """
     mine = [each for each in plan.contenders if each.variant]
-    opening = [(_clocked, each, threads, (SENTENCE, LONG)) for threads in plan.threads for each in mine]
-    return _rounds(plan, opening, "programs")
+    opening = [(_clocked, each, threads, (SENTENCE,)) for threads in plan.threads for each in mine]
+    return _rounds(plan, opening, "programs", once=(LONG,))
 
 
 _Start = Callable[[Plan, Contender, int], Running]
 
 
-def _rounds(plan: Plan, opening: Iterable[tuple[_Start, Contender, int, Sequence[str]]], title: str) -> list[Running]:
-    """Opens contenders; then one pass warms up, and in each round another one begins."""
+def _rounds(
+    plan: Plan,
+    opening: Iterable[tuple[_Start, Contender, int, Sequence[str]]],
+    title: str,
+    once: Sequence[str] = (),
+) -> tuple[list[Running], list[Row]]:
+    """Opens contenders; then one pass warms up, and in each round another one begins. `once` is spoken before."""
     with ExitStack() as stack:
         running: list[tuple[Running, Sequence[str]]] = []
+        lost: list[Row] = []
         for start, contender, threads, names in opening:
             try:
                 one = start(plan, contender, threads)
             except Failed as failed:
                 plan.say(f"{contender.name}: {failed}")
+                lost.append({"contender": contender, "threads": threads, "failed": str(failed)})
                 continue
             stack.callback(one.process.close)
             running.append((one, names))
+            _turn(one, once, timed=True)
         for number in range(-1, plan.rounds):
             plan.say(f"{title}: {f'round {number + 1} of {plan.rounds}' if number >= 0 else 'warming up'}")
             first = max(number, 0) % max(1, len(running))
             for one, names in [*running[first:], *running[:first]]:
                 _turn(one, names, timed=number >= 0)
-        return [one for one, _ in running]
+        return [one for one, _ in running], lost
 
 
 def _turn(one: Running, names: Sequence[str], timed: bool) -> None:

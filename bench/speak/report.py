@@ -108,7 +108,7 @@ def _program(row: Row) -> dict[str, str]:
 
 
 def _failure(row: Row) -> dict[str, str]:
-    return {"contender": row["contender"], "why": row["failed"]}
+    return {"contender": row["contender"], "threads": str(row["threads"]), "why": row["failed"]}
 
 
 def _spread(values: Mapping[str, float]) -> str:

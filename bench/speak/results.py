@@ -170,7 +170,7 @@ def failures(found: Iterable[Row], running: Iterable[Running]) -> Iterator[Row]:
     """A row for whoever could not speak, or could not go on."""
     for row in found:
         if row["failed"] is not None:
-            yield _head(row["contender"], None) | {"failed": row["failed"]}
+            yield _head(row["contender"], row["threads"]) | {"failed": row["failed"]}
     for one in running:
         if one.failed is not None:
             yield _head(one.contender, one.threads) | {"failed": one.failed}

@@ -39,8 +39,8 @@ def clocked(threads: int, decoder: float) -> Running:
 @pytest.fixture
 def result() -> dict[str, Any]:
     taking = [running(OURS, 1, [1.0, 2.0]), running(ONNX, 1, [2.0, 4.0]), running(OURS, 2, [0.5, 1.0])]
-    found = [{"contender": each, "failed": None, **OPENED} for each in (OURS, ONNX)]
-    found.append({"contender": PEERS[0], "failed": "cannot be installed: no network"})
+    found = [{"contender": each, "threads": 1, "failed": None, **OPENED} for each in (OURS, ONNX)]
+    found.append({"contender": PEERS[0], "threads": 1, "failed": "cannot be installed: no network"})
     assert OURS.variant is not None
     peaks = {"gflops": 200.0, "sgemm": 100.0, "reads": {"1048576": 50.0}}
     work = {
@@ -112,7 +112,7 @@ def test_the_document_has_the_tables_and_who_failed(result: dict[str, Any], tmp_
         "`həlˈO.`",
         "| ours-float32 | 2 | sentence | 2.00 |",
         "| ours-float32 | 1 | decoder | 2000 (2000-2000) | 2000 (2000-2000) | 100 | 50.0 | 50% | 25% | 50% |",
-        "| eager | cannot be installed: no network |",
+        "| eager | 1 | cannot be installed: no network |",
     ):
         assert part in text
 
