@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.common import bars, picture
 from bench.common.bars import Bar
+from bench.common.spread import digits
 from bench.speak.workload import CLAUSE, SENTENCE
 
 __all__ = ["draw", "panels", "svg"]
@@ -45,12 +46,12 @@ def panels(result: Row, threads: Sequence[int]) -> list[tuple[str, dict[tuple[st
         several: dict[tuple[str, int], Bar] = {}
         for row in result["times"]:
             if row["utterance"] == name and row["ratio"]:
-                ratio, label = row["ratio"], f"{row['rtf']['median']:.3g}"
+                ratio, label = row["ratio"], digits(row["rtf"]["median"])
                 place = row["contender"], threads.index(row["threads"])
                 several[place] = (ratio["median"], ratio["low"], ratio["high"], label)
         found.append((title, several))
     held = {row["contender"]: row["peak_bytes"] / 1e6 for row in result["footprints"]}
     base = next(iter(held.values()), 0)
     if base:
-        found.append(("peak memory, MB", {(n, 0): (v / base, v / base, v / base, f"{v:.3g}") for n, v in held.items()}))
+        found.append(("peak memory, MB", {(n, 0): (v / base, v / base, v / base, digits(v)) for n, v in held.items()}))
     return found

@@ -124,7 +124,7 @@ def test_the_picture_has_a_bar_for_every_value(result: dict[str, Any]) -> None:
         "s a second, clause": 3,
         "peak memory, MB": 2,
     }
-    assert found["s a second, sentence"][ONNX.name, 0] == (2.0, 2.0, 2.0, "1.5")
+    assert found["s a second, sentence"][ONNX.name, 0] == (2.0, 2.0, 2.0, "1.50")
 
 
 def test_every_bar_is_drawn(result: dict[str, Any]) -> None:
