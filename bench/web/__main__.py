@@ -22,8 +22,9 @@ from rich.console import Console
 
 from bench.common import machine
 from bench.common.checkout import DOCS, ROOT
+from bench.common.checkpoint import checkpoint_files
+from bench.common.named import chosen
 from bench.pronounce import contenders
-from bench.pronounce.command import checkpoint_files
 from bench.pronounce.peers import interpreter
 from bench.pronounce.prepare import prepared
 from bench.web import report
@@ -97,7 +98,7 @@ def _unpack(name: str, folder: Path) -> None:
 def _graphs(variant: Variant, dtype: str, say: Callable[[str], None]) -> Path:
     """The folder of the graphs, which `doit bench` makes for ONNX Runtime: here in the same way and environment."""
     build = Build(workspace(ROOT))
-    [peer] = contenders.chosen([f"onnxruntime-{dtype}"])
+    [peer] = chosen([f"onnxruntime-{dtype}"], contenders.PEERS)
     files = checkpoint_files(build, variant)
     setup = peer.setup(variant, threads=1, folder=files, batches=(1,))
     return Path(prepared(build.cache, peer, setup, files, interpreter(build.cache, peer.packages, say), say).folder)

@@ -80,6 +80,7 @@ class Family:
     draft: Callable[[Variant, Callable[[Variant], Mapping[str, Node]]], dict[str, Node]] | None = None
     section: Section | None = None  # what its manifests say besides what all say; None: that is not checked
     reference: Reference | None = None  # None: its variants cannot be verified
+    usual: str | None = None  # the checkpoint that `family=NAME` is short for: a file in conf/checkpoint/; None: none
 
 
 @cache

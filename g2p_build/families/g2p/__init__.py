@@ -21,4 +21,5 @@ FAMILY = Family(
     draft=draft,
     section=SECTION,
     reference=Reference(golden="g2p_build.reference.golden", verify="g2p_build.reference.verify"),
+    usual="embedded",
 )

@@ -16,4 +16,5 @@ FAMILY = Family(
     model=model,
     native=Native("tts", (CORE, TTS), WEB),
     section=SECTION,
+    usual="kokoro_packaged",
 )
