@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from g2p_build.compiler.kernels.convolution import Convolution
+from g2p_build.compiler.kernels.fast_convolution import MANY, fits
+from g2p_build.compiler.kernels.toom_cook import SCHEMES
 from g2p_build.models.extents import marked
 from g2p_build.models.kokoro.architecture import Architecture, expected
 from g2p_build.models.kokoro.programs import programs
@@ -26,21 +29,36 @@ class Operation:
     """What one operation of a program does at the least.
 
     Attributes:
-        flops: Two for each multiplication that is added to a sum. Convolutions are counted as if done directly.
+        flops: Two for each multiplication that is added to a sum. Of a fast convolution, its products are counted, and
+            no sums of rows, of taps or of products.
         bytes: Of its tensors, each read or written once.
         again: Bytes that it reads over and over: an LSTM's matrix, at every step.
         times: How often.
+        spared: What a fast convolution has fewer than one that sums over all taps, of `flops`.
     """
 
     flops: int
     bytes: int
     again: int = 0
     times: int = 0
+    spared: int = 0
 
 
 def _convolve(given: Sequence[Any], result: Tensor) -> int:
-    rows, _, _, _, taps = given[:5]
-    return 2 * result.numel() * taps * rows.shape[1]
+    return 2 * result.numel() * given[4] * given[0].shape[1]
+
+
+def _fast(given: Sequence[Any], result: Tensor, frames: int) -> int | None:
+    """What a convolution computes if it is a fast one, by the rule that the compiler has too."""
+    rows, _, _, columns, taps, dilation, stride, before, after, read, slope, activation, repeat, factor, *more = given
+    inner, normed = rows.shape[1], bool(more) and more[0] is not None
+    spec = Convolution(
+        inner, taps, dilation, stride, before, read, normed, slope, activation, repeat=repeat, factor=factor
+    )
+    if rows.shape[0] < MANY * frames or not fits(spec, columns, after):
+        return None
+    scheme = SCHEMES[taps]
+    return 2 * -(-rows.shape[0] // scheme.made) * scheme.products * inner * columns
 
 
 def _attend(given: Sequence[Any], result: Tensor) -> int:
@@ -82,7 +100,7 @@ def counted(arch: Architecture, dtype: str, tokens: int, frames: int) -> dict[st
             )
             for kind, spec in program.inputs
         ]
-        with torch.no_grad(), _Counter() as counter:
+        with torch.no_grad(), _Counter(frames) as counter:
             program.module(*nested_arguments(program, given))
         found[program.role] = counter.operations
     return found
@@ -112,8 +130,9 @@ def least_seconds(operations: Sequence[Operation], gflops: float, read: Callable
 class _Counter(TorchDispatchMode):
     """Notes the project's own operations while a program runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, frames: int) -> None:
         super().__init__()
+        self.frames = frames
         self.operations: list[Operation] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -123,6 +142,8 @@ class _Counter(TorchDispatchMode):
             moved = sum(each.nbytes for each in (*args, result) if isinstance(each, Tensor))
             products = _PRODUCTS.get(name)
             flops = products(args, result) if products else 0
+            fast = _fast(args, result, self.frames) if products is _convolve else None
+            spared = 0 if fast is None else flops - fast
             steps = result.shape[0] if name == "g2p::lstm" else 0
-            self.operations.append(Operation(flops, moved, args[1].nbytes if steps else 0, steps))
+            self.operations.append(Operation(flops - spared, moved, args[1].nbytes if steps else 0, steps, spared))
         return result

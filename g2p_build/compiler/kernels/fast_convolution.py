@@ -30,7 +30,10 @@ from g2p_build.compiler.kernels.matmul_tiles import Group, Tile, tiles
 from g2p_build.compiler.kernels.toom_cook import SCHEMES, Matrix, Scheme
 from g2p_build.models.layout import PANEL
 
-__all__ = ["FastConvolution", "fast_convolution", "fast_filter", "fits"]
+__all__ = ["MANY", "FastConvolution", "fast_convolution", "fast_filter", "fits"]
+
+MANY = 8
+"""A convolution of at least so many rows a frame is worth the sums of its filter, which every call makes."""
 
 _CACHE = 1 << 20
 """Bytes of sums of rows and of products that a chunk has. With the rows they stay in the second cache."""

@@ -11,16 +11,13 @@ from g2p_build.compiler.kernels import column_norm, lstm, rows, sines, spectrum
 from g2p_build.compiler.kernels.convolution import Convolution, convolution
 from g2p_build.compiler.kernels.cpu import cpu_of
 from g2p_build.compiler.kernels.encoder_attention import queries
-from g2p_build.compiler.kernels.fast_convolution import FastConvolution, fast_convolution, fast_filter, fits
+from g2p_build.compiler.kernels.fast_convolution import MANY, FastConvolution, fast_convolution, fast_filter, fits
 from g2p_build.compiler.kernels.whole_attention import whole_attention
 from g2p_build.compiler.linear import linear
 from g2p_build.compiler.rewrites.calls import Kernels, Rewrite, arguments, extents, float32
 from g2p_build.models.layout import PANEL
 
 __all__ = ["SPEECH"]
-
-_MANY = 8
-"""A convolution of at least so many rows a frame is worth the sums of its filter."""
 
 
 def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
@@ -49,7 +46,7 @@ def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
     spec = Convolution(
         inner, taps, dilation, stride, before, read, norm is not None, slope, activation, added, repeat, factor
     )
-    many = any(scale >= _MANY for _, scale in linear(count).each)
+    many = any(scale >= MANY for _, scale in linear(count).each)
     if many and fits(spec, columns, after):
         fast = FastConvolution(inner, columns, taps, dilation, added)
         weight = _fast_filter(kernels, weight, fast)

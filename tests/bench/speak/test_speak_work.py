@@ -15,10 +15,16 @@ UPSTREAM = {"bert": 9.85 + ATTENTION, "duration": 1.1, "text_encoder": 0.8, "f0n
 
 def test_products_are_those_of_upstreams_code() -> None:
     found = counted(KOKORO_82M, "float32", TOKENS, FRAMES)
-    gflop = {role: sum(each.flops for each in operations) / 1e9 for role, operations in found.items()}
+    gflop = {role: sum(each.flops + each.spared for each in found[role]) / 1e9 for role in found}
     assert list(gflop) == list(UPSTREAM)
     for role, wanted in UPSTREAM.items():
         assert gflop[role] == pytest.approx(wanted, rel=0.06 if wanted < 5 else 0.002), role
+
+
+def test_fast_convolutions_spare_two_thirds_of_the_decoders_products_and_none_of_the_others() -> None:
+    found = counted(KOKORO_82M, "float32", TOKENS, FRAMES)
+    assert [role for role in found if any(each.spared for each in found[role])] == ["decoder"]
+    assert 0.64 < sum(each.spared for each in found["decoder"]) / 229.8e9 < 0.68
 
 
 def test_half_of_a_filter_is_half_of_its_bytes_and_as_many_products() -> None:
