@@ -164,9 +164,9 @@ def _method(result: Row) -> Sequence[str]:
         "- Programs: a library linked of the same objects, with a clock around each program, speaks the sentence. "
         "GFLOP are counted in the programs' graphs: two for each product that convolutions, linear layers, LSTMs and "
         "attention add up, of fast convolutions those that they have left. GFLOP/s and the shares are of one thread "
-        "while it computes; that threads wait for each other is in the speedup. Of the roofline: the time that the peaks "
-        'allow, for the products or for the memory of each operation, divided by what was computed. "The rest" is what is '
-        "between the programs: the noise, and copies.",
+        "while it computes; that threads wait for each other is in the speedup. Of the roofline: the time that the "
+        "peaks allow, for the products or for the memory of each operation, divided by what was computed. "
+        '"The rest" is what is between the programs: the noise, and copies.',
     ]
 
 
