@@ -23,6 +23,7 @@ from g2p_build.compiler.kernels.code import (
     constant,
     load,
     ramp,
+    stored,
     tensor,
 )
 from g2p_build.compiler.kernels.cpu import Cpu
@@ -31,7 +32,7 @@ from g2p_build.compiler.kernels.matmul_nest import Nest
 from g2p_build.compiler.kernels.matmul_tiles import Group, Tile, tiles
 from g2p_build.models.layout import PANEL
 
-__all__ = ["ADDED", "Convolution", "Panels", "any_matrix", "convolution", "read_columns"]
+__all__ = ["ADDED", "Convolution", "Panels", "any_matrix", "convolution", "numbers_of", "read_columns"]
 
 _CACHE = 160 * 1024
 """Bytes of rows that are read before they are multiplied. With a panel's weights they stay in the second cache."""
@@ -101,7 +102,7 @@ class Convolution:
 
 
 def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (rows, weight, bias, norm, alpha, residual, part, numbers, result, scratch).
+    """The kernel (rows, weight, bias[, scale], norm, alpha, residual, part, numbers, result, scratch).
 
     Shapes are those of `models.kokoro.ops.convolve`; numbers are int32 [11]; the scratch memory is
     [`Convolution.scratch_rows`, C]. Where it is told of no norm, alpha or residual, that may be any float32 matrix. The
@@ -117,14 +118,14 @@ def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
               result[i, v] = (activation(sums[i, v] + bias[v]) + residual[i / repeat, v]) * factor
 
     Args:
-        dtype: The weights', ``"float32"`` or ``"float16"``. All other tensors are float32.
+        dtype: The weights', ``"float32"``, ``"float16"`` or ``"int8"``, which has a scale. Others are float32.
         cpu: What it is made for.
     """
     code = Code()
     names = ("given", "count", "inner", "columns", "depth", "panels", "height")
     given, count, inner, columns, depth, panels, height = (tirx.Var(name, "int32") for name in names)
     rows, weight = tensor("rows", (given, inner)), tensor("weight", (panels, depth, PANEL), dtype)
-    bias = tensor("bias", (columns,))
+    bias, scale = tensor("bias", (columns,)), tensor("scale", (columns,)) if dtype == "int8" else None
     norm, alpha, residual = (any_matrix(name) for name in ("norm", "alpha", "residual"))
     result, scratch = tensor("result", (count, columns)), tensor(SCRATCH, (height, inner))
     part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (11,), "int32")
@@ -153,7 +154,7 @@ def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
             with code.when(tirx.Not(inside)):
                 _columns(code, inner, cpu, _zeros(code, scratch, row))
         shape = _Shape(inner, columns, taps, dilation, stride, repeat, factor, activated, added)
-        nest = _Nest(code, Panels(dtype), cpu, scratch, weight, residual, result, bias, first, shape)
+        nest = _Nest(code, Panels(dtype), cpu, scratch, weight, residual, result, scale, first, shape, bias)
         whole = code.let(tirx.floordiv(columns, PANEL), "whole")
         wide = max(1, max(vectors for _, vectors in cpu.tiles) * cpu.lanes // PANEL)
         together = code.let(tirx.floordiv(whole, wide), "together")
@@ -164,7 +165,8 @@ def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
         with code.when(whole * PANEL < columns):
             for tile in tiles(code, cpu, here, Group(whole, 1, 1, partial=True), constant(0)):
                 nest.write(tile)
-    kernel = code.kernel("convolution", [rows, weight, bias, norm, alpha, residual, part, numbers, result, scratch])
+    params = [rows, weight, bias, scale, norm, alpha, residual, part, numbers, result, scratch]
+    kernel = code.kernel("convolution", [param for param in params if param is not None])
     return kernel.with_attr(PARTS, ["count", 3])
 
 
@@ -229,6 +231,11 @@ def read_columns(
     return x
 
 
+def numbers_of(value: tirx.Expr, lanes: int) -> tirx.Expr:
+    """int8 numbers as float32 ones."""
+    return value.astype("float32" if lanes == 1 else f"float32x{lanes}")
+
+
 @dataclass(frozen=True)
 class Panels:
     """What `Nest` asks of a matmul."""
@@ -256,10 +263,11 @@ class _Shape:
 
 @dataclass(frozen=True)
 class _Nest(Nest):
-    """Writes tiles. `rows` are the chunk's, and `scale` is the bias."""
+    """Writes tiles. `rows` are the chunk's, and `scale` is of columns."""
 
     spec: Panels  # type: ignore[assignment]
     shape: _Shape
+    bias: tirx.Buffer
 
     def write(self, tile: Tile) -> None:
         code, lanes = self.code, self.cpu.lanes
@@ -294,6 +302,11 @@ class _Nest(Nest):
                         place = ramp((i * tile.vectors + v) * lanes, lanes)
                         code.store(sums, load(sums, place) + x * w, place)
 
+    def _weights(self, panel: tirx.Expr, k: Value, columns: Value) -> tirx.Expr:
+        if self.spec.dtype == "int8":
+            return self.code.let(numbers_of(stored(self.weight, panel, k, columns), self.cpu.lanes), "w")
+        return super()._weights(panel, k, columns)
+
     def _store(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, partial: bool) -> None:
         code, lanes = self.code, self.cpu.lanes
         row = self.first + row
@@ -308,12 +321,14 @@ class _Nest(Nest):
 
     def _store_sum(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, lanes: int) -> None:
         code, shape, columns, memory = self.code, self.shape, ramp(column, lanes), self.code.registers(lanes)
-        assert self.scale is not None and self.residual is not None
+        assert self.residual is not None
 
         def change(value: tirx.Expr) -> None:
             code.store(memory, value, ramp(0, lanes))
 
-        change(value + load(self.scale, columns))
+        if self.scale is not None:
+            value = value * load(self.scale, columns)
+        change(value + load(self.bias, columns))
         with code.when(shape.activated == 1):
             change(gelu(code, load(memory, ramp(0, lanes)), lanes))
         with code.when(shape.added == ADDED.index("apart")):

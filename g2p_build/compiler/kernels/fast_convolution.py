@@ -23,7 +23,7 @@ from g2p_build.compiler.kernels.code import (
     ramp,
     tensor,
 )
-from g2p_build.compiler.kernels.convolution import ADDED, Convolution, Panels, any_matrix, read_columns
+from g2p_build.compiler.kernels.convolution import ADDED, Convolution, Panels, any_matrix, numbers_of, read_columns
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.matmul_nest import Nest
 from g2p_build.compiler.kernels.matmul_tiles import Group, Tile, tiles
@@ -99,14 +99,15 @@ def fits(spec: Convolution, columns: int, after: int) -> bool:
 
 
 def fast_filter(taps: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (weight, part, numbers, result): sums of a filter's taps, for each product of the scheme.
+    """The kernel (weight[, scale], part, numbers, result): sums of a filter's taps, for each product of the scheme.
 
-    The weight is panels [P, taps * C, 32], float32 or float16; the result is [P, products * C, 32]. Numbers are int32
-    [1]: the panels of a part.
+    The weight is panels [P, taps * C, 32], float32, float16, or int8 with the scale [P * 32] of its columns; the result
+    is [P, products * C, 32]. Numbers are int32 [1]: the panels of a part.
     """
     code, scheme = Code(), SCHEMES[taps]
     panels, depth, height = (tirx.Var(name, "int32") for name in ("panels", "depth", "height"))
     weight, result = tensor("weight", (panels, depth, PANEL), dtype), tensor("result", (panels, height, PANEL))
+    scale = tensor("scale", (tirx.Var("columns", "int32"),)) if dtype == "int8" else None
     part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (1,), "int32")
     inner, each = code.let(tirx.floordiv(depth, taps), "inner"), code.let(load(numbers, 0), "each")
     with code.parts(part, tirx.floordiv(panels + (each - 1), each)) as here, code.loop(each, "panel") as within:
@@ -115,6 +116,9 @@ def fast_filter(taps: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
             for start in range(0, PANEL, cpu.lanes):
                 place = ramp(start, cpu.lanes)
                 given = [code.let(load(weight, panel, tap * inner + c, place)) for tap in range(taps)]
+                if scale is not None:
+                    factor = code.let(load(scale, ramp(panel * PANEL + start, cpu.lanes)))
+                    given = [code.let(numbers_of(number, cpu.lanes) * factor) for number in given]
                 size = scheme.inner.taps
                 blocks = [
                     _products(code, scheme.inner.filter, given[block * size : (block + 1) * size], cpu.lanes)
@@ -125,7 +129,8 @@ def fast_filter(taps: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
                     for p, total in enumerate(sums):
                         number = p * scheme.inner.products + q
                         code.store(result, total, panel, number * inner + c, place)
-    kernel = code.kernel(f"filter_of_{taps}_taps", [weight, part, numbers, result])
+    params = [weight, scale, part, numbers, result]
+    kernel = code.kernel(f"filter_of_{taps}_taps", [param for param in params if param is not None])
     return kernel.with_attr(PARTS, ["panels", 0])
 
 

@@ -20,6 +20,9 @@ from g2p_build.models.layout import PANEL
 __all__ = ["SPEECH"]
 
 
+_RESIDUAL = 16  # its place among a convolution's arguments
+
+
 def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
     (
         given,
@@ -38,10 +41,10 @@ def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
         factor,
         *more,
     ) = arguments(call)
-    norm, alpha, residual = (*more, None, None, None)[:3]
+    norm, alpha, residual, scale = (*more, None, None, None, None)[:4]
     (count, inner), cpu, dtype = extents(given), cpu_of(kernels.target), str(weight.ty.dtype)
     added = "" if residual is None else "apart"
-    if residual is not None and repeat == 1 and len(call.args[1]) - 1 in kernels.dying:
+    if residual is not None and repeat == 1 and _RESIDUAL in kernels.dying:
         added = "in place"
     spec = Convolution(
         inner, taps, dilation, stride, before, read, norm is not None, slope, activation, added, repeat, factor
@@ -49,7 +52,7 @@ def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
     many = any(scale >= MANY for _, scale in linear(count).each)
     if many and fits(spec, columns, after):
         fast = FastConvolution(inner, columns, taps, dilation, added)
-        weight = _fast_filter(kernels, weight, fast)
+        weight, scale = _fast_filter(kernels, weight, scale, fast), None
         scratch, make, key = float32(fast.scratch(cpu)), lambda: fast_convolution(cpu), "fast_convolution"
         told = _numbers(*fast.numbers(cpu))
     else:
@@ -57,20 +60,21 @@ def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
         told = _numbers(*spec.numbers(cpu))
     # The rows stand for what there is not.
     matrices = [given if matrix is None else matrix for matrix in (norm, alpha, residual)]
+    weights = [weight, bias] if scale is None else [weight, bias, scale]
     if added == "in place":
-        tensors = [given, weight, bias, *matrices[:2], given, _everything(), told, residual]
+        tensors = [given, *weights, *matrices[:2], given, _everything(), told, residual]
         made = kernels.call(make, ("convolution", key), tensors, [scratch, call.ty], [len(tensors) - 1])
         return relax.TupleGetItem(kernels.builder.emit(made), 1)
-    tensors = [given, weight, bias, *matrices, _everything(), told]
+    tensors = [given, *weights, *matrices, _everything(), told]
     return _first(kernels, kernels.call(make, ("convolution", key), tensors, [call.ty, scratch]))
 
 
-def _fast_filter(kernels: Kernels, weight: relax.Expr, spec: FastConvolution) -> relax.Expr:
+def _fast_filter(kernels: Kernels, weight: relax.Expr, scale: relax.Expr | None, spec: FastConvolution) -> relax.Expr:
     """The sums of a filter. Every call of a program makes them anew, so that the weights' file stays small."""
     taps, dtype, cpu = spec.taps, str(weight.ty.dtype), cpu_of(kernels.target)
     sums = float32(spec.columns // PANEL, spec.scheme.products * spec.inner, PANEL)
-    key = ("fast_filter", taps, dtype)
-    made = kernels.call(lambda: fast_filter(taps, dtype, cpu), key, [weight, _everything(), _numbers(1)], [sums])
+    key, given = ("fast_filter", taps, dtype), [weight] if scale is None else [weight, scale]
+    made = kernels.call(lambda: fast_filter(taps, dtype, cpu), key, [*given, _everything(), _numbers(1)], [sums])
     return kernels.builder.emit(made)
 
 

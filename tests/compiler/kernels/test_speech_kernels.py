@@ -25,7 +25,7 @@ from g2p_build.compiler.kernels.tiles import TILES
 from g2p_build.compiler.kernels.toom_cook import SCHEMES, Matrix, Scheme
 from g2p_build.compiler.kernels.whole_attention import whole_attention
 from g2p_build.models.kokoro import ops
-from g2p_build.models.layout import PANEL, pack_columns
+from g2p_build.models.layout import PANEL, pack_columns, quantise_columns
 
 cpus = st.sampled_from([cpu_named(name) for name in TILES])
 ALL = torch.tensor([0, 2**31 - 1], dtype=torch.int32)
@@ -47,11 +47,20 @@ class Given:
     alpha: Tensor
     residual: Tensor
     expected: Tensor
+    scale: Tensor | None  # of an int8 weight
+
+    @property
+    def weights(self) -> list[Tensor]:
+        return [self.bias] if self.scale is None else [self.bias, self.scale]
 
 
 def convolved(spec: Convolution, columns: int, count: int, after: int, dtype: str = "float32") -> Given:
     rows = random(count, spec.inner)
-    weight = pack_columns(random(spec.taps * spec.inner, columns, seed=1)).to(getattr(torch, dtype))
+    weight, scale = pack_columns(random(spec.taps * spec.inner, columns, seed=1)), None
+    if dtype == "int8":
+        weight, scales = quantise_columns(weight)
+        scale = scales[:columns]
+    weight = weight.to(getattr(torch, dtype))
     bias, norm, steep = random(columns, seed=2), random(2, spec.inner, seed=3), random(spec.inner, seed=4).abs() + 0.3
     alpha = torch.stack([steep, 1 / steep])
     made = (count + spec.before + after - spec.reach - 1) // spec.stride + 1
@@ -62,8 +71,9 @@ def convolved(spec: Convolution, columns: int, count: int, after: int, dtype: st
         norm if spec.normed else None,
         alpha,
         residual.repeat_interleave(spec.repeat, 0)[:made] if spec.added else None,
+        scale,
     )  # fmt: skip
-    return Given(rows, weight, bias, norm, alpha, residual, expected)
+    return Given(rows, weight, bias, norm, alpha, residual, expected, scale)
 
 
 def assert_convolves(spec: Convolution, cpu: Cpu, columns: int, count: int, after: int, dtype: str = "float32") -> None:
@@ -71,7 +81,7 @@ def assert_convolves(spec: Convolution, cpu: Cpu, columns: int, count: int, afte
     result = given.residual.clone() if spec.added == "in place" else empty(*given.expected.shape)
     told, scratch = torch.tensor(spec.numbers(cpu), dtype=torch.int32), empty(spec.scratch_rows(cpu), spec.inner)
     matrices = (given.norm, given.alpha, given.residual)
-    run(kernel_of(dtype, cpu), given.rows, given.weight, given.bias, *matrices, ALL, told, result, scratch)
+    run(kernel_of(dtype, cpu), given.rows, given.weight, *given.weights, *matrices, ALL, told, result, scratch)
     assert_close(result, given.expected)
 
 
@@ -114,6 +124,7 @@ def test_convolutions(
         (Convolution(24, 3, before=1, added="apart", factor=0.7), "float32"),
         (Convolution(24, 3, before=1, added="in place"), "float32"),
         (Convolution(24, added="in place"), "float16"),
+        (Convolution(24, 3, before=1, added="apart"), "int8"),
         (Convolution(24, 3, 1, 1, 1, "leaky", True, 0.2, "", "apart", 2), "float32"),
     ],
 )
@@ -151,7 +162,7 @@ def test_schemes_are_convolutions_in_exact_arithmetic(scheme: Scheme) -> None:
     taps=st.sampled_from(sorted(SCHEMES)),
     dilation=st.sampled_from([1, 2, 3, 5]),
     added=st.sampled_from(["", "apart", "in place"]),
-    dtype=st.sampled_from(["float32", "float16"]),
+    dtype=st.sampled_from(["float32", "float16", "int8"]),
     cut=st.integers(0, 4),
 )
 def test_fast_convolutions(
@@ -163,7 +174,8 @@ def test_fast_convolutions(
     given = convolved(direct, columns, count, around, dtype)
     spec = FastConvolution(inner, columns, taps, dilation, added)
     sums = empty(columns // PANEL, spec.scheme.products * inner, PANEL)
-    run(filter_kernel(taps, dtype, cpu), given.weight, ALL, torch.tensor([1], dtype=torch.int32), sums)
+    filters = [given.weight] if given.scale is None else [given.weight, given.scale]
+    run(filter_kernel(taps, dtype, cpu), *filters, ALL, torch.tensor([1], dtype=torch.int32), sums)
     result = given.residual.clone() if added == "in place" else empty(count, columns)
     told, scratch = torch.tensor(spec.numbers(cpu), dtype=torch.int32), empty(spec.scratch(cpu))
     matrices = (given.norm, given.alpha, given.residual)
