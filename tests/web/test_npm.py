@@ -17,7 +17,7 @@ from test_web import HERE
 from tools import NODE, needs_node, npm_tools
 
 from g2p_build.errors import BuildError
-from g2p_build.products.npm import LOADED, write_npm_package
+from g2p_build.products.npm import KINDS, write_npm_package
 from g2p_build.store.workspace import Workspace
 
 MOST = 3_900_000  # bytes that a page may download, compressed, with int8 weights
@@ -213,7 +213,9 @@ def test_its_package_json_says_what_is_in_it(tree: Tree, package: Path) -> None:
     entries = described["exports"].values()
     places = {place for entry in entries for place in (entry.values() if isinstance(entry, dict) else [entry])}
     assert {place.removeprefix("./") for place in places} - {"package.json"} <= set(files)
-    assert made(tree)["page_bytes"] == sum(len(gzip.compress(files[name], mtime=0)) for name in LOADED) < MOST
+    assert (
+        made(tree)["page_bytes"] == sum(len(gzip.compress(files[name], mtime=0)) for name in KINDS["g2p"].loaded) < MOST
+    )
 
 
 def test_what_is_no_module_is_refused(tree: Tree) -> None:

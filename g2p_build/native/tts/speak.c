@@ -26,17 +26,21 @@ struct buffers {
   char *arena, *scratch;
 };
 
-struct call {
+struct tts_utterance {
   tts *model;
   const tts_request *request;
   tts_share single;
   const tts_share *mixture;
   size_t mixture_count;
   float speed;
-  struct tts_crew *crew;
+  struct tts_crew crew;
   uint32_t threads;
   struct tts_room room;
-  g2p_error *error;
+  struct tts_spoken *spoken;
+  size_t count, at; /* symbols, and how many of them are spoken */
+  uint64_t first;   /* sample of the next piece */
+  uint32_t number;  /* of the next piece */
+  g2p_error *error; /* of the function that runs */
 };
 
 static const struct g2p_function *function_of(const struct g2p_program *program, const char *role) {
@@ -64,7 +68,7 @@ static void set_extents(const struct g2p_program *program, int32_t tokens, int32
 }
 
 /* What the tokens need; `frames` of 0 leaves out what is not known yet. */
-static size_t lay_out(const struct call *call, char *memory, size_t tokens, size_t frames, struct buffers *buffers) {
+static size_t lay_out(const tts_utterance *call, char *memory, size_t tokens, size_t frames, struct buffers *buffers) {
   static const char *const early[] = {"bert", "duration", "text_encoder", NULL};
   static const char *const late[] = {"f0n", "decoder", NULL};
   const struct g2p_program *program = call->model->variant->program;
@@ -99,7 +103,7 @@ static size_t lay_out(const struct call *call, char *memory, size_t tokens, size
 }
 
 /* Makes room for a piece. What the tokens' buffers hold stays. */
-static g2p_status make_room(struct call *call, size_t tokens, size_t frames, struct buffers *buffers) {
+static g2p_status make_room(tts_utterance *call, size_t tokens, size_t frames, struct buffers *buffers) {
   const g2p_allocator *allocator = call->model->allocator;
   size_t needed = lay_out(call, NULL, tokens, frames, buffers);
   if (needed > call->room.size) {
@@ -130,12 +134,12 @@ static void *argument_of(const struct buffers *buffers, const char *name, float 
   return NULL;
 }
 
-static bool cancelled(const struct call *call) {
+static bool cancelled(const tts_utterance *call) {
   return call->request->cancel && __atomic_load_n(call->request->cancel, __ATOMIC_RELAXED);
 }
 
 /* Runs one of the programs. */
-static g2p_status run(const struct call *call, const char *role, const struct buffers *buffers, float *style,
+static g2p_status run(const tts_utterance *call, const char *role, const struct buffers *buffers, float *style,
                       const int32_t *extents) {
   if (cancelled(call)) return g2p_fail(call->error, G2P_CANCELLED, "the call was cancelled");
   const struct g2p_program *program = call->model->variant->program;
@@ -152,7 +156,7 @@ static g2p_status run(const struct call *call, const char *role, const struct bu
       .extents = extents,
       .scratch = buffers->scratch,
       .share = tts_crew_share,
-      .sharer = call->crew,
+      .sharer = (void *)&call->crew,
   };
   function_of(program, role)->run(&given);
   return cancelled(call) ? g2p_fail(call->error, G2P_CANCELLED, "the call was cancelled") : G2P_OK;
@@ -166,7 +170,7 @@ static int32_t rounded(float x) {
 }
 
 /* Frames of each token, at least one; the sum, or 0 where they are too many or not a number. */
-static int32_t lengths(const struct call *call, const struct buffers *buffers, size_t tokens) {
+static int32_t lengths(const tts_utterance *call, const struct buffers *buffers, size_t tokens) {
   int32_t sum = 0;
   for (size_t i = 0; i < tokens; i++) {
     float lasting = buffers->lasting[i] / call->speed;
@@ -179,11 +183,11 @@ static int32_t lengths(const struct call *call, const struct buffers *buffers, s
   return sum;
 }
 
-/* Speaks one piece; `first` is its first sample, and becomes that of the next one. */
-static g2p_status speak(struct call *call, const struct tts_spoken *spoken, size_t count, uint32_t number,
-                        uint64_t *first, tts_callback callback, void *user) {
+/* Speaks one piece of `count` symbols. */
+static g2p_status speak(tts_utterance *call, size_t count, tts_piece *piece) {
   const struct tts_traits *traits = call->model->traits;
   const struct g2p_program *program = call->model->variant->program;
+  const struct tts_spoken *spoken = call->spoken + call->at;
   size_t tokens = count + 2, style = (size_t)traits->style_dim;
   struct buffers buffers;
   int32_t extents[4];
@@ -207,24 +211,25 @@ static g2p_status speak(struct call *call, const struct tts_spoken *spoken, size
   for (size_t i = 0; i < tokens; i++) {
     if (i > 0 && i <= count)
       buffers.timings[i - 1] = (tts_timing){spoken[i - 1].start, spoken[i - 1].size,
-                                            *first + (uint64_t)place * (uint64_t)traits->frame_samples,
+                                            call->first + (uint64_t)place * (uint64_t)traits->frame_samples,
                                             (uint32_t)(buffers.lengths[i] * traits->frame_samples)};
     for (int32_t j = 0; j < buffers.lengths[i]; j++) buffers.places[place++] = (int32_t)i;
   }
   size_t samples = (size_t)frames * (size_t)traits->frame_samples;
   for (int32_t i = 0; i < traits->harmonics; i++)
-    tts_noise(call->request->seed, number, (uint32_t)i, buffers.noise + (size_t)i * samples, samples);
+    tts_noise(call->request->seed, call->number, (uint32_t)i, buffers.noise + (size_t)i * samples, samples);
   set_extents(program, (int32_t)tokens, frames, extents);
   status = run(call, "f0n", &buffers, buffers.style + style, extents);
   if (status == G2P_OK) status = run(call, "decoder", &buffers, buffers.style, extents);
   if (status != G2P_OK) return status;
-  tts_piece piece = {sizeof piece, *first, buffers.sound, samples, buffers.timings, count};
-  *first += samples;
-  if (callback(user, &piece)) return g2p_fail(call->error, G2P_CANCELLED, "the callback stopped the call");
-  return cancelled(call) ? g2p_fail(call->error, G2P_CANCELLED, "the call was cancelled") : G2P_OK;
+  *piece = (tts_piece){sizeof *piece, call->first, buffers.sound, samples, buffers.timings, count};
+  call->at += count;
+  call->first += samples;
+  call->number++;
+  return G2P_OK;
 }
 
-static g2p_status check_mixture(struct call *call) {
+static g2p_status check_mixture(tts_utterance *call) {
   float total = 0;
   for (size_t i = 0; i < call->mixture_count; i++) {
     const tts_share *share = &call->mixture[i];
@@ -242,9 +247,8 @@ static g2p_status check_mixture(struct call *call) {
 }
 
 /* Takes a caller's request, which may be NULL or of another size. */
-static g2p_status take_request(tts *model, const tts_request *request, tts_callback callback, struct call *call,
-                               g2p_error *error) {
-  if (!model || !request || !callback || (!request->phonemes.data && request->phonemes.size))
+static g2p_status take_request(tts *model, const tts_request *request, tts_utterance *call, g2p_error *error) {
+  if (!model || !request || (!request->phonemes.data && request->phonemes.size))
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "tts_speak was given a null pointer");
   if (request->size != sizeof *request)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request says that it has %z bytes, not %z: set size to sizeof",
@@ -261,7 +265,7 @@ static g2p_status take_request(tts *model, const tts_request *request, tts_callb
   if (request->mixture && (!request->mixture_count || request->mixture_count > TTS_MOST_MIXED))
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the mixture has %z voices: give 1 to %d", request->mixture_count,
                     TTS_MOST_MIXED);
-  *call = (struct call){.model = model, .request = request, .speed = speed, .error = error};
+  *call = (tts_utterance){.model = model, .request = request, .speed = speed, .error = error};
   call->single = (tts_share){request->voice, 1};
   call->mixture = request->voice ? &call->single : request->mixture;
   call->mixture_count = request->voice ? 1 : request->mixture_count;
@@ -295,37 +299,66 @@ void tts_trim(tts *model) {
   g2p_release(model->allocator, room.memory, room.size);
 }
 
-g2p_status tts_speak(tts *model, const tts_request *request, tts_callback callback, void *user, g2p_error *error) {
-  g2p_no_error(error);
-  struct call call;
-  g2p_status status = take_request(model, request, callback, &call, error);
+g2p_status tts_begin(tts *model, const tts_request *request, tts_utterance **begun, g2p_error *error) {
+  tts_utterance taken, *call;
+  g2p_status status = take_request(model, request, &taken, error);
   if (status != G2P_OK) return status;
-  size_t size = request->phonemes.size * sizeof(struct tts_spoken), count;
-  struct tts_spoken *spoken = g2p_allocate(model->allocator, size ? size : 1);
-  struct tts_crew *crew = g2p_allocate(model->allocator, sizeof *crew);
-  if (!spoken || !crew || !tts_crew_begin(crew, call.threads)) {
-    g2p_release(model->allocator, crew, sizeof *crew);
-    g2p_release(model->allocator, spoken, size ? size : 1);
+  size_t size = request->phonemes.size * sizeof(struct tts_spoken);
+  taken.spoken = g2p_allocate(model->allocator, size ? size : 1);
+  call = g2p_allocate(model->allocator, sizeof *call);
+  if (call) *call = taken;
+  if (!taken.spoken || !call || !tts_crew_begin(&call->crew, call->threads)) {
+    g2p_release(model->allocator, call, sizeof *call);
+    g2p_release(model->allocator, taken.spoken, size ? size : 1);
     return g2p_fail(error, G2P_NO_MEMORY, "no memory for %z bytes of phonemes", request->phonemes.size);
   }
-  call.crew = crew;
-  crew->cancel = request->cancel;
-  call.threads = crew->count + 1;
-  call.room = borrow(model);
-  status = tts_read(model->traits, request->phonemes, request->flags & TTS_SKIP_UNKNOWN, spoken, &count, error);
-  if (status == G2P_OK && !count)
+  call->mixture = request->voice ? &call->single : request->mixture;
+  call->crew.cancel = request->cancel;
+  call->threads = call->crew.count + 1;
+  call->room = borrow(model);
+  status =
+      tts_read(model->traits, request->phonemes, request->flags & TTS_SKIP_UNKNOWN, call->spoken, &call->count, error);
+  if (status == G2P_OK && !call->count)
     status = g2p_fail(error, G2P_EMPTY_WORD, "there is no phoneme to speak: give at least one");
-  uint64_t first = 0;
-  uint32_t number = 0;
-  for (size_t at = 0; status == G2P_OK && at < count; number++) {
-    bool early = !number && request->flags & TTS_EARLY;
-    size_t next = tts_next_piece(model->traits, spoken + at, count - at, early);
-    status = speak(&call, spoken + at, next, number, &first, callback, user);
-    at += next;
+  if (status == G2P_OK)
+    *begun = call;
+  else
+    tts_end(call);
+  return status;
+}
+
+g2p_status tts_next(tts_utterance *call, tts_piece *piece, g2p_error *error) {
+  *piece = (tts_piece){.size = sizeof *piece, .first = call->first};
+  if (call->at == call->count) return G2P_OK;
+  bool early = !call->number && call->request->flags & TTS_EARLY;
+  call->error = error;
+  return speak(call, tts_next_piece(call->model->traits, call->spoken + call->at, call->count - call->at, early),
+               piece);
+}
+
+void tts_end(tts_utterance *call) {
+  tts *model = call->model;
+  size_t size = call->request->phonemes.size * sizeof(struct tts_spoken);
+  give_back(model, call->room);
+  tts_crew_end(&call->crew);
+  g2p_release(model->allocator, call->spoken, size ? size : 1);
+  g2p_release(model->allocator, call, sizeof *call);
+}
+
+g2p_status tts_speak(tts *model, const tts_request *request, tts_callback callback, void *user, g2p_error *error) {
+  g2p_no_error(error);
+  if (!callback) return g2p_fail(error, G2P_INVALID_ARGUMENT, "tts_speak was given a null pointer");
+  tts_utterance *call;
+  g2p_status status = tts_begin(model, request, &call, error);
+  if (status != G2P_OK) return status;
+  tts_piece piece;
+  while ((status = tts_next(call, &piece, error)) == G2P_OK && piece.samples_count) {
+    if (callback(user, &piece))
+      status = g2p_fail(error, G2P_CANCELLED, "the callback stopped the call");
+    else if (cancelled(call))
+      status = g2p_fail(error, G2P_CANCELLED, "the call was cancelled");
+    if (status != G2P_OK) break;
   }
-  give_back(model, call.room);
-  tts_crew_end(crew);
-  g2p_release(model->allocator, crew, sizeof *crew);
-  g2p_release(model->allocator, spoken, size ? size : 1);
+  tts_end(call);
   return status;
 }
