@@ -1,9 +1,11 @@
 """`doit npm` of a speech variant: installed into an empty project, used there and in a page that plays its sound."""
 
 import json
+import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from conftest import ROOT, WEB_SPEECH, Tree, copy_tree
 from test_npm import made, tree
 from test_npm import package as words
 from test_web import HERE
-from tools import NODE, needs_node, npm_tools
+from tools import NODE, deno, needs_node, npm_tools
 
 __all__ = ["tree", "words"]  # fixtures
 
@@ -43,10 +45,10 @@ def project(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@needs_node
-def test_an_empty_project_installs_it_and_node_speaks_with_it(project: Path) -> None:
-    command = [str(NODE), "installed_speech.mjs"]
-    ran = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
+def used(project: Path, *program: str, env: Mapping[str, str] = {}) -> None:
+    """Runs a script that uses the package in every way, and says what must come out."""
+    command = [*program, "installed_speech.mjs"]
+    ran = subprocess.run(command, cwd=project, env=os.environ | env, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
     assert (found["told"], found["served"], found["toldInWorker"]) == ([2, True], 1, True)
@@ -68,6 +70,16 @@ def test_an_empty_project_installs_it_and_node_speaks_with_it(project: Path) -> 
         "progress": "from progress",
     }
     assert found["closed"] == [invalid] * 2
+
+
+@needs_node
+def test_an_empty_project_installs_it_and_node_speaks_with_it(project: Path) -> None:
+    used(project, str(NODE))
+
+
+@pytest.mark.long
+def test_deno_speaks_with_it(project: Path, tmp_path: Path) -> None:
+    used(project, *deno(tmp_path), env={"DENO_DIR": str(tmp_path / "kept")})
 
 
 def test_the_types_describe_it(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -166,9 +166,9 @@ def test_what_is_refused(package: Path) -> None:
 
 @needs_node
 @pytest.mark.parametrize("package", ["float32"], indirect=True)
-def test_the_page_goes_on_between_pieces_and_a_signal_stops_there(package: Path) -> None:
+def test_a_page_goes_on_while_it_speaks_and_a_signal_stops_that(package: Path) -> None:
     found = node("speaking.mjs", package)
-    assert found["turns"] == [True, True]
+    assert (found["turns"], found["atOnce"]) == (True, "at once")
     assert (found["stopped"], found["before"]) == ([3, "enough"], "no")
     assert (found["together"], found["differ"]) == (True, True)
     assert found["closed"] == "G2P_INVALID_ARGUMENT"

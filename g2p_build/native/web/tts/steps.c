@@ -1,4 +1,4 @@
-/* An utterance piece by piece, for tts.mjs: between two pieces a page draws and hears. A module has no threads. */
+/* An utterance step by step, for tts.mjs: between two steps a page draws and hears. A module has no threads. */
 #include <stddef.h>
 
 #include "model.h"
@@ -21,12 +21,15 @@ _Static_assert(TTS_SKIP_UNKNOWN == 1 && TTS_EARLY == 2 && TTS_MOST_MIXED == 8, "
 
 g2p_status EXPORTED(tts_step_begin)(tts *model, const tts_request *request, tts_utterance **begun, g2p_error *error) {
   g2p_no_error(error);
-  return tts_begin(model, request, begun, error);
+  return tts_begin(model, request, true, begun, error);
 }
 
-g2p_status EXPORTED(tts_step_next)(tts_utterance *utterance, tts_piece *piece, g2p_error *error) {
+/* Does some milliseconds of work. The piece has no samples until it is complete; *ended says that none is left. */
+g2p_status EXPORTED(tts_step_next)(tts_utterance *utterance, tts_piece *piece, int32_t *ended, g2p_error *error) {
   g2p_no_error(error);
-  return tts_next(utterance, piece, error);
+  g2p_status status = tts_step(utterance, piece, error);
+  *ended = tts_ended(utterance);
+  return status;
 }
 
 void EXPORTED(tts_step_end)(tts_utterance *utterance) { tts_end(utterance); }

@@ -5,7 +5,7 @@ export type Source = Now<string | URL | Response | Blob | ArrayBufferLike | Arra
 export type Now<T> = T | PromiseLike<T>;
 
 export interface CallOptions {
-  /** Stops the call, with the signal's reason. `speak` and `say` look at it between two pieces. */
+  /** Stops the call, with the signal's reason. `speak` and `say` look at it every few milliseconds. */
   signal?: AbortSignal | null | undefined;
 }
 
@@ -124,9 +124,8 @@ export interface Speech {
   /**
    * The sound of phonemes, piece by piece, each as soon as it is made.
    *
-   * Long phonemes are split at the ends of sentences, at other punctuation, at spaces. A piece blocks while it is made, for about
-   * as long as it lasts or longer; timers, events and drawing have their turn between two. In a page let a worker do it. The same
-   * phonemes, voice, speed and seed give the same samples.
+   * Long phonemes are split at the ends of sentences, at other punctuation, at spaces. Timers, events and drawing have their turn every
+   * few hundredths of a second. The same phonemes, voice, speed and seed give the same samples.
    *
    * @throws G2PError if an option is wrong; in place of the first piece, if a character has no symbol (`place` says which) or
    *   there is nothing to say. The signal's reason when it stops the speaking.

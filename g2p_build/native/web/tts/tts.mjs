@@ -41,6 +41,7 @@ const STATUSES = [
   "G2P_INVALID_VOICES",
 ];
 const SPOKEN = ["voice", "mix", "speed", "seed", "early", "skipUnknown", "signal"]; // options of speak
+const BUSY = 8; // milliseconds that speaking computes before it lets the page go on
 const encoder = new TextEncoder();
 
 export async function loadSpeech(weights, voices, options = {}) {
@@ -172,11 +173,11 @@ class Speech {
     signal?.throwIfAborted();
     const library = this.#opened();
     const memory = this.#memory; // as long as this runs, also when the model is closed meanwhile
-    const places = characters(phonemes);
+    const places = characters(phonemes, text.length);
     const names = shares.map(([name]) => encoder.encode(`${name}\0`));
     const [mixture, strings] = [SHARE.size * shares.length, names.reduce((size, name) => size + name.length, text.length)];
     const request = memory.allocate(REQUEST.size + 8 + PIECE.size + ERROR.size + mixture + strings);
-    const [begun, piece] = [request + REQUEST.size, request + REQUEST.size + 8];
+    const [begun, ended, piece] = [request + REQUEST.size, request + REQUEST.size + 4, request + REQUEST.size + 8];
     const error = piece + PIECE.size;
     let utterance = 0;
     try {
@@ -197,16 +198,17 @@ class Speech {
         view.setFloat32(share + SHARE.weight, weight, true);
         [share, at] = [share + SHARE.size, memory.put(names[index], at)];
       });
-      this.#check(library.tts_step_begin(this.#model, request, begun, error), error, places);
+      this.#check(library.tts_step_begin(this.#model, request, begun, error), error, phonemes, places);
       utterance = memory.view().getUint32(begun, true);
-      for (;;) {
+      for (let rested = performance.now(); ; ) {
         this.#opened();
-        this.#check(library.tts_step_next(utterance, piece, error), error);
-        const found = pieceAt(memory.view(), piece, places);
-        if (!found.samples.length) return;
-        yield found;
-        await rest();
         signal?.throwIfAborted();
+        this.#check(library.tts_step_next(utterance, piece, ended, error), error);
+        if (memory.view().getUint32(piece + PIECE.samples, true)) yield pieceAt(memory.view(), piece, phonemes, places);
+        if (memory.view().getUint32(ended, true)) return;
+        if (performance.now() - rested < BUSY) continue;
+        await rest();
+        rested = performance.now();
       }
     } finally {
       if (utterance) library.tts_step_end(utterance);
@@ -214,13 +216,14 @@ class Speech {
     }
   }
 
-  #check(status, error, places) {
+  #check(status, error, phonemes, places) {
     if (status === 0) return;
     const code = STATUSES[status] ?? `status ${status}`;
     if (code !== UNKNOWN_PHONEME) throw new G2PError(code, this.#memory.string(error + ERROR.message));
-    const { symbol, place, number } = places.get(this.#memory.view().getUint32(error + ERROR.word, true));
+    const place = places[this.#memory.view().getUint32(error + ERROR.word, true)];
+    const symbol = symbolAt(phonemes, place);
     const point = symbol.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-    const said = `the model has no symbol for ${shown(symbol)} (U+${point}), character ${number} of the phonemes`;
+    const said = `the model has no symbol for ${shown(symbol)} (U+${point}), at index ${place} of the phonemes`;
     throw new G2PError(code, `${said}: give another, or skipUnknown`, null, place);
   }
 }
@@ -238,12 +241,12 @@ async function joined(pieces) {
   return sound;
 }
 
-// Each character of a text by the byte where it begins in UTF-8: its index in the text, and its number from 1.
-function characters(text) {
-  const found = new Map();
+// For each byte of a text in UTF-8 with which a character begins, the index of that in the text.
+function characters(text, size) {
+  const found = new Uint32Array(size);
   let [byte, place] = [0, 0];
   for (const symbol of text) {
-    found.set(byte, { symbol, place, number: found.size + 1 });
+    found[byte] = place;
     const code = symbol.codePointAt(0);
     byte += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
     place += symbol.length;
@@ -251,17 +254,21 @@ function characters(text) {
   return found;
 }
 
+function symbolAt(text, place) {
+  return String.fromCodePoint(text.codePointAt(place));
+}
+
 // A copy of the piece that the library has made.
-function pieceAt(view, piece, places) {
+function pieceAt(view, piece, phonemes, places) {
   const [samples, count, timings, timed] = [0, 4, 8, 12].map((field) => view.getUint32(piece + PIECE.samples + field, true));
   return {
     first: Number(view.getBigUint64(piece + PIECE.first, true)),
     samples: new Float32Array(view.buffer, samples, count).slice(),
     timings: Array.from({ length: timed }, (_, index) => {
       const timing = timings + index * TIMING.size;
-      const { symbol, place } = places.get(view.getUint32(timing, true));
+      const place = places[view.getUint32(timing, true)];
       const first = Number(view.getBigUint64(timing + TIMING.first, true));
-      return { place, symbol, first, samples: view.getUint32(timing + TIMING.samples, true) };
+      return { place, symbol: symbolAt(phonemes, place), first, samples: view.getUint32(timing + TIMING.samples, true) };
     }),
   };
 }

@@ -3,7 +3,7 @@
 import { hear } from "./hearing.mjs";
 import { loadSpeech } from "./index.mjs";
 
-const spoken = new Map(); // by the number of an utterance, its pieces
+const spoken = new Map(); // by the number of an utterance, its pieces and what stops it
 let model;
 
 const calls = {
@@ -13,15 +13,18 @@ const calls = {
     return { info, limits, voices };
   },
   async begin([id, phonemes, options]) {
-    spoken.set(id, model.speak(phonemes, options));
+    const stop = new AbortController();
+    spoken.set(id, { pieces: model.speak(phonemes, { ...options, signal: stop.signal }), stop });
     return calls.next([id]);
   },
   async next([id]) {
-    return (await spoken.get(id)?.next())?.value;
+    return (await spoken.get(id)?.pieces.next())?.value;
   },
   async end([id]) {
-    await spoken.get(id)?.return();
+    const { pieces, stop } = spoken.get(id) ?? {};
     spoken.delete(id);
+    stop?.abort(); // a piece that is being made
+    await pieces?.return();
   },
   async addVoices([voices], { signal }) {
     await model.addVoices(voices, { signal });

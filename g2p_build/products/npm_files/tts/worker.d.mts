@@ -8,8 +8,7 @@ export type { CallOptions, Code, Info, Limits, Piece, Pronounced, Source, SpeakO
 /**
  * The speech model in a worker: the page goes on while it speaks.
  *
- * A signal lets the caller go at once, with the signal's reason. The worker ends the piece that it is making, and makes no
- * other.
+ * A signal lets the caller go at once, with the signal's reason, and the worker stops within some hundredths of a second.
  */
 export interface WorkerSpeech {
   readonly info: Info;
