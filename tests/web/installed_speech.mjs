@@ -7,10 +7,13 @@ import { G2PError, loadSpeech } from "tts-kokoro-small";
 import { loadSpeech as loadInWorker } from "tts-kokoro-small/worker";
 
 const files = ["weights", "voices"].map((file) => new URL(`${file}.tar`, import.meta.resolve("tts-kokoro-small")));
+const found = {};
 const server = createServer(({ url }, response) => {
   if (url === "/weights" || url === "/voices") return response.end(readFileSync(files[Number(url === "/voices")]));
   if (url === "/other") return response.end(Buffer.concat([readFileSync(files[1]), Buffer.alloc(512)]));
-  return response.writeHead(404).end();
+  if (url !== "/hangs") return response.writeHead(404).end();
+  response.on("close", () => (found.left = true));
+  return response.writeHead(200).write("weights");
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 const at = (path) => `http://127.0.0.1:${server.address().port}${path}`;
@@ -22,12 +25,13 @@ const hello = "həlˈO wˈɜɹld, hˈI ðˈɛɹ.";
 const long = "həlˈO wˈɜɹld, hˈI ðˈɛɹ ænd hˈIɹ. ".repeat(40);
 const first = { voice: "first" };
 
-const found = {};
 // Before the good files come, which Deno keeps as browsers do.
 const early = {
   page: await failed(() => loadSpeech({ weights: at("/nothing") })),
   other: await failed(() => loadSpeech({ voices: at("/other") })),
+  both: await failed(() => loadSpeech({ weights: at("/hangs"), voices: at("/other"), progress: () => {} })),
 };
+for (let waited = 0; !found.left && waited < 5000; waited += 10) await new Promise((resolve) => setTimeout(resolve, 10));
 const told = [];
 const direct = await loadSpeech({ progress: (progress) => told.push(progress) });
 found.told = [told.length, told.at(-1).loaded === told.at(-1).total];

@@ -56,6 +56,7 @@ def used(project: Path, *program: str, env: Mapping[str, str] = {}) -> None:
     assert (found["sound"], found["same"], found["read"]) == (True, [True] * 3, "hˈI")
     assert (found["order"], found["timed"], found["both"]) == ([True, True], True, True)
     assert (found["stopped"], found["heard"], found["next"], found["soon"]) == ("enough", 2, True, True)
+    assert found["left"]  # the file that hangs, when the other one was wrong
     invalid = ["G2P_INVALID_ARGUMENT", None]
     assert found["refused"] == {
         "phoneme": ["G2P_UNKNOWN_PHONEME", 2],
@@ -66,6 +67,7 @@ def used(project: Path, *program: str, env: Mapping[str, str] = {}) -> None:
         "file": ["G2P_NO_FILE", None],
         "page": ["G2P_NO_FILE", None],
         "other": ["G2P_WRONG_DIGEST", None],
+        "both": ["G2P_WRONG_DIGEST", None],
         "signal": "no",
         "progress": "from progress",
     }

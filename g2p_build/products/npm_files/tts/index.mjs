@@ -19,11 +19,23 @@ export async function loadSpeech(options = {}) {
   const { weights, voices, progress, ...others } = checkedOptions(options);
   others.signal?.throwIfAborted();
   const [told, toldToo] = both(progress);
-  return open(
-    fileFrom(weights ?? weightsBesides(), ownWeights, BUILD, told, others.signal),
-    fileFrom(voices ?? voicesBesides(), ownVoices, BUILD, toldToo, others.signal),
-    others,
-  );
+  // Where one file fails, the other is not loaded on.
+  const { signal } = others;
+  const stop = new AbortController();
+  const stopped = () => stop.abort(signal.reason);
+  signal?.addEventListener("abort", stopped);
+  try {
+    return await open(
+      fileFrom(weights ?? weightsBesides(), ownWeights, BUILD, told, stop.signal),
+      fileFrom(voices ?? voicesBesides(), ownVoices, BUILD, toldToo, stop.signal),
+      { ...others, signal: stop.signal },
+    );
+  } catch (error) {
+    stop.abort(error);
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", stopped);
+  }
 }
 
 // The options of a call of loadSpeech, here or in a worker.
