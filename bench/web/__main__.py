@@ -41,7 +41,7 @@ OVERRIDES = ("target=wasm", f"dtype={','.join(OURS_DTYPES)}")
 ONNXRUNTIME_WEB = "1.30.0"
 GRAPHS = ("encoder", "decoder", "decoder_with_past")
 ORT_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")  # what a page loads
-OURS = ("g2p.mjs", "g2p.wasm")
+OURS = ("g2p.mjs", "g2p.wasm", "loading.mjs")
 
 
 def main() -> None:

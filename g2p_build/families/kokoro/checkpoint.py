@@ -131,8 +131,6 @@ def check(variant: Variant) -> None:
         raise ConfigError(
             f"target.engine={variant.target.engine}: speech is built as a plain library: target.engine=standalone"
         )
-    if variant.target.package == "module":
-        raise ConfigError(f"target={variant.target.name}: speech has no WebAssembly yet: use host, iphone or android")
     if not variant.kv_cache:
         raise ConfigError("kv_cache=false: speech has no cache to leave out: kv_cache=true")
 
