@@ -1,13 +1,15 @@
 //! The command `g2p`: words, or lines from standard input, to phonemes.
 
-use std::env;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::PathBuf;
 use std::process::exit;
 
+use command::{exit_code, print, print_info, utf8, Argument, Arguments, Stop};
 use g2p::{Error, Model, Options, Pronunciation, Statistics};
 
+#[allow(dead_code)] // what only the other command needs
+mod command;
 #[path = "json.rs"]
 #[allow(dead_code)]
 mod json;
@@ -35,37 +37,9 @@ options of pronounce:
   --on-error WHAT        stop at a wrong word, skip it, or mark it: print it without phonemes (default: stop)
 ";
 
-/// Why the command ends early.
-enum Stop {
-    Message(String),
-    BrokenPipe,
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Message(error.to_string())
-    }
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Stop {
-        match error.kind() {
-            ErrorKind::BrokenPipe => Stop::BrokenPipe,
-            _ => Stop::Message(format!("cannot read or write: {error}")),
-        }
-    }
-}
-
 fn main() {
-    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    exit(match Chosen::parse(arguments).map_err(Stop::Message).and_then(run) {
-        Ok(()) => 0,
-        Err(Stop::Message(message)) => {
-            let _ = writeln!(io::stderr(), "g2p: {message}");
-            2
-        }
-        Err(Stop::BrokenPipe) => 141,
-    })
+    let chosen = Chosen::parse(Arguments::of_process("g2p"));
+    exit(exit_code("g2p", chosen.map_err(Stop::Message).and_then(run)))
 }
 
 /// What becomes of the other words where one is wrong.
@@ -121,27 +95,24 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// Parses the command line. Options may stand anywhere before `--`.
-    fn parse(arguments: Vec<OsString>) -> Result<Chosen, String> {
+    /// Parses the command line.
+    fn parse(mut given: Arguments) -> Result<Chosen, String> {
         let mut chosen = Chosen::default();
         let mut plain = Vec::new();
-        let mut rest = arguments.into_iter();
-        while let Some(argument) = rest.next() {
-            let text = argument.to_string_lossy().into_owned();
-            let (name, mut value) = match text.split_once('=') {
-                Some((name, value)) if name.starts_with("--") => (name, Some(OsString::from(value))),
-                _ => (text.as_str(), None),
+        while let Some(argument) = given.next()? {
+            let name = match argument {
+                Argument::Option(name) => name,
+                Argument::Plain(argument) => {
+                    plain.push(argument);
+                    continue;
+                }
             };
-            let mut given = || {
-                let value = value.take().or_else(|| rest.next());
-                value.ok_or(format!("argument {name}: expected one argument: see `g2p --help`"))
-            };
-            match name {
-                "--lang" => chosen.lang = Some(utf8(given()?)?),
-                "--manifest" => chosen.manifest = Some(given()?.into()),
-                "--lexicon" => chosen.lexicons.push(given()?),
+            match name.as_str() {
+                "--lang" => chosen.lang = Some(given.text()?),
+                "--manifest" => chosen.manifest = Some(given.value()?.into()),
+                "--lexicon" => chosen.lexicons.push(given.value()?),
                 "--on-error" => {
-                    chosen.on_error = match given()?.to_str() {
+                    chosen.on_error = match given.value()?.to_str() {
                         Some("stop") => OnError::Stop,
                         Some("skip") => OnError::Skip,
                         Some("mark") => OnError::Mark,
@@ -149,28 +120,24 @@ impl Chosen {
                     }
                 }
                 "--lang-column" => {
-                    chosen.lang_column = match given()?.to_str().and_then(|text| text.parse().ok()) {
+                    chosen.lang_column = match given.value()?.to_str().and_then(|text| text.parse().ok()) {
                         Some(column) if column > 0 => Some(column),
                         _ => return Err("argument --lang-column: the number of a column is wanted, from 1".to_owned()),
                     }
                 }
                 "--format" => {
-                    chosen.format = match given()?.to_str() {
+                    chosen.format = match given.value()?.to_str() {
                         Some("tsv") => Some(Format::Tsv),
                         Some("csv") => Some(Format::Csv),
                         Some("jsonl") => Some(Format::Jsonl),
                         _ => return Err("argument --format: tsv, csv or jsonl is wanted".to_owned()),
                     }
                 }
-                "--details" if value.is_none() => chosen.details = true,
-                "--stats" if value.is_none() => chosen.stats = true,
-                "--json" if value.is_none() => chosen.json = true,
-                "-h" | "--help" if value.is_none() => chosen.help = true,
-                "--" if value.is_none() => plain.extend(rest.by_ref()),
-                _ if text.starts_with('-') && text.len() > 1 => {
-                    return Err(format!("unrecognized argument {text:?}: see `g2p --help`"));
-                }
-                _ => plain.push(argument),
+                "--details" => chosen.details = true,
+                "--stats" => chosen.stats = true,
+                "--json" => chosen.json = true,
+                "-h" | "--help" => chosen.help = true,
+                other => return Err(given.unknown(other)),
             }
         }
         if chosen.help {
@@ -383,7 +350,11 @@ impl Chosen {
                 lines.push_str(&flags);
                 if self.details {
                     lines.push_str(", \"score\": ");
-                    lines.push_str(&found.score.map_or("null".to_owned(), |score| number(score.into())));
+                    lines.push_str(
+                        &found
+                            .score
+                            .map_or("null".to_owned(), |score| json::number(score.into())),
+                    );
                 }
             }
         }
@@ -408,26 +379,6 @@ fn quoted(cell: &str) -> String {
     cell.to_owned()
 }
 
-fn print(lines: &str) -> Result<(), Stop> {
-    let mut output = io::stdout().lock();
-    output.write_all(lines.as_bytes())?;
-    Ok(output.flush()?)
-}
-
-/// A number in the fewest digits that give it again, as Python's command writes it.
-fn number(value: f64) -> String {
-    if value == 0.0 || value.abs() >= 1e-4 {
-        return format!("{value:?}");
-    }
-    let text = format!("{value:e}");
-    let (digits, exponent) = text.split_once("e-").unwrap_or((&text, "0"));
-    format!("{digits}e-{exponent:0>2}")
-}
-
-fn utf8(value: OsString) -> Result<String, String> {
-    value.into_string().map_err(|value| format!("{value:?} is not UTF-8"))
-}
-
 fn run(chosen: Chosen) -> Result<(), Stop> {
     if chosen.help {
         io::stdout().write_all(HELP.as_bytes())?;
@@ -435,7 +386,7 @@ fn run(chosen: Chosen) -> Result<(), Stop> {
     }
     let model = chosen.open()?;
     match chosen.command.as_str() {
-        "info" => info(&chosen, &model),
+        "info" => print_info(model.info(), chosen.json),
         "languages" => languages(&chosen, &model),
         _ => {
             let stats = chosen.stats;
@@ -591,40 +542,4 @@ fn languages(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
         }
     }
     print(&lines)
-}
-
-fn info(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
-    let mut lines = String::new();
-    if chosen.json {
-        lines = format!("{}\n", model.info());
-    } else {
-        let data = json::parse(model.info().as_bytes());
-        flatten(
-            &data.map_err(|what| Stop::Message(format!("the library's info: {what}")))?,
-            "",
-            &mut lines,
-        );
-    }
-    Ok(io::stdout().write_all(lines.as_bytes())?)
-}
-
-/// Nested data as lines of a dotted name and a value. A list stays on one line.
-fn flatten(value: &json::Value, name: &str, lines: &mut String) {
-    let plain = |value: &json::Value| match value {
-        json::Value::Text(text) => text.clone(),
-        json::Value::Null => String::new(),
-        other => other.canonical(),
-    };
-    match value {
-        json::Value::Object(members) => {
-            for (key, item) in members {
-                flatten(item, format!("{name}.{key}").trim_start_matches('.'), lines);
-            }
-        }
-        json::Value::List(items) => {
-            let line = items.iter().map(plain).collect::<Vec<_>>().join(" ");
-            lines.extend([name, "\t", &line, "\n"]);
-        }
-        other => lines.extend([name, "\t", &plain(other), "\n"]),
-    }
 }

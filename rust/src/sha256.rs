@@ -2,6 +2,10 @@
 //!
 //! We do not use the crate sha2, because we need one function of it. README.md compares the costs.
 
+use std::io::{self, Read};
+
+const CHUNK: usize = 1 << 16; // bytes in one read, of whole blocks
+
 const ROUNDS: [u32; 64] = [
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
     0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
@@ -17,19 +21,44 @@ const START: [u32; 8] = [
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ];
 
-/// The digest as lower-case hex.
-pub(crate) fn hex(data: &[u8]) -> String {
-    let mut state = START;
-    let blocks = data.chunks_exact(64);
-    let rest = blocks.remainder();
-    blocks.for_each(|block| add(&mut state, block));
-    let mut last = [0_u8; 128];
-    last[..rest.len()].copy_from_slice(rest);
-    last[rest.len()] = 0x80;
-    let end = if rest.len() < 56 { 64 } else { 128 };
-    last[end - 8..end].copy_from_slice(&(data.len() as u64 * 8).to_be_bytes());
-    last[..end].chunks_exact(64).for_each(|block| add(&mut state, block));
-    state.iter().map(|word| format!("{word:08x}")).collect()
+/// The digest of bytes, as lower-case hex.
+pub(crate) fn hex(mut data: &[u8]) -> String {
+    hex_of(&mut data).expect("memory is read")
+}
+
+/// The digest of all that is still to be read, as lower-case hex.
+pub(crate) fn hex_of(source: &mut impl Read) -> io::Result<String> {
+    let (mut state, mut size, mut chunk) = (START, 0, vec![0_u8; CHUNK]);
+    loop {
+        let read = filled(source, &mut chunk)?;
+        size += read as u64;
+        let blocks = chunk[..read].chunks_exact(64);
+        let rest = blocks.remainder();
+        let mut last = [0_u8; 128];
+        last[..rest.len()].copy_from_slice(rest);
+        last[rest.len()] = 0x80;
+        let end = if rest.len() < 56 { 64 } else { 128 };
+        last[end - 8..end].copy_from_slice(&(size * 8).to_be_bytes());
+        blocks.for_each(|block| add(&mut state, block));
+        if read < CHUNK {
+            last[..end].chunks_exact(64).for_each(|block| add(&mut state, block));
+            return Ok(state.iter().map(|word| format!("{word:08x}")).collect());
+        }
+    }
+}
+
+/// Fills a chunk, or reads to the end. Returns how many bytes it read.
+fn filled(source: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
+    let mut size = 0;
+    while size < chunk.len() {
+        match source.read(&mut chunk[size..]) {
+            Ok(0) => break,
+            Ok(read) => size += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(size)
 }
 
 fn add(state: &mut [u32; 8], block: &[u8]) {
@@ -95,6 +124,10 @@ mod tests {
             (55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"),
             (63, "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34"),
             (64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"),
+            (
+                65_536,
+                "bf718b6f653bebc184e1479f1935b8da974d701b893afcf49e701f3e2f9f9c5a",
+            ),
         ];
         for (size, digest) in expected {
             assert_eq!(hex(&vec![b'a'; size]), digest, "{size} bytes");
