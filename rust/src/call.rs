@@ -97,6 +97,12 @@ impl CancelToken {
         self.0.store(1, Ordering::Relaxed); // as g2p_cancel does
     }
 
+    /// Whether it has been cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
     /// What the library looks at, atomically; it never writes there. It lives as long as the token.
     pub(crate) fn flag(&self) -> *const i32 {
         Arc::as_ptr(&self.0).cast() // an AtomicI32 has the layout of an i32

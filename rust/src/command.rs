@@ -10,7 +10,8 @@ use crate::json;
 /// Why a command ends early.
 pub(crate) enum Stop {
     Message(String),
-    Interrupted,
+    /// By Ctrl-C; and what is said besides.
+    Interrupted(&'static str),
     BrokenPipe,
 }
 
@@ -40,7 +41,7 @@ pub(crate) fn exit_code(name: &str, ended: Result<(), Stop>) -> i32 {
     let (code, message) = match ended {
         Ok(()) => return 0,
         Err(Stop::Message(message)) => (2, message),
-        Err(Stop::Interrupted) => (130, "interrupted".to_owned()),
+        Err(Stop::Interrupted(more)) => (130, format!("interrupted{more}")),
         Err(Stop::BrokenPipe) => return 141,
     };
     let _ = writeln!(io::stderr(), "{name}: {message}");
@@ -183,4 +184,56 @@ fn flatten(value: &json::Value, name: &str, lines: &mut String) {
         }
         other => lines.extend([name, "\t", &plain(other), "\n"]),
     }
+}
+
+#[cfg(unix)]
+pub(crate) mod system {
+    use std::os::raw::c_int;
+    use std::sync::atomic::{AtomicPtr, Ordering};
+
+    use g2p::CancelToken;
+
+    const STDOUT: c_int = 1;
+    const SIGINT: c_int = 2;
+
+    extern "C" {
+        fn isatty(descriptor: c_int) -> c_int;
+        fn signal(number: c_int, handler: extern "C" fn(c_int)) -> usize;
+        fn siginterrupt(number: c_int, ends_waiting: c_int) -> c_int;
+    }
+
+    static TOKEN: AtomicPtr<CancelToken> = AtomicPtr::new(std::ptr::null_mut());
+
+    pub(crate) fn stdout_is_a_terminal() -> bool {
+        // SAFETY: it only looks at the descriptor, which need not be open.
+        unsafe { isatty(STDOUT) == 1 }
+    }
+
+    /// From now on Ctrl-C cancels a token, and ends waiting for input. Until now it ended the process.
+    pub(crate) fn cancel_when_interrupted(token: CancelToken) {
+        TOKEN.store(Box::leak(Box::new(token)), Ordering::SeqCst);
+        // SAFETY: the handler only sets a flag.
+        unsafe {
+            signal(SIGINT, interrupted);
+            siginterrupt(SIGINT, 1);
+        }
+    }
+
+    extern "C" fn interrupted(_: c_int) {
+        // SAFETY: the token was leaked, so it lives as long as the process, before this handler was set.
+        if let Some(token) = unsafe { TOKEN.load(Ordering::SeqCst).as_ref() } {
+            token.cancel();
+        }
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) mod system {
+    use g2p::CancelToken;
+
+    pub(crate) fn stdout_is_a_terminal() -> bool {
+        false
+    }
+
+    pub(crate) fn cancel_when_interrupted(_: CancelToken) {}
 }

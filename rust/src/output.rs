@@ -19,7 +19,7 @@ impl Output {
     /// Opens a file that an option named.
     pub(crate) fn open(path: &Path, option: &str) -> Result<Output, Stop> {
         let what = format!("{option} {}", path.display());
-        let failed = |error| cannot_be_written(&what, &error);
+        let failed = |error| explained(&what, &error);
         let kind = match fs::metadata(path) {
             Ok(found) => Some(found.file_type()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -33,13 +33,7 @@ impl Output {
             let mut name = target.file_name().unwrap_or_default().to_owned();
             name.push(".part");
             let part = target.with_file_name(name);
-            let file = locked(&part).map_err(failed)?.ok_or_else(|| {
-                let advice = "wait for it, or give another --output";
-                Stop::Message(format!(
-                    "{} is being written by another process: {advice}",
-                    part.display()
-                ))
-            })?;
+            let file = locked(&part).map_err(failed)?;
             file.set_len(0).map_err(failed)?; // what a killed run left
             let part = Some(part);
             return Ok(Output {
@@ -61,7 +55,7 @@ impl Output {
     /// Adds bytes.
     pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), Stop> {
         let written = self.file.write_all(data);
-        written.map_err(|error| cannot_be_written(&self.what, &error))
+        written.map_err(|error| explained(&self.what, &error))
     }
 
     /// Writes bytes over the first ones, where that can be done, and gives the file its name.
@@ -73,7 +67,7 @@ impl Output {
                 .and_then(|_| self.file.write_all(first))
                 .and_then(|()| self.file.sync_all())
                 .and_then(|()| fs::rename(part, &self.target));
-            done.map_err(|error| cannot_be_written(&self.what, &error))?;
+            done.map_err(|error| explained(&self.what, &error))?;
             self.part = None;
         }
         Ok(())
@@ -88,13 +82,6 @@ impl Drop for Output {
     }
 }
 
-fn cannot_be_written(what: &str, error: &io::Error) -> Stop {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => Stop::BrokenPipe,
-        _ => Stop::Message(format!("{what}: cannot be written: {}", reason(error))),
-    }
-}
-
 /// The absolute path of a file, which need not exist, without links.
 pub(crate) fn resolved(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
@@ -105,27 +92,61 @@ pub(crate) fn resolved(path: &Path) -> io::Result<PathBuf> {
     let folder = folder.unwrap_or_else(|| Path::new("."));
     match fs::read_link(path) {
         Ok(target) => resolved(&folder.join(target)),
-        Err(_) => Ok(fs::canonicalize(folder)?.join(path.file_name().unwrap_or_default())),
+        Err(_) => {
+            let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()); // opening says what is wrong
+            Ok(folder.join(path.file_name().unwrap_or_default()))
+        }
     }
 }
 
-/// A part, open for writing, at its beginning. Nobody else gets it as long as it is open; None: somebody has it.
-fn locked(path: &Path) -> io::Result<Option<File>> {
+/// A part, open for reading and writing, at its beginning. Nobody else gets it as long as it is open.
+pub(crate) fn locked(path: &Path) -> io::Result<File> {
     loop {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         if !lock::take(&file) {
-            return Ok(None);
+            let what = "is being written by another process: wait for it, or give another --output";
+            return Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                format!("{} {what}", path.display()),
+            ));
         }
-        if lock::is_at(&file, path)? {
-            return Ok(Some(file));
+        if is_at(&file, path)? {
+            return Ok(file);
         }
         // Another process has just finished it.
     }
 }
 
+/// Whether a path names an open file.
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    lock::is_at(file, path)
+}
+
+/// Whether two paths name one regular file.
+pub(crate) fn is_one_file(one: &Path, other: &Path) -> bool {
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => one.is_file() && lock::is_same(&one, &other),
+        _ => false,
+    }
+}
+
+/// What is said of a file that `locked`, or the system, does not give.
+pub(crate) fn explained(what: &str, error: &io::Error) -> Stop {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Stop::Message(error.to_string()),
+        io::ErrorKind::BrokenPipe => Stop::BrokenPipe,
+        _ => Stop::Message(format!("{what}: cannot be written: {}", reason(error))),
+    }
+}
+
 #[cfg(unix)]
 mod lock {
-    use std::fs::{self, File};
+    use std::fs::{self, File, Metadata};
     use std::io;
     use std::os::raw::c_int;
     use std::os::unix::fs::MetadataExt;
@@ -149,13 +170,18 @@ mod lock {
     /// Whether a path names an open file.
     pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
         let (open, named) = (file.metadata()?, fs::metadata(path));
-        Ok(named.map_or(false, |named| (named.dev(), named.ino()) == (open.dev(), open.ino())))
+        Ok(named.map_or(false, |named| is_same(&open, &named)))
+    }
+
+    /// Whether it is said of one file.
+    pub(super) fn is_same(one: &Metadata, other: &Metadata) -> bool {
+        (one.dev(), one.ino()) == (other.dev(), other.ino())
     }
 }
 
 #[cfg(not(unix))]
 mod lock {
-    use std::fs::File;
+    use std::fs::{File, Metadata};
     use std::io;
     use std::path::Path;
 
@@ -165,5 +191,9 @@ mod lock {
 
     pub(super) fn is_at(_: &File, _: &Path) -> io::Result<bool> {
         Ok(true)
+    }
+
+    pub(super) fn is_same(_: &Metadata, _: &Metadata) -> bool {
+        false
     }
 }

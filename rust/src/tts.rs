@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::exit;
 
-use command::{exit_code, print, print_info, Argument, Arguments, Stop};
+use command::{exit_code, print, print_info, system, Argument, Arguments, Stop};
 use g2p::kokoro::{self, wav, Options, Piece, Pieces, Speech, Timing};
 use g2p::{ErrorKind, Model};
 use output::Output;
@@ -14,6 +14,7 @@ use output::Output;
 mod command;
 #[allow(dead_code)]
 mod json;
+#[allow(dead_code)] // what only the other command needs
 mod output;
 
 const HELP: &str = "\
@@ -314,7 +315,7 @@ fn speak(chosen: &Chosen) -> Result<(), Stop> {
         write(pieces, rate, send)?
     } else {
         let mut output = Output::open(path, "--output")?;
-        system::cancel_when_interrupted(&pieces);
+        system::cancel_when_interrupted(pieces.token());
         let (samples, timings) = write(pieces, rate, |data| output.write(data))?;
         output.finish(&wav::header(rate, Some(samples)))?;
         (samples, timings)
@@ -350,7 +351,7 @@ fn write(
     let (mut samples, mut timings) = (0, Vec::new());
     for piece in pieces {
         let piece: Piece = piece.map_err(|error| match error.kind() {
-            ErrorKind::Cancelled => Stop::Interrupted,
+            ErrorKind::Cancelled => Stop::Interrupted(""),
             _ => error.into(),
         })?;
         // Nothing is written before the first piece: what cannot be spoken leaves no empty sound.
@@ -384,53 +385,4 @@ fn timings_json(phonemes: &str, rate: u32, samples: u64, timings: &[Timing]) -> 
     }
     line.push_str("]}\n");
     line
-}
-
-#[cfg(unix)]
-mod system {
-    use std::os::raw::c_int;
-    use std::sync::atomic::{AtomicPtr, Ordering};
-
-    use g2p::kokoro::Pieces;
-    use g2p::CancelToken;
-
-    const STDOUT: c_int = 1;
-    const SIGINT: c_int = 2;
-
-    extern "C" {
-        fn isatty(descriptor: c_int) -> c_int;
-        fn signal(number: c_int, handler: extern "C" fn(c_int)) -> usize;
-    }
-
-    static TOKEN: AtomicPtr<CancelToken> = AtomicPtr::new(std::ptr::null_mut());
-
-    pub(super) fn stdout_is_a_terminal() -> bool {
-        // SAFETY: it only looks at the descriptor, which need not be open.
-        unsafe { isatty(STDOUT) == 1 }
-    }
-
-    /// From now on Ctrl-C ends the work, and the command removes what is half written. Until now it ended the process.
-    pub(super) fn cancel_when_interrupted(pieces: &Pieces) {
-        TOKEN.store(Box::leak(Box::new(pieces.token())), Ordering::SeqCst);
-        // SAFETY: the handler only sets a flag.
-        unsafe { signal(SIGINT, interrupted) };
-    }
-
-    extern "C" fn interrupted(_: c_int) {
-        // SAFETY: the token was leaked, so it lives as long as the process, before this handler was set.
-        if let Some(token) = unsafe { TOKEN.load(Ordering::SeqCst).as_ref() } {
-            token.cancel();
-        }
-    }
-}
-
-#[cfg(not(unix))]
-mod system {
-    use g2p::kokoro::Pieces;
-
-    pub(super) fn stdout_is_a_terminal() -> bool {
-        false
-    }
-
-    pub(super) fn cancel_when_interrupted(_: &Pieces) {}
 }
