@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,10 @@ from conftest import CACHED, ROOT, Tree, copy_tree
 from forms import FORMS
 
 from g2p_build.lexicon.table import write_table
+from g2p_build.native.unicode_tables import RUST
 from g2p_build.reference.golden import FOLDER, words
 from g2p_build.runtime import load
+from g2p_build.runtime.formats import phones
 
 CRATE = ROOT / "rust"
 REAL = ROOT.parent / "shared" / "data" / "test"
@@ -226,6 +229,15 @@ def test_however_a_word_is_typed_it_is_the_same_word(crate: Crate) -> None:
         (["pronounce", "--format=csv", "--on-error", "mark", "--details"], "knight\n\nnight\n"),
         (["pronounce", "--format", "csv"], ""),
         (["pronounce", "--format", "jsonl", "--json", "knight"], ""),
+        (["pronounce", "--format", "csv", "--json", "knight"], ""),
+        (["pronounce", "--format", "kaldi", "knight", "TV", "church"], ""),
+        (
+            ["pronounce", "--format", "mfa", "--lang-column", "2", "--on-error", "skip"],
+            "phở\tvie-n\nHà Nội\tvie-n\na\tfin\n",
+        ),
+        (["pronounce", "--format", "kaldi", "--lang", "vie-n", "Hà Nội"], ""),
+        (["pronounce", "--format", "kaldi", "--details"], ""),
+        (["pronounce", "--format", "mfa", "--on-error", "mark"], ""),
         (["pronounce", "--format", "tsv", "--lang", "fi", "tie"], ""),
         (["pronounce", "--lang-column", "2"], "\ufefftie\tfin\nknight\ten-US\tmore\n\ttha\n\n"),
         (["pronounce", "--lang-column=1", "--on-error", "mark", "--details"], "fin\ttie\n\n\tday\nen\t day \n"),
@@ -385,6 +397,32 @@ def test_two_at_once_do_not_write_the_same_file(crate: Crate, python: Run, tmp_p
     assert out.read_text(encoding="utf-8") == "day\tˈdeɪ\n"
 
 
+@loaded
+def test_phonemes_are_split_for_speech_tools_as_by_python(crate: Crate, tmp_path: Path) -> None:
+    drawn, own = random.Random(0), tmp_path / "own.tsv"
+    symbols = "aɪtʃdʒɓnŋ" + "ᵐᶬⁿᶯᶮᵑᶰʰʲːˀ" + "\u0361\u035c\u0303\u031a\u032f" + "˧˦˥¹²" + "ˈˌ.- ()" + "^`€"
+    said = {
+        "".join(chr(ord("a") + int(digit)) for digit in str(number)): "a" + "".join(drawn.choices(symbols, k=9))
+        for number in range(1000, 2000)
+    }
+    own.write_text("".join(f"{word}\t{phonemes}\n" for word, phonemes in said.items()), encoding="utf-8")
+    made = crate.run("pronounce", "--lexicon", str(own), "--format", "mfa", stdin="\n".join(said).encode())
+    assert made.returncode == 0, made.stderr.decode()
+    lines = [f"{word}\t{' '.join(phones(phonemes.strip()))}" for word, phonemes in said.items()]
+    assert made.stdout.decode().splitlines() == lines
+
+
+def test_the_crate_knows_the_categories_that_python_knows() -> None:
+    tables = dict(re.findall(r"const (\w+): .*?= &\[\n(.*?)\];", RUST.read_text(encoding="utf-8"), re.DOTALL))
+    for name, categories in (("MARKS", {"Mc", "Me", "Mn", "Lm", "Sk", "No"}), ("BREAKS", None)):
+        ranges = [(int(a, 16), int(b, 16)) for a, b in re.findall(r"\((\w+), (\w+)\)", tables[name])]
+        listed = {code for first, last in ranges for code in range(first, last + 1)}
+        for code in range(0x110000):
+            category = unicodedata.category(chr(code))
+            if category != "Cn":  # which a later Unicode may have given away
+                assert (code in listed) == (category in categories if categories else category[0] in "PZ"), hex(code)
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "said"),
     [
@@ -402,7 +440,7 @@ def test_two_at_once_do_not_write_the_same_file(crate: Crate, python: Run, tmp_p
         (["pronounce", "--lexicon", "no/such.tsv", "a"], b"", "there is no file at no/such.tsv"),
         (["languages", "--details"], b"", "only `g2p pronounce` takes --lexicon, --details, --stats, --on-error"),
         (["languages", "--format", "csv"], b"", "only `g2p pronounce` takes --lexicon, --details, --stats, --on-error"),
-        (["pronounce", "--format", "kaldi"], b"", "argument --format: tsv, csv or jsonl is wanted"),
+        (["pronounce", "--format", "xml"], b"", "argument --format: tsv, csv, jsonl, kaldi or mfa is wanted"),
         (["pronounce", "--format", "csv", "--json"], b"", "--json is short for --format jsonl"),
         (["pronounce", "--lang-column", "0"], b"", "argument --lang-column: the number of a column is wanted, from 1"),
         (["pronounce", "--lang-column", "1", "a"], b"", "give words, or a list of them with --input or on standard"),

@@ -11,14 +11,17 @@ use command::{exit_code, print, print_info, reason, system, utf8, Argument, Argu
 use g2p::{CancelToken, Error, Model, Options, Pronunciation, Statistics};
 use json::Value;
 use output::Output;
+use phones::phones;
 use unfinished::Unfinished;
 
+mod categories;
 #[allow(dead_code)] // what only the other command needs
 mod command;
 #[allow(dead_code)]
 mod json;
 #[allow(dead_code)]
 mod output;
+mod phones;
 #[allow(dead_code)]
 mod sha256;
 mod unfinished;
@@ -44,7 +47,8 @@ options of pronounce:
   --input FILE           read the words from a file, one a line
   -o, --output FILE      write a file, which is there once it is whole; the same command goes on where a killed one ended
   --threads N            threads that work on a list (default: one for each processor that the command may use)
-  --format FORMAT        tables (tsv, csv) or JSON (jsonl, which --json is short for; default: tsv)
+  --format FORMAT        tables (tsv, csv), JSON (jsonl, which --json is short for), or a lexicon for Kaldi or the
+                         Montreal Forced Aligner (kaldi, mfa; default: tsv)
   --lang-column N        lines have columns with tabs between them; column N has the language, the first other the word
   --details              add where each pronunciation comes from, its score, and notes
   --stats                say at the end, on standard error, how many passes the model's decoder took
@@ -81,14 +85,23 @@ enum Format {
     Tsv,
     Csv,
     Jsonl,
+    Kaldi,
+    Mfa,
 }
 
 impl Format {
+    /// Whether it is a pronunciation lexicon: words, and phonemes with spaces between them.
+    fn is_lexicon(self) -> bool {
+        matches!(self, Format::Kaldi | Format::Mfa)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Format::Tsv => "tsv",
             Format::Csv => "csv",
             Format::Jsonl => "jsonl",
+            Format::Kaldi => "kaldi",
+            Format::Mfa => "mfa",
         }
     }
 }
@@ -167,7 +180,9 @@ impl Chosen {
                         Some("tsv") => Some(Format::Tsv),
                         Some("csv") => Some(Format::Csv),
                         Some("jsonl") => Some(Format::Jsonl),
-                        _ => return Err("argument --format: tsv, csv or jsonl is wanted".to_owned()),
+                        Some("kaldi") => Some(Format::Kaldi),
+                        Some("mfa") => Some(Format::Mfa),
+                        _ => return Err("argument --format: tsv, csv, jsonl, kaldi or mfa is wanted".to_owned()),
                     }
                 }
                 "--input" => chosen.input = Some(given.value()?.into()),
@@ -232,11 +247,19 @@ impl Chosen {
             ));
         }
         if self.json && self.format.map_or(false, |format| format != Format::Jsonl) {
-            return Err("--json is short for --format jsonl: leave out one of them".to_owned());
+            let format = self.format().name();
+            return Err(format!(
+                "--json is short for --format jsonl: leave out one of --json and --format {format}"
+            ));
         }
         if self.lang.is_some() && self.lang_column.is_some() {
             let what = "--lang names one language for all words, --lang-column one for each: give one of them";
             return Err(what.to_owned());
+        }
+        if self.format().is_lexicon() && (self.details || self.on_error == OnError::Mark) {
+            let unfit = if self.details { "--details" } else { "--on-error mark" };
+            let what = "lexicon has words with phonemes and nothing else: leave it out";
+            return Err(format!("{unfit}: a {} {what}", self.format().name()));
         }
         let unsaid = |given: &&OsString| {
             let text = given.to_string_lossy();
@@ -366,7 +389,21 @@ impl Chosen {
             word,
             lang,
         });
-        self.lines_of(rows, first)
+        self.lines_of(rows.map(|row| self.refused(row)), first)
+    }
+
+    /// The same word, wrong if the format has no place for it: a lexicon separates what it holds by spaces.
+    fn refused(&self, row: Row) -> Row {
+        let (word, form) = (&row.word, self.format());
+        let what = match &row.found {
+            Ok(_) if !form.is_lexicon() => return row,
+            Ok(_) if word.split_whitespace().count() > 1 => "a space, and a {} lexicon's words end at one",
+            Ok(found) if phones(&found.phonemes).is_empty() => "no phonemes, and a {} lexicon's words have some",
+            _ => return row,
+        };
+        let message = format!("the word '{word}' has {}", what.replace("{}", form.name()));
+        let found = Err(Wrong::new("InvalidWord", message));
+        Row { found, ..row }
     }
 
     /// A line for each word, up to the first wrong one if that ends the command.
@@ -395,6 +432,8 @@ impl Chosen {
             }
             match self.format() {
                 Format::Jsonl => self.write_json(&row, &mut lines),
+                Format::Kaldi => write_entry(&row, " ", &mut lines),
+                Format::Mfa => write_entry(&row, "\t", &mut lines),
                 format => self.write_cells(&row, format, &mut lines),
             }
         }
@@ -486,6 +525,13 @@ impl Wrong {
             code: code.to_owned(),
             message,
         }
+    }
+}
+
+/// A word of a lexicon. None is wrong there.
+fn write_entry(row: &Row, between: &str, lines: &mut String) {
+    if let Ok(found) = &row.found {
+        lines.extend([&row.word, between, &phones(&found.phonemes).join(" "), "\n"]);
     }
 }
 
