@@ -38,7 +38,7 @@ ALLOWED = {
     "families": {"config", "checkpoints", "native", "runtime", "stages"},
     "config": {"runtime", "stages", "errors"},  # from stages only the type of a node
     "stages": {"checkpoints", "compiler", "draft", "lexicon", "models", "native", "runtime", "store", "errors"},
-    "checkpoints": {"models", "runtime", "errors"},  # from runtime only the rule that losses are counted by
+    "checkpoints": {"models", "errors"},
     "compiler": {"models", "errors"},
     "models": {"errors"},
     "native": {"store", "errors"},
