@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import READ_AS
 from small_kokoro import SHAPE
 
 from g2p_build.checkpoints.kokoro.config import architecture_from_shape
@@ -141,10 +142,6 @@ def said(
     finally:
         library.tts_free_text(model, ctypes.byref(found))
         assert library.probe_held() == 0
-
-
-READ_AS = str.maketrans("-\u2010\u2011\u2013[]{}«»‘’'", '   —()()“”“”"')
-"""Punctuation → what a model reads for it."""
 
 
 def parts(library: ctypes.CDLL, text: str) -> list[tuple[str, int]]:
