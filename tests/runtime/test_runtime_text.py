@@ -60,6 +60,9 @@ def test_letters_without_spaces_stay_together(g2p: G2P) -> None:
 
 def test_texts_that_are_none(g2p: G2P) -> None:
     assert g2p.text("") == []
+    for text, place in (("\ud800", 0), ("\udc80 a", 0), (".\ud800", 1)):
+        with pytest.raises(errors.InvalidWord, match=f"not valid UTF-8 at byte {place}"):
+            g2p.text(text)
     with pytest.raises(errors.InvalidWord, match="not valid UTF-8 at byte 2"):
         g2p.text("a \ud83d")
     with pytest.raises(TypeError, match="text is a string, not list"):

@@ -232,6 +232,7 @@ def test_a_pronunciation_of_any_length_is_taken(library: ctypes.CDLL) -> None:
             "is pronounced 'syb', and the speech model's table of eng-us has no 'y'",
         ),
         (b"a \xff b", "eng-us", 5, 1, "not valid UTF-8 at byte 2"),
+        (b"\xff b", "eng-us", 5, 0, "not valid UTF-8 at byte 0"),
     ],
 )
 def test_what_is_refused_is_told_with_its_place(

@@ -35,7 +35,7 @@ g2p_status g2p_next_part(const char *text, size_t size, size_t start, size_t *en
   }
   g2p_text whole = {text, size};
   size_t last = g2p_segment_end(whole, start, true), at = start;
-  if (!part_of(whole, &at, last, part)) {
+  if (last == start || !part_of(whole, &at, last, part)) { /* no segment begins with what is no character */
     return g2p_fail(error, G2P_INVALID_WORD, "the text is not valid UTF-8 at byte %z: give it in that encoding", at);
   }
   bool stop = last < size && text[last] == '.' && (last + 1 == size || text[last + 1] != '.');

@@ -190,6 +190,8 @@ static g2p_status join(struct joining *joining) {
       return g2p_fail(joining->error, G2P_CANCELLED, "the call was cancelled");
     g2p_part part;
     g2p_status status = request->next_part(request->text.data, request->text.size, start, &end, &part, joining->error);
+    if (status == G2P_OK && end <= start) /* else this would go on for ever */
+      status = g2p_fail(joining->error, G2P_INVALID_ARGUMENT, "the text's part at byte %z has no end", start);
     if (status == G2P_OK) {
       g2p_text text = {request->text.data + start, end - start};
       status = put_part(joining, start, text, part);
