@@ -41,6 +41,9 @@ _CACHE = 1 << 20
 _LEAST = 24
 """Tiles of a chunk, at least. Each chunk reads all sums of the filter, which are in the third cache."""
 
+_FILTER = 8 << 20
+"""Bytes of a filter's sums that are made at once, at most. What is larger is done for some panels after the others."""
+
 _APART = 16
 """Numbers between the sums for one product and those for the next: else all of them lie in the same few lines' places
 of the first cache."""
@@ -68,26 +71,38 @@ class FastConvolution:
     def scheme(self) -> Scheme:
         return SCHEMES[self.taps]
 
+    @property
+    def shares(self) -> int:
+        """How often the kernel is called, for as many panels each time."""
+        panels, each = self.columns // PANEL, 4 * self.scheme.products * self.inner * PANEL
+        return next(
+            count for count in range(1, panels + 1) if panels % count == 0 and panels // count * each <= _FILTER
+        )
+
     def chunk(self, cpu: Cpu) -> int:
         """Results that pass through all steps before the next ones do.
 
         They are whole tiles, for all phases of the dilation, and few of the matmuls' tiles have few rows.
         """
-        fitting = max(_LEAST, _CACHE // 4 // (self.scheme.products * (self.inner + self.columns)))
+        fitting = max(_LEAST, _CACHE // 4 // (self.scheme.products * (self.inner + self.columns // self.shares)))
         together = math.lcm(self.dilation, cpu.tiles[0][0] // 2)
         return max(1, fitting // together) * together * self.scheme.made
 
     def scratch(self, cpu: Cpu) -> int:
         """Numbers of the scratch memory."""
         chunk, scheme = self.chunk(cpu), self.scheme
-        sums = scheme.products * (chunk // scheme.made * (self.inner + self.columns) + 2 * _APART)
+        sums = scheme.products * (chunk // scheme.made * (self.inner + self.columns // self.shares) + 2 * _APART)
         return sums + (chunk + (scheme.taps - 1) * self.dilation) * self.inner
 
-    def numbers(self, cpu: Cpu) -> list[int]:
+    def numbers(self, cpu: Cpu, share: int = 0) -> list[int]:
         """What the kernel is told, as int32."""
-        scheme = self.scheme
+        scheme, first = self.scheme, share * (self.columns // self.shares)
         sizes = [self.dilation, self.chunk(cpu), self.dilation * (self.taps - 1) // 2]
-        return [*sizes, scheme.made, scheme.taps, scheme.products, ADDED.index(self.added)]
+        return [*sizes, scheme.made, scheme.taps, scheme.products, ADDED.index(self.added), first]
+
+    def filter_numbers(self, share: int = 0) -> list[int]:
+        """What the kernel of the filter is told, as int32."""
+        return [1, share * (self.columns // PANEL // self.shares)]
 
 
 def fits(spec: Convolution, columns: int, after: int) -> bool:
@@ -102,26 +117,29 @@ def fast_filter(taps: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
     """The kernel (weight[, scale], part, numbers, result): sums of a filter's taps, for each product of the scheme.
 
     The weight is panels [P, taps * C, 32], float32, float16, or int8 with the scale [P * 32] of its columns; the result
-    is [P, products * C, 32]. Numbers are int32 [1]: the panels of a part.
+    is [P', products * C, 32], of some of the panels. Numbers are int32 [2]: the panels of a part, and the first one.
     """
     code, scheme = Code(), SCHEMES[taps]
-    panels, depth, height = (tirx.Var(name, "int32") for name in ("panels", "depth", "height"))
-    weight, result = tensor("weight", (panels, depth, PANEL), dtype), tensor("result", (panels, height, PANEL))
+    names = ("given", "panels", "depth", "height")
+    given, panels, depth, height = (tirx.Var(name, "int32") for name in names)
+    weight, result = tensor("weight", (given, depth, PANEL), dtype), tensor("result", (panels, height, PANEL))
     scale = tensor("scale", (tirx.Var("columns", "int32"),)) if dtype == "int8" else None
-    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (1,), "int32")
-    inner, each = code.let(tirx.floordiv(depth, taps), "inner"), code.let(load(numbers, 0), "each")
+    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (2,), "int32")
+    inner = code.let(tirx.floordiv(depth, taps), "inner")
+    each, first = code.let(load(numbers, 0), "each"), code.let(load(numbers, 1), "first")
     with code.parts(part, tirx.floordiv(panels + (each - 1), each)) as here, code.loop(each, "panel") as within:
         panel = code.let(here * each + within, "panel")
+        of = code.let(first + panel, "of")
         with code.when(panel < panels), code.loop(inner, "c") as c:
             for start in range(0, PANEL, cpu.lanes):
                 place = ramp(start, cpu.lanes)
-                given = [code.let(load(weight, panel, tap * inner + c, place)) for tap in range(taps)]
+                factors = [code.let(load(weight, of, tap * inner + c, place)) for tap in range(taps)]
                 if scale is not None:
-                    factor = code.let(load(scale, ramp(panel * PANEL + start, cpu.lanes)))
-                    given = [code.let(numbers_of(number, cpu.lanes) * factor) for number in given]
+                    unit = code.let(load(scale, ramp(of * PANEL + start, cpu.lanes)))
+                    factors = [code.let(numbers_of(number, cpu.lanes) * unit) for number in factors]
                 size = scheme.inner.taps
                 blocks = [
-                    _products(code, scheme.inner.filter, given[block * size : (block + 1) * size], cpu.lanes)
+                    _products(code, scheme.inner.filter, factors[block * size : (block + 1) * size], cpu.lanes)
                     for block in range(scheme.outer.taps)
                 ]
                 for q in range(scheme.inner.products):
@@ -137,8 +155,9 @@ def fast_filter(taps: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
 def fast_convolution(cpu: Cpu) -> tirx.PrimFunc:
     """The kernel (rows, weight, bias, norm, alpha, residual, part, numbers, result, scratch).
 
-    It computes what `convolution` does, for a weight that `fast_filter` made. Numbers are int32 [7]; the scratch memory
-    is [`FastConvolution.scratch`]. A residual that it is not told of may be any float32 matrix. The loop nest::
+    It computes what `convolution` does, for a weight that `fast_filter` made, which may be some of the panels: then the
+    columns of those. Numbers are int32 [8]; the scratch memory is [`FastConvolution.scratch`]. Where it is told of no
+    residual, that may be any float32 matrix. The loop nest::
 
         for chunk of results, if it is in the part:
           read[:] = snake(rows * norm + norm), zeros where there are no rows
@@ -156,20 +175,21 @@ def fast_convolution(cpu: Cpu) -> tirx.PrimFunc:
     bias, norm, alpha = tensor("bias", (columns,)), tensor("norm", (2, inner)), tensor("alpha", (2, inner))
     residual, result = any_matrix("residual"), tensor("result", (count, columns))
     scratch = tensor(SCRATCH, (size,))
-    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (7,), "int32")
-    dilation, most, before, made, taps, produced, added = (
+    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (8,), "int32")
+    dilation, most, before, made, taps, produced, added, above = (
         code.let(load(numbers, place), name)
-        for place, name in enumerate(("dilation", "most", "before", "made", "taps", "produced", "added"))
+        for place, name in enumerate(("dilation", "most", "before", "made", "taps", "produced", "added", "above"))
     )
+    own = code.let(panels * PANEL, "own")  # columns
     together = code.let(dilation * made, "together")
     most_tiles = code.let(tirx.floordiv(most, made), "most_tiles")
     # Where the sums, the products and the rows as they are read lie in the scratch memory.
     sums = _Sums(constant(0), code.let(most_tiles * inner + _APART, "stride"), inner)
     start = code.let(sums.stride * produced, "start")
-    products = _Sums(start, code.let(most_tiles * columns + _APART, "stride"), columns)
+    products = _Sums(start, code.let(most_tiles * own + _APART, "stride"), own)
     read = code.let(start + products.stride * produced, "read")
     inner_vectors = code.let(tirx.floordiv(inner, lanes), "vectors")
-    vectors = code.let(tirx.floordiv(columns, lanes), "vectors")
+    vectors = code.let(tirx.floordiv(own, lanes), "vectors")
     with code.parts(part, tirx.floordiv(count + (most - 1), most)) as chunk:
         first = code.let(chunk * most, "first")
         here = code.let(tirx.min(count - first, most), "here")
@@ -194,7 +214,7 @@ def fast_convolution(cpu: Cpu) -> tirx.PrimFunc:
                 column = code.let(read + begin * inner + j * lanes, "column")
                 step = code.let(dilation * inner, "step")
                 _sum_rows(code, scheme, lanes, scratch, column, step, sums.at(0, tile) + j * lanes, sums.stride)
-        _multiply(code, cpu, scratch, weight, sums, products, here_tiles, produced, inner, columns)
+        _multiply(code, cpu, scratch, weight, sums, products, here_tiles, produced, inner, panels)
         # All that is asked for each row, in the innermost loop, would take a tenth of the time.
         kinds = list(zip(ADDED, (None, residual, result), strict=True))
         for scheme, (kind, kept) in product(SCHEMES.values(), kinds):
@@ -203,14 +223,14 @@ def fast_convolution(cpu: Cpu) -> tirx.PrimFunc:
                 _each_tile(code, turns, dilation, together) as (tile, begin),
                 code.loop(vectors, "j") as j,
             ):
-                place, own = code.let(products.at(0, tile) + j * lanes, "place"), ramp(j * lanes, lanes)
+                place, where = code.let(products.at(0, tile) + j * lanes, "place"), ramp(above + j * lanes, lanes)
                 found = _sum_products(code, scheme, lanes, scratch, place, products.stride)
-                shift = code.let(load(bias, own))
+                shift = code.let(load(bias, where))
                 for number, value in enumerate(found):
                     row = code.let(first + begin + dilation * number, "row")
                     with code.when(row < count):
                         total = value + shift
-                        code.store(result, total if kept is None else total + load(kept, row, own), row, own)
+                        code.store(result, total if kept is None else total + load(kept, row, where), row, where)
     kernel = code.kernel(
         "fast_convolution", [rows, weight, bias, norm, alpha, residual, part, numbers, result, scratch]
     )
@@ -312,9 +332,8 @@ def _multiply(
     count: tirx.Expr,
     produced: tirx.Expr,
     inner: tirx.Expr,
-    columns: tirx.Expr,
+    panels: tirx.Expr,
 ) -> None:
-    panels = code.let(tirx.floordiv(columns, PANEL), "panels")
     wide = max(1, max(vectors for _, vectors in cpu.tiles) * cpu.lanes // PANEL)
     groups = code.let(tirx.floordiv(panels, wide), "groups")
     with code.loop(produced, "product") as number:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
-from tvm import relax
+from tvm import relax, tirx
 
 from g2p_build.compiler.kernels import column_norm, lstm, rows, sines, spectrum
 from g2p_build.compiler.kernels.convolution import Convolution, convolution
@@ -49,33 +49,68 @@ def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
     spec = Convolution(
         inner, taps, dilation, stride, before, read, norm is not None, slope, activation, added, repeat, factor
     )
-    many = any(scale >= MANY for _, scale in linear(count).each)
-    if many and fits(spec, columns, after):
-        fast = FastConvolution(inner, columns, taps, dilation, added)
-        weight, scale = _fast_filter(kernels, weight, scale, fast), None
-        scratch, make, key = float32(fast.scratch(cpu)), lambda: fast_convolution(cpu), "fast_convolution"
-        told = _numbers(*fast.numbers(cpu))
-    else:
-        scratch, make, key = float32(spec.scratch_rows(cpu), inner), lambda: convolution(dtype, cpu), dtype
-        told = _numbers(*spec.numbers(cpu))
     # The rows stand for what there is not.
     matrices = [given if matrix is None else matrix for matrix in (norm, alpha, residual)]
+    if any(each >= MANY for _, each in linear(count).each) and fits(spec, columns, after):
+        fast = FastConvolution(inner, columns, taps, dilation, added)
+        return _fast_convolve(kernels, call, fast, given, weight, scale, bias, matrices, residual)
     weights = [weight, bias] if scale is None else [weight, bias, scale]
-    if added == "in place":
-        tensors = [given, *weights, *matrices[:2], given, _everything(), told, residual]
-        made = kernels.call(make, ("convolution", key), tensors, [scratch, call.ty], [len(tensors) - 1])
-        return relax.TupleGetItem(kernels.builder.emit(made), 1)
-    tensors = [given, *weights, *matrices, _everything(), told]
-    return _first(kernels, kernels.call(make, ("convolution", key), tensors, [call.ty, scratch]))
+    tensors = [given, *weights, *matrices, _everything(), _numbers(*spec.numbers(cpu))]
+    scratch = float32(spec.scratch_rows(cpu), inner)
+    place = residual if added == "in place" else None
+    return _into(kernels, lambda: convolution(dtype, cpu), ("convolution", dtype), tensors, call.ty, scratch, place)
 
 
-def _fast_filter(kernels: Kernels, weight: relax.Expr, scale: relax.Expr | None, spec: FastConvolution) -> relax.Expr:
-    """The sums of a filter. Every call of a program makes them anew, so that the weights' file stays small."""
-    taps, dtype, cpu = spec.taps, str(weight.ty.dtype), cpu_of(kernels.target)
-    sums = float32(spec.columns // PANEL, spec.scheme.products * spec.inner, PANEL)
-    key, given = ("fast_filter", taps, dtype), [weight] if scale is None else [weight, scale]
-    made = kernels.call(lambda: fast_filter(taps, dtype, cpu), key, [*given, _everything(), _numbers(1)], [sums])
-    return kernels.builder.emit(made)
+def _fast_convolve(
+    kernels: Kernels,
+    call: relax.Call,
+    spec: FastConvolution,
+    given: relax.Expr,
+    weight: relax.Expr,
+    scale: relax.Expr | None,
+    bias: relax.Expr,
+    matrices: Sequence[relax.Expr],
+    residual: relax.Expr | None,
+) -> relax.Expr:
+    """The calls of a fast convolution, for one share of the panels after the other.
+
+    The sums of a filter are made in every call of a program, so that the weights' file stays small.
+    """
+    cpu, dtype, filters = cpu_of(kernels.target), str(weight.ty.dtype), [weight] if scale is None else [weight, scale]
+    sums = float32(spec.columns // PANEL // spec.shares, spec.scheme.products * spec.inner, PANEL)
+    place = residual if spec.added == "in place" else None
+    for share in range(spec.shares):
+        made = kernels.call(
+            lambda: fast_filter(spec.taps, dtype, cpu),
+            ("fast_filter", spec.taps, dtype),
+            [*filters, _everything(), _numbers(*spec.filter_numbers(share))],
+            [sums],
+        )
+        told = _numbers(*spec.numbers(cpu, share))
+        tensors = [given, kernels.builder.emit(made), bias, *matrices, _everything(), told]
+        scratch = float32(spec.scratch(cpu))
+        made = _into(kernels, lambda: fast_convolution(cpu), "fast_convolution", tensors, call.ty, scratch, place)
+        place = kernels.builder.emit(made)
+    assert place is not None
+    return place
+
+
+def _into(
+    kernels: Kernels,
+    make: Callable[[], tirx.PrimFunc],
+    key: Hashable,
+    tensors: Sequence[relax.Expr],
+    kind: relax.TensorType,
+    scratch: relax.TensorType,
+    place: relax.Expr | None,
+) -> relax.Expr:
+    """The result of a kernel with scratch memory: in the place of a tensor, or in memory of its own."""
+    if place is None:
+        return _first(kernels, kernels.call(make, key, tensors, [kind, scratch]))
+    # What is written in place is not read besides.
+    others = [tensors[0] if tensor.same_as(place) else tensor for tensor in tensors]
+    made = kernels.call(make, key, [*others, place], [scratch, kind], [len(others)])
+    return relax.TupleGetItem(kernels.builder.emit(made), 1)
 
 
 def _channel_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:

@@ -168,20 +168,35 @@ def test_schemes_are_convolutions_in_exact_arithmetic(scheme: Scheme) -> None:
 def test_fast_convolutions(
     cpu: Cpu, count: int, inner: int, columns: int, taps: int, dilation: int, added: str, dtype: str, cut: int
 ) -> None:
-    around = dilation * (taps - 1) // 2
-    direct = Convolution(inner, taps, dilation, 1, around, "snake", True, added=added)
-    assert fits(direct, columns, around)
-    given = convolved(direct, columns, count, around, dtype)
-    spec = FastConvolution(inner, columns, taps, dilation, added)
-    sums = empty(columns // PANEL, spec.scheme.products * inner, PANEL)
+    assert_convolves_fast(FastConvolution(inner, columns, taps, dilation, added), cpu, count, dtype, cut)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("added", ["", "apart", "in place"])
+def test_large_filters_are_done_in_shares(dtype: str, added: str) -> None:
+    spec = FastConvolution(256, 256, 11, 3, added)
+    assert spec.shares == 2
+    assert_convolves_fast(
+        spec, cpu_named("avx512" if torch.backends.cpu.get_cpu_capability() == "AVX512" else "avx2"), 300, dtype, 1
+    )
+
+
+def assert_convolves_fast(spec: FastConvolution, cpu: Cpu, count: int, dtype: str, cut: int) -> None:
+    around = spec.dilation * (spec.taps - 1) // 2
+    direct = Convolution(spec.inner, spec.taps, spec.dilation, 1, around, "snake", True, added=spec.added)
+    assert fits(direct, spec.columns, around)
+    given = convolved(direct, spec.columns, count, around, dtype)
+    result = given.residual.clone() if spec.added == "in place" else empty(count, spec.columns)
     filters = [given.weight] if given.scale is None else [given.weight, given.scale]
-    run(filter_kernel(taps, dtype, cpu), *filters, ALL, torch.tensor([1], dtype=torch.int32), sums)
-    result = given.residual.clone() if added == "in place" else empty(count, columns)
-    told, scratch = torch.tensor(spec.numbers(cpu), dtype=torch.int32), empty(spec.scratch(cpu))
     matrices = (given.norm, given.alpha, given.residual)
-    for part in ([0, cut], [cut, 2**31 - 1]):
-        shared = torch.tensor(part, dtype=torch.int32)
-        run(fast_kernel(cpu), given.rows, sums, given.bias, *matrices, shared, told, result, scratch)
+    for share in range(spec.shares):
+        sums = empty(spec.columns // PANEL // spec.shares, spec.scheme.products * spec.inner, PANEL)
+        told = torch.tensor(spec.filter_numbers(share), dtype=torch.int32)
+        run(filter_kernel(spec.taps, dtype, cpu), *filters, ALL, told, sums)
+        told, scratch = torch.tensor(spec.numbers(cpu, share), dtype=torch.int32), empty(spec.scratch(cpu))
+        for part in ([0, cut], [cut, 2**31 - 1]):
+            shared = torch.tensor(part, dtype=torch.int32)
+            run(fast_kernel(cpu), given.rows, sums, given.bias, *matrices, shared, told, result, scratch)
     torch.testing.assert_close(result, given.expected, rtol=1e-4, atol=2e-5 * float(given.expected.abs().max()))
 
 
