@@ -301,7 +301,8 @@ g2p_status tts_speak(tts *model, const tts_request *request, tts_callback callba
   g2p_status status = take_request(model, request, callback, &call, error);
   if (status != G2P_OK) return status;
   size_t size = request->phonemes.size * sizeof(struct tts_spoken), count;
-  struct tts_spoken *spoken = g2p_allocate(model->allocator, size ? size : 1);
+  bool fits = request->phonemes.size <= SIZE_MAX / sizeof(struct tts_spoken);
+  struct tts_spoken *spoken = fits ? g2p_allocate(model->allocator, size ? size : 1) : NULL;
   struct tts_crew *crew = g2p_allocate(model->allocator, sizeof *crew);
   if (!spoken || !crew || !tts_crew_begin(crew, call.threads)) {
     g2p_release(model->allocator, crew, sizeof *crew);
