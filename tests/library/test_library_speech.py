@@ -4,6 +4,7 @@ import array
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import tarfile
 from pathlib import Path
@@ -84,7 +85,10 @@ def test_sound_is_the_same_alone_among_others_and_on_any_number_of_threads(
 @pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 is not there (qemu-user)")
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_an_arm_processor_says_nearly_the_same(speech: Tree, zig: Zig, tmp_path: Path, dtype: str) -> None:
-    """The same durations, and samples within a thousandth of the loudest, from an executable under emulation."""
+    """An executable under emulation: the same durations; 20 dB in all, 50 dB in most frames of 25 ms.
+
+    The weights are random, which makes much of an angle near pi that becomes one near -pi.
+    """
     shutil.copytree(speech.cache, tmp_path / "cache")
     tree = copy_tree(tmp_path / "tree", tmp_path / "cache")
     musl = ["target=linux_arm64", "target.name=musl", "target.triple=aarch64-linux-musl"]
@@ -104,5 +108,8 @@ def test_an_arm_processor_says_nearly_the_same(speech: Tree, zig: Zig, tmp_path:
     with tts.load(tree.root / "manifests" / f"{SPEECH.replace('float32', dtype)}.json") as model:
         ours = array.array("f", b"".join(model.say(line, "first", seed=seed) for seed, line in enumerate(LINES)))
     assert len(ours) == len(said[0])
-    apart = max(abs(a - b) for a, b in zip(ours, said[0], strict=True))
-    assert apart < max(ours) / 1000, apart
+    noise = [(a - b) ** 2 for a, b in zip(ours, said[0], strict=True)]
+    loud = statistics.fmean(sample**2 for sample in ours)
+    by_frame = [statistics.fmean(noise[start : start + 600]) for start in range(0, len(noise), 600)]
+    assert statistics.fmean(noise) < loud / 100
+    assert statistics.median(by_frame) < loud / 100_000

@@ -13,7 +13,7 @@ from g2p_build.checkpoints.kokoro.random_weights import random_checkpoint
 from g2p_build.models.kokoro import ops
 from g2p_build.models.kokoro.architecture import KOKORO_82M, Architecture, expected
 from g2p_build.models.kokoro.programs import programs
-from g2p_build.models.kokoro.weights import MATRICES, pack
+from g2p_build.models.kokoro.weights import pack, smaller
 from g2p_build.models.program import Program, nested_arguments
 
 SHAPE = {
@@ -64,14 +64,16 @@ def test_a_compiled_program_gives_what_its_operations_say(
     program = compiled.programs[role]
     given = arguments_of(program, architecture, tokens, frames)
     taken = [weights[spec.name] for kind, spec in program.inputs if kind == "weight"]
-    expected_results = program.module(*nested_arguments(program, [*given, *taken]))
+    exact = [tensor.double() if tensor.is_floating_point() else tensor for tensor in (*given, *taken)]
+    expected_results = program.module(*nested_arguments(program, exact))
     if isinstance(expected_results, Tensor):
         expected_results = (expected_results,)
     for found, wanted in zip(compiled(role, weights, *given), expected_results, strict=True):
         assert found.shape == wanted.shape
         noise = float((found.double() - wanted.double()).pow(2).mean())
         # 70 dB. Angles near pi may be near -pi instead, which is heard in the sound of random weights.
-        most = 1e-2 if role == "decoder" else 1e-7
+        # One frame is two rows that are nearly the same, of which a norm makes much: 50 dB, and float32 in torch 55.
+        most = 1e-2 if role == "decoder" else 1e-5 if frames == 1 else 1e-7
         assert noise < most * float(wanted.double().pow(2).mean()), role
 
 
@@ -98,7 +100,8 @@ def test_every_tensor_of_a_checkpoint_goes_into_the_weights() -> None:
     state = Noting({name: torch.empty(shape, device="meta") for name, shape in expected(KOKORO_82M).items()})
     packed = pack(KOKORO_82M, state, "float16")
     assert read >= set(state)
-    assert {str(tensor.dtype) for name, tensor in packed.items() if name.endswith(MATRICES)} == {"torch.float16"}
+    assert {name for name, tensor in packed.items() if tensor.dtype == torch.float16} == set(filter(smaller, packed))
+    assert smaller("decoder.encode.conv1.filter") and not smaller("predictor.F0.0.conv1.filter")
     # What packing adds: columns that fill up panels, upstream's two biases of an LSTM as one.
     count = sum(math.prod(tensor.shape) for tensor in packed.values())
     assert 81_000_000 < count < 83_500_000

@@ -38,6 +38,11 @@ _CACHE = 160 * 1024
 
 _MOST = 512  # results of a chunk
 
+_BLOCK = 32
+"""Products that are added up before their sum goes to those of other blocks. Added up in one row, they would lose half
+a digit of F0, and with it 10 dB of the sound, whose phases are sums of F0. Snakes are most of the work, and no phase
+depends on them: theirs are added up in one row."""
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -108,7 +113,9 @@ class Sizes:
 
     def numbers(self, spec: Convolution, cpu: Cpu) -> list[int]:
         """What the kernel is told: int32, and float32 by their bits."""
-        bits = struct.unpack("<2i", struct.pack("<2f", self.factor, self.slope))
+        [leading] = struct.unpack("<f", struct.pack("<f", self.factor))
+        divisor = 1 / self.slope if self.slope else 1.0
+        bits = struct.unpack("<3i", struct.pack("<3f", leading, self.factor - leading, divisor))
         return [self.dilation, self.stride, self.before, self.chunk(spec, cpu), self.repeat, *bits]
 
 
@@ -116,17 +123,19 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
     """The kernel (rows, weight, bias[, norm][, alpha][, residual], part, numbers, result[, scratch]).
 
     In place it is (rows, weight, bias[, norm][, alpha], residual and result, part, numbers[, scratch]). Shapes are
-    those of `models.kokoro.ops.convolve`; numbers are int32 [7]; the scratch memory is [`Sizes.scratch_rows`, C].
+    those of `models.kokoro.ops.convolve`; numbers are int32 [8]; the scratch memory is [`Sizes.scratch_rows`, C].
     Weights are float32 or float16, all others float32. The loop nest::
 
         for chunk of results, if it is in the part:   # the rows that it needs stay in the second cache
           scratch[:] = read(rows * norm + norm), zeros where there are no rows
           for group of panels:
             for tile of results and vectors of columns:
-              sums[results, vectors] = 0              # in registers
-              for tap, c:
-                sums[i, v] += scratch[i * stride + tap * dilation, c] * weight[panel, tap * C + c, v]
-              result[i, v] = activation(sums[i, v] + bias[v]), or (that + residual[i / repeat, v]) * factor
+              for tap, block of columns c:
+                sums[results, vectors] = 0            # in registers
+                for c in the block:
+                  sums[i, v] += scratch[i * stride + tap * dilation, c] * weight[panel, tap * C + c, v]
+                complete[i, v] += sums[i, v]
+              result[i, v] = activation(complete[i, v] + bias[v]), or (that + residual[i / repeat, v]) * factor
     """
     code = Code()
     given, count, kept, inner, columns, depth, all_panels, height = (
@@ -140,12 +149,14 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
     added = tensor("residual", (kept, columns)) if spec.residual and not spec.in_place else None
     residual = result if spec.in_place else added
     scratch = None if spec.direct else tensor(SCRATCH, (height, inner))
-    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (7,), "int32")
+    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (8,), "int32")
     dilation, stride, before, most, repeat = (
         code.let(load(numbers, place), name)
         for place, name in enumerate(("dilation", "stride", "before", "most", "repeat"))
     )
-    factor, slope = (code.let(tirx.reinterpret("float32", load(numbers, place)), "x") for place in (5, 6))
+    # A factor of all rows that is wrong in its last place moves F0, and phases with it: here it is a float64.
+    leading, rest, divisor = (code.let(tirx.reinterpret("float32", load(numbers, place)), "x") for place in (5, 6, 7))
+    factor = code.let(leading.astype("float64") + rest.astype("float64"), "factor")
     taps = code.let(tirx.floordiv(depth, inner), "taps")
     with code.parts(part, tirx.floordiv(count + (most - 1), most)) as chunk:
         first = code.let(chunk * most, "first")
@@ -155,7 +166,7 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
             needed = code.let((here - 1) * stride + 1 + (taps - 1) * dilation, "needed")
             with code.loop(needed, "row") as row:
                 place = code.let(start + row, "place")
-                reading = (spec, slope, rows, place, norm, alpha, scratch, row)
+                reading = (spec, divisor, rows, place, norm, alpha, scratch, row)
                 with code.when(tirx.all(place >= 0, place < given)):
                     _columns(code, inner, cpu, _reader(code, *reading))
                 with code.when(tirx.any(place < 0, place >= given)):
@@ -197,7 +208,7 @@ def _columns(code: Code, width: tirx.Expr, cpu: Cpu, write: Callable[[Value, int
 def _reader(
     code: Code,
     spec: Convolution,
-    slope: tirx.Expr,
+    divisor: tirx.Expr,
     rows: tirx.Buffer,
     place: tirx.Expr,
     norm: tirx.Buffer | None,
@@ -206,7 +217,7 @@ def _reader(
     row: tirx.Expr,
 ) -> Callable[[Value, int], None]:
     def read(column: Value, lanes: int) -> None:
-        value = read_columns(code, rows, place, column, lanes, norm, spec.read, slope, alpha)
+        value = read_columns(code, rows, place, column, lanes, norm, spec.read, divisor, alpha)
         code.store(scratch, value, row, ramp(column, lanes))
 
     return read
@@ -227,15 +238,15 @@ def read_columns(
     lanes: int,
     norm: tirx.Buffer | None,
     read: str,
-    slope: tirx.Expr,
+    divisor: tirx.Expr | float,
     alpha: tirx.Buffer | None = None,
 ) -> tirx.Expr:
-    """A vector of a row: normalised, then activated."""
+    """A vector of a row: normalised, then activated. The divisor is a leaky ReLU's."""
     x = code.let(load(rows, row, ramp(column, lanes)))
     if norm is not None:
         x = code.let(x * load(norm, 0, ramp(column, lanes)) + load(norm, 1, ramp(column, lanes)))
     if read == "leaky":
-        return leaky(x, slope, lanes)
+        return leaky(x, divisor, lanes)
     if read == "snake":
         assert alpha is not None
         wave = sin_squared(code, x * load(alpha, 0, ramp(column, lanes)), lanes)
@@ -266,35 +277,56 @@ class _Nest(Nest):
     def write(self, tile: Tile) -> None:
         code, lanes = self.code, self.cpu.lanes
         places = self._places(tile)
-        sums = code.registers(tile.rows * tile.vectors * lanes)
-        for number in range(tile.rows * tile.vectors):
-            code.store(sums, constant(0.0, lanes=lanes), ramp(number * lanes, lanes))
         row = code.let(tile.row, "row")
-        self._add_up(tile, places, sums, row)
-        # What is read in a loop is not in registers, so the sums are copied once they are complete.
         complete = code.registers(tile.rows * tile.vectors * lanes)
-        for number in range(tile.rows * tile.vectors):
-            code.store(complete, load(sums, ramp(number * lanes, lanes)), ramp(number * lanes, lanes))
+        self._add_up(tile, places, complete, row)
         with code.loop(tile.rows, "i") as i:
             for v, (panel, column) in enumerate(places):
                 total = load(complete, ramp((i * tile.vectors + v) * lanes, lanes))
                 self._store(total, row + i, panel * PANEL + column, tile.partial)
 
     def _add_up(
-        self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr
+        self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], complete: tirx.Buffer, row: tirx.Expr
     ) -> None:
         code, lanes, shape = self.code, self.cpu.lanes, self.shape
         start = code.let(((self.first + row) if self.spec.direct else row) * shape.stride, "start")
+        sums = code.registers(tile.rows * tile.vectors * lanes)
+        every = [ramp(number * lanes, lanes) for number in range(tile.rows * tile.vectors)]
+
+        def add(tap: tirx.Expr, shifted: tirx.Expr, c: tirx.Expr) -> None:
+            k = code.let(tap * shape.inner + c, "k")
+            weights = [self._weights(panel, k, ramp(column, lanes)) for panel, column in places]
+            for i in range(tile.rows):
+                x = code.let(broadcast(load(self.rows, shifted + i * shape.stride, c), lanes))
+                for v, w in enumerate(weights):
+                    place = every[i * tile.vectors + v]
+                    code.store(sums, load(sums, place) + x * w, place)
+
+        if self.spec.read == "snake":
+            self._fill(sums, every)
+            with code.loop(shape.taps, "tap") as tap:
+                shifted = code.let(start + tap * shape.dilation, "shifted")
+                with code.loop(shape.inner, "c") as c:
+                    add(tap, shifted, c)
+            # What is read in a loop is not in registers, so the sums are copied once they are complete.
+            for place in every:
+                code.store(complete, load(sums, place), place)
+            return
+        self._fill(complete, every)
         with code.loop(shape.taps, "tap") as tap:
             shifted = code.let(start + tap * shape.dilation, "shifted")
-            with code.loop(shape.inner, "c") as c:
-                k = code.let(tap * shape.inner + c, "k")
-                weights = [self._weights(panel, k, ramp(column, lanes)) for panel, column in places]
-                for i in range(tile.rows):
-                    x = code.let(broadcast(load(self.rows, shifted + i * shape.stride, c), lanes))
-                    for v, w in enumerate(weights):
-                        place = ramp((i * tile.vectors + v) * lanes, lanes)
-                        code.store(sums, load(sums, place) + x * w, place)
+            with code.loop(tirx.floordiv(shape.inner + (_BLOCK - 1), _BLOCK), "block") as block:
+                begin = code.let(block * _BLOCK, "begin")
+                self._fill(sums, every)
+                with code.loop(tirx.min(shape.inner - begin, constant(_BLOCK)), "within") as within:
+                    add(tap, shifted, code.let(begin + within, "c"))
+                for place in every:
+                    code.store(complete, load(complete, place) + load(sums, place), place)
+
+    def _fill(self, memory: tirx.Buffer, places: Sequence[tirx.Expr]) -> None:
+        """Fills registers with zeros."""
+        for place in places:
+            self.code.store(memory, constant(0.0, lanes=self.cpu.lanes), place)
 
     def _store(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, partial: bool) -> None:
         code, lanes = self.code, self.cpu.lanes
@@ -316,5 +348,7 @@ class _Nest(Nest):
             value = gelu(code, value, lanes)
         if self.residual is not None:
             kept = row if spec.in_place else tirx.floordiv(row, self.shape.repeat)
-            value = (value + load(self.residual, kept, ramp(column, lanes))) * broadcast(self.shape.factor, lanes)
+            double, single = ("float64", "float32") if lanes == 1 else (f"float64x{lanes}", f"float32x{lanes}")
+            both = (value + load(self.residual, kept, ramp(column, lanes))).astype(double)
+            value = (both * broadcast(self.shape.factor, lanes)).astype(single)
         code.store(self.result, value, row, ramp(column, lanes))
