@@ -1,4 +1,5 @@
 # make demo   builds the default variant and pronounces words in six languages
+# make demo-speech  speaks a sentence into build/demo.wav (TEXT="..."); fetches Kokoro's weights, 66 MB, by name and digest
 # make test   lint, types and tests
 # make format rewrites Python and C in the project's style
 # make lexicon DATA=FOLDER writes the embedded checkpoint's lexicon anew; FOLDER has train/LANG.tsv
@@ -8,7 +9,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long format lexicon draft lock clean
+.PHONY: help setup demo demo-speech test test-long format lexicon draft lock clean
 C_FILES = $(shell find g2p_build tests examples bench -name '*.[ch]' ! -name unicode_tables.c -print)
 
 help:
@@ -33,6 +34,19 @@ demo: setup
 	@$(BIN)/g2p pronounce --lang swa habari
 	@$(BIN)/g2p pronounce --lang tha สวัสดี
 	@$(BIN)/g2p pronounce --lang vie-n "Hà Nội"
+
+TEXT = Hello! You typed this sentence, and your own machine spoke it.
+SPEAKER = kokoro_packaged
+VOICE = jf_alpha
+HOST = host-b1-i64-o128-float32-kv
+demo-speech: export SAID = $(TEXT)
+demo-speech: setup
+	$(BIN)/doit compile checkpoint=embedded,$(SPEAKER)
+	@mkdir -p build
+	@$(BIN)/tts speak --manifest manifests/$(SPEAKER)-$(HOST).json --g2p manifests/embedded-$(HOST).json \
+		--text "$$SAID" --voice $(VOICE) --output build/demo.wav
+	@test $(VOICE) != jf_alpha || \
+		echo "The voice, jf_alpha, is Japanese, as all in the packages of the weights. docs/kokoro.md says where English ones are."
 
 test: setup
 	$(BIN)/ruff check .

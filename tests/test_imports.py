@@ -29,6 +29,7 @@ ALLOWED = {
     "bench.packages": {"bench.common"},
     "bench.steps": {"bench.common", "compiler", "stages", "models", "native", "engine", "graph", "config", "store"},
     "bench.drafts": {"bench.common", "draft", "runtime", "engine", "config"},
+    "bench.truth": {"bench.common", "stages", "models", "native", "runtime", "engine", "config", "store"},
     "bench.common": {"engine", "graph", "config", "store", "errors"},
     "training": {"reference", "engine", "checkpoints", "models", "store", "errors"},  # from engine only streams
     "products": {"engine", "graph", "config", "native", "runtime", "store", "errors"},

@@ -2,9 +2,11 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import wave
 from itertools import pairwise
 from pathlib import Path
 
@@ -96,6 +98,24 @@ def test_make_demo_pronounces_what_the_readme_says(tree: Tree) -> None:
     assert len(said) == 9
     [shown] = [block for language, block in BLOCKS if language == "text"]
     assert said == [line for line in shown.splitlines() if "\t" in line]
+
+
+def test_make_demo_speech_speaks_what_is_typed(built: Tree, speech: Tree, tmp_path: Path) -> None:
+    """With a small model of random weights in place of the packaged one, which is 66 MB to download."""
+    tree = copy_tree(tmp_path / "tree", tmp_path / "cache")
+    for cache in (built.cache, speech.cache):
+        shutil.copytree(cache, tree.cache, dirs_exist_ok=True)
+    shutil.copy(ROOT / "Makefile", tree.root)
+    (tree.root / ".venv").symlink_to(sys.prefix)
+    make = "make --old-file=.venv/.ready demo-speech SPEAKER=kokoro_small VOICE=first"
+    seconds = []
+    for text in ("Hi", 'Isn\'t it said "quickly", on your own machine?'):
+        result = shell(tree, f"{make} TEXT={shlex.quote(text)}")
+        assert result.returncode == 0, result.stderr
+        with wave.open(str(tree.root / "build" / "demo.wav")) as sound:
+            seconds.append(sound.getnframes() / sound.getframerate())
+        assert f"build/demo.wav: {seconds[-1]:.2f} s of sound" in result.stdout
+    assert 0 < seconds[0] < seconds[1] / 3
 
 
 def test_make_test_checks_style_types_and_behaviour() -> None:

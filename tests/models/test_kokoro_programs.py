@@ -13,7 +13,7 @@ from g2p_build.checkpoints.kokoro.random_weights import random_checkpoint
 from g2p_build.models.kokoro import ops
 from g2p_build.models.kokoro.architecture import KOKORO_82M, Architecture, expected
 from g2p_build.models.kokoro.programs import programs
-from g2p_build.models.kokoro.weights import MATRICES, pack
+from g2p_build.models.kokoro.weights import kept_dtype, pack
 from g2p_build.models.layout import unpack_columns
 from g2p_build.models.program import Program, nested_arguments
 
@@ -67,14 +67,17 @@ def test_a_compiled_program_gives_what_its_operations_say(
     program = compiled.programs[role]
     given = arguments_of(program, architecture, tokens, frames)
     taken = [weights[spec.name] for kind, spec in program.inputs if kind == "weight"]
-    expected_results = program.module(*nested_arguments(program, [*given, *taken]))
+    exact = [tensor.double() if tensor.is_floating_point() else tensor for tensor in (*given, *taken)]
+    expected_results = program.module(*nested_arguments(program, exact))
     if isinstance(expected_results, Tensor):
         expected_results = (expected_results,)
     for found, wanted in zip(compiled(role, weights, *given), expected_results, strict=True):
         assert found.shape == wanted.shape
         noise = float((found.double() - wanted.double()).pow(2).mean())
-        # 70 dB. Angles near pi may be near -pi instead, which is heard in the sound of random weights.
-        most = 1e-2 if role == "decoder" else 1e-7
+        # 70 dB. Angles near pi may be near -pi instead, which is heard in the sound of random weights: there torch's own
+        # float32 has 19 to 45 dB.
+        # One frame is two rows that are nearly the same, of which a norm makes much: 50 dB, and float32 in torch 55.
+        most = 2e-2 if role == "decoder" else 1e-5 if frames == 1 else 1e-7
         assert noise < most * float(wanted.double().pow(2).mean()), role
 
 
@@ -101,7 +104,10 @@ def test_every_tensor_of_a_checkpoint_goes_into_the_weights() -> None:
     state = Noting({name: torch.empty(shape, device="meta") for name, shape in expected(KOKORO_82M).items()})
     packed = pack(KOKORO_82M, state, "float16")
     assert read >= set(state)
-    assert {str(tensor.dtype) for name, tensor in packed.items() if name.endswith(MATRICES)} == {"torch.float16"}
+    for name, tensor in packed.items():
+        assert tensor.dtype == getattr(torch, kept_dtype(name, "float16"))
+    assert kept_dtype("decoder.encode.conv1.filter", "float16") == "float16"
+    assert kept_dtype("predictor.F0.0.conv1.filter", "float16") == "float32"
     # What packing adds: columns that fill up panels, upstream's two biases of an LSTM as one.
     count = sum(math.prod(tensor.shape) for tensor in packed.values())
     assert 81_000_000 < count < 83_500_000
@@ -110,7 +116,7 @@ def test_every_tensor_of_a_checkpoint_goes_into_the_weights() -> None:
 def test_numbers_of_eight_bits_are_within_half_a_step_of_what_they_stand_for() -> None:
     architecture, state = random_checkpoint(SHAPE, 0)
     whole, bytes_ = pack(architecture, state), pack(architecture, state, "int8")
-    filters = [name for name in whole if name.endswith(MATRICES)]
+    filters = [name for name in whole if name.endswith(".filter")]
     for name in filters:
         scale = bytes_[f"{name.removesuffix('.filter')}.scale"]
         found = unpack_columns(bytes_[name].permute(1, 0, 2), len(scale)).float() * scale

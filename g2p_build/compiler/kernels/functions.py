@@ -51,10 +51,13 @@ def gelu(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:
     return x / (number(1.0) + exp(code, y, lanes))
 
 
-def leaky(x: tirx.Expr, slope: tirx.Expr | float, lanes: int) -> tirx.Expr:
-    """x, or slope * x where x is below 0. The slope is at most 1."""
-    factor = constant(slope, "float32", lanes) if isinstance(slope, float) else broadcast(slope, lanes)
-    return tirx.max(x, x * factor)
+def leaky(x: tirx.Expr, divisor: tirx.Expr | float, lanes: int) -> tirx.Expr:
+    """x, or x / divisor where x is below 0. The divisor is at least 1.
+
+    It is the slope's inverse, because 5 is a float32 and 0.2 is none: what a slope is wrong by, F0 is too.
+    """
+    below = constant(divisor, "float32", lanes) if isinstance(divisor, float) else broadcast(divisor, lanes)
+    return tirx.max(x, x / below)
 
 
 def sigmoid(code: Code, x: tirx.Expr, lanes: int) -> tirx.Expr:

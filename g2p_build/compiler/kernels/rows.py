@@ -147,8 +147,8 @@ def pool(width: int, slope: float, cpu: Cpu) -> tirx.PrimFunc:
             column: Value, lanes: int, row: Value = row, following: Value = following, last: tirx.Expr = last
         ) -> None:
             place = ramp(column, lanes)
-            x = code.let(read_columns(code, rows, row, column, lanes, norm, "leaky", slope))
-            then = read_columns(code, rows, following, column, lanes, norm, "leaky", slope)
+            x = code.let(read_columns(code, rows, row, column, lanes, norm, "leaky", 1 / slope))
+            then = read_columns(code, rows, following, column, lanes, norm, "leaky", 1 / slope)
             then = tirx.Select(last if lanes == 1 else tirx.Broadcast(last, lanes), constant(0.0, lanes=lanes), then)
             own = load(bias, place)
             code.store(result, x * load(weight, 1, place) + own, row * 2, place)

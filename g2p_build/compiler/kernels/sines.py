@@ -36,19 +36,19 @@ def sine_source(harmonics: int, samples: int, rate: int, cpu: Cpu) -> tirx.PrimF
     weight, result = tensor("weight", (harmonics + 1,)), tensor("result", (count,))
     # What each harmonic has reached in this frame's middle and in the last one's, and its turns in this and the next.
     now, last, turns, following, bases, steps = (code.registers(harmonics, "float64") for _ in range(6))
-    overtones = code.registers(harmonics)  # TVM cannot bound a float that it is told is an integer
+    overtones = code.registers(harmonics, "float64")  # TVM cannot bound a float that it is told is an integer
     for h in range(harmonics):
         code.store(now, constant(0.0, "float64"), h)
-        code.store(overtones, constant(float(h + 1)), h)
+        code.store(overtones, constant(float(h + 1), "float64"), h)
     half = samples // 2
     with code.loop(frames, "frame") as frame:
         pitch = code.let(load(f0, frame, 0), "pitch")
         then = code.let(load(f0, tirx.min(frame + 1, frames - 1), 0), "then")
         with code.loop(harmonics, "h") as h:
             code.store(last, load(now, h), h)
-            code.store(turns, _turns(code, pitch * load(overtones, h), samples, rate), h)
+            code.store(turns, _turns(code, pitch.astype("float64") * load(overtones, h), samples, rate), h)
             code.store(now, _fraction(code, load(now, h) + load(turns, h)), h)
-            code.store(following, _turns(code, then * load(overtones, h), samples, rate), h)
+            code.store(following, _turns(code, then.astype("float64") * load(overtones, h), samples, rate), h)
         voiced = code.let(pitch > constant(_VOICED), "voiced")
         loud = code.let(tirx.Select(voiced, constant(_SINE), constant(0.0)), "loud")
         breath = code.let(tirx.Select(voiced, constant(_BREATH), constant(_SILENT)), "breath")
@@ -73,8 +73,8 @@ def sine_source(harmonics: int, samples: int, rate: int, cpu: Cpu) -> tirx.PrimF
 
 
 def _turns(code: Code, pitch: tirx.Expr, samples: int, rate: int) -> tirx.Expr:
-    each = code.let(pitch / constant(float(rate)), "each")
-    return (each - tirx.floor(each)).astype("float64") * constant(float(samples), "float64")
+    each = code.let(pitch / constant(float(rate), "float64"), "each")
+    return (each - tirx.floor(each)) * constant(float(samples), "float64")
 
 
 def _fraction(code: Code, x: tirx.Expr) -> tirx.Expr:

@@ -316,9 +316,8 @@ def sine_source(f0: Tensor, noise: Tensor, weight: Tensor, rate: int) -> Tensor:
     """
     frames, harmonics = f0.shape[0], noise.shape[0]
     samples = noise.shape[1] // frames
-    # Upstream reduces each frame's turns a sample modulo 1, in float32.
-    overtones = f0 * torch.arange(1, harmonics + 1, dtype=torch.float32)
-    turns = torch.remainder(overtones / rate, 1.0).to(torch.float64) * samples
+    overtones = f0.to(torch.float64) * torch.arange(1, harmonics + 1, dtype=torch.float64)
+    turns = torch.remainder(overtones / rate, 1.0) * samples
     reached = torch.remainder(torch.cumsum(turns, 0), 1.0)  # in the middle of each frame
     place = (torch.arange(frames * samples, dtype=torch.float64) + 0.5) / samples - 0.5
     place = place.clamp(0, frames - 1)

@@ -23,15 +23,24 @@ from g2p_build.models.layout import UNITS, pack_columns, quantise_columns
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MATRICES", "pack"]
+__all__ = ["kept_dtype", "pack"]
 
-MATRICES = (".filter",)
-"""Endings of the names of weights that may be kept in another dtype than float32."""
-
-_FEW = (".style",)
-"""Endings of those that are float16 where `MATRICES` are int8: they are few, and every row of a norm is times them."""
+_SPOKEN = ("decoder.", "text_encoder.")
+"""What names of weights begin with that no F0 depends on."""
 
 State: TypeAlias = Mapping[str, "Tensor"]
+
+
+def kept_dtype(name: str, dtype: str) -> str:
+    """The dtype of a weight, in a model of a dtype.
+
+    In float16 and bfloat16, filters that F0 depends on stay float32. A ten-thousandth of F0 is heard by nobody, but it
+    moves all phases: with it no sample of the sound is as it was. In int8, where small files are wanted first, all
+    filters are int8; layers of styles are float16, because they are few and every row of a norm is times them.
+    """
+    if dtype == "int8":
+        return "int8" if name.endswith(".filter") else "float16" if name.endswith(".style") else "float32"
+    return dtype if name.startswith(_SPOKEN) and name.endswith(".filter") else "float32"
 
 
 def pack(arch: Architecture, state: State, dtype: str = "float32") -> dict[str, Tensor]:
@@ -40,7 +49,8 @@ def pack(arch: Architecture, state: State, dtype: str = "float32") -> dict[str, 
     Args:
         arch: The model's architecture.
         state: The checkpoint's tensors, float32, weight norm folded. Tensors on the device "meta" give shapes alone.
-        dtype: Of the `MATRICES`: ``"float32"``, ``"float16"``, ``"bfloat16"`` or ``"int8"``.
+        dtype: Of the model, ``"float32"``, ``"float16"``, ``"bfloat16"`` or ``"int8"``: `kept_dtype` says which weights
+            have it.
 
     Raises:
         BuildError: A weight is too large for the dtype.
@@ -50,16 +60,13 @@ def pack(arch: Architecture, state: State, dtype: str = "float32") -> dict[str, 
         found |= part(arch, state)
     kept: dict[str, Tensor] = {}
     for name, tensor in found.items():
-        if name.endswith(MATRICES) and dtype == "int8":
+        own = kept_dtype(name, dtype)
+        if own == "int8":
             kept[name], scale = quantise_columns(tensor)
             stem = name.removesuffix(".filter")
             kept[f"{stem}.scale"] = scale[: found[f"{stem}.bias"].shape[0]]
-        elif name.endswith(MATRICES) and dtype != "float32":
-            kept[name] = _smaller(name, tensor, dtype)
-        elif name.endswith(_FEW) and dtype == "int8":
-            kept[name] = _smaller(name, tensor, "float16")
         else:
-            kept[name] = tensor
+            kept[name] = _smaller(name, tensor, own)
     return {name: tensor.contiguous() for name, tensor in kept.items()}
 
 
