@@ -74,8 +74,8 @@ def test_a_compiled_program_gives_what_its_operations_say(
     for found, wanted in zip(compiled(role, weights, *given), expected_results, strict=True):
         assert found.shape == wanted.shape
         noise = float((found.double() - wanted.double()).pow(2).mean())
-        # 70 dB. Angles near pi may be near -pi instead, which is heard in the sound of random weights: there torch's own
-        # float32 has 19 to 45 dB.
+        # 70 dB. Angles near pi may be near -pi instead, which is heard in the sound of random weights: there torch's
+        # own float32 has 19 to 45 dB.
         # One frame is two rows that are nearly the same, of which a norm makes much: 50 dB, and float32 in torch 55.
         most = 2e-2 if role == "decoder" else 1e-5 if frames == 1 else 1e-7
         assert noise < most * float(wanted.double().pow(2).mean()), role
