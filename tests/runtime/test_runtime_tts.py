@@ -297,7 +297,8 @@ def memory() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
-def test_memory_stays_flat(model: TTS) -> None:
+@pytest.mark.parametrize("many", [100, pytest.param(1000, marks=pytest.mark.long)])
+def test_memory_stays_flat(model: TTS, many: int) -> None:
     def rounds(count: int) -> None:
         for number in range(count):
             model.say(HELLO, "first", seed=number)
@@ -305,6 +306,6 @@ def test_memory_stays_flat(model: TTS) -> None:
 
     rounds(20)
     before = memory()
-    rounds(100)
+    rounds(many)
     # What a piece works in is some MB: a leak of it would be hundreds. The allocator keeps a few of its own.
     assert memory() - before < 16 << 20

@@ -171,15 +171,8 @@ def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
                 _columns(code, inner, cpu, _zeros(code, scratch, row))
         shape = _Shape(inner, columns, taps, dilation, stride, repeat, factor, activated, added)
         nest = _Nest(code, Panels(dtype), cpu, scratch, weight, residual, result, scale, first, shape, bias)
-        whole = code.let(tirx.floordiv(columns, PANEL), "whole")
-        wide = max(1, max(vectors for _, vectors in cpu.tiles) * cpu.lanes // PANEL)
-        together = code.let(tirx.floordiv(whole, wide), "together")
-        for group in (Group(0, together, wide), Group(together * wide, whole - together * wide, 1)):
-            with code.loop(group.count, "group") as number:
-                for tile in tiles(code, cpu, here, group, number):
-                    nest.write(tile)
-        with code.when(whole * PANEL < columns):
-            for tile in tiles(code, cpu, here, Group(whole, 1, 1, partial=True), constant(0)):
+        with code.loop(panels, "group") as number:
+            for tile in tiles(code, cpu, here, Group(0, panels, 1), number):
                 nest.write(tile)
     params = [rows, weight, bias, scale, norm, alpha, residual, part, numbers, result, scratch]
     kernel = code.kernel("convolution", [param for param in params if param is not None])
@@ -294,7 +287,7 @@ class _Nest(Nest):
         with code.loop(tile.rows, "i") as i:
             for v, (panel, column) in enumerate(places):
                 total = load(complete, ramp((i * tile.vectors + v) * lanes, lanes))
-                self._store(total, row + i, panel * PANEL + column, tile.partial)
+                self._store_vector(total, row + i, code.let(panel * PANEL + column, "column"))
 
     def _add_up(
         self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], complete: tirx.Buffer, row: tirx.Expr
@@ -333,17 +326,17 @@ class _Nest(Nest):
             return self.code.let(numbers_of(stored(self.weight, panel, k, columns), self.cpu.lanes), "w")
         return super()._weights(panel, k, columns)
 
-    def _store(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, partial: bool) -> None:
-        code, lanes = self.code, self.cpu.lanes
+    def _store_vector(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> None:
+        """Writes a vector of results; in the last panel, only the columns that the result has."""
+        code, lanes, columns = self.code, self.cpu.lanes, self.shape.columns
         row = self.first + row
-        if not partial:
+        with code.when(column + lanes <= columns):
             self._store_sum(value, row, column, lanes)
-            return
-        memory = code.registers(lanes)
-        code.store(memory, value, ramp(0, lanes))
-        end = tirx.max(tirx.min(self.shape.columns - column, constant(lanes)), constant(0))
-        with code.loop(end, "lane") as lane:
-            self._store_sum(load(memory, lane), row, column + lane, 1)
+        with code.when(column + lanes > columns):
+            memory = code.registers(lanes)
+            code.store(memory, value, ramp(0, lanes))
+            with code.loop(tirx.max(columns - column, constant(0)), "lane") as lane:
+                self._store_sum(load(memory, lane), row, column + lane, 1)
 
     def _store_sum(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, lanes: int) -> None:
         code, shape, columns, memory = self.code, self.shape, ramp(column, lanes), self.code.registers(lanes)

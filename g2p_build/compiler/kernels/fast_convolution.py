@@ -334,14 +334,11 @@ def _multiply(
     inner: tirx.Expr,
     panels: tirx.Expr,
 ) -> None:
-    wide = max(1, max(vectors for _, vectors in cpu.tiles) * cpu.lanes // PANEL)
-    groups = code.let(tirx.floordiv(panels, wide), "groups")
     with code.loop(produced, "product") as number:
         nest = _Nest(code, Panels("float32"), cpu, scratch, weight, None, scratch, None, number, sums, products, inner)
-        for group in (Group(0, groups, wide), Group(groups * wide, panels - groups * wide, 1)):
-            with code.loop(group.count, "group") as which:
-                for tile in tiles(code, cpu, count, group, which):
-                    nest.write(tile)
+        with code.loop(panels, "group") as which:
+            for tile in tiles(code, cpu, count, Group(0, panels, 1), which):
+                nest.write(tile)
 
 
 @dataclass(frozen=True)
