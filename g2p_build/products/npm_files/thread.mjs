@@ -26,10 +26,8 @@ async function inGroups(name, [words, lang, options], signal) {
     const end = start + most;
     try {
       const group = model[name](words.slice(start, end), several ? lang.slice(start, end) : lang, options);
-      for (const result of group) {
-        if (result.error) result.error.word += start;
-        found.push(result);
-      }
+      for (const result of group.flat()) if (result.error) result.error.word += start;
+      found.push(...group);
     } catch (error) {
       if (error instanceof G2PError && error.word !== null) error.word += start;
       throw error;
@@ -49,7 +47,7 @@ async function inText([text, lang, options], signal) {
 
 async function answer(name, args, request) {
   if (name === "load") return loaded(args[0], request);
-  if (name === "pronounce" || name === "results") return inGroups(name, args, request.signal);
+  if (["pronounce", "results", "best"].includes(name)) return inGroups(name, args, request.signal);
   if (name === "text") return inText(args, request.signal);
   return name === "addLexicon" ? model.addLexicon(...args, { signal: request.signal }) : model[name](...args);
 }
@@ -60,6 +58,7 @@ function plain({ code, message, word }) {
 }
 
 function withPlainError(value) {
+  if (Array.isArray(value)) return value.map(withPlainError);
   if (value?.result) return { ...value, result: withPlainError(value.result) };
   return value?.error ? { ...value, error: plain(value.error) } : value;
 }
@@ -70,7 +69,7 @@ async function heard({ id, name, args, stop }) {
   running.set(id, controller);
   try {
     const value = await answer(name, args, { signal: controller.signal, id });
-    port.postMessage({ id, value: Array.isArray(value) ? value.map(withPlainError) : value });
+    port.postMessage({ id, value: Array.isArray(value) ? withPlainError(value) : value });
   } catch (error) {
     port.postMessage(error instanceof G2PError ? { id, error: plain(error) } : { id, thrown: String(error) });
   } finally {

@@ -46,6 +46,11 @@ class Model {
     return this.#thread.call("results", [listed(words), languages(lang), others], signal);
   }
 
+  async best(words, lang, options = {}) {
+    const { signal, ...others } = known(options, "best", ["count", "beams", "earlyStopping", "signal"]);
+    return this.#thread.call("best", [listed(words), languages(lang), others], signal);
+  }
+
   stream(words, lang, options = {}) {
     const { signal, ...others } = known(options, "stream", ["scores", "signal"]);
     if (typeof words?.[Symbol.asyncIterator] !== "function") iterable(words);
@@ -158,7 +163,7 @@ class Thread {
     this.#done(id);
     if (error) return asked.reject(revived(error));
     if (thrown !== undefined) return asked.reject(new Error(thrown));
-    return asked.resolve(Array.isArray(value) ? value.map(withError) : value);
+    return asked.resolve(Array.isArray(value) ? withError(value) : value);
   }
 
   #done(id) {
@@ -171,8 +176,9 @@ function revived({ code, message, word }) {
   return new G2PError(code, message, word);
 }
 
-// A result, or a part of a text with one, whose error is of the class again.
+// A result, a list of them, or a part of a text with one, whose error is of the class again.
 function withError(value) {
+  if (Array.isArray(value)) return value.map(withError);
   if (value?.result) return { ...value, result: withError(value.result) };
   return value?.error ? { ...value, error: revived(value.error) } : value;
 }
