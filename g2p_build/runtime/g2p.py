@@ -150,7 +150,7 @@ class G2P:
         Args:
             words: the words to pronounce.
             lang: one language for all words, or a list with one for each.
-            scores: whether the results have scores. They cost some 7 % of a word's time.
+            scores: whether the results have scores. They cost some 2 % of a word's time.
             cancel: stops the call from another thread.
 
         Raises:
