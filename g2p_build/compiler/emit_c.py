@@ -424,7 +424,7 @@ def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
             counts.append("run->positions")
             continue
         if extent.name == _BATCH and function.tokens > 1:
-            _check_outside(name, function, [tensor for tensor, _ in of_extent])
+            _check_outside(function.name, name, [tensor for tensor, _ in of_extent])
         tokens = function.tokens if extent.name == _ROWS else 1
         each, rest = divmod(value, function.batch * tokens)
         if rest:
@@ -435,10 +435,10 @@ def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
     return ", ".join([tensor.place.text for tensor in given] + counts)
 
 
-def _check_outside(name: str, function: _Function, tensors: Sequence[_Tensor]) -> None:
+def _check_outside(function: str, kernel: str, tensors: Sequence[_Tensor]) -> None:
     """Refuses what a function of several tokens keeps in the arena for each row, however many tokens that has."""
     if any(not tensor.place.text.startswith("run->") for tensor in tensors):
-        raise BuildError(f"function {function.name}: {name} keeps something for each row: keep it for each token")
+        raise BuildError(f"function {function}: {kernel} keeps something for each row: keep it for each token")
 
 
 def _tables(
