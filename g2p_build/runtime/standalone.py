@@ -208,7 +208,7 @@ class Model:
         found = _ResultList()
         made = _Search(ctypes.sizeof(_Search), search.n, search.beams, search.early_stopping)
         call = functools.partial(_with_search, self._library.g2p_best, made)
-        self._request(call, words, lang, threads, found, cancel, flags=_EACH)
+        self._request(call, words, lang, threads, found, cancel, flags=_EACH, beams=search.beams)
         langs = [lang] * len(words) if isinstance(lang, str) else lang
         all_of: list[list[Result]] = [[] for _ in words]
         try:
@@ -314,6 +314,7 @@ class Model:
         cancel: Cancel | None,
         most_ids: int = 0,
         flags: int = 0,
+        beams: int = 1,
     ) -> None:
         spelled = [encoded(word) for word in words]
         text = b"".join(spelled)
@@ -349,7 +350,7 @@ class Model:
             _ = held  # what the library reads lives as long as the call, after a second Ctrl-C too
             return int(call(*given))
 
-        if interruptible(run, len(spelled), cancel):
+        if interruptible(run, len(spelled) * beams, cancel):
             found = failure(error.status, error.message)
             if error.word < len(spelled):
                 raise WordError(error.word, found)
