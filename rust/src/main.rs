@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::PathBuf;
 use std::process::exit;
 
-use g2p::{Error, Model, Options, Pronunciation, Statistics};
+use g2p::{Error, Model, Options, Pronunciation, Search, Statistics};
 
 #[path = "json.rs"]
 #[allow(dead_code)]
@@ -14,6 +14,7 @@ mod json;
 
 const CHUNK: usize = 65_536; // most bytes in one read of standard input
 const SLICE: usize = 256; // words between two flushes of the output
+const MOST_BEAMS: u32 = 64;
 
 const HELP: &str = "\
 usage: g2p [OPTIONS] pronounce [WORD ...]   words, or the lines of standard input, to phonemes
@@ -31,6 +32,8 @@ options of pronounce:
   --format FORMAT        tables (tsv, csv) or JSON (jsonl, which --json is short for; default: tsv)
   --lang-column N        lines have columns with tabs between them; column N has the language, the first other the word
   --details              add where each pronunciation comes from, its score, and notes
+  --best N               up to N different pronunciations of each word, the best first, with the details of each
+  --beams K              beginnings that --best keeps at each step (default: 4, or N if that is more)
   --stats                say at the end, on standard error, how many passes the model's decoder took
   --on-error WHAT        stop at a wrong word, skip it, or mark it: print it without phonemes (default: stop)
 ";
@@ -94,6 +97,7 @@ struct Asked {
 
 /// A word, and its pronunciation or what is wrong with it.
 struct Row {
+    place: usize, // of the word, from 0
     word: String,
     lang: String,
     found: Result<Pronunciation, Wrong>,
@@ -112,6 +116,8 @@ struct Chosen {
     manifest: Option<PathBuf>,
     lexicons: Vec<OsString>,
     details: bool,
+    best: Option<u32>,
+    beams: Option<u32>,
     stats: bool,
     on_error: OnError,
     lang_column: Option<usize>,
@@ -162,6 +168,15 @@ impl Chosen {
                         _ => return Err("argument --format: tsv, csv or jsonl is wanted".to_owned()),
                     }
                 }
+                "--best" | "--beams" => {
+                    let wanted = format!("argument {name}: a number is wanted");
+                    let number = given()?.to_str().and_then(|text| text.parse().ok()).ok_or(wanted)?;
+                    *(if name == "--best" {
+                        &mut chosen.best
+                    } else {
+                        &mut chosen.beams
+                    }) = Some(number);
+                }
                 "--details" if value.is_none() => chosen.details = true,
                 "--stats" if value.is_none() => chosen.stats = true,
                 "--json" if value.is_none() => chosen.json = true,
@@ -181,7 +196,8 @@ impl Chosen {
         }
         chosen.words = plain.split_off(1);
         chosen.command = plain[0].to_string_lossy().into_owned();
-        let listed = chosen.format.is_some() || chosen.lang_column.is_some();
+        let searched = chosen.best.is_some() || chosen.beams.is_some();
+        let listed = chosen.format.is_some() || chosen.lang_column.is_some() || searched;
         match chosen.command.as_str() {
             "pronounce" => chosen.checked(),
             "info" | "languages"
@@ -191,7 +207,7 @@ impl Chosen {
                     || !chosen.lexicons.is_empty()
                     || listed =>
             {
-                let only = "--lexicon, --details, --stats, --on-error, --format and --lang-column";
+                let only = "--lexicon, --details, --best, --beams, --stats, --on-error, --format and --lang-column";
                 Err(format!("only `g2p pronounce` takes {only}"))
             }
             "info" | "languages" if chosen.words.is_empty() => Ok(chosen),
@@ -212,6 +228,7 @@ impl Chosen {
             let what = "--lang names one language for all words, --lang-column one for each: give one of them";
             return Err(what.to_owned());
         }
+        self.check_search()?;
         let unsaid = |given: &&OsString| {
             let text = given.to_string_lossy();
             !text.ends_with(".g2plex") && !text.contains('=')
@@ -225,6 +242,41 @@ impl Chosen {
             }
             _ => Ok(self),
         }
+    }
+
+    fn check_search(&self) -> Result<(), String> {
+        let best = match self.best {
+            Some(best) => best,
+            None if self.beams.is_none() => return Ok(()),
+            None => {
+                let what = "--beams is for a search: say with --best how many pronunciations you want of each word";
+                return Err(what.to_owned());
+            }
+        };
+        let beams = self.beams_for(best);
+        if best < 1 {
+            let what = "give how many pronunciations you want of each word, from 1 on";
+            return Err(format!("--best {best}: {what}"));
+        }
+        if best > beams {
+            return Err(format!(
+                "--best {best}: {beams} beams have no more than {beams}: give more --beams"
+            ));
+        }
+        if beams > MOST_BEAMS {
+            return Err(format!("{beams} beams: give up to {MOST_BEAMS}"));
+        }
+        Ok(())
+    }
+
+    /// How many beginnings a search for so many pronunciations keeps.
+    fn beams_for(&self, best: u32) -> u32 {
+        self.beams.unwrap_or(best.max(4))
+    }
+
+    /// Whether a word's line has its details. Lines of a search need scores to be told apart.
+    fn detailed(&self) -> bool {
+        self.details || self.best.is_some()
     }
 
     fn format(&self) -> Format {
@@ -267,33 +319,74 @@ impl Chosen {
         let good = || asked.iter().filter(|asked| asked.wrong.is_none());
         let words: Vec<&str> = good().map(|asked| asked.word.as_str()).collect();
         let langs: Vec<&str> = good().map(|asked| asked.lang.as_str()).collect();
+        let mut results = self.results(model, &words, &langs)?.into_iter();
+        let rows = asked.into_iter().enumerate().flat_map(|(place, asked)| {
+            let Asked { word, lang, wrong } = asked;
+            let found = match wrong {
+                Some(wrong) => vec![Err(wrong)],
+                None => {
+                    let found = results.next().expect("results for each word").into_iter();
+                    let wrong = |error: Error| Wrong::new(&format!("{:?}", error.kind()), error.to_string());
+                    found.map(|result| result.map_err(wrong)).collect()
+                }
+            };
+            let row = move |found| Row {
+                place,
+                word: word.clone(),
+                lang: lang.clone(),
+                found,
+            };
+            found.into_iter().map(row)
+        });
+        self.print_rows(rows, first)
+    }
+
+    /// The results of each word: one, or of a search those with different phonemes.
+    fn results(
+        &self,
+        model: &Model,
+        words: &[&str],
+        langs: &[&str],
+    ) -> Result<Vec<Vec<Result<Pronunciation, Error>>>, Error> {
         let options = Options {
             scores: self.details,
             ..Options::default()
         };
-        let mut results = model.results(&words, &langs, options)?.into_iter();
-        let rows = asked.into_iter().map(|Asked { word, lang, wrong }| Row {
-            found: match wrong {
-                Some(wrong) => Err(wrong),
-                None => results
-                    .next()
-                    .expect("a result for each word")
-                    .map_err(|error| Wrong::new(&format!("{:?}", error.kind()), error.to_string())),
-            },
-            word,
-            lang,
-        });
-        self.print_rows(rows, first)
+        let best = match self.best {
+            Some(best) => best,
+            None => {
+                let results = model.results(words, langs, options)?;
+                return Ok(results.into_iter().map(|result| vec![result]).collect());
+            }
+        };
+        let beams = self.beams_for(best);
+        let search = Search {
+            count: beams,
+            beams,
+            early_stopping: false,
+        };
+        let mut found = model.best(words, langs, search, options)?;
+        for results in &mut found {
+            let mut seen = Vec::new();
+            results.retain(|result| {
+                let phonemes = result.as_ref().map(|found| found.phonemes.clone()).ok();
+                let new = !seen.contains(&phonemes);
+                seen.push(phonemes);
+                new
+            });
+            results.truncate(best as usize);
+        }
+        Ok(found)
     }
 
     /// Prints a line for each word, up to the first wrong one if that ends the command.
     fn print_rows(&self, rows: impl Iterator<Item = Row>, first: Option<usize>) -> Result<(), Stop> {
         let mut lines = String::new();
         let mut stopped = Ok(());
-        for (place, row) in rows.enumerate() {
+        for row in rows {
             if let Err(wrong) = &row.found {
                 let message = match first {
-                    Some(first) => format!("line {}: {}", first + place, wrong.message),
+                    Some(first) => format!("line {}: {}", first + row.place, wrong.message),
                     None => wrong.message.clone(),
                 };
                 if self.on_error == OnError::Stop {
@@ -322,7 +415,7 @@ impl Chosen {
             return String::new();
         }
         let lang = if self.lang_column.is_some() { ",lang" } else { "" };
-        let details = if self.details { ",source,score,notes" } else { "" };
+        let details = if self.detailed() { ",source,score,notes" } else { "" };
         format!("word,phonemes{lang}{details}\n")
     }
 
@@ -338,7 +431,7 @@ impl Chosen {
             cells.push(&row.lang);
         }
         let score;
-        if self.details {
+        if self.detailed() {
             let (source, found_score, notes) = match &row.found {
                 Err(_) => ("", None, "wrong"),
                 Ok(found) => {
@@ -381,7 +474,7 @@ impl Chosen {
                 json::write_text(lines, found.source.name());
                 let flags = format!(", \"truncated\": {}, \"repeats\": {}", found.truncated, found.repeats);
                 lines.push_str(&flags);
-                if self.details {
+                if self.detailed() {
                     lines.push_str(", \"score\": ");
                     lines.push_str(&found.score.map_or("null".to_owned(), |score| number(score.into())));
                 }
