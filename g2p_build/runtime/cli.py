@@ -219,14 +219,15 @@ def _asked(chosen: argparse.Namespace, g2p: G2P, words: Sequence[str], lang: str
         return [[result] for result in g2p.results(words, lang=lang, scores=chosen.details)]
     beams = _beams(chosen)
     found = g2p.best(words, lang=lang, n=beams, beams=beams)
-    return [_different(each)[: chosen.best] for each in found]
+    return [_different(each, _format(chosen))[: chosen.best] for each in found]
 
 
-def _different(results: Sequence[Result]) -> list[Result]:
-    """Results without those whose phonemes a better one has."""
+def _different(results: Sequence[Result], form: str) -> list[Result]:
+    """Results without those of which a better one has the same phonemes, or in a lexicon the same symbols."""
     seen: dict[str, Result] = {}
     for result in results:
-        seen.setdefault(result.phonemes, result)
+        said = " ".join(formats.phones(result.phonemes)) if form in formats.LEXICONS else result.phonemes
+        seen.setdefault(said, result)
     return list(seen.values())
 
 
