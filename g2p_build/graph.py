@@ -101,7 +101,7 @@ def _library(variant: Variant, kind: Family, model: Model, code: Node) -> Node:
             outputs=("libtvm_runtime.so", "model.so", *TVM_NOTICES) if linked else ("devc.o", "lib0.o"),
         )
     native, module = kind.native, target.package == "module"
-    besides = [native.web] if module else []
+    besides = [*native.web] if module else []
     if target.package == "shared" and "android" in target.triple:
         besides = [SYSTEM, *([native.android] if native.android else [])]
     if target.package == "objects" and "apple" in target.triple and native.swift:

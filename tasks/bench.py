@@ -1,6 +1,7 @@
 """`doit bench …`: times built variants beside other libraries. The result goes into docs/benchmarks/.
 
-`doit bench accuracy …` is another benchmark, with options of its own: see accuracy.py.
+What is measured is what the family of the variants does: pronouncing or speaking. `doit bench accuracy …` is another
+benchmark, with options of its own: see accuracy.py.
 """
 
 import shlex
@@ -17,6 +18,7 @@ from . import accuracy
 from .cli.options import JSON, option, path_of
 from .cli.output import show
 from .cli.plan import Plan
+from .profile import runnable
 
 __all__ = ["tasks"]
 
@@ -31,7 +33,7 @@ OPTIONS = [
         "",
         "real words, also timed as one list: a folder of LANG.tsv files or one such file; else the golden set",
     ),
-    option("contenders", str, "", "names, with commas between: ours, eager, ctranslate2, executorch-int8, ..."),
+    option("contenders", str, "", "names, with commas between: ours, eager, compile, onnxruntime-int8, ..."),
     option("threads", str, "1,2", "numbers of threads, with commas between"),
     option("rounds", int, 9, "how often each contender has its turn"),
     option("forced-tokens", int, 0, "so many tokens for each word, whatever the model says (random weights: 16)"),
@@ -51,8 +53,8 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
             "params": OPTIONS,
             "pos_arg": "another",
             "task_dep": [f"compile:{variant.name}" for variant in plan.variants],
-            "doc": "time the variants asked for, at their batch sizes, beside other libraries (--words PATH, --json); "
-            "`bench accuracy --data FOLDER`: how often they are wrong",
+            "doc": "time the variants asked for beside other libraries (--words PATH, --json); `bench family=kokoro`: "
+            "speech; `bench accuracy --data FOLDER`: how often they are wrong",
         }
 
     return {"task_bench": bench}
@@ -60,7 +62,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 
 def _bench(plan: Plan, another: Sequence[str], **options: Any) -> TaskFailed | None:
     if not another:
-        return _pronounce(plan, **options)
+        return _measure(plan, **options)
     if another[0] != "accuracy":
         return TaskFailed(f"unknown benchmark {another[0]!r}: it is accuracy, or none for that of speed")
     if options != {option["name"]: option["default"] for option in OPTIONS}:
@@ -68,17 +70,48 @@ def _bench(plan: Plan, another: Sequence[str], **options: Any) -> TaskFailed | N
     return accuracy.run(plan, another[1:])
 
 
+def _measure(plan: Plan, words: str, forced_tokens: int, **options: Any) -> TaskFailed | None:
+    families = sorted({variant.checkpoint.family for variant in plan.variants})
+    if len(families) > 1:
+        return TaskFailed(f"the variants are of the families {' and '.join(families)}: measure one at a time")
+    if families == ["kokoro"]:
+        for option, value in (("--words", words), ("--forced-tokens", forced_tokens)):
+            if value:
+                return TaskFailed(f"{option}={value}: speech has no words or tokens to choose: leave it out")
+        return _speak(plan, **options)
+    return _pronounce(plan, words, forced_tokens, **options)
+
+
+def _speak(plan: Plan, contenders: str, threads: str, rounds: int, out: str, as_json: bool) -> TaskFailed | None:
+    from bench.speak import report
+    from bench.speak.command import bench, options
+
+    try:
+        for variant in plan.variants:
+            runnable(variant)
+        result = bench(plan.build, plan.variants, options(contenders, threads, rounds), _say)
+        report.write(_folder(plan, out), {"command": _command(), **result})
+    except (BuildError, OSError) as error:
+        return TaskFailed(str(error))
+    if as_json:
+        parts = ("times", "first_sounds", "footprints", "programs", "goals", "failures")
+        show([{"part": part, **row} for part in parts for row in result[part]], as_json)
+    else:
+        for title, rows in report.tables(result):
+            show(rows, as_json, f"{result['checkpoint']}: {title}")
+    return None
+
+
 def _pronounce(
-    plan: Plan, words: str, contenders: str, threads: str, rounds: int, forced_tokens: int, out: str, as_json: bool
+    plan: Plan, words: str, forced_tokens: int, contenders: str, threads: str, rounds: int, out: str, as_json: bool
 ) -> TaskFailed | None:
     from bench.pronounce import report
     from bench.pronounce.command import bench, options
 
     try:
         asked = options(words and str(path_of(words)), contenders, threads, rounds, forced_tokens)
-        result = bench(plan.build, plan.variants, asked, lambda line: print(line, file=sys.stderr, flush=True))
-        folder = path_of(out) if out else plan.tree / OUT
-        report.write(folder, {"command": shlex.join(["doit", *sys.argv[1:]]), **result})
+        result = bench(plan.build, plan.variants, asked, _say)
+        report.write(_folder(plan, out), {"command": _command(), **result})
     except (BuildError, OSError) as error:
         return TaskFailed(str(error))
     for run in result["runs"]:
@@ -90,3 +123,15 @@ def _pronounce(
             for title, rows in report.tables(run):
                 show(rows, as_json, title)
     return None
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _folder(plan: Plan, out: str) -> Path:
+    return path_of(out) if out else plan.tree / OUT
+
+
+def _command() -> str:
+    return shlex.join(["doit", *sys.argv[1:]])

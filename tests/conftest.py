@@ -153,6 +153,7 @@ def ported(built: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
 
 
 SPEECH = "kokoro_small-host-b1-i64-o128-float32-kv"
+WEB_SPEECH = "kokoro_small-wasm-b1-i64-o128-float32-kv"
 
 
 @pytest.fixture(scope="session")
@@ -163,6 +164,18 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Tree:
         copy_tree(folder / "tree", folder / "cache").compiled("checkpoint=kokoro_small")
 
     folder = made_once(tmp_path_factory, "speech", make)
+    return Tree(folder / "tree", folder / "cache")
+
+
+@pytest.fixture(scope="session")
+def spoken(speech: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A tree with that model as a WebAssembly module besides, made from the cache of `speech`."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(speech.cache, folder / "cache")
+        copy_tree(folder / "tree", folder / "cache").compiled("checkpoint=kokoro_small", "target=host,wasm")
+
+    folder = made_once(tmp_path_factory, "spoken", make)
     return Tree(folder / "tree", folder / "cache")
 
 

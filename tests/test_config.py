@@ -124,9 +124,7 @@ def test_every_option_in_conf_is_a_variant(tmp_path: Path) -> None:
         text = checkpoint.read_text(encoding="utf-8")
         pin = [f"checkpoint.revision={REVISION}"] if "source: hub" in text else []
         pin = [f"checkpoint.path={tmp_path}"] if "source: path" in text else pin
-        # Speech has no WebAssembly module.
-        targets = "target=host,iphone,android" if "family: kokoro" in text else "target=glob(*)"
-        assert variants([targets, "max_lens=glob(*)", f"checkpoint={checkpoint.stem}", *pin])
+        assert variants(["target=glob(*)", "max_lens=glob(*)", f"checkpoint={checkpoint.stem}", *pin])
     for matrix in (CONF / "matrix").glob("*.yaml"):
         assert len(variants([f"matrix={matrix.stem}"])) > 1
     assert len(variants(["checkpoint=random", "checkpoint/shape=glob(*)"])) == 5
@@ -248,6 +246,7 @@ def as_hydra_does(overrides: list[str]) -> list[Variant]:
         ["checkpoint=charsiu_small", f"checkpoint.revision={REVISION}", "checkpoint.languages=[a,'b-c',7]"],
         ["checkpoint=random", "checkpoint.shape.layer_norm_epsilon=1e-5,0.001", "checkpoint.append_eos=true"],
         ["lexicon=off,embedded,auto", "checkpoint=embedded,random"],
+        ["family=kokoro,g2p", "dtype=float32,float16"],
         ["lexicon.files=[embedded],off", "lexicon.max_bytes=600000"],
         ["lexicon=[embedded]", "lexicon=off"],
         ["lexicon=[embedded]"],
@@ -257,6 +256,10 @@ def as_hydra_does(overrides: list[str]) -> list[Variant]:
 )
 def test_hydra_composes_the_same_variants(hydra_tree: None, overrides: list[str]) -> None:
     assert _variants_or_error(variants, overrides) == _variants_or_error(as_hydra_does, overrides)
+
+
+def test_a_family_stands_for_its_usual_checkpoint() -> None:
+    assert variants(["family=g2p,kokoro"]) == variants(["checkpoint=embedded,kokoro_packaged"])
 
 
 VALUES = {

@@ -30,6 +30,7 @@ MISTAKES = [
     ("checkpoint=embeded", "did you mean 'embedded'?"),
     ("checkpoint={a:1}", "unknown checkpoint \"{'a': 1}\""),
     ("max_lens=shrt", "did you mean 'short'?"),
+    ("family=koko", "unknown family 'koko': did you mean 'kokoro'?"),
     ("matrix=smok", "unknown matrix 'smok': did you mean 'smoke'?"),
     ("matrix=smoke,batches", "matrix=smoke,batches: one matrix at a time"),
     ("checkpoint=random checkpoint/shape=smal", "unknown checkpoint/shape 'smal': did you mean 'small'?"),

@@ -6,9 +6,12 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
+import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +21,10 @@ from conftest import CACHED, ROOT, Tree, copy_tree
 from forms import FORMS
 
 from g2p_build.lexicon.table import write_table
+from g2p_build.native.unicode_tables import RUST
 from g2p_build.reference.golden import FOLDER, words
 from g2p_build.runtime import load
+from g2p_build.runtime.formats import phones
 
 CRATE = ROOT / "rust"
 REAL = ROOT.parent / "shared" / "data" / "test"
@@ -224,6 +229,15 @@ def test_however_a_word_is_typed_it_is_the_same_word(crate: Crate) -> None:
         (["pronounce", "--format=csv", "--on-error", "mark", "--details"], "knight\n\nnight\n"),
         (["pronounce", "--format", "csv"], ""),
         (["pronounce", "--format", "jsonl", "--json", "knight"], ""),
+        (["pronounce", "--format", "csv", "--json", "knight"], ""),
+        (["pronounce", "--format", "kaldi", "knight", "TV", "church"], ""),
+        (
+            ["pronounce", "--format", "mfa", "--lang-column", "2", "--on-error", "skip"],
+            "phở\tvie-n\nHà Nội\tvie-n\na\tfin\n",
+        ),
+        (["pronounce", "--format", "kaldi", "--lang", "vie-n", "Hà Nội"], ""),
+        (["pronounce", "--format", "kaldi", "--details"], ""),
+        (["pronounce", "--format", "mfa", "--on-error", "mark"], ""),
         (["pronounce", "--format", "tsv", "--lang", "fi", "tie"], ""),
         (["pronounce", "--lang-column", "2"], "\ufefftie\tfin\nknight\ten-US\tmore\n\ttha\n\n"),
         (["pronounce", "--lang-column=1", "--on-error", "mark", "--details"], "fin\ttie\n\n\tday\nen\t day \n"),
@@ -239,6 +253,27 @@ def test_however_a_word_is_typed_it_is_the_same_word(crate: Crate) -> None:
         (["pronounce", "--best", "0", "day"], ""),
         (["pronounce", "--best", "9", "--beams", "8", "day"], ""),
         (["pronounce", "--best", "65", "day"], ""),
+        (["pronounce", "--best", "some", "day"], ""),
+        (["pronounce", "--best=-1", "day"], ""),
+        (["pronounce", "--best", "2", "--beams", "0", "day"], ""),
+        (["pronounce", "--best", "3", "--format", "kaldi", "--lexicon", "{stressed}", "read", "tomato", "TV"], ""),
+        (["pronounce", "--best", "2", "--format", "mfa", "--on-error", "skip"], "day\n\ntomato\n"),
+        (["pronounce", "--best", "2", "--format", "kaldi", "--lang", "vie-n", "Hà Nội"], ""),
+        (["pronounce", "--best", "2", "--input", "{words}", "--threads", "1", "--on-error", "mark"], ""),
+        (["pronounce", "--input", "{words}"], ""),
+        (["pronounce", "--input", "{words}", "--threads", "1", "--on-error", "mark", "--details"], ""),
+        (["pronounce", "--input", "{none}"], ""),
+        (["pronounce", "--input", "/"], ""),
+        (["pronounce", "--input", "x", "word"], ""),
+        (["pronounce", "-o", "x", "word"], ""),
+        (["pronounce", "-o", "/"], ""),
+        (["pronounce", "-o", "{none}/x"], "a\n"),
+        (["pronounce", "-o", "/dev/full"], "a\n"),
+        (["pronounce", "-o", "/dev/stdout", "--format", "csv"], "day\n"),
+        (["pronounce", "--input", "{more}", "-o", "{more}"], ""),
+        (["pronounce", "--threads", "300"], ""),
+        (["pronounce", "--threads", "many"], ""),
+        (["pronounce"], "day\n" + "x" * 3_000_000),
         (["pronounce", "--lexicon", "{list}", "US", "us", "Us", "knight", "--details"], ""),
         (["pronounce", "--lexicon", "fin={list}", "--lexicon={more}", "us", "US", "--details", "--json"], ""),
         (["pronounce", "--lexicon", "{table}", "--details", "--lang", "fin", "US", "tie"], ""),
@@ -251,14 +286,160 @@ def test_the_command_prints_the_same_as_pythons(
     arguments: list[str],
     stdin: str,
 ) -> None:
-    files = {name: tmp_path / name for name in ("list", "more")} | {"table": tmp_path / "table.g2plex"}
+    files = {name: tmp_path / name for name in ("list", "more", "none", "words", "stressed")} | {
+        "table": tmp_path / "table.g2plex"
+    }
     files["list"].write_text("\ufeffUS\tˈjuˈɛs, ˈɛs\r\n\nus\tx\n", encoding="utf-8")
+    files["words"].write_text("day\n\nnight", encoding="utf-8")
     files["more"].write_text("us\ty\n", encoding="utf-8")
+    files["stressed"].write_text("read\tˈrɛd, rɛd, ˈriːd\n", encoding="utf-8")
     files["table"].write_bytes(write_table({"fin": {"tie": ["z"]}}))
     arguments = [argument.format(**files) for argument in arguments]
     ours, theirs = (run(*arguments, stdin=stdin.encode()) for run in (crate.run, python))
     assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
     assert ours.stderr == theirs.stderr
+
+
+loaded = pytest.mark.parametrize("crate", [False], ids=["loaded"], indirect=True)
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def killed(
+    command: list[str], env: dict[str, str], out: Path, number: signal.Signals, *options: str
+) -> tuple[int, bytes]:
+    """Starts a command on words that come one by one, and sends it a signal when some are in its record."""
+    given, record = [*command, "pronounce", "-o", str(out), *options], Path(f"{out}.part.json")
+    pipe, words = subprocess.PIPE, iter(LISTED)
+    with subprocess.Popen(given, env=env, stdin=pipe, stderr=pipe, cwd=ROOT) as process:
+        assert process.stdin is not None and process.stderr is not None
+        while not (record.exists() and json.loads(record.read_bytes())["input"]["lines"]):
+            assert process.poll() is None
+            process.stdin.write("".join(f"{next(words)}\n" for _ in range(4)).encode())
+            process.stdin.flush()
+            time.sleep(0.05)
+        process.send_signal(number)  # while it waits for more
+        return process.wait(), process.stderr.read()
+
+
+LISTED = ["day", "night", "knight", "three", "through"] * 400
+
+
+@loaded
+@pytest.mark.parametrize("first", ["rust", "python"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_goes_on_in_either_language(
+    crate: Crate, python: Run, tmp_path: Path, first: str, number: signal.Signals
+) -> None:
+    words, out = tmp_path / "words.txt", tmp_path / "out.csv"
+    words.write_text("".join(f"{word}\n" for word in LISTED[:300]), encoding="utf-8")
+    commands = {"rust": [crate.command], "python": [sys.executable, "-m", "g2p_build.runtime.cli"]}
+    options = ["--format", "csv", "--details"]
+    code, said = killed(commands[first], crate.env, out, number, *options)
+    assert not out.exists()
+    if number is signal.SIGINT:
+        assert (code, said) == (130, b"g2p: interrupted: the same command goes on from there\n")
+    with Path(f"{out}.part").open("ab") as part:
+        part.write(b"half a lin")  # as a kill in the middle of a write leaves it
+    other = python if first == "rust" else crate.run
+    made = other("pronounce", "--input", str(words), "-o", str(out), *options)
+    assert made.returncode == 0 and b"goes on after line" in made.stderr and made.stdout == b""
+    whole = crate.run("pronounce", "--input", str(words), *options)
+    assert out.read_bytes() == whole.stdout and len(whole.stdout.splitlines()) == 301
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.csv"]
+
+
+@loaded
+@pytest.mark.parametrize(
+    ("change", "more"),
+    [
+        ("words", []),
+        ("shorter", []),
+        ("part", []),
+        ("record", []),
+        ("", ["--format", "csv"]),
+        ("", ["--lang", "fin"]),
+        ("", ["--details"]),
+        ("", ["--best", "2"]),
+        ("", ["--lexicon", "{own}"]),
+    ],
+)
+def test_what_does_not_belong_together_is_not_mixed(
+    crate: Crate, python: Run, tmp_path: Path, change: str, more: list[str]
+) -> None:
+    words, out, own = (tmp_path / name for name in ("words.txt", "out.tsv", "own.tsv"))
+    words.write_text("day\nnight\nthr\tee\nknight\n", encoding="utf-8")
+    own.write_text("day\tx\n", encoding="utf-8")
+    given = ["pronounce", "--input", str(words), "-o", str(out)]
+    made = crate.run(*given)
+    assert made.returncode == 2 and made.stderr.startswith(b"g2p: line 3: ")
+    assert made.stderr.endswith(b"; mended, or with --on-error skip: the same command goes on from there\n")
+    part, record = Path(f"{out}.part"), Path(f"{out}.part.json")
+    if change == "words":
+        words.write_bytes(words.read_bytes().replace(b"night", b"might"))
+    elif change == "shorter":
+        words.write_bytes(b"day\n")
+    elif change == "part":
+        part.write_bytes(part.read_bytes().replace(b"day", b"yad"))
+    elif change == "record":
+        record.unlink()
+    before = part.read_bytes(), record.exists() and json.loads(record.read_bytes())
+    for run in (crate.run, python, crate.run):
+        made = run(*given, *(word.format(own=own) for word in more))
+        assert made.returncode == 2
+        [line] = made.stderr.decode().splitlines()
+        assert line.startswith(f"g2p: {part} ") and line.endswith("or remove it to begin anew")
+        assert (part.read_bytes(), record.exists() and json.loads(record.read_bytes())) == before
+    if not change:
+        made = crate.run(*given, "--on-error", "skip")
+        assert made.returncode == 0 and b"goes on after line 2 of the input" in made.stderr
+        assert [line.split("\t")[0] for line in out.read_text(encoding="utf-8").splitlines()] == [
+            "day",
+            "night",
+            "knight",
+        ]
+
+
+@loaded
+def test_two_at_once_do_not_write_the_same_file(crate: Crate, python: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out.tsv"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([crate.command, "pronounce", "-o", out], env=crate.env, stdin=pipe) as process:
+        assert process.stdin is not None
+        while not Path(f"{out}.part.json").exists():
+            time.sleep(0.01)
+        for run in (crate.run, python):
+            made = run("pronounce", "-o", str(out), stdin=b"night\n")
+            assert made.returncode == 2 and b"is being written by another process" in made.stderr
+        process.stdin.write(b"day")
+        process.stdin.close()
+        assert process.wait() == 0
+    assert out.read_text(encoding="utf-8") == "day\tˈdeɪ\n"
+
+
+@loaded
+def test_phonemes_are_split_for_speech_tools_as_by_python(crate: Crate, tmp_path: Path) -> None:
+    drawn, own = random.Random(0), tmp_path / "own.tsv"
+    symbols = "aɪtʃdʒɓnŋ" + "ᵐᶬⁿᶯᶮᵑᶰʰʲːˀ" + "\u0361\u035c\u0303\u031a\u032f" + "˧˦˥¹²" + "ˈˌ.- ()" + "^`€"
+    said = {
+        "".join(chr(ord("a") + int(digit)) for digit in str(number)): "a" + "".join(drawn.choices(symbols, k=9))
+        for number in range(1000, 2000)
+    }
+    own.write_text("".join(f"{word}\t{phonemes}\n" for word, phonemes in said.items()), encoding="utf-8")
+    made = crate.run("pronounce", "--lexicon", str(own), "--format", "mfa", stdin="\n".join(said).encode())
+    assert made.returncode == 0, made.stderr.decode()
+    lines = [f"{word}\t{' '.join(phones(phonemes.strip()))}" for word, phonemes in said.items()]
+    assert made.stdout.decode().splitlines() == lines
+
+
+def test_the_crate_knows_the_categories_that_python_knows() -> None:
+    tables = dict(re.findall(r"const (\w+): .*?= &\[\n(.*?)\];", RUST.read_text(encoding="utf-8"), re.DOTALL))
+    for name, categories in (("MARKS", {"Mc", "Me", "Mn", "Lm", "Sk", "No"}), ("BREAKS", None)):
+        ranges = [(int(a, 16), int(b, 16)) for a, b in re.findall(r"\((\w+), (\w+)\)", tables[name])]
+        listed = {code for first, last in ranges for code in range(first, last + 1)}
+        for code in range(0x110000):
+            category = unicodedata.category(chr(code))
+            if category != "Cn":  # which a later Unicode may have given away
+                assert (code in listed) == (category in categories if categories else category[0] in "PZ"), hex(code)
 
 
 @pytest.mark.parametrize(
@@ -283,11 +464,12 @@ def test_the_command_prints_the_same_as_pythons(
             "only `g2p pronounce` takes --lexicon, --details, --best, --beams, --stats",
         ),
         (["languages", "--best", "2"], b"", "only `g2p pronounce` takes --lexicon, --details, --best, --beams"),
-        (["pronounce", "--best", "some"], b"", "argument --best: a number is wanted"),
-        (["pronounce", "--format", "kaldi"], b"", "argument --format: tsv, csv or jsonl is wanted"),
+        (["pronounce", "--format", "xml"], b"", "argument --format: tsv, csv, jsonl, kaldi or mfa is wanted"),
         (["pronounce", "--format", "csv", "--json"], b"", "--json is short for --format jsonl"),
         (["pronounce", "--lang-column", "0"], b"", "argument --lang-column: the number of a column is wanted, from 1"),
-        (["pronounce", "--lang-column", "1", "a"], b"", "give words, or a list of them with --lang-column"),
+        (["pronounce", "--lang-column", "1", "a"], b"", "give words, or a list of them with --input or on standard"),
+        (["pronounce", "-o"], b"", "argument -o: expected one argument"),
+        (["info", "-o", "x"], b"", "only `g2p pronounce` takes --lexicon"),
     ],
 )
 def test_an_error_is_one_line_and_status_two(crate: Crate, arguments: list[str], stdin: bytes, said: str) -> None:
@@ -400,7 +582,7 @@ def test_a_linked_library_is_not_unpacked(crate: Crate, tmp_path: Path) -> None:
         assert "cannot be unpacked into" in made.stderr
 
 
-@pytest.mark.parametrize("crate", [False], ids=["loaded"], indirect=True)
+@loaded
 def test_it_shares_its_cache_with_python(
     crate: Crate, python: Callable[..., subprocess.CompletedProcess[bytes]]
 ) -> None:

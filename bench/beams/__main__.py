@@ -26,8 +26,9 @@ from rich.console import Console
 from bench.beams import report
 from bench.common import machine
 from bench.common.checkout import DOCS, ROOT
+from bench.common.checkpoint import checkpoint_files
+from bench.common.named import chosen
 from bench.pronounce import contenders, workload
-from bench.pronounce.command import checkpoint_files
 from bench.pronounce.peers import FOLDER, interpreter
 from bench.pronounce.prepare import prepared
 from g2p_build.config import compose
@@ -91,7 +92,7 @@ def _opened(
             with tarfile.open(ROOT / "dist" / entry["file"]) as archive:
                 archive.extractall(place, filter="data")
     elif engine == "ctranslate2":
-        [peer] = contenders.chosen([f"ctranslate2-{dtype}"])
+        [peer] = chosen([f"ctranslate2-{dtype}"], contenders.PEERS)
         python = interpreter(build.cache, peer.packages, say)
         setup = peer.setup(variant, threads=1, folder=files, batches=(1,))
         place = Path(prepared(build.cache, peer, setup, files, python, say).folder)

@@ -35,8 +35,10 @@ def interpreter(root: Path, packages: Path, say: Callable[[str], None], beside: 
     Raises:
         NotInstalled: pip failed.
     """
-    name, own = packages.stem, sysconfig.get_paths()["purelib"]
-    made_of = [packages.read_text(encoding="utf-8"), sys.version, sys.prefix, own, beside]
+    name = packages.stem
+    # Not the folder alone: it may itself name others.
+    sees = f"import site; site.addsitedir({sysconfig.get_paths()['purelib']!r})\n" if beside else ""
+    made_of = [packages.read_text(encoding="utf-8"), sys.version, sys.prefix, sees]
     folder = root / "bench" / f"{name}-{digest_of(made_of)[:16]}"
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     done = folder / "complete"
@@ -50,7 +52,7 @@ def interpreter(root: Path, packages: Path, say: Callable[[str], None], beside: 
             if beside:
                 # Below the list's own packages, so that a list can have another version. pip must not see them.
                 [site] = folder.glob("[Ll]ib/**/site-packages")
-                (site / "build.pth").write_text(f"{own}\n", encoding="utf-8")
+                (site / "build.pth").write_text(sees, encoding="utf-8")
             done.touch()
     return python
 

@@ -16,20 +16,18 @@ folder.
 """
 
 import importlib
-import importlib.metadata
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.common.parts import library_bytes, versions
 from bench.pronounce.setup import Batch, PronounceList, Word, from_json
 from g2p_build.engine import pipes
-
-__all__ = ["library_bytes"]
 
 
 def main() -> None:
@@ -60,7 +58,7 @@ def main() -> None:
             "open_seconds": time.perf_counter() - imported,
             "model_bytes": sum(path.stat().st_size for path in engine.model_files(setup)),
             "library_bytes": library_bytes(engine.LIBRARIES),
-            "versions": _versions(engine.DISTRIBUTIONS),
+            "versions": versions(engine.DISTRIBUTIONS),
         },
     )
     pronounce_list: PronounceList | None = None
@@ -81,18 +79,6 @@ def _timed(pronounce: Callable[[], list[list[int]]], with_ids: bool) -> dict[str
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {"seconds": seconds, "ids": ids if with_ids else None, "peak_bytes": peak}
-
-
-def library_bytes(parts: Iterable[str], process: str = "self") -> int:
-    """Bytes of a process's shared libraries with one of `parts` in their path; 0 where the system has no list."""
-    maps = Path("/proc", process, "maps")
-    lines = maps.read_text().splitlines() if maps.exists() else []
-    paths = {line.split(maxsplit=5)[5] for line in lines if ".so" in line}
-    return sum(Path(path).stat().st_size for path in paths if any(part in path for part in parts))
-
-
-def _versions(distributions: Iterable[str]) -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in distributions}
 
 
 if __name__ == "__main__":

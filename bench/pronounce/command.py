@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.common import machine
+from bench.common.checkpoint import checkpoint_files
+from bench.common.named import chosen, thread_counts
 from bench.pronounce import contenders, counterparts, lists, measure, workload
 from bench.pronounce.contenders import Contender
 from bench.pronounce.opening import opening
-from g2p_build import graph
 from g2p_build.config.variant import Variant, on_virtual_machine
 from g2p_build.engine.build import Build
 from g2p_build.errors import BuildError
-from g2p_build.store.scratch import scratch
 
-__all__ = ["FORCED_TOKENS", "Options", "bench", "checkpoint_files", "options"]
+__all__ = ["FORCED_TOKENS", "Options", "bench", "options"]
 
 FORCED_TOKENS = 16
 """How many tokens a word gets where the weights are random, unless the options say otherwise."""
@@ -38,18 +38,13 @@ def options(words: str, names: str, threads: str, rounds: int, forced_tokens: in
     Raises:
         BuildError: one is not what it should be.
     """
-    counts, most = threads.split(","), machine.cores()
-    for count in counts:
-        if not count.isdecimal() or not 0 < int(count) <= most:
-            raise BuildError(
-                f"--threads {threads}: {count!r} is not a number from 1 to {most}, the cores of this machine"
-            )
+    counts = thread_counts(threads)
     if rounds < 1:
         raise BuildError(f"--rounds {rounds}: at least one round is needed")
     if forced_tokens < 0:
         raise BuildError(f"--forced-tokens {forced_tokens}: not a number of tokens")
     listed = tuple(name for name in names.split(",") if name)
-    return Options(words, listed, tuple(sorted({int(count) for count in counts})), rounds, forced_tokens)
+    return Options(words, listed, counts, rounds, forced_tokens)
 
 
 def bench(build: Build, variants: Sequence[Variant], options: Options, say: Callable[[str], None]) -> dict[str, Any]:
@@ -69,7 +64,7 @@ def bench(build: Build, variants: Sequence[Variant], options: Options, say: Call
     Raises:
         BuildError: an option names something that does not exist, or a variant cannot be built.
     """
-    peers = contenders.chosen(options.contenders) if options.contenders else list(contenders.PEERS)
+    peers = chosen(options.contenders, contenders.PEERS) if options.contenders else list(contenders.PEERS)
     real = workload.real(options.words)
     groups: dict[Any, list[Variant]] = {}
     for variant in variants:
@@ -127,13 +122,3 @@ def _run(
         "opening": [] if made_up else opening(build, asked, mine, listed[0], options.rounds, say),
         "functions": measure.function_times(plan),
     }
-
-
-def checkpoint_files(build: Build, variant: Variant) -> Path:
-    """A folder with what the checkpoint stage made, under its own names."""
-    folder = scratch(build.cache) / f"checkpoint-{variant.checkpoint.name}"
-    folder.mkdir(exist_ok=True)
-    for name, path in build.files(graph.nodes(variant)["checkpoint"]).items():
-        if not (folder / name).exists():
-            (folder / name).symlink_to(path)
-    return folder

@@ -1,18 +1,16 @@
 """Who is compared: our variants, and what their users would pick instead."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.common.named import OURS
 from bench.pronounce.setup import Setup
 from g2p_build.config.variant import Variant
-from g2p_build.errors import BuildError
 from g2p_build.families.g2p.checkpoint import g2p_checkpoint
 
-__all__ = ["OURS", "PEERS", "TRUTH", "Contender", "chosen", "ours"]
+__all__ = ["PEERS", "TRUTH", "Contender", "ours"]
 
-OURS = "ours"
 TRUTH = "eager"
 """The contender whose ids the others' are compared with, where it takes part."""
 
@@ -108,21 +106,3 @@ def _ours(variant: Variant, name: str) -> Contender:
     if variant.target.engine == "vm":
         return Contender(name, "ours_vm", variant.dtype, "this project's, on TVM's virtual machine", variant=variant)
     return Contender(name, "ours", variant.dtype, "this project's runtime", variant=variant, lists=(0,))
-
-
-def chosen(names: Iterable[str]) -> list[Contender]:
-    """Peers by name. A library's name alone means all its precisions; "ours" adds nobody, as ours always take part.
-
-    Raises:
-        BuildError: there is no such contender.
-    """
-    found: list[Contender] = []
-    known = list(dict.fromkeys([OURS, *(name for peer in PEERS for name in (peer.name.split("-")[0], peer.name))]))
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise BuildError(
-                f"unknown contender {name!r}: " + (f"did you mean {near[0]}?" if near else ", ".join(known))
-            )
-        found += [peer for peer in PEERS if name in (peer.name, peer.name.split("-")[0]) and peer not in found]
-    return found

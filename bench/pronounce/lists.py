@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.common.process import Failed, Process
 from bench.common.spread import ratios, spread
 from bench.pronounce.contenders import Contender
 from bench.pronounce.measure import SECONDS, SETTLE, Plan, setup_of, started
-from bench.pronounce.process import Failed, Process
 from bench.pronounce.results import Row, agreement, failure, head, times
 from bench.pronounce.setup import Word
 from g2p_build.families.g2p.checkpoint import g2p_checkpoint

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from bench.common.process import Failed, Process
 from bench.pronounce import workload
 from bench.pronounce.contenders import Contender
 from bench.pronounce.peers import interpreter
 from bench.pronounce.prepare import prepared
-from bench.pronounce.process import Failed, Process
 from bench.pronounce.results import ALL, Row, Running, failure, rows, said
-from bench.pronounce.setup import Batch, Setup, Word
+from bench.pronounce.setup import CHILD, Batch, Setup, Word
 from g2p_build.config.variant import Variant
 from g2p_build.families.g2p.checkpoint import g2p_checkpoint
 from g2p_build.store.scratch import scratch
@@ -118,7 +118,7 @@ def function_times(plan: Plan) -> list[Row]:
         if contender.variant is not None:
             folder = plan.machines[contender.variant.name]
             setup = replace(setup_of(plan, contender, 1, {}), engine="ours_vm", folder=str(folder))
-            process = Process(Path(sys.executable), 1, scratch(plan.root) / "functions.log")
+            process = Process(CHILD, Path(sys.executable), 1, scratch(plan.root) / "functions.log")
             try:
                 _open(process, setup, {str(setup.batches[0]): _batches(plan)[str(setup.batches[0])]})
                 plan.say(f"{contender.name}: its functions")
@@ -190,7 +190,7 @@ def started(
     setup = prepared(plan.root, contender, setup, plan.checkpoint, python, plan.say)
     began = time.perf_counter()
     threads = setup.threads
-    process = Process(python, threads, scratch(plan.root) / f"{contender.name}-{threads}.log")
+    process = Process(CHILD, python, threads, scratch(plan.root) / f"{contender.name}-{threads}.log")
     try:
         answer = _open(process, setup, batches)
     except BaseException:

@@ -13,9 +13,9 @@ from typing import Any
 from filelock import FileLock
 
 from bench.common.checkout import ROOT
+from bench.common.process import Failed, last_line
 from bench.common.spread import ratios, spread
 from bench.pronounce.contenders import Contender
-from bench.pronounce.process import Failed, last_line
 from bench.pronounce.setup import Word
 from g2p_build import graph
 from g2p_build.config.variant import Variant

@@ -1,17 +1,15 @@
 """A contender's files: made from the checkpoint once, and kept in the cache."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from filelock import FileLock
-
 from bench.common.checkout import ROOT
+from bench.common.kept import kept
+from bench.common.process import Failed, Process
 from bench.pronounce.contenders import Contender
-from bench.pronounce.process import Failed, Process
-from bench.pronounce.setup import Setup
-from g2p_build.store.digests import digest_of, file_digest
+from bench.pronounce.setup import CHILD, Setup
+from g2p_build.store.digests import file_digest
 from g2p_build.store.scratch import scratch
 from g2p_build.store.sources import source_digest
 
@@ -48,20 +46,16 @@ def prepared(
         [source_digest(root, module) for module in FROM_THE_PACKAGE],
         str(python),  # an environment's folder is named after its packages
     ]
-    folder = root / "bench" / f"{contender.name}-{digest_of(made_of)[:16]}"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            say(f"{contender.name}: making its files")
-            out = scratch(root) / folder.name
-            shutil.rmtree(out, ignore_errors=True)  # what failed before in this process
-            out.mkdir()
-            process = Process(python, setup.threads, scratch(root) / "prepare.log")
-            try:
-                question = {"setup": asdict(replace(setup, folder=str(out))), "checkpoint": str(checkpoint)}
-                process.ask(question, _SECONDS)
-            except Failed as failed:
-                raise Failed(f"its files cannot be made: {failed}") from None
-            finally:
-                process.close()
-            out.replace(folder)
-    return replace(setup, folder=str(folder))
+
+    def make(out: Path) -> None:
+        say(f"{contender.name}: making its files")
+        process = Process(CHILD, python, setup.threads, scratch(root) / "prepare.log")
+        try:
+            question = {"setup": asdict(replace(setup, folder=str(out))), "checkpoint": str(checkpoint)}
+            process.ask(question, _SECONDS)
+        except Failed as failed:
+            raise Failed(f"its files cannot be made: {failed}") from None
+        finally:
+            process.close()
+
+    return replace(setup, folder=str(kept(root, contender.name, made_of, make)))

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.common.process import Process
 from bench.common.spread import ratios, spread
 from bench.pronounce.contenders import TRUTH, Contender
-from bench.pronounce.process import Process
 from bench.pronounce.setup import Batch, Word
 
 __all__ = ["ALL", "Row", "Running", "agreement", "failure", "head", "rows", "said", "times"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 __all__ = [
+    "CHILD",
     "Batch",
     "Pronounce",
     "PronounceList",
@@ -17,6 +18,9 @@ __all__ = [
     "independent",
     "padded",
 ]
+
+CHILD = "bench.pronounce.child"
+"""What runs in a contender's process."""
 
 
 class Word(NamedTuple):

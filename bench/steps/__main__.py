@@ -85,7 +85,7 @@ def _times(build: Build, variant: Variant, folder: Path, rounds: int) -> report.
     inputs |= {name: build.files(node)[file] for name, (node, file) in library.inputs.items()}
     web = library.params["package"] == "module"
     if web:
-        inputs |= source_files((WEB,))
+        inputs |= source_files((WEB, WEB / "g2p"))
     sources = sources_of(library.params, inputs) | {"steps.c": HERE / "steps.c"}
     triple, file = variant.target.triple, build.files(weights)["weights.safetensors"]
     kernels = Path(shutil.copyfile(inputs["kernels.o"], folder / "kernels.o"))

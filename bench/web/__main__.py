@@ -22,8 +22,9 @@ from rich.console import Console
 
 from bench.common import machine
 from bench.common.checkout import DOCS, ROOT
+from bench.common.checkpoint import checkpoint_files
+from bench.common.named import chosen
 from bench.pronounce import contenders
-from bench.pronounce.command import checkpoint_files
 from bench.pronounce.peers import interpreter
 from bench.pronounce.prepare import prepared
 from bench.web import report
@@ -40,7 +41,7 @@ OVERRIDES = ("target=wasm", f"dtype={','.join(OURS_DTYPES)}")
 ONNXRUNTIME_WEB = "1.30.0"
 GRAPHS = ("encoder", "decoder", "decoder_with_past")
 ORT_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")  # what a page loads
-OURS = ("g2p.mjs", "g2p.wasm")
+OURS = ("g2p.mjs", "g2p.wasm", "loading.mjs")
 
 
 def main() -> None:
@@ -97,7 +98,7 @@ def _unpack(name: str, folder: Path) -> None:
 def _graphs(variant: Variant, dtype: str, say: Callable[[str], None]) -> Path:
     """The folder of the graphs, which `doit bench` makes for ONNX Runtime: here in the same way and environment."""
     build = Build(workspace(ROOT))
-    [peer] = contenders.chosen([f"onnxruntime-{dtype}"])
+    [peer] = chosen([f"onnxruntime-{dtype}"], contenders.PEERS)
     files = checkpoint_files(build, variant)
     setup = peer.setup(variant, threads=1, folder=files, batches=(1,))
     return Path(prepared(build.cache, peer, setup, files, interpreter(build.cache, peer.packages, say), say).folder)

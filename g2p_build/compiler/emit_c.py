@@ -323,7 +323,10 @@ def _definition(
     varying: Sequence[str],
     scratch: int,
 ) -> str:
-    """A function, and before it one for each call that threads share."""
+    """A function, and before it one for each call that goes through `share`.
+
+    Where extents are told, that is every call: whoever shares the work may leave some for another time.
+    """
     extents = {
         name: f"  const size_t {name} = (size_t)run->extents[{varying.index(name)}];" for name in function.extents
     }
@@ -335,7 +338,8 @@ def _definition(
         if extension and name in extension.kernels:
             called = f"(run->extended ? {extension.symbols}{name} : {called})"
         kernel = kernels[name]
-        if PARTS not in kernel.attrs:
+        in_parts = PARTS in kernel.attrs
+        if not in_parts and not function.extents:
             lines.append(f"  {called}({_passed(function, name, kernel, given)});")
             continue
         work = f"{function.symbol}_{len(shared)}"
@@ -350,20 +354,22 @@ def _definition(
                 )
         passed = _passed(function, name, kernel, given)
         needed = _named(extents, "".join([*body, passed]))
+        unused = [] if in_parts else ["first", "end"]
+        unused += [] if "thread" in "".join(body) else ["thread"]
         shared.append(
             "\n".join(
                 [
                     f"static void {work}(const struct g2p_run *run, int32_t first, int32_t end, int32_t thread) {{",
                     *needed,
                     *body,
-                    "  const int32_t part[2] = {first, end};",
-                    *(["  (void)thread;"] if "thread" not in "".join(body) else []),
+                    *(["  const int32_t part[2] = {first, end};"] if in_parts else []),
+                    *([f"  (void){', (void)'.join(unused)};"] if unused else []),
                     f"  {called}({passed});",
                     "}\n",
                 ]
             )
         )
-        lines.append(f"  g2p_share(run, {_parts(kernel, given)}, {work});")
+        lines.append(f"  g2p_share(run, {_parts(kernel, given) if in_parts else 1}, {work});")
     text = "".join(lines)
     used = _named(places, text)
     needed = _named(extents, text + "".join(used))

@@ -52,6 +52,9 @@ BIONIC = {
 
 _ANDROID_PAGE = 16384  # bytes: the largest that devices have
 
+_SMALL = ("variant.c",)
+"""Files that are made small: calls of kernels, one after the other, on which no time is spent."""
+
 _WASM_STACK = 256 * 1024  # bytes; it lies below everything else in memory, so that an overflow traps
 
 
@@ -88,7 +91,11 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
         else:
             command.append("-lc")
         command += ["-mcpu=generic+simd128+bulk_memory"] if triple.startswith("wasm") else ["-fPIC"]
-        _zig([*command, "-cflags", "-std=c11", "-fvisibility=hidden", *defines, "--", *units], scratch, triple)
+        flags = ["-std=c11", "-fvisibility=hidden", *defines]
+        for small in (False, True):
+            if group := [unit for unit in units if (unit in _SMALL) == small]:
+                command += ["-cflags", *flags, *(["-Os"] if small else []), "--", *group]
+        _zig(command, scratch, triple)
         (scratch / "objects").mkdir()
         _zig(["ar", "x", str(scratch / "all.a")], scratch / "objects", triple)
         made = []

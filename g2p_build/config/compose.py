@@ -112,9 +112,26 @@ def conf_of(tree: Path) -> Path:
 
 
 def in_full(lines: Sequence[str]) -> list[str]:
-    """Overrides with no key that is short for another. Hydra knows none, and would replace all fields of `lexicon`."""
+    """Overrides with no key that is short for another. Hydra knows none, and would replace all fields of `lexicon`.
+
+    `family=NAME` is short for that family's usual checkpoint.
+
+    Raises:
+        ConfigError: there is no such family, or it has no usual checkpoint. One line.
+    """
     parts = [line.partition("=") for line in lines]
-    return [SHORT.get(key, key) + equals + value for key, equals, value in parts]
+    return [
+        f"checkpoint={','.join(map(_usual, value.split(',')))}"
+        if key == "family"
+        else SHORT.get(key, key) + equals + value
+        for key, equals, value in parts
+    ]
+
+
+def _usual(name: str) -> str:
+    known = {each: usual for each in names() if (usual := family(each).usual)}
+    one_of("family", name, known)
+    return known[name]
 
 
 def anchored(lines: Sequence[str], start: Path) -> list[str]:

@@ -50,7 +50,7 @@ class Native:
 
     name: str  # of the library: libNAME.so, NAME.h, NAME.wasm
     folders: tuple[Path, ...]  # of C files and headers
-    web: Path  # a folder with what a WebAssembly module needs besides: a small C library, and its loader
+    web: tuple[Path, ...]  # of what a WebAssembly module needs besides: a small C library, and its loader
     swift: Path | None = None  # a folder with an API over it in Swift
     android: Path | None = None  # a folder with what a virtual machine calls in a library for Android
 
@@ -80,6 +80,7 @@ class Family:
     draft: Callable[[Variant, Callable[[Variant], Mapping[str, Node]]], dict[str, Node]] | None = None
     section: Section | None = None  # what its manifests say besides what all say; None: that is not checked
     reference: Reference | None = None  # None: its variants cannot be verified
+    usual: str | None = None  # the checkpoint that `family=NAME` is short for: a file in conf/checkpoint/; None: none
 
 
 @cache

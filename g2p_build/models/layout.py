@@ -34,6 +34,7 @@ __all__ = [
     "pack_gated",
     "padded",
     "panels",
+    "quantise_columns",
     "quantise_panels",
     "unpack_columns",
     "unpack_panels",
@@ -107,6 +108,18 @@ def unpack_columns(matrix: Tensor, columns: int) -> Tensor:
 def grouped(rows: int) -> int:
     """The groups of `GROUP` that some rows take."""
     return -(-rows // GROUP)
+
+
+def quantise_columns(packed: Tensor) -> tuple[Tensor, Tensor]:
+    """Panels, float32 [P, K, 32], as int8 of the same shape, and the float32 [P * 32] that their columns are times.
+
+    Each number becomes the nearest multiple of its column's scale, which is the 127th of the largest one.
+    """
+    import torch
+
+    scales = packed.abs().amax(1, keepdim=True) / 127
+    numbers = torch.where(scales > 0, packed / scales, 0).round().to(torch.int8)
+    return numbers, scales.reshape(-1)
 
 
 def quantise_panels(packed: Tensor, gram: Tensor | None = None) -> Tensor:

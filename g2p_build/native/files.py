@@ -35,7 +35,9 @@ TTS = Path(__file__).with_name("tts")
 """The folder of C files and headers that only the family kokoro has."""
 
 WEB = Path(__file__).with_name("web")
-"""The folder with what a WebAssembly module of that family needs besides: a small C library, and its loader."""
+"""The folder with what every WebAssembly module needs besides: a small C library, and what its loader reads files with.
+
+A folder in it, named after the library, has the loader of each family."""
 
 ANDROID = Path(__file__).with_name("android")
 """The folder with the functions that a virtual machine calls; only the family g2p has them."""
@@ -83,20 +85,20 @@ def source_files(folders: tuple[Path, ...]) -> dict[str, Path]:
     return {path.name: path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
 
 
-def loaders(web: Path) -> tuple[str, ...]:
-    """The files that lie beside a WebAssembly module: the files of its folder that are not C."""
-    return tuple(file for file in source_files((web,)) if not file.endswith(".c"))
+def loaders(web: tuple[Path, ...]) -> tuple[str, ...]:
+    """The files that lie beside a WebAssembly module: the files of its folders that are not C."""
+    return tuple(sorted(file for file in source_files(web) if not file.endswith(".c")))
 
 
 def linked_files(
-    name: str, folders: tuple[Path, ...], web: Path, swift: Path | None, triple: str, package: str
+    name: str, folders: tuple[Path, ...], web: tuple[Path, ...], swift: Path | None, triple: str, package: str
 ) -> tuple[str, ...]:
     """The names of a standalone library's files, or of the kit's that an app's tools make one from; sorted.
 
     Args:
         name: the library's.
         folders: with its C files and headers.
-        web: the folder with what a WebAssembly module needs besides.
+        web: the folders with what a WebAssembly module needs besides.
         swift: the folder with a Swift API, if there is one.
         triple: the target's.
         package: the target's.

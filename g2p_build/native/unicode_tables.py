@@ -1,11 +1,11 @@
-"""Writes the core's Unicode tables from Unicode's own files, and the ranges that Python's ``unicodedata`` lacks.
+"""Writes the core's Unicode tables from Unicode's own files, and what the standard libraries of Python and Rust lack.
 
-These commands write ``core/unicode_tables.c`` and ``runtime/joining.py`` again:
+These commands write ``core/unicode_tables.c``, ``runtime/joining.py`` and the crate's ``categories.rs`` again:
 
     apt-get install unicode-data
     python -m g2p_build.native.unicode_tables [/usr/share/unicode]
 
-Both are committed, so a build does not need Unicode's files. The tables are compressed, because every app carries them.
+All are committed, so a build does not need Unicode's files. The tables are compressed, because every app carries them.
 ``core/unicode.c`` reads them and explains how.
 """
 
@@ -20,10 +20,13 @@ from pathlib import Path
 
 from g2p_build.errors import BuildError, os_errors_explained
 
-__all__ = ["FOLDER", "Unicode", "c_tables", "joining", "main", "read"]
+__all__ = ["FOLDER", "RUST", "Unicode", "c_tables", "categories", "joining", "main", "read"]
 
 FOLDER = Path("/usr/share/unicode")
 """The folder of Unicode's files in Debian's and Ubuntu's package ``unicode-data``."""
+
+RUST = Path(__file__).parents[2] / "rust" / "src" / "categories.rs"
+"""The tables of the crate."""
 
 CODES = range(0x110000)
 HANGUL = range(0xAC00, 0xD7A4)
@@ -377,11 +380,11 @@ def _array(kind: str, name: str, values: Sequence[int]) -> list[str]:
     return ["", f"const {kind} {name}[{len(values)}] = {{", *_wrapped(text, "    "), "};"]
 
 
-def _wrapped(text: str, margin: str) -> list[str]:
-    """Words in lines of at most 120 characters. (textwrap takes minutes for lines this long.)"""
+def _wrapped(text: str, margin: str, most: int = 120) -> list[str]:
+    """Words in lines of at most so many characters. (textwrap takes minutes for lines this long.)"""
     lines, line = [], margin.rstrip("\n")
     for word in text.split(" "):
-        if len(line) + len(word) > 120:
+        if len(line) + len(word) > most:
             lines.append(line.rstrip())
             line = margin
         line += word + " "
@@ -426,6 +429,29 @@ def _python(name: str, what: str, ranges: Sequence[tuple[int, int]]) -> list[str
     return [f"{name}: tuple[tuple[int, int], ...] = (", *lines, ")", f'"""{what}"""']
 
 
+def categories(unicode: Unicode) -> str:
+    """The text of the crate's ``categories.rs``: what a pronunciation's symbols are told by."""
+    marks = _ranges(lambda code: unicode.category.get(code, "Cn") in ("Mc", "Me", "Mn", "Lm", "Sk", "No"))
+    breaks = _ranges(lambda code: unicode.category.get(code, "Cn")[0] in "PZ")
+    lines = [
+        f"//! Unicode {unicode.version}. Made by `python -m g2p_build.native.unicode_tables`: change that.",
+        "//!",
+        *(f"//! {line}" for line in _wrapped(NOTICE, "", 116)),
+        "",
+        *_rust("MARKS", "Marks, modifier letters and symbols, superscripts: first and last.", marks),
+        "",
+        *_rust("BREAKS", "Punctuation and separators: first and last.", breaks),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _rust(name: str, what: str, ranges: Sequence[tuple[int, int]]) -> list[str]:
+    text = ", ".join(f"(0x{first:X},\u00a00x{last:X})" for first, last in ranges) + ","
+    lines = [line.replace("\u00a0", " ") for line in _wrapped(text, "    ")]
+    return [f"/// {what}", "#[rustfmt::skip]", f"pub(crate) const {name}: &[(u32, u32)] = &[", *lines, "];"]
+
+
 def main(arguments: Sequence[str]) -> int:
     """Writes the tables. Returns the exit code."""
     here = Path(__file__)
@@ -433,6 +459,7 @@ def main(arguments: Sequence[str]) -> int:
         unicode = read(Path(arguments[0]) if arguments else FOLDER)
         (here.with_name("core") / "unicode_tables.c").write_text(c_tables(unicode), encoding="utf-8")
         (here.parents[1] / "runtime" / "joining.py").write_text(joining(unicode), encoding="utf-8")
+        RUST.write_text(categories(unicode), encoding="utf-8")
     except BuildError as error:
         print(f"unicode_tables: {error}", file=sys.stderr)
         return 2

@@ -14,7 +14,7 @@ import g2p_build
 from g2p_build.errors import BuildError
 from g2p_build.products.publish import read_manifest
 
-__all__ = ["entry", "licences", "named", "notices", "pronouncing", "zipped"]
+__all__ = ["entry", "licences", "named", "notices", "pronouncing", "published", "zipped"]
 
 
 def entry(name: str, size: int) -> zipfile.ZipInfo:
@@ -26,8 +26,24 @@ def entry(name: str, size: int) -> zipfile.ZipInfo:
     return made
 
 
+def published(tree: Path, name: str) -> dict[str, Any]:
+    """The manifest of a published variant.
+
+    Args:
+        tree: the folder of the build.
+        name: the variant's.
+
+    Raises:
+        BuildError: it is not published.
+    """
+    manifest = read_manifest(tree / "manifests" / f"{name}.json")
+    if manifest is None:
+        raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
+    return manifest
+
+
 def pronouncing(tree: Path, name: str, what: str) -> dict[str, Any]:
-    """The manifest of a published variant that pronounces words: packages hold no others.
+    """The manifest of a published variant that pronounces words: most packages hold no others.
 
     Args:
         tree: the folder of the build.
@@ -37,9 +53,7 @@ def pronouncing(tree: Path, name: str, what: str) -> dict[str, Any]:
     Raises:
         BuildError: it is not published, or is of another family than g2p.
     """
-    manifest = read_manifest(tree / "manifests" / f"{name}.json")
-    if manifest is None:
-        raise BuildError(f"manifests/{name}.json is missing or damaged: compile {name} first")
+    manifest = published(tree, name)
     if manifest["family"] != "g2p":
         raise BuildError(f"{name} is of the family {manifest['family']!r}: {what} holds one that pronounces words")
     return manifest

@@ -1,9 +1,8 @@
-"""An npm package of one variant: module, weights, its tables, and what loads them in pages, workers and Node.
+"""An npm package of one variant: module, weights, its tables or voices, and what loads them in pages, workers and Node.
 
 As a wheel, it is made of what is published.
 """
 
-import gzip
 import importlib.metadata
 import io
 import json
@@ -18,27 +17,54 @@ from pathlib import Path
 from typing import IO, Any
 
 from g2p_build.errors import BuildError, os_errors_explained
-from g2p_build.products.members import licences, notices, pronouncing
+from g2p_build.products.members import licences, notices, published
 from g2p_build.store import trees
 from g2p_build.store.workspace import Workspace
 
 __all__ = ["NpmPackage", "npm_packages_of", "write_npm_package"]
 
 FILES = Path(__file__).with_name("npm_files")
-"""The files that are the same in every package."""
+"""The files that are the same in every package; a folder in it, named after a library, has those of one family."""
 
-FROM_LIBRARY = ("g2p.d.mts", "g2p.mjs", "g2p.wasm")
-"""The members of the library's archive that a package has."""
+_SHARED = (
+    "asking.mjs",
+    "hearing.mjs",
+    "index.mjs",
+    "kept.mjs",
+    "loading.mjs",
+    "thread.mjs",
+    "variant.mjs",
+    "worker.mjs",
+)
 
-LOADED = ("index.mjs", "variant.mjs", "worker.mjs", "thread.mjs", "g2p.mjs", "g2p.wasm", "weights.tar")
-"""The files that a page loads."""
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the packages of a family have of their own."""
+
+    library: str  # its name, with which the package's begins
+    archives: tuple[str, ...]  # roles; they lie beside the module as ROLE.tar
+    description: str
+    readme: str  # with {name}, {variant} and what `_facts` has
+
+    @property
+    def from_library(self) -> tuple[str, ...]:
+        """The members of the library's archive that a package has."""
+        return (f"{self.library}.d.mts", f"{self.library}.mjs", f"{self.library}.wasm", "loading.mjs")
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The files that a page loads."""
+        own = (f"{self.library}.mjs", f"{self.library}.wasm", *(f"{role}.tar" for role in self.archives))
+        return (*_SHARED, *own)
+
 
 EPOCH = 499162500
 """The time of each file, in seconds: npm's own choice, in October 1985."""
 
 _BLOCK = 0xFFFF  # bytes that a stored block of gzip holds at most
 
-_README = """# {name}
+_WORDS = """# {name}
 
 Words to phonemes, offline: the variant `{variant}` of g2p-build, with its weights, in WebAssembly.
 
@@ -52,6 +78,33 @@ g2p.pronounce([{word}], {lang});
 In a page, `import {{ load }} from "{name}/worker"` has the same methods as promises, and computes in a worker. The
 types document each function. Languages: {languages}.
 """
+
+_SPEECH = """# {name}
+
+Phonemes to sound, offline: the variant `{variant}` of g2p-build, with its weights and voices, in WebAssembly.
+
+```js
+import {{ loadSpeech }} from "{name}";
+
+const speech = await loadSpeech();
+const pieces = speech.speak("həlˈO wˈɜɹld.", {{ voice: {voice} }});
+for await (const {{ samples }} of pieces) play(samples, speech.limits.sampleRate);
+```
+
+In a page, `import {{ loadSpeech }} from "{name}/worker"` has the same methods, and computes in a worker. The types
+document each function. Voices: {voices}. Languages whose pronunciations it reads: {languages}.{weights}
+"""
+
+KINDS = {
+    "g2p": _Kind("g2p", ("weights",), "Words to phonemes, offline: a WebAssembly module with its weights.", _WORDS),
+    "kokoro": _Kind(
+        "tts",
+        ("weights", "voices"),
+        "Phonemes to sound, offline: a WebAssembly module with its weights and voices.",
+        _SPEECH,
+    ),
+}
+"""What is packaged, by the family of a manifest."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +127,20 @@ def write_npm_package(workspace: Workspace, name: str) -> NpmPackage:
         name: the variant's.
 
     Raises:
-        BuildError: the variant is no WebAssembly module of the family g2p, is not published, or the tree cannot be
-            written.
+        BuildError: the variant is no WebAssembly module, is not published, or the tree cannot be written.
     """
     tree = workspace.tree
     with trees.lock(workspace):
-        manifest = pronouncing(tree, name, "an npm package")
+        manifest = published(tree, name)
+        if manifest["family"] not in KINDS:
+            raise BuildError(
+                f"{name} is of the family {manifest['family']!r}: an npm package holds one of {', '.join(KINDS)}"
+            )
         if manifest["target"]["package"] != "module":
             has = manifest["target"]["package"]
             raise BuildError(f"{name} has target.package={has}: an npm package holds a module (target=wasm)")
-        npm_name = "g2p-" + re.sub(r"[^a-z0-9]+", "-", manifest["checkpoint"]["name"].lower()).strip("-")
+        kind = KINDS[manifest["family"]]
+        npm_name = f"{kind.library}-" + re.sub(r"[^a-z0-9]+", "-", manifest["checkpoint"]["name"].lower()).strip("-")
         version = f"{importlib.metadata.version('g2p-build')}+{manifest['digest'][:8]}"
         dist = tree / "dist"
         path = dist / f"{npm_name}-{version}.tgz"
@@ -91,9 +148,11 @@ def write_npm_package(workspace: Workspace, name: str) -> NpmPackage:
         with ExitStack() as stack:
             parts = manifest["archives"]
             archives = {role: stack.enter_context(tarfile.open(dist / parts[role]["file"])) for role in parts}
-            weights = stack.enter_context((dist / parts["weights"]["file"]).open("rb"))
-            files = {**_members(manifest, archives, npm_name, version), "weights.tar": weights}
-            page = sum(_compressed(files[name]) for name in LOADED)
+            beside = {f"{role}.tar": (dist / parts[role]["file"]).open("rb") for role in kind.archives}
+            for opened in beside.values():
+                stack.enter_context(opened)
+            files = {**_members(kind, manifest, archives, npm_name, version), **beside}
+            page = sum(_compressed(files[name]) for name in kind.loaded)
             stored = stack.enter_context(_Stored(stack.enter_context(temporary.open("wb"))))
             with tarfile.open(fileobj=stored, mode="w|", format=tarfile.USTAR_FORMAT) as package:
                 for file, content in files.items():
@@ -108,7 +167,8 @@ def write_npm_package(workspace: Workspace, name: str) -> NpmPackage:
 def npm_packages_of(tree: Path, name: str) -> list[Path]:
     """The npm packages in `dist/` that were made of a variant, of whatever build."""
     found = []
-    for path in sorted((tree / "dist").glob("g2p-*.tgz")):
+    paths = [path for kind in KINDS.values() for path in (tree / "dist").glob(f"{kind.library}-*.tgz")]
+    for path in sorted(paths):
         try:
             with tarfile.open(path, "r:gz") as package:
                 first = package.next()  # package.json, which says so
@@ -121,45 +181,52 @@ def npm_packages_of(tree: Path, name: str) -> list[Path]:
 
 
 def _members(
-    manifest: Mapping[str, Any], archives: Mapping[str, tarfile.TarFile], name: str, version: str
+    kind: _Kind, manifest: Mapping[str, Any], archives: Mapping[str, tarfile.TarFile], name: str, version: str
 ) -> dict[str, IO[bytes]]:
-    """The files of a package but for its weights, `package.json` first."""
+    """The files of a package but for its weights and voices, `package.json` first."""
     texts = licences() | notices(manifest["files"]["notices"], archives)
-    ours = {path.name: path.read_bytes() for path in sorted(FILES.iterdir()) if path.is_file()}
+    folders = (FILES, FILES / kind.library)
+    ours = {path.name: path.read_bytes() for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
     library = {}
-    for file in (*FROM_LIBRARY, "package.json"):
+    for file in (*kind.from_library, "package.json"):
         member = archives["library"].extractfile(file)
         assert member is not None  # a link has none, and archives hold files
         with closing(member):
             library[file] = member.read()
     engines = json.loads(library.pop("package.json"))["engines"]
-    weights = manifest["archives"]["weights"]
-    variant = {"name": manifest["name"], "weights": {"size": weights["size"], "sha256": weights["sha256"]}}
+    variant: dict[str, Any] = {"name": manifest["name"]}
+    for role in kind.archives:
+        archive = manifest["archives"][role]
+        variant[role] = {"kind": role, "size": archive["size"], "sha256": archive["sha256"]}
     made = {
         "variant.mjs": "".join(f"export const {key} = {json.dumps(value)};\n" for key, value in variant.items()),
-        "README.md": _readme(manifest, name),
+        "README.md": kind.readme.format(name=name, variant=manifest["name"], **_facts(manifest, archives)),
         **texts,
     }
     files = {**{file: text.encode() for file, text in made.items()}, **ours, **library}
-    described = _described(manifest, name, version, engines, sorted([*files, "weights.tar"]))
+    beside = [f"{role}.tar" for role in kind.archives]
+    described = _described(kind, manifest, name, version, engines, sorted([*files, *beside]))
     return {file: io.BytesIO(data) for file, data in [("package.json", described), *sorted(files.items())]}
 
 
-def _described(manifest: Mapping[str, Any], name: str, version: str, engines: Any, files: list[str]) -> bytes:
+def _described(
+    kind: _Kind, manifest: Mapping[str, Any], name: str, version: str, engines: Any, files: list[str]
+) -> bytes:
     """The package.json."""
+    library = kind.library
     package = {
         "name": name,
         "version": version,
-        "description": "Words to phonemes, offline: a WebAssembly module with its weights.",
+        "description": kind.description,
         "license": "Apache-2.0",
         "type": "module",
         "types": "./index.d.mts",
         "exports": {
             ".": {"types": "./index.d.mts", "default": "./index.mjs"},
             "./worker": {"types": "./worker.d.mts", "default": "./worker.mjs"},
-            "./core": {"types": "./g2p.d.mts", "default": "./g2p.mjs"},
-            "./g2p.wasm": "./g2p.wasm",
-            "./weights.tar": "./weights.tar",
+            "./core": {"types": f"./{library}.d.mts", "default": f"./{library}.mjs"},
+            f"./{library}.wasm": f"./{library}.wasm",
+            **{f"./{role}.tar": f"./{role}.tar" for role in kind.archives},
             "./package.json": "./package.json",
         },
         "files": files,
@@ -170,15 +237,24 @@ def _described(manifest: Mapping[str, Any], name: str, version: str, engines: An
     return (json.dumps(package, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _readme(manifest: Mapping[str, Any], name: str) -> str:
-    languages = manifest["model"]["languages"]
-    return _README.format(
-        name=name,
-        variant=manifest["name"],
-        word=json.dumps("word"),
-        lang=json.dumps(languages[0] if languages else "eng-us"),
-        languages=", ".join(languages) if languages else "those that the checkpoint was trained on",
-    )
+def _facts(manifest: Mapping[str, Any], archives: Mapping[str, tarfile.TarFile]) -> dict[str, str]:
+    """What a README says of a variant."""
+    languages = list(manifest["model"]["languages"] or [])
+    facts = {"languages": ", ".join(languages) if languages else "those that the checkpoint was trained on"}
+    if manifest["family"] == "g2p":
+        return facts | {"word": json.dumps("word"), "lang": json.dumps(languages[0] if languages else "eng-us")}
+    voices = _voices(archives["voices"], manifest["files"]["voices"])
+    weights = f" Its weights: {manifest['model']['weights']}." if manifest["model"]["weights"] else ""
+    return facts | {"voices": ", ".join(voices), "voice": json.dumps(voices[0]), "weights": weights}
+
+
+def _voices(archive: tarfile.TarFile, file: str) -> list[str]:
+    """The names of the voices in an archive: the tensors of a safetensors file."""
+    member = archive.extractfile(file)
+    assert member is not None
+    with closing(member):
+        (size,) = struct.unpack("<Q", member.read(8))
+        return sorted(set(json.loads(member.read(size))) - {"__metadata__"})
 
 
 def _entry(file: str, content: IO[bytes]) -> tarfile.TarInfo:
@@ -192,9 +268,12 @@ def _entry(file: str, content: IO[bytes]) -> tarfile.TarInfo:
 
 
 def _compressed(content: IO[bytes]) -> int:
-    """How many bytes a server sends of a file."""
+    """How many bytes a server sends of a file: of gzip, at the level that servers take."""
     content.seek(0)
-    return len(gzip.compress(content.read(), mtime=0))
+    compressor, size = zlib.compressobj(6, wbits=31), 0
+    while data := content.read(1 << 20):
+        size += len(compressor.compress(data))
+    return size + len(compressor.flush())
 
 
 class _Stored(io.RawIOBase):

@@ -13,7 +13,7 @@ from typing import Any
 from g2p_build.runtime import standalone, tokenizer
 from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.engine import Engine
-from g2p_build.runtime.errors import Closed, ForeignCharacter, G2PError, InvalidLexicon, WordTooLong
+from g2p_build.runtime.errors import Closed, ForeignCharacter, G2PError, InvalidLexicon, LibraryFailed, WordTooLong
 from g2p_build.runtime.results import Part, Result, Search, Statistics
 
 __all__ = ["G2P", "MOST_BEAMS"]
@@ -273,6 +273,19 @@ class G2P:
         parts = self._engine.split(text)
         results = iter(self.results([p.text for p in parts if p.kind == "word"], lang, scores=scores, cancel=cancel))
         return [dataclasses.replace(part, result=next(results)) if part.kind == "word" else part for part in parts]
+
+    def interface(self) -> standalone.Interface:
+        """What a speech library calls of this variant's: for `tts.TTS.phonemes`.
+
+        Raises:
+            LibraryFailed: the variant runs on the virtual machine, which has no such library.
+        """
+        if not isinstance(self._engine, standalone.Model):
+            raise LibraryFailed(
+                f"{self.manifest['name']} runs on TVM's virtual machine, which splits no text: build a variant with "
+                "target.engine=standalone"
+            )
+        return self._engine.interface()
 
     def add_lexicon(self, file: str | PathLike[str], lang: str | None = None) -> None:
         """Adds a file of words that are not left to the model. It comes before those that were added earlier.

@@ -11,7 +11,7 @@ import itertools
 import os
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from g2p_build.runtime.cancel import Cancel, interruptible
 from g2p_build.runtime.errors import G2PError, LibraryFailed
 from g2p_build.runtime.results import PARTS, SOURCES, Part, Result, Search, Source, Statistics
 
-__all__ = ["ABI_VERSION", "Model", "open_model"]
+__all__ = ["ABI_VERSION", "Interface", "Model", "open_model"]
 
 ABI_VERSION = 1
 """The version of ``g2p.h`` that this file was written for."""
@@ -38,6 +38,23 @@ class WordError(Exception):
     def __init__(self, word: int, error: G2PError) -> None:
         super().__init__(str(error))
         self.word, self.error = word, error
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What another library calls of an open model's library.
+
+    Attributes:
+        model: the model, which stays open as long as this is held.
+        handle: its address.
+        next_part: the address of ``g2p_next_part``.
+        pronounce: the address of ``g2p_pronounce``.
+    """
+
+    model: Model
+    handle: int
+    next_part: int
+    pronounce: int
 
 
 class _Options(ctypes.Structure):
@@ -112,6 +129,8 @@ class _ResultList(ctypes.Structure):
 
 
 _SCORES, _EACH = 2, 4  # flags of a request
+
+_NO_PARTS = "the library is from before texts were split: build it again"
 
 
 class Model:
@@ -222,7 +241,7 @@ class Model:
         """The parts of a text: `Engine.split`."""
         next_part = getattr(self._library, "g2p_next_part", None)
         if next_part is None:
-            raise LibraryFailed("the library is from before texts were split: build it again")
+            raise LibraryFailed(_NO_PARTS)
         next_part.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, *[ctypes.c_void_p] * 3]
         data, found, start, place = encoded(text), list[Part](), 0, 0
         end, kind, error = ctypes.c_size_t(), ctypes.c_int(), Error()
@@ -234,6 +253,14 @@ class Model:
             found.append(Part(part, place, PARTS[kind.value]))
             start, place = end.value, place + len(part)
         return found
+
+    def interface(self) -> Interface:
+        """What another library may call of this one."""
+        if not hasattr(self._library, "g2p_next_part"):
+            raise LibraryFailed(_NO_PARTS)
+        names = ("g2p_next_part", "g2p_pronounce")
+        next_part, pronounce = (ctypes.cast(getattr(self._library, name), ctypes.c_void_p).value or 0 for name in names)
+        return Interface(self, self._handle.value or 0, next_part, pronounce)
 
     def add_lexicon(self, source: Path | bytes, lang: str | None) -> None:
         """Adds a lexicon, which comes before those that were added earlier: `Engine.add_lexicon`."""

@@ -12,13 +12,16 @@ import dataclasses
 import math
 from collections.abc import Callable, Generator, Mapping
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from g2p_build.runtime import tts_library, variant
 from g2p_build.runtime.abi import checked_threads
 from g2p_build.runtime.errors import Closed, UnknownVoice
 from g2p_build.runtime.kokoro_manifest import SECTION
 from g2p_build.runtime.tts_library import MOST_MIXED, Model, Piece, Timing
+
+if TYPE_CHECKING:
+    from g2p_build.runtime.g2p import G2P
 
 __all__ = ["TTS", "Piece", "Timing", "load"]
 
@@ -128,6 +131,26 @@ class TTS:
             "toolchain": data["toolchain"],
             "digest": data["digest"],
         }
+
+    def phonemes(self, text: str, g2p: G2P, lang: str = "eng-us") -> str:
+        """What `speak` takes for a text: its words pronounced, its punctuation, at which a voice pauses.
+
+        Ctrl-C ends the call.
+
+        Args:
+            text: of any length. Numbers are written out.
+            g2p: pronounces the words.
+            lang: their language, one of ``info()["languages"]``.
+
+        Raises:
+            UnknownLanguage: the speech model has no table for the language.
+            ForeignCharacter: the text has a number; a word has a foreign character, or a phoneme that the table has
+                not.
+            G2PError: a word cannot be pronounced.
+            LibraryFailed: the G2P variant runs on the virtual machine.
+            InvalidWord: the text holds half a surrogate pair.
+        """
+        return self._model.phonemes(text, lang, g2p.interface())
 
     def speak(
         self,

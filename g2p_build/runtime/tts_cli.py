@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from g2p_build.runtime import loading, symbols, tts, wav
+from g2p_build.runtime import loading, tts, wav
 from g2p_build.runtime.command import Parser, run, show_info, table
 from g2p_build.runtime.errors import G2PError, InvalidWord
 from g2p_build.runtime.progress import Progress
@@ -118,7 +118,7 @@ def _speak(chosen: argparse.Namespace) -> None:
                 beside.write(_timings(phonemes, rate, samples, timings))
     if hasattr(chosen, "json"):
         said = {"output": chosen.output, "sample_rate": rate, "samples": samples, "seconds": samples / rate}
-        print(json.dumps(said), flush=True)
+        print(json.dumps(said, ensure_ascii=False), flush=True)
     elif chosen.output != "-":
         print(f"{chosen.output}: {samples / rate:.2f} s of sound", flush=True)
 
@@ -166,11 +166,9 @@ def _phonemes(chosen: argparse.Namespace) -> str:
 
 def _of_text(chosen: argparse.Namespace, speech: TTS) -> str:
     """What a text's words and punctuation are to the speech model."""
-    text, lang = chosen.text if chosen.text != "-" else _read("the text"), chosen.lang or "eng-us"
-    languages = speech.manifest["model"]["languages"]
-    symbols.of_text(languages, [], lang)  # before another model is loaded
+    text = chosen.text if chosen.text != "-" else _read("the text")
     with loading.load(chosen.g2p, chosen.threads) as g2p:
-        return symbols.of_text(languages, g2p.text(text, lang), lang)
+        return speech.phonemes(text, g2p, chosen.lang or "eng-us")
 
 
 def _read(what: str) -> str:

@@ -17,7 +17,9 @@ from typing import Any
 
 from g2p_build.runtime import abi
 from g2p_build.runtime.abi import Error, Text, close_at_end, encoded, failure, zeroless
-from g2p_build.runtime.errors import G2PError, UnknownPhoneme
+from g2p_build.runtime.cancel import Cancel, interruptible
+from g2p_build.runtime.errors import G2PError, LibraryFailed, UnknownPhoneme
+from g2p_build.runtime.standalone import Interface
 
 __all__ = ["ABI_VERSION", "MOST_MIXED", "Bounds", "Model", "Piece", "Timing", "open_model"]
 
@@ -143,6 +145,18 @@ class _Piece(ctypes.Structure):
     ]
 
 
+class _TextRequest(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("text", Text),
+        ("lang", ctypes.c_char_p),
+        ("g2p", ctypes.c_void_p),
+        ("next_part", ctypes.c_void_p),
+        ("pronounce", ctypes.c_void_p),
+        ("cancel", ctypes.c_void_p),
+    ]
+
+
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(_Piece))
 
 
@@ -178,6 +192,45 @@ class Model:
                 raise failure(error.status, error.message)
             memory = ctypes.create_string_buffer(needed.value)
         return tuple(name.decode() for name in memory.raw.split(b"\0") if name)
+
+    def phonemes(self, text: str, lang: str, g2p: Interface) -> str:
+        """What is spoken for a text. Ctrl-C ends the call.
+
+        Args:
+            text: of any length.
+            lang: the language of its words.
+            g2p: pronounces them.
+
+        Raises:
+            G2PError: the model has no table for the language; the text has a number; a word cannot be pronounced, or
+                has a phoneme that the table has not.
+        """
+        if not hasattr(self._library, "tts_text"):
+            raise LibraryFailed("the library is from before it took texts: build it again")
+        data, cancel, found, error = encoded(text), Cancel(), Text(), Error()
+        memory = ctypes.create_string_buffer(data, len(data) + 1)
+        request = _TextRequest(
+            size=ctypes.sizeof(_TextRequest),
+            text=Text(ctypes.addressof(memory), len(data)),
+            lang=zeroless(lang),
+            g2p=g2p.handle,
+            next_part=g2p.next_part,
+            pronounce=g2p.pronounce,
+            cancel=ctypes.addressof(cancel.flag),
+        )
+        given = (self._handle, ctypes.byref(request), ctypes.byref(found), ctypes.byref(error))
+        held = (self, memory, g2p, cancel)
+
+        def run() -> int:
+            _ = held  # what the library reads lives as long as the call, after a second Ctrl-C too
+            return int(self._library.tts_text(*given))
+
+        if interruptible(run, len(data), cancel):
+            raise failure(error.status, error.message)
+        try:
+            return ctypes.string_at(found.data, found.size).decode() if found.size else ""
+        finally:
+            self._library.tts_free_text(self._handle, ctypes.byref(found))
 
     def speak(
         self,
@@ -337,6 +390,9 @@ def _opened(path: Path, weights: Path, voices: Path, threads: int) -> Model:
     library.tts_add_voices.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
     library.tts_voices.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_void_p] * 2]
     library.tts_speak.argtypes = [ctypes.c_void_p, ctypes.c_void_p, _Callback, *[ctypes.c_void_p] * 2]
+    if hasattr(library, "tts_text"):
+        library.tts_text.argtypes = [ctypes.c_void_p] * 4
+        library.tts_free_text.argtypes, library.tts_free_text.restype = [ctypes.c_void_p] * 2, None
     handle, error = ctypes.c_void_p(), Error()
     options = _Options(size=ctypes.sizeof(_Options), threads=threads)
     given = ctypes.byref(options), ctypes.byref(handle), ctypes.byref(error)

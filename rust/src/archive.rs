@@ -1,34 +1,45 @@
-//! Finds the library archive beside its manifest, checks it, and unpacks its library once into a cache.
+//! Finds a manifest's archives beside it, checks them, and unpacks its library once into a cache.
 //!
 //! The cache is shared with the Python runtime. It has a folder for each archive, named by the archive's SHA-256.
 //! Whoever comes first unpacks the library. Before each load, it is compared with the archive, byte for byte.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Error, ErrorKind};
-use crate::manifest::Manifest;
+use crate::manifest::{Archive, Manifest};
 use crate::{sha256, tar};
 
 const LARGEST: u64 = 1 << 30; // bytes of a library archive
 const ATTEMPTS: u32 = 5; // another process may replace the folder meanwhile
 
 /// The path of a manifest's shared library, which is checked and unpacked.
-pub(crate) fn library(manifest_path: &Path, manifest: &Manifest) -> Result<PathBuf, Error> {
-    let place = find(manifest_path, &manifest.archive)?;
-    let archive = verified(&place, manifest)?;
+pub(crate) fn library(manifest: &Manifest) -> Result<PathBuf, Error> {
+    let (entry, name) = (manifest.archive("library")?, manifest.library()?);
+    let place = find(&manifest.path, &entry.file)?;
+    let archive = verified(&place, &entry)?;
     let wrong = || {
-        let what = format!("has no member '{}', which its manifest names", manifest.library);
+        let what = format!("has no member '{name}', which its manifest names");
         Error::in_file(ErrorKind::InvalidArchive, &place, what)
     };
-    let library = tar::member(&archive, &manifest.library).ok_or_else(wrong)?;
+    let library = tar::member(&archive, name).ok_or_else(wrong)?;
     let cache = cache_folder()?;
-    unpacked(&cache, &manifest.sha256, &manifest.library, library).map_err(|error| {
+    unpacked(&cache, &entry.sha256, name, library).map_err(|error| {
         let what = format!("cannot be unpacked into {}: {error}", cache.display());
         Error::in_file(ErrorKind::InvalidArchive, &place, what)
     })
+}
+
+/// The path of a manifest's archive, whose size and digest are checked. It is not unpacked: the library reads archives.
+pub(crate) fn whole(manifest: &Manifest, role: &str) -> Result<PathBuf, Error> {
+    let entry = manifest.archive(role)?;
+    let place = find(&manifest.path, &entry.file)?;
+    let mut file = opened(&place, &entry)?;
+    let found = sha256::hex_of(&mut file).map_err(|error| unreadable(&place, error))?;
+    has_digest(&place, &entry, &found)?;
+    Ok(place)
 }
 
 /// Finds an archive beside the manifest, or in `../dist` from it.
@@ -42,22 +53,49 @@ fn find(manifest: &Path, file: &str) -> Result<PathBuf, Error> {
 }
 
 /// Reads an archive and checks that its size and digest are the manifest's.
-fn verified(place: &Path, manifest: &Manifest) -> Result<Vec<u8>, Error> {
-    let wrong = |what: String| Error::in_file(ErrorKind::WrongDigest, place, format!("{what}: copy or build it again"));
-    let unreadable = |error| Error::in_file(ErrorKind::NoFile, place, format!("cannot be read: {error}"));
-    let file = File::open(place).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?.len();
-    if size != manifest.size || size > LARGEST {
-        return Err(wrong(format!("has {size} bytes, its manifest says {}", manifest.size)));
+fn verified(place: &Path, entry: &Archive) -> Result<Vec<u8>, Error> {
+    if entry.size > LARGEST {
+        return Err(wrong(place, format_args!("has more than {LARGEST} bytes")));
     }
     let mut data = Vec::new();
-    file.take(size).read_to_end(&mut data).map_err(unreadable)?;
-    let found = sha256::hex(&data);
-    if found != manifest.sha256 {
-        let (found, named) = (&found[..16], &manifest.sha256[..16]);
-        return Err(wrong(format!("has SHA-256 {found}..., its manifest says {named}...")));
-    }
+    let read = opened(place, entry)?.read_to_end(&mut data);
+    read.map_err(|error| unreadable(place, error))?;
+    has_digest(place, entry, &sha256::hex(&data))?;
     Ok(data)
+}
+
+/// Opens an archive whose size is the manifest's. More bytes are not read.
+fn opened(place: &Path, entry: &Archive) -> Result<io::Take<File>, Error> {
+    let file = File::open(place).map_err(|error| unreadable(place, error))?;
+    let size = file.metadata().map_err(|error| unreadable(place, error))?.len();
+    if size != entry.size {
+        return Err(wrong(
+            place,
+            format_args!("has {size} bytes, its manifest says {}", entry.size),
+        ));
+    }
+    Ok(file.take(size))
+}
+
+fn has_digest(place: &Path, entry: &Archive, found: &str) -> Result<(), Error> {
+    if found == entry.sha256 {
+        return Ok(());
+    }
+    let (found, named) = (&found[..16], &entry.sha256[..16]);
+    let what = format_args!("has SHA-256 {found}..., its manifest says {named}...");
+    Err(wrong(place, what))
+}
+
+fn wrong(place: &Path, what: std::fmt::Arguments<'_>) -> Error {
+    Error::in_file(
+        ErrorKind::WrongDigest,
+        place,
+        format_args!("{what}: copy or build it again"),
+    )
+}
+
+fn unreadable(place: &Path, error: io::Error) -> Error {
+    Error::in_file(ErrorKind::NoFile, place, format_args!("cannot be read: {error}"))
 }
 
 /// The folder that archives are unpacked into: `$G2P_CACHE`, else `g2p` in the user's cache directory.
@@ -83,7 +121,7 @@ fn cache_folder() -> Result<PathBuf, Error> {
 }
 
 /// Returns the path of a file with these bytes in a folder of the cache. The folder appears by one rename.
-fn unpacked(cache: &Path, folder: &str, name: &str, data: &[u8]) -> std::io::Result<PathBuf> {
+fn unpacked(cache: &Path, folder: &str, name: &str, data: &[u8]) -> io::Result<PathBuf> {
     let path = cache.join(folder).join(name);
     let mut failed = None;
     for _ in 0..ATTEMPTS {
@@ -92,7 +130,7 @@ fn unpacked(cache: &Path, folder: &str, name: &str, data: &[u8]) -> std::io::Res
         }
         failed = write(cache, &path, data).err();
     }
-    Err(failed.unwrap_or_else(|| std::io::ErrorKind::InvalidData.into()))
+    Err(failed.unwrap_or_else(|| io::ErrorKind::InvalidData.into()))
 }
 
 fn has_bytes(path: &Path, data: &[u8]) -> bool {
@@ -100,7 +138,7 @@ fn has_bytes(path: &Path, data: &[u8]) -> bool {
     same_size && fs::read(path).map_or(false, |found| found == data)
 }
 
-fn write(cache: &Path, path: &Path, data: &[u8]) -> std::io::Result<()> {
+fn write(cache: &Path, path: &Path, data: &[u8]) -> io::Result<()> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     // If this process is killed, the Python runtime removes a folder with such a name later.

@@ -119,6 +119,17 @@ impl CancelToken {
     pub fn cancel(&self) {
         self.0.store(1, Ordering::Relaxed); // as g2p_cancel does
     }
+
+    /// Whether it has been cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// What the library looks at, atomically; it never writes there. It lives as long as the token.
+    pub(crate) fn flag(&self) -> *const i32 {
+        Arc::as_ptr(&self.0).cast() // an AtomicI32 has the layout of an i32
+    }
 }
 
 /// Where a pronunciation comes from.
@@ -448,10 +459,7 @@ impl Model {
             threads: options.threads,
             flags,
             most_ids: options.most_ids,
-            // An AtomicI32 has the layout of an i32. The library only reads it, atomically.
-            cancel: options
-                .cancel
-                .map_or(std::ptr::null(), |token| Arc::as_ptr(&token.0).cast()),
+            cancel: options.cancel.map_or(std::ptr::null(), CancelToken::flag),
         };
         let mut error = ffi::Error::new();
         let status = call(&request, &mut error);
@@ -641,7 +649,7 @@ impl<T> Drop for Results<'_, T> {
 ///
 /// # Safety
 /// `size` elements at `data` live, unchanged, for `'a`.
-unsafe fn slice<'a, T>(data: *const T, size: usize) -> &'a [T] {
+pub(crate) unsafe fn slice<'a, T>(data: *const T, size: usize) -> &'a [T] {
     if size == 0 {
         return &[];
     }

@@ -34,6 +34,12 @@ pub enum ErrorKind {
     InvalidLexicon,
     /// A draft table is damaged.
     InvalidDraft,
+    /// The phonemes have a character that the speech model has no symbol for: see [`Error::place`].
+    UnknownPhoneme,
+    /// A voice is not among [`Speech::voices`](crate::kokoro::Speech::voices).
+    UnknownVoice,
+    /// The file of voices is damaged, or not the model's.
+    InvalidVoices,
     /// A file is not a manifest or index, was changed after it was built, or is of another library.
     InvalidManifest,
     /// The manifest has a newer schema version than this crate knows.
@@ -73,6 +79,9 @@ impl ErrorKind {
             16 => ErrorKind::ForeignCharacter,
             17 => ErrorKind::InvalidLexicon,
             18 => ErrorKind::InvalidDraft,
+            19 => ErrorKind::UnknownPhoneme,
+            20 => ErrorKind::UnknownVoice,
+            21 => ErrorKind::InvalidVoices,
             _ => ErrorKind::LibraryFailed,
         }
     }
@@ -83,6 +92,7 @@ impl ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     word: Option<usize>,
+    place: Option<usize>,
     message: String,
 }
 
@@ -92,6 +102,7 @@ impl Error {
         Error {
             kind,
             word: None,
+            place: None,
             message: one_line(&message.to_string()),
         }
     }
@@ -99,6 +110,13 @@ impl Error {
     pub(crate) fn about_word(self, word: usize) -> Error {
         Error {
             word: Some(word),
+            ..self
+        }
+    }
+
+    pub(crate) fn at_place(self, place: usize) -> Error {
+        Error {
+            place: Some(place),
             ..self
         }
     }
@@ -118,6 +136,12 @@ impl Error {
     #[must_use]
     pub fn word(&self) -> Option<usize> {
         self.word
+    }
+
+    /// Where the phonemes or the text of a speech model are wrong, in bytes. None if the error is not about a place in them.
+    #[must_use]
+    pub fn place(&self) -> Option<usize> {
+        self.place
     }
 }
 
@@ -146,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_status_of_the_header_has_a_kind_of_its_own_but_the_one_that_no_call_here_gives() {
-        let kinds: Vec<_> = (1..18).map(ErrorKind::of_status).collect();
+        let kinds: Vec<_> = (1..22).map(ErrorKind::of_status).collect();
         for (number, kind) in kinds.iter().enumerate() {
             assert_eq!(kinds.iter().filter(|other| *other == kind).count(), 1);
             // G2P_TOO_SMALL: the library allocates the results.

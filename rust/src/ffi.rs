@@ -137,9 +137,22 @@ pub(crate) struct Outcomes {
 
 pub(crate) type Callback = unsafe extern "C" fn(user: *mut c_void, result: *const Outcome) -> c_int;
 
-/// Declares the functions of the header once, for a loaded and for a linked library.
+/// What a library of a family is called by.
+pub(crate) trait Interface: Sized {
+    /// Looks up each function by its name, which ends with a zero. The error is the name that is missing.
+    ///
+    /// # Safety
+    /// For each name, `find` gives the function that the family's header declares with this name.
+    unsafe fn find(find: impl Fn(&'static str) -> Option<std::ptr::NonNull<c_void>>) -> Result<Self, &'static str>;
+
+    /// Checks that the library has the version of the interface that is described here.
+    fn check_version(&self) -> Result<(), String>;
+}
+
+/// Declares the functions of a header once, for a loaded library and, under a condition, for a linked one. `$version` gives
+/// the version of the interface, which is `$known` here.
 macro_rules! functions {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+    (linked if $linked:meta; $version:ident is $known:expr; $(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
         /// The library's functions. They may be called for as long as the library is loaded.
         #[derive(Clone, Copy)]
         #[cfg_attr(not(feature = "embed"), allow(dead_code))] // g2p_open_memory
@@ -147,12 +160,8 @@ macro_rules! functions {
             $(pub(crate) $name: unsafe extern "C" fn($($argument: $type),*) $(-> $result)?,)*
         }
 
-        impl Functions {
-            /// Looks up each function by its name, which ends with a zero. The error is the name that is missing.
-            ///
-            /// # Safety
-            /// For each name, `find` gives the function that `g2p.h` declares with this name.
-            pub(crate) unsafe fn find(
+        impl $crate::ffi::Interface for Functions {
+            unsafe fn find(
                 find: impl Fn(&'static str) -> Option<std::ptr::NonNull<c_void>>,
             ) -> Result<Functions, &'static str> {
                 Ok(Functions {
@@ -166,8 +175,19 @@ macro_rules! functions {
                 })
             }
 
+            fn check_version(&self) -> Result<(), String> {
+                // SAFETY: it takes no arguments, and has this type in every version.
+                let version = unsafe { (self.$version)() };
+                if version == $known {
+                    return Ok(());
+                }
+                Err(format!("its interface is version {version}, this crate's is {}", $known))
+            }
+        }
+
+        #[cfg($linked)]
+        impl Functions {
             /// The functions of the library that is linked into this program.
-            #[cfg(feature = "static")]
             pub(crate) fn linked() -> Functions {
                 extern "C" {
                     $(fn $name($($argument: $type),*) $(-> $result)?;)*
@@ -178,7 +198,11 @@ macro_rules! functions {
     };
 }
 
+pub(crate) use functions;
+
 functions! {
+    linked if feature = "static";
+    g2p_abi_version is ABI_VERSION;
     fn g2p_abi_version() -> u32;
     fn g2p_open(weights: *const c_char, options: *const Options, model: *mut *mut G2p, error: *mut Error) -> c_int;
     fn g2p_open_manifest(
@@ -195,6 +219,10 @@ functions! {
     ) -> c_int;
     fn g2p_cache_words(model: *mut G2p, words: usize, error: *mut Error) -> c_int;
     fn g2p_info(model: *const G2p) -> *const c_char;
+    fn g2p_pronounce(
+        model: *mut G2p, word: *const c_char, lang: *const c_char, phonemes: *mut c_char, capacity: usize,
+        error: *mut Error
+    ) -> c_int;
     fn g2p_pronounce_all(
         model: *mut G2p, request: *const Request, phonemes: *mut Pieces<u8>, error: *mut Error
     ) -> c_int;
@@ -225,18 +253,4 @@ functions! {
     fn g2p_stream(
         model: *mut G2p, request: *const Request, callback: Callback, user: *mut c_void, error: *mut Error
     ) -> c_int;
-}
-
-impl Functions {
-    /// Checks that the library has the version of the interface that this file describes.
-    pub(crate) fn check_version(&self) -> Result<(), String> {
-        // SAFETY: it takes no arguments, and has this type in every version.
-        let version = unsafe { (self.g2p_abi_version)() };
-        if version == ABI_VERSION {
-            return Ok(());
-        }
-        Err(format!(
-            "its interface is version {version}, this crate's is {ABI_VERSION}"
-        ))
-    }
 }

@@ -101,6 +101,19 @@ pub(crate) fn write_text(line: &mut String, text: &str) {
     line.push('"');
 }
 
+/// A number in the fewest digits that give it again, as Python's command writes it.
+pub(crate) fn number(value: f64) -> String {
+    if value.is_nan() {
+        return "nan".to_owned();
+    }
+    if value == 0.0 || value.abs() >= 1e-4 {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once("e-").unwrap_or((&text, "0"));
+    format!("{digits}e-{exponent:0>2}")
+}
+
 /// Reads one value. The error is a phrase that says what is wrong and where.
 pub(crate) fn parse(data: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(data).map_err(|error| format!("not UTF-8 from byte {}", error.valid_up_to()))?;

@@ -8,6 +8,7 @@ mod embedded;
 mod error;
 mod ffi;
 mod json;
+pub mod kokoro;
 mod lexicon;
 mod library;
 mod manifest;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 
 use crate::error::{Error, ErrorKind};
-use crate::ffi::Functions;
+use crate::ffi::Interface;
 
 /// A loaded library. It is unloaded when dropped.
 pub(crate) struct Library {
@@ -21,15 +21,15 @@ impl Library {
     /// Loads a library and looks up its functions. They may be called until the library is dropped.
     ///
     /// # Safety
-    /// The file is a library that was built with `g2p.h`, or not a library: loading one runs its code.
-    pub(crate) unsafe fn load(path: &Path) -> Result<(Library, Functions), Error> {
+    /// The file is a library that was built with the header that `F` describes, or not a library: loading one runs its code.
+    pub(crate) unsafe fn load<F: Interface>(path: &Path) -> Result<(Library, F), Error> {
         let failed = |what: String| Error::in_file(ErrorKind::LibraryFailed, path, what);
         // The system would look for a bare name along its search path.
         let absolute = std::env::current_dir().unwrap_or_default().join(path);
         let handle = system::load(&absolute).map_err(|what| failed(format!("does not load: {what}")))?;
         let library = Library { handle };
         // SAFETY: the caller promises that these names are the header's.
-        let functions = unsafe { Functions::find(|name| library.symbol(name)) };
+        let functions = unsafe { F::find(|name| library.symbol(name)) };
         let functions = functions.map_err(|name| failed(format!("does not load: it has no {name}")))?;
         functions.check_version().map_err(failed)?;
         Ok((library, functions))

@@ -1,23 +1,39 @@
 //! The command `g2p`: words, or lines from standard input, to phonemes.
 
-use std::env;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::PathBuf;
 use std::process::exit;
 
-use g2p::{Error, Model, Options, Pronunciation, Search, Statistics};
+use command::{exit_code, print, print_info, reason, system, utf8, Argument, Arguments, Stop};
+use g2p::{CancelToken, Error, Model, Options, Pronunciation, Search, Statistics};
+use json::Value;
+use output::Output;
+use phones::phones;
+use unfinished::Unfinished;
 
-#[path = "json.rs"]
+mod categories;
+#[allow(dead_code)] // what only the other command needs
+mod command;
 #[allow(dead_code)]
 mod json;
+#[allow(dead_code)]
+mod output;
+mod phones;
+#[allow(dead_code)]
+mod sha256;
+mod unfinished;
 
 const CHUNK: usize = 65_536; // most bytes in one read of standard input
 const SLICE: usize = 256; // words between two flushes of the output
-const MOST_BEAMS: u32 = 64;
+const MOST_BEAMS: i64 = 64;
+const LONGEST_LINE: usize = 1 << 20; // bytes: longer than any word, and short enough to keep
+const GOES_ON: &str = ": the same command goes on from there";
 
 const HELP: &str = "\
-usage: g2p [OPTIONS] pronounce [WORD ...]   words, or the lines of standard input, to phonemes
+usage: g2p [OPTIONS] pronounce [WORD ...]   words, or the lines of a file or of standard input, to phonemes
        g2p [OPTIONS] info                   say what the variant is
        g2p [OPTIONS] languages              list the languages that the variant's checkpoint knows
 
@@ -29,7 +45,11 @@ options:
 
 options of pronounce:
   --lexicon [LANG=]FILE  words with their pronunciations, which come before the model; of several the last comes first
-  --format FORMAT        tables (tsv, csv) or JSON (jsonl, which --json is short for; default: tsv)
+  --input FILE           read the words from a file, one a line
+  -o, --output FILE      write a file, which is there once it is whole; the same command goes on where a killed one ended
+  --threads N            threads that work on a list (default: one for each processor that the command may use)
+  --format FORMAT        tables (tsv, csv), JSON (jsonl, which --json is short for), or a lexicon for Kaldi or the
+                         Montreal Forced Aligner (kaldi, mfa; default: tsv)
   --lang-column N        lines have columns with tabs between them; column N has the language, the first other the word
   --details              add where each pronunciation comes from, its score, and notes
   --best N               up to N different pronunciations of each word, the best first, with the details of each
@@ -38,37 +58,9 @@ options of pronounce:
   --on-error WHAT        stop at a wrong word, skip it, or mark it: print it without phonemes (default: stop)
 ";
 
-/// Why the command ends early.
-enum Stop {
-    Message(String),
-    BrokenPipe,
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Message(error.to_string())
-    }
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Stop {
-        match error.kind() {
-            ErrorKind::BrokenPipe => Stop::BrokenPipe,
-            _ => Stop::Message(format!("cannot read or write: {error}")),
-        }
-    }
-}
-
 fn main() {
-    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    exit(match Chosen::parse(arguments).map_err(Stop::Message).and_then(run) {
-        Ok(()) => 0,
-        Err(Stop::Message(message)) => {
-            let _ = writeln!(io::stderr(), "g2p: {message}");
-            2
-        }
-        Err(Stop::BrokenPipe) => 141,
-    })
+    let chosen = Chosen::parse(Arguments::of_process("g2p"));
+    exit(exit_code("g2p", chosen.map_err(Stop::Message).and_then(run)))
 }
 
 /// What becomes of the other words where one is wrong.
@@ -80,12 +72,41 @@ enum OnError {
     Mark,
 }
 
+impl OnError {
+    fn name(self) -> &'static str {
+        match self {
+            OnError::Stop => "stop",
+            OnError::Skip => "skip",
+            OnError::Mark => "mark",
+        }
+    }
+}
+
 /// How results are printed.
 #[derive(Clone, Copy, PartialEq)]
 enum Format {
     Tsv,
     Csv,
     Jsonl,
+    Kaldi,
+    Mfa,
+}
+
+impl Format {
+    /// Whether it is a pronunciation lexicon: words, and phonemes with spaces between them.
+    fn is_lexicon(self) -> bool {
+        matches!(self, Format::Kaldi | Format::Mfa)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Format::Tsv => "tsv",
+            Format::Csv => "csv",
+            Format::Jsonl => "jsonl",
+            Format::Kaldi => "kaldi",
+            Format::Mfa => "mfa",
+        }
+    }
 }
 
 /// A word and its language, or what is wrong with its line.
@@ -97,7 +118,6 @@ struct Asked {
 
 /// A word, and its pronunciation or what is wrong with it.
 struct Row {
-    place: usize, // of the word, from 0
     word: String,
     lang: String,
     found: Result<Pronunciation, Wrong>,
@@ -116,38 +136,38 @@ struct Chosen {
     manifest: Option<PathBuf>,
     lexicons: Vec<OsString>,
     details: bool,
-    best: Option<u32>,
-    beams: Option<u32>,
+    best: Option<i64>,
+    beams: Option<i64>,
     stats: bool,
     on_error: OnError,
     lang_column: Option<usize>,
     format: Option<Format>,
+    input: Option<PathBuf>,
+    output: Option<PathBuf>,
+    threads: i64,
     json: bool,
     help: bool,
 }
 
 impl Chosen {
-    /// Parses the command line. Options may stand anywhere before `--`.
-    fn parse(arguments: Vec<OsString>) -> Result<Chosen, String> {
+    /// Parses the command line.
+    fn parse(mut given: Arguments) -> Result<Chosen, String> {
         let mut chosen = Chosen::default();
         let mut plain = Vec::new();
-        let mut rest = arguments.into_iter();
-        while let Some(argument) = rest.next() {
-            let text = argument.to_string_lossy().into_owned();
-            let (name, mut value) = match text.split_once('=') {
-                Some((name, value)) if name.starts_with("--") => (name, Some(OsString::from(value))),
-                _ => (text.as_str(), None),
+        while let Some(argument) = given.next()? {
+            let name = match argument {
+                Argument::Option(name) => name,
+                Argument::Plain(argument) => {
+                    plain.push(argument);
+                    continue;
+                }
             };
-            let mut given = || {
-                let value = value.take().or_else(|| rest.next());
-                value.ok_or(format!("argument {name}: expected one argument: see `g2p --help`"))
-            };
-            match name {
-                "--lang" => chosen.lang = Some(utf8(given()?)?),
-                "--manifest" => chosen.manifest = Some(given()?.into()),
-                "--lexicon" => chosen.lexicons.push(given()?),
+            match name.as_str() {
+                "--lang" => chosen.lang = Some(given.text()?),
+                "--manifest" => chosen.manifest = Some(given.value()?.into()),
+                "--lexicon" => chosen.lexicons.push(given.value()?),
                 "--on-error" => {
-                    chosen.on_error = match given()?.to_str() {
+                    chosen.on_error = match given.value()?.to_str() {
                         Some("stop") => OnError::Stop,
                         Some("skip") => OnError::Skip,
                         Some("mark") => OnError::Mark,
@@ -155,37 +175,31 @@ impl Chosen {
                     }
                 }
                 "--lang-column" => {
-                    chosen.lang_column = match given()?.to_str().and_then(|text| text.parse().ok()) {
+                    chosen.lang_column = match given.value()?.to_str().and_then(|text| text.parse().ok()) {
                         Some(column) if column > 0 => Some(column),
                         _ => return Err("argument --lang-column: the number of a column is wanted, from 1".to_owned()),
                     }
                 }
                 "--format" => {
-                    chosen.format = match given()?.to_str() {
+                    chosen.format = match given.value()?.to_str() {
                         Some("tsv") => Some(Format::Tsv),
                         Some("csv") => Some(Format::Csv),
                         Some("jsonl") => Some(Format::Jsonl),
-                        _ => return Err("argument --format: tsv, csv or jsonl is wanted".to_owned()),
+                        Some("kaldi") => Some(Format::Kaldi),
+                        Some("mfa") => Some(Format::Mfa),
+                        _ => return Err("argument --format: tsv, csv, jsonl, kaldi or mfa is wanted".to_owned()),
                     }
                 }
-                "--best" | "--beams" => {
-                    let wanted = format!("argument {name}: a number is wanted");
-                    let number = given()?.to_str().and_then(|text| text.parse().ok()).ok_or(wanted)?;
-                    *(if name == "--best" {
-                        &mut chosen.best
-                    } else {
-                        &mut chosen.beams
-                    }) = Some(number);
-                }
-                "--details" if value.is_none() => chosen.details = true,
-                "--stats" if value.is_none() => chosen.stats = true,
-                "--json" if value.is_none() => chosen.json = true,
-                "-h" | "--help" if value.is_none() => chosen.help = true,
-                "--" if value.is_none() => plain.extend(rest.by_ref()),
-                _ if text.starts_with('-') && text.len() > 1 => {
-                    return Err(format!("unrecognized argument {text:?}: see `g2p --help`"));
-                }
-                _ => plain.push(argument),
+                "--input" => chosen.input = Some(given.value()?.into()),
+                "-o" | "--output" => chosen.output = Some(given.value()?.into()),
+                "--threads" => chosen.threads = number(&name, &given.text()?)?,
+                "--best" => chosen.best = Some(number(&name, &given.text()?)?),
+                "--beams" => chosen.beams = Some(number(&name, &given.text()?)?),
+                "--details" => chosen.details = true,
+                "--stats" => chosen.stats = true,
+                "--json" => chosen.json = true,
+                "-h" | "--help" => chosen.help = true,
+                other => return Err(given.unknown(other)),
             }
         }
         if chosen.help {
@@ -196,8 +210,13 @@ impl Chosen {
         }
         chosen.words = plain.split_off(1);
         chosen.command = plain[0].to_string_lossy().into_owned();
-        let searched = chosen.best.is_some() || chosen.beams.is_some();
-        let listed = chosen.format.is_some() || chosen.lang_column.is_some() || searched;
+        let listed = chosen.format.is_some()
+            || chosen.lang_column.is_some()
+            || chosen.best.is_some()
+            || chosen.beams.is_some()
+            || chosen.input.is_some()
+            || chosen.output.is_some()
+            || chosen.threads != 0;
         match chosen.command.as_str() {
             "pronounce" => chosen.checked(),
             "info" | "languages"
@@ -207,7 +226,7 @@ impl Chosen {
                     || !chosen.lexicons.is_empty()
                     || listed =>
             {
-                let only = "--lexicon, --details, --best, --beams, --stats, --on-error, --format and --lang-column";
+                let only = "--lexicon, --details, --best, --beams, --stats, --on-error, --format, --lang-column, --input, --output and --threads";
                 Err(format!("only `g2p pronounce` takes {only}"))
             }
             "info" | "languages" if chosen.words.is_empty() => Ok(chosen),
@@ -218,17 +237,35 @@ impl Chosen {
 
     /// Refuses options that say two things.
     fn checked(self) -> Result<Chosen, String> {
-        if !self.words.is_empty() && self.lang_column.is_some() {
-            return Err("give words, or a list of them with --lang-column on standard input, not both".to_owned());
+        if !self.words.is_empty() && (self.lang_column.is_some() || self.input.is_some()) {
+            return Err("give words, or a list of them with --input or on standard input, not both".to_owned());
+        }
+        if !self.words.is_empty() && self.output.is_some() {
+            let what = "--output is for a list, with --input or on standard input: send what words give to a file by >";
+            return Err(what.to_owned());
+        }
+        if !(0..=256).contains(&self.threads) {
+            let threads = self.threads;
+            return Err(format!(
+                "threads={threads}: give 1 to 256, or 0 for one for each processor"
+            ));
         }
         if self.json && self.format.map_or(false, |format| format != Format::Jsonl) {
-            return Err("--json is short for --format jsonl: leave out one of them".to_owned());
+            let format = self.format().name();
+            return Err(format!(
+                "--json is short for --format jsonl: leave out one of --json and --format {format}"
+            ));
         }
         if self.lang.is_some() && self.lang_column.is_some() {
             let what = "--lang names one language for all words, --lang-column one for each: give one of them";
             return Err(what.to_owned());
         }
         self.check_search()?;
+        if self.format().is_lexicon() && (self.details || self.on_error == OnError::Mark) {
+            let unfit = if self.details { "--details" } else { "--on-error mark" };
+            let what = "lexicon has words with phonemes and nothing else: leave it out";
+            return Err(format!("{unfit}: a {} {what}", self.format().name()));
+        }
         let unsaid = |given: &&OsString| {
             let text = given.to_string_lossy();
             !text.ends_with(".g2plex") && !text.contains('=')
@@ -270,13 +307,13 @@ impl Chosen {
     }
 
     /// How many beginnings a search for so many pronunciations keeps.
-    fn beams_for(&self, best: u32) -> u32 {
+    fn beams_for(&self, best: i64) -> i64 {
         self.beams.unwrap_or(best.max(4))
     }
 
     /// Whether a word's line has its details. Lines of a search need scores to be told apart.
     fn detailed(&self) -> bool {
-        self.details || self.best.is_some()
+        self.details || (self.best.is_some() && !self.format().is_lexicon())
     }
 
     fn format(&self) -> Format {
@@ -287,41 +324,100 @@ impl Chosen {
     /// Opens the variant, with the lexicons that were named.
     fn open(&self) -> Result<Model, Stop> {
         let model = self.open_variant()?;
-        for given in &self.lexicons {
+        for (file, lang) in self.named_lexicons() {
+            model.add_lexicon(file, lang.as_deref())?;
+        }
+        Ok(model)
+    }
+
+    /// The files of words that come before the model, and the language of each; None for a table.
+    fn named_lexicons(&self) -> impl Iterator<Item = (PathBuf, Option<String>)> + '_ {
+        self.lexicons.iter().map(|given| {
             let text = given.to_string_lossy();
             let (lang, file) = match text.rsplit_once('=') {
                 Some((lang, file)) => (lang, PathBuf::from(file)),
                 None => (self.lang(), PathBuf::from(given)),
             };
-            let is_list = !text.ends_with(".g2plex");
-            model.add_lexicon(file, Some(lang).filter(|_| is_list))?;
+            (file, Some(lang.to_owned()).filter(|_| !text.ends_with(".g2plex")))
+        })
+    }
+
+    /// What the output depends on besides the input. Threads and paths change nothing.
+    fn depends_on(&self) -> Result<BTreeMap<String, Value>, Stop> {
+        let manifest = self.manifest_path()?;
+        let data = json::parse(&std::fs::read(&manifest)?).unwrap_or(Value::Null); // it was opened
+        let mut lexicons = Vec::new();
+        for (file, lang) in self.named_lexicons() {
+            let digest = sha256::hex_of(&mut File::open(file)?)?;
+            lexicons.push(Value::List(vec![
+                lang.map_or(Value::Null, Value::Text),
+                Value::Text(digest),
+            ]));
         }
-        Ok(model)
+        let text = |text: &str| Value::Text(text.to_owned());
+        let fields = [
+            ("variant", data.get("digest").cloned().unwrap_or(Value::Null)),
+            ("--lexicon", Value::List(lexicons)),
+            (
+                "--lang",
+                if self.lang_column.is_some() {
+                    Value::Null
+                } else {
+                    text(self.lang())
+                },
+            ),
+            (
+                "--lang-column",
+                self.lang_column.map_or(Value::Null, |column| Value::Int(column as i64)),
+            ),
+            ("--format", text(self.format().name())),
+            ("--details", Value::Bool(self.details)),
+            ("--on-error", text(self.on_error.name())),
+        ];
+        let best = self.best.map(|best| {
+            let beams = self.beams.map_or(Value::Null, Value::Int);
+            ("--best", Value::List(vec![Value::Int(best), beams]))
+        });
+        Ok(fields
+            .into_iter()
+            .chain(best)
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect())
     }
 
     fn lang(&self) -> &str {
         self.lang.as_deref().unwrap_or("eng-us")
     }
 
+    fn manifest_path(&self) -> Result<PathBuf, Error> {
+        match &self.manifest {
+            Some(path) => Ok(path.clone()),
+            None => g2p::default_manifest(),
+        }
+    }
+
     fn open_variant(&self) -> Result<Model, Error> {
-        let manifest = match &self.manifest {
-            Some(path) => path.clone(),
-            None => g2p::default_manifest()?,
-        };
+        let manifest = self.manifest_path()?;
         #[cfg(feature = "static")]
         return Model::open_manifest(manifest);
         #[cfg(not(feature = "static"))]
         Model::load(manifest)
     }
 
-    /// Pronounces words. They are lines of standard input if `first` is the number of the first of them.
-    fn pronounce(&self, model: &Model, asked: Vec<Asked>, first: Option<usize>) -> Result<(), Stop> {
+    /// Pronounces words. They are lines of a list if `first` is the number of the first of them. Returns the lines to print,
+    /// for how many of the words they are, and why the command ends there if it does.
+    fn pronounce(
+        &self,
+        model: &Model,
+        asked: Vec<Asked>,
+        first: Option<usize>,
+        cancel: &CancelToken,
+    ) -> Result<(String, usize, Option<String>), Stop> {
         let good = || asked.iter().filter(|asked| asked.wrong.is_none());
         let words: Vec<&str> = good().map(|asked| asked.word.as_str()).collect();
         let langs: Vec<&str> = good().map(|asked| asked.lang.as_str()).collect();
-        let mut results = self.results(model, &words, &langs)?.into_iter();
-        let rows = asked.into_iter().enumerate().flat_map(|(place, asked)| {
-            let Asked { word, lang, wrong } = asked;
+        let mut results = self.results(model, &words, &langs, cancel)?.into_iter();
+        let rows = asked.into_iter().map(|Asked { word, lang, wrong }| {
             let found = match wrong {
                 Some(wrong) => vec![Err(wrong)],
                 None => {
@@ -330,15 +426,16 @@ impl Chosen {
                     found.map(|result| result.map_err(wrong)).collect()
                 }
             };
-            let row = move |found| Row {
-                place,
-                word: word.clone(),
-                lang: lang.clone(),
-                found,
+            let row = |found| {
+                self.refused(Row {
+                    word: word.clone(),
+                    lang: lang.clone(),
+                    found,
+                })
             };
-            found.into_iter().map(row)
+            found.into_iter().map(row).collect()
         });
-        self.print_rows(rows, first)
+        self.lines_of(rows, first)
     }
 
     /// The results of each word: one, or of a search those with different phonemes.
@@ -347,9 +444,12 @@ impl Chosen {
         model: &Model,
         words: &[&str],
         langs: &[&str],
+        cancel: &CancelToken,
     ) -> Result<Vec<Vec<Result<Pronunciation, Error>>>, Error> {
         let options = Options {
             scores: self.details,
+            threads: self.threads as u32, // checked
+            cancel: Some(cancel),
             ..Options::default()
         };
         let best = match self.best {
@@ -359,7 +459,7 @@ impl Chosen {
                 return Ok(results.into_iter().map(|result| vec![result]).collect());
             }
         };
-        let beams = self.beams_for(best);
+        let beams = self.beams_for(best) as u32; // checked
         let search = Search {
             count: beams,
             beams,
@@ -369,9 +469,9 @@ impl Chosen {
         for results in &mut found {
             let mut seen = Vec::new();
             results.retain(|result| {
-                let phonemes = result.as_ref().map(|found| found.phonemes.clone()).ok();
-                let new = !seen.contains(&phonemes);
-                seen.push(phonemes);
+                let said = result.as_ref().map(|found| self.said(found)).ok();
+                let new = !seen.contains(&said);
+                seen.push(said);
                 new
             });
             results.truncate(best as usize);
@@ -379,34 +479,70 @@ impl Chosen {
         Ok(found)
     }
 
-    /// Prints a line for each word, up to the first wrong one if that ends the command.
-    fn print_rows(&self, rows: impl Iterator<Item = Row>, first: Option<usize>) -> Result<(), Stop> {
-        let mut lines = String::new();
-        let mut stopped = Ok(());
-        for row in rows {
+    /// What tells a pronunciation from others of its word: its phonemes, or in a lexicon its symbols.
+    fn said(&self, found: &Pronunciation) -> String {
+        if self.format().is_lexicon() {
+            return phones(&found.phonemes).join(" ");
+        }
+        found.phonemes.clone()
+    }
+
+    /// The same word, wrong if the format has no place for it: a lexicon separates what it holds by spaces.
+    fn refused(&self, row: Row) -> Row {
+        let (word, form) = (&row.word, self.format());
+        let what = match &row.found {
+            Ok(_) if !form.is_lexicon() => return row,
+            Ok(_) if word.split_whitespace().count() > 1 => "a space, and a {} lexicon's words end at one",
+            Ok(found) if phones(&found.phonemes).is_empty() => "no phonemes, and a {} lexicon's words have some",
+            _ => return row,
+        };
+        let message = format!("the word '{word}' has {}", what.replace("{}", form.name()));
+        let found = Err(Wrong::new("InvalidWord", message));
+        Row { found, ..row }
+    }
+
+    /// A line for each pronunciation of each word, up to the first wrong word if that ends the command. What a format has no
+    /// place for is said only of a word's first.
+    fn lines_of(
+        &self,
+        words: impl Iterator<Item = Vec<Row>>,
+        first: Option<usize>,
+    ) -> Result<(String, usize, Option<String>), Stop> {
+        let (mut lines, mut count) = (String::new(), 0);
+        for (place, rows) in words.enumerate() {
+            count = place + 1;
+            let (row, others) = rows.split_first().expect("a row of each word");
             if let Err(wrong) = &row.found {
                 let message = match first {
-                    Some(first) => format!("line {}: {}", first + row.place, wrong.message),
+                    Some(first) => format!("line {}: {}", first + place, wrong.message),
                     None => wrong.message.clone(),
                 };
                 if self.on_error == OnError::Stop {
-                    stopped = Err(Stop::Message(message));
-                    break;
+                    return Ok((lines, place, Some(message)));
                 }
                 if wrong.code != "EmptyWord" {
                     writeln!(io::stderr(), "g2p: {message}")?;
                 }
-                if self.on_error == OnError::Skip {
-                    continue;
+                if self.on_error == OnError::Mark {
+                    self.write(row, &mut lines);
                 }
+                continue;
             }
-            match self.format() {
-                Format::Jsonl => self.write_json(&row, &mut lines),
-                format => self.write_cells(&row, format, &mut lines),
+            self.write(row, &mut lines);
+            for other in others.iter().filter(|other| other.found.is_ok()) {
+                self.write(other, &mut lines);
             }
         }
-        print(&lines)?;
-        stopped
+        Ok((lines, count, None))
+    }
+
+    fn write(&self, row: &Row, lines: &mut String) {
+        match self.format() {
+            Format::Jsonl => self.write_json(row, lines),
+            Format::Kaldi => write_entry(row, " ", lines),
+            Format::Mfa => write_entry(row, "\t", lines),
+            format => self.write_cells(row, format, lines),
+        }
     }
 
     /// The lines before the first word's: the names of columns in CSV.
@@ -476,7 +612,11 @@ impl Chosen {
                 lines.push_str(&flags);
                 if self.detailed() {
                     lines.push_str(", \"score\": ");
-                    lines.push_str(&found.score.map_or("null".to_owned(), |score| number(score.into())));
+                    lines.push_str(
+                        &found
+                            .score
+                            .map_or("null".to_owned(), |score| json::number(score.into())),
+                    );
                 }
             }
         }
@@ -493,32 +633,25 @@ impl Wrong {
     }
 }
 
+/// The number that an option was given.
+fn number(name: &str, text: &str) -> Result<i64, String> {
+    let wrong = |_| format!("argument {name}: invalid int value: '{text}': see `g2p pronounce --help`");
+    text.trim().parse().map_err(wrong)
+}
+
+/// A word of a lexicon. None is wrong there.
+fn write_entry(row: &Row, between: &str, lines: &mut String) {
+    if let Ok(found) = &row.found {
+        lines.extend([&row.word, between, &phones(&found.phonemes).join(" "), "\n"]);
+    }
+}
+
 /// A cell as CSV has it: in quotes where it holds what would end it.
 fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\r', '\n']) {
         return format!("\"{}\"", cell.replace('"', "\"\""));
     }
     cell.to_owned()
-}
-
-fn print(lines: &str) -> Result<(), Stop> {
-    let mut output = io::stdout().lock();
-    output.write_all(lines.as_bytes())?;
-    Ok(output.flush()?)
-}
-
-/// A number in the fewest digits that give it again, as Python's command writes it.
-fn number(value: f64) -> String {
-    if value == 0.0 || value.abs() >= 1e-4 {
-        return format!("{value:?}");
-    }
-    let text = format!("{value:e}");
-    let (digits, exponent) = text.split_once("e-").unwrap_or((&text, "0"));
-    format!("{digits}e-{exponent:0>2}")
-}
-
-fn utf8(value: OsString) -> Result<String, String> {
-    value.into_string().map_err(|value| format!("{value:?} is not UTF-8"))
 }
 
 fn run(chosen: Chosen) -> Result<(), Stop> {
@@ -528,7 +661,7 @@ fn run(chosen: Chosen) -> Result<(), Stop> {
     }
     let model = chosen.open()?;
     match chosen.command.as_str() {
-        "info" => info(&chosen, &model),
+        "info" => print_info(model.info(), chosen.json),
         "languages" => languages(&chosen, &model),
         _ => {
             let stats = chosen.stats;
@@ -570,42 +703,143 @@ fn counted(counts: Statistics) -> Vec<String> {
 
 fn pronounce(mut chosen: Chosen, model: &Model) -> Result<(), Stop> {
     let words = std::mem::take(&mut chosen.words);
-    print(&chosen.header())?;
     if words.is_empty() {
-        return pronounce_input(&chosen, model);
+        return pronounce_list(&chosen, model);
     }
-    let words = words.into_iter().map(utf8).collect::<Result<Vec<_>, _>>();
-    let asked = words.map_err(Stop::Message)?.into_iter().map(|word| Asked {
+    let words = words.into_iter().map(utf8).collect::<Result<Vec<_>, _>>()?;
+    let asked = words.into_iter().map(|word| Asked {
         word,
         lang: chosen.lang().to_owned(),
         wrong: None,
     });
-    chosen.pronounce(model, asked.collect(), None)
+    print(&chosen.header())?;
+    let (lines, _, wrong) = chosen.pronounce(model, asked.collect(), None, &CancelToken::new())?;
+    print(&lines)?;
+    wrong.map_or(Ok(()), |message| Err(Stop::Message(message)))
 }
 
-/// Pronounces the lines of standard input as they arrive, without waiting for more. Typed lines come one by one.
-fn pronounce_input(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
-    let mut input = io::stdin().lock();
+/// Where the results of a list go.
+enum Sink {
+    Stdout,
+    Device(Output),
+    Part(Box<Unfinished>),
+}
+
+impl Sink {
+    /// Opens where the results go, and reads what an earlier run took of the input. Results begin with `head`.
+    fn open(chosen: &Chosen, source: &mut impl Read, head: &str) -> Result<Sink, Stop> {
+        let path = match &chosen.output {
+            None => return print(head).map(|()| Sink::Stdout),
+            Some(path) => path,
+        };
+        let shown = path.display();
+        let input = chosen.input.as_deref().unwrap_or_else(|| "/dev/stdin".as_ref());
+        if output::is_one_file(input, path) {
+            return Err(Stop::Message(format!(
+                "--output {shown} is the input itself: give another name"
+            )));
+        }
+        if path.metadata().map_or(false, |found| !found.is_file()) {
+            let mut device = Output::open(path, "--output")?;
+            device.write(head.as_bytes())?;
+            return Ok(Sink::Device(device));
+        }
+        let mut part = Unfinished::open(path, chosen.depends_on()?)?;
+        part.skip(source)?;
+        if part.lines > 0 {
+            let lines = part.lines;
+            writeln!(io::stderr(), "g2p: {shown}: goes on after line {lines} of the input")?;
+        } else {
+            part.write(head, b"")?;
+        }
+        Ok(Sink::Part(Box::new(part)))
+    }
+
+    /// Adds whole lines, and the lines of the input that they come from.
+    fn write(&mut self, lines: &str, taken: &[u8]) -> Result<(), Stop> {
+        match self {
+            Sink::Stdout => print(lines),
+            Sink::Device(device) => device.write(lines.as_bytes()),
+            Sink::Part(part) => part.write(lines, taken),
+        }
+    }
+}
+
+/// Pronounces the lines of the input as they arrive, without waiting for more. Typed lines come one by one.
+fn pronounce_list(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
+    let mut source: Box<dyn Read> = match &chosen.input {
+        None => Box::new(io::stdin().lock()),
+        Some(path) => {
+            let shown = path.display();
+            let failed = |error| format!("--input {shown}: cannot be read: {}", reason(&error));
+            let file = File::open(path).map_err(failed)?;
+            if file.metadata().map_err(failed)?.is_dir() {
+                return Err(format!("--input {shown} is a folder: give a file with a word a line").into());
+            }
+            Box::new(file)
+        }
+    };
+    let mut sink = Sink::open(chosen, &mut source, &chosen.header())?;
+    let (token, mut first) = (CancelToken::new(), 1);
+    if let Sink::Part(part) = &sink {
+        first += part.lines as usize;
+        system::cancel_when_interrupted(token.clone());
+    }
+    pronounce_lines(chosen, model, &mut source, &mut sink, first, &token)?;
+    match sink {
+        Sink::Part(part) => part.finish(),
+        _ => Ok(()),
+    }
+}
+
+/// Pronounces the rest of the input, whose next line has the number `first`.
+fn pronounce_lines(
+    chosen: &Chosen,
+    model: &Model,
+    input: &mut impl Read,
+    sink: &mut Sink,
+    mut first: usize,
+    token: &CancelToken,
+) -> Result<(), Stop> {
+    let interrupted = || Stop::Interrupted(GOES_ON);
     let mut chunk = vec![0; CHUNK];
-    let (mut rest, mut first) = (Vec::new(), 1);
+    let mut rest = Vec::new();
     loop {
         let size = match input.read(&mut chunk) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                if token.is_cancelled() {
+                    return Err(interrupted());
+                }
+                continue;
+            }
             read => read?,
         };
         rest.extend_from_slice(&chunk[..size]);
         let whole = match rest.iter().rposition(|&byte| byte == b'\n') {
             Some(end) => end + 1,
             None if size == 0 => rest.len(),
+            None if rest.len() > LONGEST_LINE => {
+                let what = "has more than 1,048,576 bytes: give a list with a word a line";
+                return Err(format!("line {first} {what}").into());
+            }
             None => continue,
         };
         let lines: Vec<&[u8]> = rest[..whole].split_inclusive(|&byte| byte == b'\n').collect();
         for some in lines.chunks(SLICE) {
-            let words = (first..)
-                .zip(some)
-                .map(|(number, line)| asked_by(chosen, line, number))
-                .collect();
-            chosen.pronounce(model, words, Some(first))?;
+            let asked = (first..).zip(some).map(|(number, line)| asked_by(chosen, line, number));
+            let made = chosen.pronounce(model, asked.collect(), Some(first), token);
+            if token.is_cancelled() {
+                return Err(interrupted());
+            }
+            let (lines, count, wrong) = made?;
+            sink.write(&lines, &some[..count].concat())?;
+            if let Some(message) = wrong {
+                let goes_on = chosen
+                    .output
+                    .is_some()
+                    .then(|| format!("; mended, or with --on-error skip{GOES_ON}"));
+                return Err(Stop::Message(message + &goes_on.unwrap_or_default()));
+            }
             first += some.len();
         }
         rest.drain(..whole);
@@ -684,40 +918,4 @@ fn languages(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
         }
     }
     print(&lines)
-}
-
-fn info(chosen: &Chosen, model: &Model) -> Result<(), Stop> {
-    let mut lines = String::new();
-    if chosen.json {
-        lines = format!("{}\n", model.info());
-    } else {
-        let data = json::parse(model.info().as_bytes());
-        flatten(
-            &data.map_err(|what| Stop::Message(format!("the library's info: {what}")))?,
-            "",
-            &mut lines,
-        );
-    }
-    Ok(io::stdout().write_all(lines.as_bytes())?)
-}
-
-/// Nested data as lines of a dotted name and a value. A list stays on one line.
-fn flatten(value: &json::Value, name: &str, lines: &mut String) {
-    let plain = |value: &json::Value| match value {
-        json::Value::Text(text) => text.clone(),
-        json::Value::Null => String::new(),
-        other => other.canonical(),
-    };
-    match value {
-        json::Value::Object(members) => {
-            for (key, item) in members {
-                flatten(item, format!("{name}.{key}").trim_start_matches('.'), lines);
-            }
-        }
-        json::Value::List(items) => {
-            let line = items.iter().map(plain).collect::<Vec<_>>().join(" ");
-            lines.extend([name, "\t", &line, "\n"]);
-        }
-        other => lines.extend([name, "\t", &plain(other), "\n"]),
-    }
 }

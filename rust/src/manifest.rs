@@ -11,53 +11,84 @@ use crate::{sha256, target};
 const SCHEMA_VERSION: i64 = 2;
 const LARGEST: u64 = 1 << 26; // bytes of a manifest or an index
 
-/// The fields of a manifest that are needed to find its library.
+/// The families, each with what speaks or pronounces with it.
+const FAMILIES: [(&str, &str); 2] = [
+    ("g2p", "g2p::Model, or the command `g2p`, pronounces words with it"),
+    ("kokoro", "g2p::kokoro::Speech, or the command `tts`, speaks with it"),
+];
+
+/// A manifest whose library runs on this machine.
 #[derive(Debug)]
 pub(crate) struct Manifest {
-    /// The library archive's file name, without a folder.
-    pub(crate) archive: String,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    data: Value,
+}
+
+/// An archive that a manifest names.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    /// Its file name, without a folder.
+    pub(crate) file: String,
     /// Its digest, 64 hexadecimal digits.
     pub(crate) sha256: String,
     /// Its bytes.
     pub(crate) size: u64,
-    /// The shared library's name in the archive, without a folder.
-    pub(crate) library: String,
 }
 
-/// Reads a manifest, and checks that its library runs on this machine.
+/// Reads a manifest of a family, and checks that its library runs on this machine.
 ///
-/// The library itself checks the weights, and that the manifest belongs to it.
-pub(crate) fn read(path: &Path) -> Result<Manifest, Error> {
-    let invalid = |what: &str| Error::in_file(ErrorKind::InvalidManifest, path, what);
+/// The library itself checks what it opens.
+pub(crate) fn read(path: &Path, family: &str) -> Result<Manifest, Error> {
     let data = checked(path)?;
+    let found = data.get("family").and_then(Value::text).unwrap_or_default();
+    if found != family {
+        let other = FAMILIES.iter().find(|(name, _)| *name == found);
+        let advice = other.map_or("update this crate, or build it again", |(_, advice)| *advice);
+        let what = format!("a model of the family '{found}', and this loads '{family}': {advice}");
+        return Err(Error::in_file(ErrorKind::InvalidManifest, path, what));
+    }
     target::check(data.get("target").unwrap_or(&Value::Null))?;
-    let archive = data.get("archives").and_then(|archives| archives.get("library"));
-    let field = |name| archive.and_then(|archive| archive.get(name));
-    let text = |name| field(name).and_then(Value::text);
-    let files = data
-        .get("files")
-        .and_then(|files| files.get("library"))
-        .and_then(Value::list);
-    Ok(Manifest {
-        archive: text("file")
-            .filter(|name| is_plain(name))
-            .ok_or_else(|| invalid("at archives.library.file: a plain file name is wanted"))?
-            .to_owned(),
-        sha256: text("sha256")
-            .filter(|digest| digest.len() == 64 && digest.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')))
-            .ok_or_else(|| invalid("at archives.library.sha256: 64 hexadecimal digits are wanted"))?
-            .to_owned(),
-        size: field("size")
-            .and_then(Value::int)
-            .and_then(|size| u64::try_from(size).ok())
-            .ok_or_else(|| invalid("at archives.library.size: a number of bytes is wanted"))?,
-        library: files
-            .and_then(|files| files.first())
+    let path = path.to_owned();
+    Ok(Manifest { path, data })
+}
+
+impl Manifest {
+    fn invalid(&self, what: impl std::fmt::Display) -> Error {
+        Error::in_file(ErrorKind::InvalidManifest, &self.path, what)
+    }
+
+    /// The archive of a role: `library`, `weights`.
+    pub(crate) fn archive(&self, role: &str) -> Result<Archive, Error> {
+        let archive = self.data.get("archives").and_then(|archives| archives.get(role));
+        let field = |name| archive.and_then(|archive| archive.get(name));
+        let text = |name| field(name).and_then(Value::text);
+        let invalid = |name, wanted| self.invalid(format_args!("at archives.{role}.{name}: {wanted} wanted"));
+        Ok(Archive {
+            file: text("file")
+                .filter(|name| is_plain(name))
+                .ok_or_else(|| invalid("file", "a plain file name is"))?
+                .to_owned(),
+            sha256: text("sha256")
+                .filter(|digest| digest.len() == 64 && digest.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')))
+                .ok_or_else(|| invalid("sha256", "64 hexadecimal digits are"))?
+                .to_owned(),
+            size: field("size")
+                .and_then(Value::int)
+                .and_then(|size| u64::try_from(size).ok())
+                .ok_or_else(|| invalid("size", "a number of bytes is"))?,
+        })
+    }
+
+    /// The shared library's name in its archive, without a folder.
+    pub(crate) fn library(&self) -> Result<&str, Error> {
+        let files = self.data.get("files").and_then(|files| files.get("library"));
+        let first = files.and_then(Value::list).and_then(|files| files.first());
+        first
             .and_then(Value::text)
             .filter(|name| is_plain(name))
-            .ok_or_else(|| invalid("at files.library: the name of a shared library is wanted"))?
-            .to_owned(),
-    })
+            .ok_or_else(|| self.invalid("at files.library: the name of a shared library is wanted"))
+    }
 }
 
 /// The manifest to load if none is named. The index is in `$G2P_MANIFESTS`, else in `./manifests`. Its default is
@@ -66,14 +97,19 @@ pub(crate) fn read(path: &Path) -> Result<Manifest, Error> {
 /// # Errors
 /// There is no index, it is damaged, no variant in it runs here, or several do and none is the default.
 pub fn default_manifest() -> Result<PathBuf, Error> {
+    default_of("g2p")
+}
+
+/// As `default_manifest`, for a family.
+pub(crate) fn default_of(family: &str) -> Result<PathBuf, Error> {
     let folder = match std::env::var_os("G2P_MANIFESTS") {
         Some(folder) if !folder.is_empty() => PathBuf::from(folder),
         _ => PathBuf::from("manifests"),
     };
-    choose(&folder.join("index.json"))
+    choose(&folder.join("index.json"), family)
 }
 
-fn choose(path: &Path) -> Result<PathBuf, Error> {
+fn choose(path: &Path, family: &str) -> Result<PathBuf, Error> {
     let index = read_json(path)?;
     let default = index.get("default").and_then(Value::text);
     let listed = index.get("manifests").and_then(Value::list).unwrap_or_default();
@@ -91,7 +127,7 @@ fn choose(path: &Path) -> Result<PathBuf, Error> {
         Ok(manifest) => manifest
             .get("family")
             .and_then(Value::text)
-            .map_or(true, |family| family == "g2p"),
+            .map_or(true, |found| found == family),
         Err(_) => true,
     };
     let here: Vec<&Value> = listed.iter().filter(runs).filter(ours).collect();
@@ -102,7 +138,7 @@ fn choose(path: &Path) -> Result<PathBuf, Error> {
         (Some(entry), _) | (None, [entry]) => *entry,
         (None, []) => {
             let all = names(&listed.iter().collect::<Vec<_>>());
-            let what = format!("it lists no variant that runs on this machine, but {all}: build target=host");
+            let what = format!("it lists no {family} variant that runs on this machine, but {all}: build target=host");
             return Err(Error::in_file(ErrorKind::NoFile, path, what));
         }
         (None, several) => {
@@ -240,10 +276,10 @@ mod tests {
             format!("{{\"schema_version\":2,\"default\":{default},\"manifests\":[{entries}]}}"),
         )
         .unwrap();
-        let found = choose(&index);
+        let found = choose(&index, "g2p");
         if let Ok(path) = &found {
             fs::write(path, manifest("of a later build").0).unwrap();
-            assert!(choose(&index)
+            assert!(choose(&index, "g2p")
                 .unwrap_err()
                 .to_string()
                 .contains("not the manifest that its index lists"));
@@ -267,11 +303,11 @@ mod tests {
         );
         let none = chosen("\"a\"", &[("a", there)]).unwrap_err();
         assert!(
-            none.ends_with("it lists no variant that runs on this machine, but a: build target=host"),
+            none.ends_with("it lists no g2p variant that runs on this machine, but a: build target=host"),
             "{none}"
         );
         assert_eq!(
-            choose(Path::new("no/index.json")).unwrap_err().kind(),
+            choose(Path::new("no/index.json"), "g2p").unwrap_err().kind(),
             ErrorKind::NoFile
         );
     }

@@ -75,9 +75,9 @@ impl OpenOptions {
     /// The same.
     pub fn load(&self, manifest: impl AsRef<Path>) -> Result<Model, Error> {
         let path = manifest.as_ref();
-        let file = archive::library(path, &manifest::read(path)?)?;
+        let file = archive::library(&manifest::read(path, "g2p")?)?;
         // SAFETY: the file has the digest that the manifest gives for a library with the interface of g2p.h.
-        let (library, functions) = unsafe { Library::load(&file) }?;
+        let (library, functions) = unsafe { Library::load::<Functions>(&file) }?;
         self.opened(functions, Some(library), path, functions.g2p_open_manifest, ffi::VERIFY)
     }
 
@@ -90,7 +90,7 @@ impl OpenOptions {
     /// The same.
     pub unsafe fn open_with(&self, library: impl AsRef<Path>, weights: impl AsRef<Path>) -> Result<Model, Error> {
         // SAFETY: as the caller promises.
-        let (library, functions) = unsafe { Library::load(library.as_ref()) }?;
+        let (library, functions) = unsafe { Library::load::<Functions>(library.as_ref()) }?;
         self.opened(functions, Some(library), weights.as_ref(), functions.g2p_open, 0)
     }
 
@@ -341,6 +341,7 @@ impl std::fmt::Debug for Model {
 /// The linked library's functions.
 #[cfg(feature = "static")]
 fn linked() -> Result<Functions, Error> {
+    use crate::ffi::Interface;
     let functions = Functions::linked();
     let checked = functions.check_version();
     checked.map_err(|what| Error::new(ErrorKind::LibraryFailed, format_args!("the linked libg2p.a: {what}")))?;
@@ -351,7 +352,7 @@ fn linked() -> Result<Functions, Error> {
 ///
 /// # Safety
 /// It ends with a zero and lives for `'a`.
-unsafe fn text<'a>(data: *const c_char) -> &'a str {
+pub(crate) unsafe fn text<'a>(data: *const c_char) -> &'a str {
     // SAFETY: as the caller promises.
     unsafe { CStr::from_ptr(data) }
         .to_str()

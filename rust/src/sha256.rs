@@ -2,6 +2,10 @@
 //!
 //! We do not use the crate sha2, because we need one function of it. README.md compares the costs.
 
+use std::io::{self, Read};
+
+const CHUNK: usize = 1 << 16; // bytes in one read
+
 const ROUNDS: [u32; 64] = [
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
     0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
@@ -17,19 +21,72 @@ const START: [u32; 8] = [
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ];
 
-/// The digest as lower-case hex.
+/// A digest of bytes that come one after the other.
+#[derive(Clone)]
+pub(crate) struct Sha256 {
+    state: [u32; 8],
+    block: [u8; 64], // what came behind the last whole one
+    size: u64,       // of all bytes
+}
+
+impl Sha256 {
+    pub(crate) fn new() -> Sha256 {
+        Sha256 {
+            state: START,
+            block: [0; 64],
+            size: 0,
+        }
+    }
+
+    pub(crate) fn add(&mut self, mut data: &[u8]) {
+        let held = (self.size % 64) as usize;
+        self.size += data.len() as u64;
+        if held > 0 {
+            let more = data.len().min(64 - held);
+            self.block[held..held + more].copy_from_slice(&data[..more]);
+            data = &data[more..];
+            if held + more < 64 {
+                return;
+            }
+            add(&mut self.state, &self.block);
+        }
+        let blocks = data.chunks_exact(64);
+        let rest = blocks.remainder();
+        blocks.for_each(|block| add(&mut self.state, block));
+        self.block[..rest.len()].copy_from_slice(rest);
+    }
+
+    /// The digest of what was added until now, as lower-case hex.
+    pub(crate) fn hex(&self) -> String {
+        let (mut state, held) = (self.state, (self.size % 64) as usize);
+        let mut last = [0_u8; 128];
+        last[..held].copy_from_slice(&self.block[..held]);
+        last[held] = 0x80;
+        let end = if held < 56 { 64 } else { 128 };
+        last[end - 8..end].copy_from_slice(&(self.size * 8).to_be_bytes());
+        last[..end].chunks_exact(64).for_each(|block| add(&mut state, block));
+        state.iter().map(|word| format!("{word:08x}")).collect()
+    }
+}
+
+/// The digest of bytes, as lower-case hex.
 pub(crate) fn hex(data: &[u8]) -> String {
-    let mut state = START;
-    let blocks = data.chunks_exact(64);
-    let rest = blocks.remainder();
-    blocks.for_each(|block| add(&mut state, block));
-    let mut last = [0_u8; 128];
-    last[..rest.len()].copy_from_slice(rest);
-    last[rest.len()] = 0x80;
-    let end = if rest.len() < 56 { 64 } else { 128 };
-    last[end - 8..end].copy_from_slice(&(data.len() as u64 * 8).to_be_bytes());
-    last[..end].chunks_exact(64).for_each(|block| add(&mut state, block));
-    state.iter().map(|word| format!("{word:08x}")).collect()
+    let mut digest = Sha256::new();
+    digest.add(data);
+    digest.hex()
+}
+
+/// The digest of all that is still to be read, as lower-case hex.
+pub(crate) fn hex_of(source: &mut impl Read) -> io::Result<String> {
+    let (mut digest, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
+    loop {
+        match source.read(&mut chunk) {
+            Ok(0) => return Ok(digest.hex()),
+            Ok(size) => digest.add(&chunk[..size]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn add(state: &mut [u32; 8], block: &[u8]) {
@@ -66,7 +123,7 @@ fn add(state: &mut [u32; 8], block: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::hex;
+    use super::{hex, Sha256};
 
     #[test]
     fn the_standards_own_examples() {
@@ -95,9 +152,26 @@ mod tests {
             (55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"),
             (63, "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34"),
             (64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"),
+            (
+                65_536,
+                "bf718b6f653bebc184e1479f1935b8da974d701b893afcf49e701f3e2f9f9c5a",
+            ),
         ];
         for (size, digest) in expected {
             assert_eq!(hex(&vec![b'a'; size]), digest, "{size} bytes");
+        }
+    }
+
+    #[test]
+    fn bytes_may_come_in_any_pieces() {
+        let data: Vec<u8> = (0..1000_u32).map(|number| (number % 251) as u8).collect();
+        for size in [1, 3, 63, 64, 65, 200] {
+            let mut digest = Sha256::new();
+            for (place, piece) in data.chunks(size).enumerate() {
+                assert_eq!(digest.hex(), hex(&data[..place * size]));
+                digest.add(piece);
+            }
+            assert_eq!(digest.hex(), hex(&data));
         }
     }
 }

@@ -145,3 +145,18 @@ def test_bytes_that_are_no_text_are_refused_even_where_characters_are_skipped(pr
     with pytest.raises(ValueError, match="not UTF-8 at byte 1") as caught:
         pieces(probe, b"a\xff", skip=True)
     assert caught.value.args[:2] == (NOT_UTF8, 1)
+
+
+def crew(probe: ctypes.CDLL, parts: list[int], stepping: bool) -> tuple[list[tuple[int, int]], int]:
+    """What a function with pieces of work of some parts does, in order, and in how many runs."""
+    done, runs = ((ctypes.c_int32 * 2) * 100)(), ctypes.c_size_t()
+    given = (ctypes.c_int32 * (len(parts) + 1))(*parts, -1)
+    count = probe.probe_crew(given, int(stepping), done, ctypes.c_size_t(100), ctypes.byref(runs))
+    return [(piece, part) for piece, part in done[:count]], runs.value
+
+
+@given(parts=st.lists(st.integers(0, 5), max_size=9))
+def test_work_in_steps_is_the_same_work_one_part_a_run(probe: ctypes.CDLL, parts: list[int]) -> None:
+    whole, runs = crew(probe, parts, stepping=False)
+    assert runs == 1 and len(whole) == sum(max(1, count) for count in parts)
+    assert crew(probe, parts, stepping=True) == (whole, max(1, len(whole)))

@@ -139,6 +139,7 @@ def test_the_tables_are_those_that_unicodes_files_give() -> None:
         pytest.skip(f"the files here are of Unicode {unicode.version}, and the tables of another version")
     assert unicode_tables.c_tables(unicode) == committed
     assert unicode_tables.joining(unicode) == Path(joining.__file__).read_text(encoding="utf-8")
+    assert unicode_tables.categories(unicode) == unicode_tables.RUST.read_text(encoding="utf-8")
 
 
 def test_the_tables_are_small(tmp_path: Path) -> None:

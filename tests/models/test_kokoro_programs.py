@@ -14,6 +14,7 @@ from g2p_build.models.kokoro import ops
 from g2p_build.models.kokoro.architecture import KOKORO_82M, Architecture, expected
 from g2p_build.models.kokoro.programs import programs
 from g2p_build.models.kokoro.weights import MATRICES, pack
+from g2p_build.models.layout import unpack_columns
 from g2p_build.models.program import Program, nested_arguments
 
 SHAPE = {
@@ -23,10 +24,12 @@ SHAPE = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def small() -> tuple[Architecture, dict[str, Tensor]]:
-    architecture, state = random_checkpoint(SHAPE, 0)
-    return architecture, pack(architecture, state)
+@pytest.fixture(scope="module", params=[("float32", 128), ("int8", 32)], ids=["fast-float32", "int8"])
+def small(request: pytest.FixtureRequest) -> tuple[Architecture, dict[str, Tensor]]:
+    """Weights. With 128 channels, of which the generator has 64 and then 32, its convolutions are fast ones."""
+    dtype, channels = request.param
+    architecture, state = random_checkpoint(SHAPE | {"upsample_initial_channel": channels}, 0)
+    return architecture, pack(architecture, state, dtype)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +105,22 @@ def test_every_tensor_of_a_checkpoint_goes_into_the_weights() -> None:
     # What packing adds: columns that fill up panels, upstream's two biases of an LSTM as one.
     count = sum(math.prod(tensor.shape) for tensor in packed.values())
     assert 81_000_000 < count < 83_500_000
+
+
+def test_numbers_of_eight_bits_are_within_half_a_step_of_what_they_stand_for() -> None:
+    architecture, state = random_checkpoint(SHAPE, 0)
+    whole, bytes_ = pack(architecture, state), pack(architecture, state, "int8")
+    filters = [name for name in whole if name.endswith(MATRICES)]
+    for name in filters:
+        scale = bytes_[f"{name.removesuffix('.filter')}.scale"]
+        found = unpack_columns(bytes_[name].permute(1, 0, 2), len(scale)).float() * scale
+        wanted = unpack_columns(whole[name].permute(1, 0, 2), len(scale))
+        assert bytes_[name].dtype == torch.int8
+        assert bool(((found - wanted).abs() <= 0.51 * scale).all())
+    assert {str(bytes_[name].dtype) for name in bytes_ if name.endswith(".style")} == {"torch.float16"}
+    assert {name for name in bytes_ if name not in whole} == {
+        f"{name.removesuffix('.filter')}.scale" for name in filters
+    }
 
 
 def test_noise_over_sines_of_no_voice_and_sines_of_one() -> None:

@@ -308,7 +308,7 @@ def test_a_text_is_pronounced_by_the_one_and_spoken_by_the_other(speech: Tree, b
         (["--text", "It costs 20."], "the text has a number, '20', at character 10: write it out in words"),
         (["--text", "tie", "--lang", "fin"], "does not speak 'fin': it speaks eng-us, spa-latin"),
         (["--text", "a \N{GRINNING FACE}"], "no symbol for '\N{GRINNING FACE}'"),
-        (["--text", "aß"], "'ß' (U+00DF, a letter) in 'aß' is not in the alphabet of eng-us"),
+        (["--text", "aß"], "'ß' (U+00DF, a letter) at byte 1 of the word 'aß' is not in the alphabet of eng-us"),
         (["--text", ""], "there is no phoneme to speak"),
         (["--text", "a", "h"], "give one of them"),
         (["h"], "--lang and --g2p are about a text's words"),

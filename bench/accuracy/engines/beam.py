@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bench.accuracy.contender import CannotRun, Opened, Say
 from bench.accuracy.words import Language
-from bench.pronounce.child import library_bytes
+from bench.common.parts import library_bytes
 from bench.pronounce.engines import eager
 from g2p_build import graph
 from g2p_build.config.variant import Variant

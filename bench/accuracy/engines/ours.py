@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.accuracy.contender import CannotRun, Opened, Say
 from bench.accuracy.words import Language
-from bench.pronounce.child import library_bytes
+from bench.common.parts import library_bytes
 from g2p_build.runtime import G2PError, archive, load
 
 __all__ = ["has_lexicon", "opened"]

@@ -22,7 +22,7 @@ from filelock import FileLock
 from bench.accuracy.contender import CannotRun, Opened, Say
 from bench.accuracy.engines.program import ask
 from bench.accuracy.words import Language
-from bench.pronounce.process import last_line
+from bench.common.process import last_line
 from g2p_build.reference.scores import Entry
 from g2p_build.store.digests import digest_of
 from g2p_build.store.scratch import scratch

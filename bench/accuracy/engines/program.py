@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.accuracy.contender import CannotRun
-from bench.pronounce.child import library_bytes
-from bench.pronounce.process import last_line
+from bench.common.parts import library_bytes
+from bench.common.process import last_line
 
 __all__ = ["Answer", "ask"]
 

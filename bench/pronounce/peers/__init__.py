@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.common import environments
-from bench.pronounce.process import Failed
+from bench.common.process import Failed
 
 __all__ = ["FOLDER", "interpreter"]
 

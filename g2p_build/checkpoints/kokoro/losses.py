@@ -1,17 +1,72 @@
 """Counts what is lost when phonemes of our G2P become Kokoro's symbols, in words with pronunciations.
 
 They are LANG.tsv in a folder: ``python -m g2p_build.checkpoints.kokoro.losses FOLDER``. No stage imports this: the rule
-is the runtime's, and a checkpoint is not another one when the runtime is.
+is here as it is read, and in native/tts/joining.c as it is run. A test compares the two.
 """
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from g2p_build.checkpoints.kokoro.phonemes import PUNCTUATION, TABLES, Table
-from g2p_build.runtime.symbols import Spoken, in_symbols
+from g2p_build.checkpoints.kokoro.phonemes import PUNCTUATION, STRESS, TABLES, Table
 
-__all__ = ["spoken"]
+__all__ = ["Spoken", "in_symbols", "spoken"]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A pronunciation in a speech model's symbols.
+
+    Attributes:
+        symbols: What the model reads.
+        stress: Marks of stress that are lost: no vowel follows them in their word.
+        unknown: Characters that the table has not, each once. They are left out of `symbols`.
+    """
+
+    symbols: str
+    stress: int
+    unknown: str
+
+
+def in_symbols(vowels: str, rows: Mapping[str, str], phonemes: str, kept: str = " ") -> Spoken:
+    """What a pronunciation becomes.
+
+    Args:
+        vowels: characters that a vowel begins with. Stress moves before the next of them.
+        rows: phonemes → symbols, the longest first: from left to right, the first that matches counts.
+        phonemes: the pronunciation.
+        kept: characters that stay as they are, and end a word.
+    """
+    moved, lost = _stress_moved(vowels, phonemes, kept)
+    symbols, unknown, place = [], "", 0
+    while place < len(moved):
+        ours = next((each for each in rows if moved.startswith(each, place)), moved[place])
+        if ours in rows:
+            symbols.append(rows[ours])
+        elif ours in kept:
+            symbols.append(ours)
+        elif ours not in unknown:
+            unknown += ours
+        place += len(ours)
+    return Spoken("".join(symbols), lost, unknown)
+
+
+def _stress_moved(vowels: str, phonemes: str, kept: str) -> tuple[str, int]:
+    """The phonemes with each stress before the next vowel of its word, and how many have none."""
+    found, held, lost = [], "", 0
+    for symbol in phonemes + " ":
+        if symbol in STRESS or symbol in kept:
+            lost += bool(held)
+            held = symbol if symbol in STRESS else ""
+            if held:
+                continue
+        elif held and symbol in vowels:
+            found.append(held)
+            held = ""
+        found.append(symbol)
+    return "".join(found)[:-1], lost
 
 
 def spoken(table: Table, phonemes: str) -> Spoken:

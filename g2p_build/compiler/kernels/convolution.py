@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm import tirx
 
@@ -23,6 +23,7 @@ from g2p_build.compiler.kernels.code import (
     constant,
     load,
     ramp,
+    stored,
     tensor,
 )
 from g2p_build.compiler.kernels.cpu import Cpu
@@ -31,43 +32,25 @@ from g2p_build.compiler.kernels.matmul_nest import Nest
 from g2p_build.compiler.kernels.matmul_tiles import Group, Tile, tiles
 from g2p_build.models.layout import PANEL
 
-__all__ = ["Convolution", "Sizes", "convolution", "read_columns"]
+__all__ = ["ADDED", "Convolution", "Panels", "any_matrix", "convolution", "numbers_of", "read_columns"]
 
 _CACHE = 160 * 1024
 """Bytes of rows that are read before they are multiplied. With a panel's weights they stay in the second cache."""
 
 _MOST = 512  # results of a chunk
 
+_WIDENING = ((12, 1), (8, 1), (4, 2), (2, 4), (1, 8))
+"""Tiles for float16 where no instruction converts it: a vector of weights that was widened serves as many rows as there
+are registers for. In WebAssembly that takes a quarter of the time away."""
+
+
+_READS = ("", "leaky", "snake")
+ADDED = ("", "apart", "in place")
+
 
 @dataclass(frozen=True)
 class Convolution:
-    """What a convolution's kernel is made for: see `models.kokoro.ops.convolve`. It takes any number of rows.
-
-    Attributes:
-        read: ``""``, ``"leaky"`` or ``"snake"``.
-        activation: ``""`` or ``"gelu"``.
-        dtype: The weights', ``"float32"`` or ``"float16"``.
-        normed: Whether rows are normalised before they are read.
-        residual: Whether a tensor is added.
-        in_place: Whether the result takes the residual's place. Then each row of it is added to one result.
-        direct: Whether rows are multiplied where they are: there is one tap, and nothing to read otherwise.
-    """
-
-    read: str = ""
-    activation: str = ""
-    dtype: str = "float32"
-    normed: bool = False
-    residual: bool = False
-    in_place: bool = False
-    direct: bool = False
-
-    gated = False
-    width = PANEL
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The sizes of a convolution that are told to its kernel.
+    """What a convolution's kernel is told: see `models.kokoro.ops.convolve`.
 
     Attributes:
         inner: C, the columns of the rows.
@@ -75,9 +58,13 @@ class Sizes:
         dilation: Rows from one tap to the next.
         stride: Rows from one result to the next.
         before: Rows of zeros before the first one.
-        repeat: How many results a row of the residual is added to.
-        factor: What results are multiplied by.
+        read: ``""``, ``"leaky"`` or ``"snake"``.
+        normed: Whether rows are normalised before they are read.
         slope: Of the leaky ReLU that rows are read with.
+        activation: ``""`` or ``"gelu"``.
+        added: Whether a residual is added: ``""``; ``"apart"``; or ``"in place"``, where the result takes its place.
+        repeat: How many results a row of a residual apart is added to.
+        factor: What results are multiplied by.
     """
 
     inner: int
@@ -85,39 +72,45 @@ class Sizes:
     dilation: int = 1
     stride: int = 1
     before: int = 0
+    read: str = ""
+    normed: bool = False
+    slope: float = 0.0
+    activation: str = ""
+    added: str = ""
     repeat: int = 1
     factor: float = 1.0
-    slope: float = 0.0
 
     @property
     def reach(self) -> int:
         """Rows that a result needs besides one."""
         return self.dilation * (self.taps - 1)
 
-    def chunk(self, spec: Convolution, cpu: Cpu) -> int:
+    def chunk(self, cpu: Cpu) -> int:
         """How many results pass over all columns before the next ones do: a multiple of the largest tile's rows."""
-        if spec.direct:
+        if self.taps == 1:
             return cpu.chunk
         fitting = (_CACHE // 4 // self.inner - self.reach) // self.stride
         top = cpu.tiles[0][0]
         return max(cpu.chunk, min(_MOST, fitting)) // top * top
 
-    def scratch_rows(self, spec: Convolution, cpu: Cpu) -> int:
-        """Rows of the scratch memory; 0 if there is none."""
-        return 0 if spec.direct else (self.chunk(spec, cpu) - 1) * self.stride + 1 + self.reach
+    def scratch_rows(self, cpu: Cpu) -> int:
+        """Rows of the scratch memory."""
+        return (self.chunk(cpu) - 1) * self.stride + 1 + self.reach
 
-    def numbers(self, spec: Convolution, cpu: Cpu) -> list[int]:
+    def numbers(self, cpu: Cpu) -> list[int]:
         """What the kernel is told: int32, and float32 by their bits."""
         bits = struct.unpack("<2i", struct.pack("<2f", self.factor, self.slope))
-        return [self.dilation, self.stride, self.before, self.chunk(spec, cpu), self.repeat, *bits]
+        sizes = [self.dilation, self.stride, self.before, self.chunk(cpu), self.repeat]
+        kinds = [_READS.index(self.read), int(self.normed), int(self.activation == "gelu"), ADDED.index(self.added)]
+        return [*sizes, *kinds, *bits]
 
 
-def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
-    """The kernel (rows, weight, bias[, norm][, alpha][, residual], part, numbers, result[, scratch]).
+def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
+    """The kernel (rows, weight, bias[, scale], norm, alpha, residual, part, numbers, result, scratch).
 
-    In place it is (rows, weight, bias[, norm][, alpha], residual and result, part, numbers[, scratch]). Shapes are
-    those of `models.kokoro.ops.convolve`; numbers are int32 [7]; the scratch memory is [`Sizes.scratch_rows`, C].
-    Weights are float32 or float16, all others float32. The loop nest::
+    Shapes are those of `models.kokoro.ops.convolve`; numbers are int32 [11]; the scratch memory is
+    [`Convolution.scratch_rows`, C]. Where it is told of no norm, alpha or residual, that may be any float32 matrix. The
+    loop nest::
 
         for chunk of results, if it is in the part:   # the rows that it needs stay in the second cache
           scratch[:] = read(rows * norm + norm), zeros where there are no rows
@@ -126,43 +119,48 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
               sums[results, vectors] = 0              # in registers
               for tap, c:
                 sums[i, v] += scratch[i * stride + tap * dilation, c] * weight[panel, tap * C + c, v]
-              result[i, v] = activation(sums[i, v] + bias[v]), or (that + residual[i / repeat, v]) * factor
+              result[i, v] = (activation(sums[i, v] + bias[v]) + residual[i / repeat, v]) * factor
+
+    Args:
+        dtype: The weights', ``"float32"``, ``"float16"`` or ``"int8"``, which has a scale. Others are float32.
+        cpu: What it is made for.
     """
+    if dtype == "float16" and not cpu.converts:
+        cpu = replace(cpu, tiles=_WIDENING)
     code = Code()
-    given, count, kept, inner, columns, depth, all_panels, height = (
-        tirx.Var(name, "int32") for name in ("given", "count", "kept", "inner", "columns", "depth", "panels", "height")
-    )
-    rows, weight = tensor("rows", (given, inner)), tensor("weight", (all_panels, depth, PANEL), spec.dtype)
-    bias = tensor("bias", (columns,))
-    norm = tensor("norm", (2, inner)) if spec.normed else None
-    alpha = tensor("alpha", (2, inner)) if spec.read == "snake" else None
-    result = tensor("result", (count, columns))
-    added = tensor("residual", (kept, columns)) if spec.residual and not spec.in_place else None
-    residual = result if spec.in_place else added
-    scratch = None if spec.direct else tensor(SCRATCH, (height, inner))
-    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (7,), "int32")
-    dilation, stride, before, most, repeat = (
+    names = ("given", "count", "inner", "columns", "depth", "panels", "height")
+    given, count, inner, columns, depth, panels, height = (tirx.Var(name, "int32") for name in names)
+    rows, weight = tensor("rows", (given, inner)), tensor("weight", (panels, depth, PANEL), dtype)
+    bias, scale = tensor("bias", (columns,)), tensor("scale", (columns,)) if dtype == "int8" else None
+    norm, alpha, residual = (any_matrix(name) for name in ("norm", "alpha", "residual"))
+    result, scratch = tensor("result", (count, columns)), tensor(SCRATCH, (height, inner))
+    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (11,), "int32")
+    dilation, stride, before, most, repeat, read, normed, activated, added = (
         code.let(load(numbers, place), name)
-        for place, name in enumerate(("dilation", "stride", "before", "most", "repeat"))
+        for place, name in enumerate(
+            ("dilation", "stride", "before", "most", "repeat", "read", "normed", "activated", "added")
+        )
     )
-    factor, slope = (code.let(tirx.reinterpret("float32", load(numbers, place)), "x") for place in (5, 6))
+    factor, slope = (code.let(tirx.reinterpret("float32", load(numbers, place)), "x") for place in (9, 10))
     taps = code.let(tirx.floordiv(depth, inner), "taps")
     with code.parts(part, tirx.floordiv(count + (most - 1), most)) as chunk:
         first = code.let(chunk * most, "first")
         here = code.let(tirx.min(count - first, most), "here")
-        if scratch is not None:
-            start = code.let(first * stride - before, "start")
-            needed = code.let((here - 1) * stride + 1 + (taps - 1) * dilation, "needed")
-            with code.loop(needed, "row") as row:
-                place = code.let(start + row, "place")
-                reading = (spec, slope, rows, place, norm, alpha, scratch, row)
-                with code.when(tirx.all(place >= 0, place < given)):
-                    _columns(code, inner, cpu, _reader(code, *reading))
-                with code.when(tirx.any(place < 0, place >= given)):
-                    _columns(code, inner, cpu, _zeros(code, scratch, row))
-        taken = scratch if scratch is not None else rows
-        shape = _Shape(inner, columns, taps, dilation, stride, repeat, factor)
-        nest = _Nest(code, spec, cpu, taken, weight, residual, result, bias, first, shape)
+        start = code.let(first * stride - before, "start")
+        needed = code.let((here - 1) * stride + 1 + (taps - 1) * dilation, "needed")
+        with code.loop(needed, "row") as row:
+            place = code.let(start + row, "place")
+            inside = code.let(tirx.all(place >= 0, place < given), "inside")
+            for number, kind in enumerate(_READS):
+                for given_norm in (None, norm):
+                    this = tirx.all(inside, read == number, normed == int(given_norm is not None))
+                    with code.when(this):
+                        reading = (kind, slope, rows, place, given_norm, alpha, scratch, row)
+                        _columns(code, inner, cpu, _reader(code, *reading))
+            with code.when(tirx.Not(inside)):
+                _columns(code, inner, cpu, _zeros(code, scratch, row))
+        shape = _Shape(inner, columns, taps, dilation, stride, repeat, factor, activated, added)
+        nest = _Nest(code, Panels(dtype), cpu, scratch, weight, residual, result, scale, first, shape, bias)
         whole = code.let(tirx.floordiv(columns, PANEL), "whole")
         wide = max(1, max(vectors for _, vectors in cpu.tiles) * cpu.lanes // PANEL)
         together = code.let(tirx.floordiv(whole, wide), "together")
@@ -173,17 +171,13 @@ def convolution(spec: Convolution, cpu: Cpu) -> tirx.PrimFunc:
         with code.when(whole * PANEL < columns):
             for tile in tiles(code, cpu, here, Group(whole, 1, 1, partial=True), constant(0)):
                 nest.write(tile)
-    ends = [result, part, numbers] if spec.in_place else [added, part, numbers, result]
-    params = [rows, weight, bias, norm, alpha, *ends, scratch]
-    kernel = code.kernel(_name(spec), [param for param in params if param is not None])
+    params = [rows, weight, bias, scale, norm, alpha, residual, part, numbers, result, scratch]
+    kernel = code.kernel("convolution", [param for param in params if param is not None])
     return kernel.with_attr(PARTS, ["count", 3])
 
 
-def _name(spec: Convolution) -> str:
-    parts = ["normed"] * spec.normed + [spec.read] * bool(spec.read) + ["convolution"]
-    parts += ["direct"] * spec.direct + [spec.activation] * bool(spec.activation)
-    parts += ["add"] * spec.residual + ["in_place"] * spec.in_place
-    return "_".join(parts)
+def any_matrix(name: str) -> tirx.Buffer:
+    return tensor(name, (tirx.Var(f"{name}_rows", "int32"), tirx.Var(f"{name}_columns", "int32")))
 
 
 def _columns(code: Code, width: tirx.Expr, cpu: Cpu, write: Callable[[Value, int], None]) -> None:
@@ -196,20 +190,20 @@ def _columns(code: Code, width: tirx.Expr, cpu: Cpu, write: Callable[[Value, int
 
 def _reader(
     code: Code,
-    spec: Convolution,
+    read: str,
     slope: tirx.Expr,
     rows: tirx.Buffer,
     place: tirx.Expr,
     norm: tirx.Buffer | None,
-    alpha: tirx.Buffer | None,
+    alpha: tirx.Buffer,
     scratch: tirx.Buffer,
     row: tirx.Expr,
 ) -> Callable[[Value, int], None]:
-    def read(column: Value, lanes: int) -> None:
-        value = read_columns(code, rows, place, column, lanes, norm, spec.read, slope, alpha)
+    def read_one(column: Value, lanes: int) -> None:
+        value = read_columns(code, rows, place, column, lanes, norm, read, slope, alpha)
         code.store(scratch, value, row, ramp(column, lanes))
 
-    return read
+    return read_one
 
 
 def _zeros(code: Code, scratch: tirx.Buffer, row: tirx.Expr) -> Callable[[Value, int], None]:
@@ -243,9 +237,24 @@ def read_columns(
     return x
 
 
+def numbers_of(value: tirx.Expr, lanes: int) -> tirx.Expr:
+    """int8 numbers as float32 ones."""
+    return value.astype("float32" if lanes == 1 else f"float32x{lanes}")
+
+
+@dataclass(frozen=True)
+class Panels:
+    """What `Nest` asks of a matmul."""
+
+    dtype: str
+
+    gated = False
+    width = PANEL
+
+
 @dataclass(frozen=True)
 class _Shape:
-    """Sizes, as a kernel knows them."""
+    """What a kernel is told, as it knows it."""
 
     inner: tirx.Expr
     columns: tirx.Expr
@@ -254,14 +263,17 @@ class _Shape:
     stride: tirx.Expr
     repeat: tirx.Expr
     factor: tirx.Expr
+    activated: tirx.Expr
+    added: tirx.Expr
 
 
 @dataclass(frozen=True)
 class _Nest(Nest):
-    """Writes tiles. `rows` are the chunk's, unless the convolution is direct; `scale` is the bias."""
+    """Writes tiles. `rows` are the chunk's, and `scale` is of columns."""
 
-    spec: Convolution  # type: ignore[assignment]
+    spec: Panels  # type: ignore[assignment]
     shape: _Shape
+    bias: tirx.Buffer
 
     def write(self, tile: Tile) -> None:
         code, lanes = self.code, self.cpu.lanes
@@ -284,7 +296,7 @@ class _Nest(Nest):
         self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr
     ) -> None:
         code, lanes, shape = self.code, self.cpu.lanes, self.shape
-        start = code.let(((self.first + row) if self.spec.direct else row) * shape.stride, "start")
+        start = code.let(row * shape.stride, "start")
         with code.loop(shape.taps, "tap") as tap:
             shifted = code.let(start + tap * shape.dilation, "shifted")
             with code.loop(shape.inner, "c") as c:
@@ -295,6 +307,11 @@ class _Nest(Nest):
                     for v, w in enumerate(weights):
                         place = ramp((i * tile.vectors + v) * lanes, lanes)
                         code.store(sums, load(sums, place) + x * w, place)
+
+    def _weights(self, panel: tirx.Expr, k: Value, columns: Value) -> tirx.Expr:
+        if self.spec.dtype == "int8":
+            return self.code.let(numbers_of(stored(self.weight, panel, k, columns), self.cpu.lanes), "w")
+        return super()._weights(panel, k, columns)
 
     def _store(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, partial: bool) -> None:
         code, lanes = self.code, self.cpu.lanes
@@ -309,12 +326,20 @@ class _Nest(Nest):
             self._store_sum(load(memory, lane), row, column + lane, 1)
 
     def _store_sum(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, lanes: int) -> None:
-        spec, code = self.spec, self.code
-        assert self.scale is not None
-        value = value + load(self.scale, ramp(column, lanes))
-        if spec.activation == "gelu":
-            value = gelu(code, value, lanes)
-        if self.residual is not None:
-            kept = row if spec.in_place else tirx.floordiv(row, self.shape.repeat)
-            value = (value + load(self.residual, kept, ramp(column, lanes))) * broadcast(self.shape.factor, lanes)
-        code.store(self.result, value, row, ramp(column, lanes))
+        code, shape, columns, memory = self.code, self.shape, ramp(column, lanes), self.code.registers(lanes)
+        assert self.residual is not None
+
+        def change(value: tirx.Expr) -> None:
+            code.store(memory, value, ramp(0, lanes))
+
+        if self.scale is not None:
+            value = value * load(self.scale, columns)
+        change(value + load(self.bias, columns))
+        with code.when(shape.activated == 1):
+            change(gelu(code, load(memory, ramp(0, lanes)), lanes))
+        with code.when(shape.added == ADDED.index("apart")):
+            kept = tirx.floordiv(row, shape.repeat)
+            change(load(memory, ramp(0, lanes)) + load(self.residual, kept, columns))
+        with code.when(shape.added == ADDED.index("in place")):
+            change(load(memory, ramp(0, lanes)) + load(self.result, row, columns))
+        code.store(self.result, load(memory, ramp(0, lanes)) * broadcast(shape.factor, lanes), row, columns)

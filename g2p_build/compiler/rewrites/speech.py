@@ -8,48 +8,81 @@ import numpy as np
 from tvm import relax
 
 from g2p_build.compiler.kernels import column_norm, lstm, rows, sines, spectrum
-from g2p_build.compiler.kernels.convolution import Convolution, Sizes, convolution
+from g2p_build.compiler.kernels.convolution import Convolution, convolution
 from g2p_build.compiler.kernels.cpu import cpu_of
 from g2p_build.compiler.kernels.encoder_attention import queries
+from g2p_build.compiler.kernels.fast_convolution import MANY, FastConvolution, fast_convolution, fast_filter, fits
 from g2p_build.compiler.kernels.whole_attention import whole_attention
 from g2p_build.compiler.linear import linear
 from g2p_build.compiler.rewrites.calls import Kernels, Rewrite, arguments, extents, float32
+from g2p_build.models.layout import PANEL
 
 __all__ = ["SPEECH"]
 
 
+_RESIDUAL = 16  # its place among a convolution's arguments
+
+
 def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
-    given, weight, bias, _, taps, dilation, stride, before, _, read, slope, activation, repeat, factor, *more = (
-        arguments(call)
-    )
-    norm, alpha, residual = (*more, None, None, None)[:3]
-    cpu, sizes = cpu_of(kernels.target), Sizes(extents(given)[1], taps, dilation, stride, before, repeat, factor, slope)
-    spec = Convolution(
+    (
+        given,
+        weight,
+        bias,
+        columns,
+        taps,
+        dilation,
+        stride,
+        before,
+        after,
         read,
+        slope,
         activation,
-        str(weight.ty.dtype),
-        normed=norm is not None,
-        residual=residual is not None,
-        in_place=residual is not None and repeat == 1 and len(call.args[1]) - 1 in kernels.dying,
-        direct=taps == 1 and not before and not read and norm is None,
+        repeat,
+        factor,
+        *more,
+    ) = arguments(call)
+    norm, alpha, residual, scale = (*more, None, None, None, None)[:4]
+    (count, inner), cpu, dtype = extents(given), cpu_of(kernels.target), str(weight.ty.dtype)
+    added = "" if residual is None else "apart"
+    if residual is not None and repeat == 1 and _RESIDUAL in kernels.dying:
+        added = "in place"
+    spec = Convolution(
+        inner, taps, dilation, stride, before, read, norm is not None, slope, activation, added, repeat, factor
     )
-    ends = [_everything(), relax.const(np.array(sizes.numbers(spec, cpu), np.int32))]
-    tensors = [tensor for tensor in (given, weight, bias, norm, alpha, residual, *ends) if tensor is not None]
-    height = sizes.scratch_rows(spec, cpu)
-    scratch = [float32(height, sizes.inner)] if height else []
-    if spec.in_place:
-        place = len(tensors) - len(ends) - 1
-        made = kernels.call(lambda: convolution(spec, cpu), spec, tensors, [*scratch, call.ty], [place])
-        return relax.TupleGetItem(kernels.builder.emit(made), 1) if height else made
-    made = kernels.call(lambda: convolution(spec, cpu), spec, tensors, [call.ty, *scratch])
-    return _first(kernels, made) if height else made
+    many = any(scale >= MANY for _, scale in linear(count).each)
+    if many and fits(spec, columns, after):
+        fast = FastConvolution(inner, columns, taps, dilation, added)
+        weight, scale = _fast_filter(kernels, weight, scale, fast), None
+        scratch, make, key = float32(fast.scratch(cpu)), lambda: fast_convolution(cpu), "fast_convolution"
+        told = _numbers(*fast.numbers(cpu))
+    else:
+        scratch, make, key = float32(spec.scratch_rows(cpu), inner), lambda: convolution(dtype, cpu), dtype
+        told = _numbers(*spec.numbers(cpu))
+    # The rows stand for what there is not.
+    matrices = [given if matrix is None else matrix for matrix in (norm, alpha, residual)]
+    weights = [weight, bias] if scale is None else [weight, bias, scale]
+    if added == "in place":
+        tensors = [given, *weights, *matrices[:2], given, _everything(), told, residual]
+        made = kernels.call(make, ("convolution", key), tensors, [scratch, call.ty], [len(tensors) - 1])
+        return relax.TupleGetItem(kernels.builder.emit(made), 1)
+    tensors = [given, *weights, *matrices, _everything(), told]
+    return _first(kernels, kernels.call(make, ("convolution", key), tensors, [call.ty, scratch]))
+
+
+def _fast_filter(kernels: Kernels, weight: relax.Expr, scale: relax.Expr | None, spec: FastConvolution) -> relax.Expr:
+    """The sums of a filter. Every call of a program makes them anew, so that the weights' file stays small."""
+    taps, dtype, cpu = spec.taps, str(weight.ty.dtype), cpu_of(kernels.target)
+    sums = float32(spec.columns // PANEL, spec.scheme.products * spec.inner, PANEL)
+    key, given = ("fast_filter", taps, dtype), [weight] if scale is None else [weight, scale]
+    made = kernels.call(lambda: fast_filter(taps, dtype, cpu), key, [*given, _everything(), _numbers(1)], [sums])
+    return kernels.builder.emit(made)
 
 
 def _channel_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:
     given, affine, epsilon = arguments(call)
     width, cpu = extents(given)[1], cpu_of(kernels.target)
     outputs = [call.ty, relax.TensorType((2, width), "float64")]
-    told = relax.const(np.array([column_norm.columns_at_once(cpu)], np.int32))
+    told = _numbers(column_norm.columns_at_once(cpu))
     made = kernels.call(
         lambda: column_norm.channel_norm(epsilon, cpu),
         ("channel_norm", epsilon),
@@ -189,6 +222,11 @@ def _istft(kernels: Kernels, call: relax.Call) -> relax.Expr:
 def _everything() -> relax.Expr:
     """All parts of a kernel's work. C that is written for threads passes others."""
     return relax.const(np.array([0, np.iinfo(np.int32).max], np.int32))
+
+
+def _numbers(*numbers: int) -> relax.Expr:
+    """What a kernel is told."""
+    return relax.const(np.array(numbers, np.int32))
 
 
 def _first(kernels: Kernels, call: relax.Call) -> relax.Expr:

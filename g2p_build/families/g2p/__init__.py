@@ -16,9 +16,10 @@ FAMILY = Family(
     checkpoint=checkpoint,
     check=check,
     model=model,
-    native=Native("g2p", (CORE, G2P), WEB, SWIFT, ANDROID),
+    native=Native("g2p", (CORE, G2P), (WEB, WEB / "g2p"), SWIFT, ANDROID),
     lexicon=lexicon,
     draft=draft,
     section=SECTION,
     reference=Reference(golden="g2p_build.reference.golden", verify="g2p_build.reference.verify"),
+    usual="embedded",
 )

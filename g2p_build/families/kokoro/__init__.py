@@ -14,6 +14,7 @@ FAMILY = Family(
     checkpoint=checkpoint,
     check=check,
     model=model,
-    native=Native("tts", (CORE, TTS), WEB),
+    native=Native("tts", (CORE, TTS), (WEB, WEB / "tts")),
     section=SECTION,
+    usual="kokoro_packaged",
 )

@@ -120,7 +120,7 @@ def kokoro_checkpoint(variant: Variant) -> KokoroCheckpoint:
 
 
 def check(variant: Variant) -> None:
-    """Refuses what speech does not have: batches, the virtual machine, int8.
+    """Refuses what speech does not have: batches, the virtual machine.
 
     Raises:
         ConfigError: one line.
@@ -131,12 +131,8 @@ def check(variant: Variant) -> None:
         raise ConfigError(
             f"target.engine={variant.target.engine}: speech is built as a plain library: target.engine=standalone"
         )
-    if variant.target.package == "module":
-        raise ConfigError(f"target={variant.target.name}: speech has no WebAssembly yet: use host, iphone or android")
     if not variant.kv_cache:
         raise ConfigError("kv_cache=false: speech has no cache to leave out: kv_cache=true")
-    if variant.dtype == "int8":
-        raise ConfigError("dtype=int8: there are no int8 kernels of convolutions yet: float16 is half of float32")
 
 
 def _voice_files(fields: dict[str, Any]) -> str | None:

@@ -57,12 +57,13 @@ def convolve(
     norm: Tensor | None = None,
     alpha: Tensor | None = None,
     residual: Tensor | None = None,
+    scale: Tensor | None = None,
 ) -> Tensor:
     """``(activation(convolution of read(rows * norm[0] + norm[1])) + residual) * factor``.
 
     Args:
         rows: [M, C].
-        weight: Panels [P, taps * C, 32].
+        weight: Panels [P, taps * C, 32], float32, float16, bfloat16, or int8 with a scale.
         bias: [N].
         columns: N, the columns of the result.
         taps: Of the filter. With one, this is a linear layer.
@@ -78,6 +79,7 @@ def convolve(
         norm: [2, C], or None for rows as they are.
         alpha: [2, C]: alpha and 1 / alpha; with ``"snake"``.
         residual: [M' / repeat, N], or None.
+        scale: [N], which columns of an int8 weight are times, or None.
 
     Returns:
         [M', N], where M' = (M + before + after - dilation * (taps - 1) - 1) // stride + 1.
@@ -88,6 +90,10 @@ def convolve(
     elif read == "snake":
         assert alpha is not None
         x = x + alpha[1] * torch.sin(alpha[0] * x) ** 2
+    if scale is not None:
+        weight = weight.to(x.dtype) * functional.pad(scale, (0, weight.shape[0] * weight.shape[2] - columns)).view(
+            -1, 1, weight.shape[2]
+        )
     kernel = unpack_columns(weight.permute(1, 0, 2), columns).reshape(taps, rows.shape[1], columns).permute(2, 1, 0)
     padded = functional.pad(x.T[None], (before, after))
     y = functional.conv1d(padded, kernel.to(x.dtype), bias, stride, dilation=dilation)[0].T
@@ -117,6 +123,7 @@ def _(
     norm: Tensor | None = None,
     alpha: Tensor | None = None,
     residual: Tensor | None = None,
+    scale: Tensor | None = None,
 ) -> Tensor:
     assert weight.shape[1] == taps * rows.shape[1] and bias.shape == (columns,), (weight.shape, rows.shape, bias.shape)
     count = (rows.shape[0] + before + after - dilation * (taps - 1) - 1) // stride + 1

@@ -126,6 +126,7 @@ def _convolve(
         norm,
         alpha,
         residual,
+        weights.get(f"{name}.scale"),
     )
 
 
@@ -133,7 +134,7 @@ def _styled(style: Tensor, weights: Weights, name: str) -> Tensor:
     """A norm's factors and summands for a style, [2, C]."""
     bias = weights[f"{name}.style_bias"]
     made = ops.convolve(
-        style, weights[f"{name}.style"], bias, bias.shape[0], 1, 1, 1, 0, 0, "", 0.0, "", 1, 1.0, None, None, None
+        style, weights[f"{name}.style"], bias, bias.shape[0], 1, 1, 1, 0, 0, "", 0.0, "", 1, 1.0, None, None, None, None
     )
     return made.view(2, bias.shape[0] // 2)
 

@@ -3,7 +3,8 @@
 A program names a weight for the module that it is of in upstream's code (``decoder.generator.ups.0``), with one of
 these endings:
 
-- ``.filter`` and ``.bias``: of a convolution or a linear layer, as `ops.convolve` takes them.
+- ``.filter``, ``.bias`` and, where filters are int8, ``.scale``: of a convolution or a linear layer, as `ops.convolve`
+  takes them.
 - ``.style``, ``.style_bias``: of the linear layer that makes a norm's factors and summands of a style. What the norm
   has of its own, and the 1 that upstream adds to factors, are in it.
 - ``.affine``: a norm's own factors and summands. ``.alpha``: a snake's. ``.pool``, ``.pool_bias``: `ops.pool`'s.
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from g2p_build.errors import BuildError
 from g2p_build.models.kokoro.architecture import Architecture
-from g2p_build.models.layout import UNITS, pack_columns
+from g2p_build.models.layout import UNITS, pack_columns, quantise_columns
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,9 @@ __all__ = ["MATRICES", "pack"]
 
 MATRICES = (".filter",)
 """Endings of the names of weights that may be kept in another dtype than float32."""
+
+_FEW = (".style",)
+"""Endings of those that are float16 where `MATRICES` are int8: they are few, and every row of a norm is times them."""
 
 State: TypeAlias = Mapping[str, "Tensor"]
 
@@ -36,23 +40,36 @@ def pack(arch: Architecture, state: State, dtype: str = "float32") -> dict[str, 
     Args:
         arch: The model's architecture.
         state: The checkpoint's tensors, float32, weight norm folded. Tensors on the device "meta" give shapes alone.
-        dtype: Of the `MATRICES`: ``"float32"``, ``"float16"`` or ``"bfloat16"``.
+        dtype: Of the `MATRICES`: ``"float32"``, ``"float16"``, ``"bfloat16"`` or ``"int8"``.
 
     Raises:
         BuildError: A weight is too large for the dtype.
     """
-    import torch
-
     found: dict[str, Tensor] = {}
     for part in (_bert, _duration, _text_encoder, _f0n, _decoder):
         found |= part(arch, state)
+    kept: dict[str, Tensor] = {}
     for name, tensor in found.items():
-        if name.endswith(MATRICES) and dtype != "float32":
-            smaller = tensor.to(getattr(torch, dtype))
-            if tensor.device.type != "meta" and not torch.isfinite(smaller).all():
-                raise BuildError(f"the weight {name} has values that {dtype} cannot hold: use dtype=float32")
-            found[name] = smaller
-    return {name: tensor.contiguous() for name, tensor in found.items()}
+        if name.endswith(MATRICES) and dtype == "int8":
+            kept[name], scale = quantise_columns(tensor)
+            stem = name.removesuffix(".filter")
+            kept[f"{stem}.scale"] = scale[: found[f"{stem}.bias"].shape[0]]
+        elif name.endswith(MATRICES) and dtype != "float32":
+            kept[name] = _smaller(name, tensor, dtype)
+        elif name.endswith(_FEW) and dtype == "int8":
+            kept[name] = _smaller(name, tensor, "float16")
+        else:
+            kept[name] = tensor
+    return {name: tensor.contiguous() for name, tensor in kept.items()}
+
+
+def _smaller(name: str, tensor: Tensor, dtype: str) -> Tensor:
+    import torch
+
+    smaller = tensor.to(getattr(torch, dtype))
+    if tensor.device.type != "meta" and not torch.isfinite(smaller).all():
+        raise BuildError(f"the weight {name} has values that {dtype} cannot hold: use dtype=float32")
+    return smaller
 
 
 def _bert(arch: Architecture, state: State) -> dict[str, Tensor]:

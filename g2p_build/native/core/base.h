@@ -49,6 +49,14 @@ typedef struct g2p_text {
   size_t size; /* bytes */
 } g2p_text;
 
+/* What a part of a text is. */
+typedef enum g2p_part {
+  G2P_PART_WORD,   /* has a letter: to be pronounced */
+  G2P_PART_NUMBER, /* has a digit, and no letter: to be written out by the caller, in the words of the language */
+  G2P_PART_SPACE,  /* white space and other characters that cannot be seen */
+  G2P_PART_OTHER   /* punctuation, symbols, emoji */
+} g2p_part;
+
 /* Where memory comes from. Both functions may be called from several threads at once. */
 typedef struct g2p_allocator {
   void *(*allocate)(void *user, size_t size, size_t alignment); /* at a multiple of it; NULL where none is left */

@@ -126,6 +126,9 @@ g2p_status g2p_read_manifest(const struct g2p_variant *variant, const char *path
 /* Bytes of the UTF-8 character at `at`, which is before `end`, and its code point; 0 where there is none. */
 size_t g2p_utf8(const char *at, const char *end, uint32_t *code);
 
+/* Whether a character is what Python's str.strip takes away. */
+bool g2p_is_white(uint32_t code);
+
 /* processors.c */
 
 /* How many processors this process may use: at least 1. */

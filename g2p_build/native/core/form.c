@@ -34,13 +34,6 @@ struct writer {
   size_t at, begun;      /* where in the word we are, and where the last letter began */
 };
 
-/* What Python's str.strip takes away. */
-static bool is_white(uint32_t code) {
-  return (code >= 0x09 && code <= 0x0d) || (code >= 0x1c && code <= 0x20) || code == 0x85 || code == 0xa0 ||
-         code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 || code == 0x202f ||
-         code == 0x205f || code == 0x3000;
-}
-
 static size_t utf8_of(uint32_t code, char bytes[4]) {
   if (code < 0x80) {
     bytes[0] = (char)code;
@@ -183,7 +176,7 @@ static void finish(struct writer *writer) {
       }
     }
   }
-  if (!(writer->form->strip && read_at(writer, base, &code) == writer->size - base && is_white(code))) {
+  if (!(writer->form->strip && read_at(writer, base, &code) == writer->size - base && g2p_is_white(code))) {
     writer->kept = writer->size;
   }
   if (base <= writer->offset) {
@@ -195,7 +188,7 @@ static void finish(struct writer *writer) {
 static void append(struct writer *writer, uint32_t code) {
   const struct g2p_form *form = writer->form;
   uint32_t record = form->nfc ? g2p_record_of(code) : 0, class = record & G2P_COMBINING;
-  bool white = form->strip && is_white(code);
+  bool white = form->strip && g2p_is_white(code);
   if (white && writer->size == 0) {
     return;
   }
@@ -345,7 +338,7 @@ static bool settled(const struct g2p_form *form, g2p_text word) {
       continue;
     }
     size_t size = g2p_utf8(at, end, &code);
-    if (!size || (form->strip && at == word.data && is_white(code))) {
+    if (!size || (form->strip && at == word.data && g2p_is_white(code))) {
       return false;
     }
     uint32_t record = g2p_record_of(code), class = record & G2P_COMBINING;
@@ -364,7 +357,7 @@ static bool settled(const struct g2p_form *form, g2p_text word) {
     last = class;
     at += size;
   }
-  return !(form->strip && is_white(code));
+  return !(form->strip && g2p_is_white(code));
 }
 
 size_t g2p_form_word(const struct g2p_form *form, g2p_text word, char *out, size_t capacity) {

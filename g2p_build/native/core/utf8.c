@@ -1,4 +1,4 @@
-/* One character of UTF-8. */
+/* One character of UTF-8, and whether it is white. */
 #include "core.h"
 
 /* The Unicode standard, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF. */
@@ -22,4 +22,10 @@ size_t g2p_utf8(const char *at, const char *end, uint32_t *code) {
   }
   *code = found;
   return size;
+}
+
+bool g2p_is_white(uint32_t code) {
+  return (code >= 0x09 && code <= 0x0d) || (code >= 0x1c && code <= 0x20) || code == 0x85 || code == 0xa0 ||
+         code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 || code == 0x202f ||
+         code == 0x205f || code == 0x3000;
 }

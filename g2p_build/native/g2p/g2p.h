@@ -304,14 +304,6 @@ G2P_API g2p_status g2p_best(g2p *model, const g2p_request *request, const g2p_se
 G2P_API g2p_status g2p_look_up(g2p *model, const char *word, const char *lang, g2p_texts *pronunciations,
                                g2p_source *source, g2p_error *error);
 
-/* What a part of a text is. */
-typedef enum g2p_part {
-  G2P_PART_WORD,   /* has a letter: to be pronounced */
-  G2P_PART_NUMBER, /* has a digit, and no letter: to be written out by the caller, in the words of the language */
-  G2P_PART_SPACE,  /* white space and other characters that cannot be seen */
-  G2P_PART_OTHER   /* punctuation, symbols, emoji */
-} g2p_part;
-
 /* Splits a text: `*end` becomes the end of the part that begins at the byte `start`, which is 0 or the end of the part before.
  * Together the parts are the text.
  *

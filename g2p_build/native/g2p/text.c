@@ -11,13 +11,6 @@ static bool is_control(uint32_t code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
 }
 
-/* What Python's str.strip takes away. */
-static bool is_white(uint32_t code) {
-  return (code >= 0x09 && code <= 0x0d) || (code >= 0x1c && code <= 0x20) || code == 0x85 || code == 0xa0 ||
-         code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 || code == 0x202f ||
-         code == 0x205f || code == 0x3000;
-}
-
 struct kind {
   bool valid, white, control; /* UTF-8; nothing but white space; some control character */
 };
@@ -31,7 +24,7 @@ static struct kind kind_of(g2p_text text) {
       kind.valid = false;
       break;
     }
-    kind.white = kind.white && is_white(code);
+    kind.white = kind.white && g2p_is_white(code);
     kind.control = kind.control || is_control(code);
     at += size;
   }

@@ -73,9 +73,33 @@ void tts_crew_end(struct tts_crew *crew) {
   g2p_mutex_end(&crew->mutex);
 }
 
+bool tts_crew_run(struct tts_crew *crew, const struct g2p_function *function, const struct g2p_run *run) {
+  crew->shares = 0;
+  crew->worked = false;
+  function->run(run);
+  if (crew->stepping && crew->finished < crew->shares) return false;
+  crew->finished = 0;
+  return true;
+}
+
+/* A function whose extents are told does nothing but share work: so it can be run again, to come by what is done and to do
+ * what comes next. */
+static void step(struct tts_crew *crew, const struct g2p_run *run, int32_t parts, g2p_shared *work) {
+  if (crew->shares++ < crew->finished || crew->worked) return;
+  crew->worked = true;
+  int32_t end = crew->next + 1 < parts ? crew->next + 1 : parts;
+  work(run, crew->next, end, 0);
+  crew->next = end < parts ? end : 0;
+  crew->finished += end == parts;
+}
+
 void tts_crew_share(const struct g2p_run *run, int32_t parts, g2p_shared *work) {
   struct tts_crew *crew = run->sharer;
   if (cancelled(crew)) return;
+  if (crew->stepping) {
+    step(crew, run, parts, work);
+    return;
+  }
   if (parts < 2) {
     work(run, 0, parts, 0);
     return;

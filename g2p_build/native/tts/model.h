@@ -49,6 +49,25 @@ void tts_blend(const tts *model, const tts_share *mixture, size_t count, size_t 
 
 const struct tts_voice *tts_find_voice(const tts *model, const char *name);
 
+/* speak.c: an utterance, piece by piece. tts_speak is these functions in a loop. */
+
+typedef struct tts_utterance tts_utterance;
+
+/* The request, and all that it points to, stay where they are until tts_end. With `stepping` one thread speaks, and tts_step
+ * does little at a time. */
+g2p_status tts_begin(tts *model, const tts_request *request, bool stepping, tts_utterance **begun, g2p_error *error);
+
+/* The next piece, which lives until the next call; one without samples where none is left. */
+g2p_status tts_next(tts_utterance *utterance, tts_piece *piece, g2p_error *error);
+
+/* As tts_next, but does only what comes next: the piece has no samples until it is complete. */
+g2p_status tts_step(tts_utterance *utterance, tts_piece *piece, g2p_error *error);
+
+/* Whether no piece is left. */
+bool tts_ended(const tts_utterance *utterance);
+
+void tts_end(tts_utterance *utterance);
+
 /* pieces.c */
 
 /* A symbol, and the character that it was. */

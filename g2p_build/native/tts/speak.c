@@ -8,12 +8,12 @@ enum { MOST_FRAMES = 1 << 14 }; /* of a piece: almost seven minutes at 40 frames
 /* Takes the next bytes of a block of memory; with a null block, only counts them. */
 struct layout {
   char *memory;
-  size_t used;
+  uint64_t used; /* on a 32-bit processor it may be more than there is */
 };
 
-static void *take(struct layout *layout, size_t count, size_t size) {
+static void *take(struct layout *layout, uint64_t count, size_t size) {
   void *found = layout->memory ? layout->memory + layout->used : NULL;
-  layout->used += (count * size + G2P_ALIGNMENT - 1) / G2P_ALIGNMENT * G2P_ALIGNMENT;
+  layout->used += ((uint64_t)count * size + G2P_ALIGNMENT - 1) / G2P_ALIGNMENT * G2P_ALIGNMENT;
   return found;
 }
 
@@ -26,17 +26,32 @@ struct buffers {
   char *arena, *scratch;
 };
 
-struct call {
+/* What a piece goes through. */
+enum stage { BEGIN, BERT, DURATION, TEXT_ENCODER, SPREAD, F0N, DECODER, SPOKEN };
+
+static const char *const roles[] = {
+    [BERT] = "bert", [DURATION] = "duration", [TEXT_ENCODER] = "text_encoder", [F0N] = "f0n", [DECODER] = "decoder"};
+
+struct tts_utterance {
   tts *model;
   const tts_request *request;
   tts_share single;
   const tts_share *mixture;
   size_t mixture_count;
   float speed;
-  struct tts_crew *crew;
+  struct tts_crew crew;
   uint32_t threads;
   struct tts_room room;
-  g2p_error *error;
+  struct tts_spoken *spoken;
+  size_t count, at; /* symbols, and how many of them are spoken */
+  uint64_t first;   /* sample of the next piece */
+  uint32_t number;  /* of the next piece */
+  int stage;        /* of that piece; the next four are what it has become until then */
+  size_t symbols;
+  size_t frames;
+  struct buffers buffers;
+  int32_t extents[4];
+  g2p_error *error; /* of the function that runs */
 };
 
 static const struct g2p_function *function_of(const struct g2p_program *program, const char *role) {
@@ -46,13 +61,13 @@ static const struct g2p_function *function_of(const struct g2p_program *program,
 }
 
 /* Bytes of the largest of some functions' arenas. */
-static size_t arena_of(const struct g2p_program *program, const char *const *roles, const int32_t *extents) {
-  size_t most = 0;
+static uint64_t arena_of(const struct g2p_program *program, const char *const *roles, const int32_t *extents) {
+  uint64_t most = 0;
   for (; *roles; roles++) {
     const struct g2p_function *function = function_of(program, *roles);
-    size_t bytes = function->arena_bytes;
+    uint64_t bytes = function->arena_bytes;
     for (size_t i = 0; function->arena_each && i < program->extents_count; i++)
-      bytes += function->arena_each[i] * (size_t)extents[i];
+      bytes += (uint64_t)function->arena_each[i] * (uint64_t)extents[i];
     if (bytes > most) most = bytes;
   }
   return most;
@@ -64,7 +79,8 @@ static void set_extents(const struct g2p_program *program, int32_t tokens, int32
 }
 
 /* What the tokens need; `frames` of 0 leaves out what is not known yet. */
-static size_t lay_out(const struct call *call, char *memory, size_t tokens, size_t frames, struct buffers *buffers) {
+static uint64_t lay_out(const tts_utterance *call, char *memory, size_t tokens, size_t frames,
+                        struct buffers *buffers) {
   static const char *const early[] = {"bert", "duration", "text_encoder", NULL};
   static const char *const late[] = {"f0n", "decoder", NULL};
   const struct g2p_program *program = call->model->variant->program;
@@ -99,17 +115,17 @@ static size_t lay_out(const struct call *call, char *memory, size_t tokens, size
 }
 
 /* Makes room for a piece. What the tokens' buffers hold stays. */
-static g2p_status make_room(struct call *call, size_t tokens, size_t frames, struct buffers *buffers) {
+static g2p_status make_room(tts_utterance *call, size_t tokens, size_t frames, struct buffers *buffers) {
   const g2p_allocator *allocator = call->model->allocator;
-  size_t needed = lay_out(call, NULL, tokens, frames, buffers);
+  uint64_t needed = lay_out(call, NULL, tokens, frames, buffers);
   if (needed > call->room.size) {
-    char *memory = g2p_allocate(allocator, needed);
+    char *memory = needed < SIZE_MAX ? g2p_allocate(allocator, (size_t)needed) : NULL;
     if (!memory)
-      return g2p_fail(call->error, G2P_NO_MEMORY, "no memory for %z bytes to speak a piece in: give shorter pieces",
-                      needed);
-    if (frames && call->room.memory) memcpy(memory, call->room.memory, lay_out(call, NULL, tokens, 0, buffers));
+      return g2p_fail(call->error, G2P_NO_MEMORY, "no memory for %d MB to speak a piece in: give shorter pieces",
+                      (int)(needed >> 20) + 1);
+    if (frames && call->room.memory) memcpy(memory, call->room.memory, (size_t)lay_out(call, NULL, tokens, 0, buffers));
     g2p_release(allocator, call->room.memory, call->room.size);
-    call->room = (struct tts_room){memory, needed};
+    call->room = (struct tts_room){memory, (size_t)needed};
   }
   lay_out(call, call->room.memory, tokens, frames, buffers);
   return G2P_OK;
@@ -130,15 +146,15 @@ static void *argument_of(const struct buffers *buffers, const char *name, float 
   return NULL;
 }
 
-static bool cancelled(const struct call *call) {
+static bool cancelled(const tts_utterance *call) {
   return call->request->cancel && __atomic_load_n(call->request->cancel, __ATOMIC_RELAXED);
 }
 
-/* Runs one of the programs. */
-static g2p_status run(const struct call *call, const char *role, const struct buffers *buffers, float *style,
-                      const int32_t *extents) {
-  if (cancelled(call)) return g2p_fail(call->error, G2P_CANCELLED, "the call was cancelled");
+/* Runs the program of the stage. */
+static void run(tts_utterance *call, bool *done) {
   const struct g2p_program *program = call->model->variant->program;
+  const struct buffers *buffers = &call->buffers;
+  float *style = buffers->style + (call->stage == DECODER ? 0 : call->model->traits->style_dim);
   void *arguments[16] = {NULL};
   for (size_t i = 0; i < program->arguments_count && i < 16; i++)
     arguments[i] = argument_of(buffers, program->arguments[i], style);
@@ -149,13 +165,12 @@ static g2p_status run(const struct call *call, const char *role, const struct bu
       .weights = call->model->weights,
       .arguments = arguments,
       .extended = call->model->extended,
-      .extents = extents,
+      .extents = call->extents,
       .scratch = buffers->scratch,
       .share = tts_crew_share,
-      .sharer = call->crew,
+      .sharer = &call->crew,
   };
-  function_of(program, role)->run(&given);
-  return cancelled(call) ? g2p_fail(call->error, G2P_CANCELLED, "the call was cancelled") : G2P_OK;
+  *done = tts_crew_run(&call->crew, function_of(program, roles[call->stage]), &given);
 }
 
 /* Rounds half to even. */
@@ -166,7 +181,7 @@ static int32_t rounded(float x) {
 }
 
 /* Frames of each token, at least one; the sum, or 0 where they are too many or not a number. */
-static int32_t lengths(const struct call *call, const struct buffers *buffers, size_t tokens) {
+static int32_t lengths(const tts_utterance *call, const struct buffers *buffers, size_t tokens) {
   int32_t sum = 0;
   for (size_t i = 0; i < tokens; i++) {
     float lasting = buffers->lasting[i] / call->speed;
@@ -179,52 +194,51 @@ static int32_t lengths(const struct call *call, const struct buffers *buffers, s
   return sum;
 }
 
-/* Speaks one piece; `first` is its first sample, and becomes that of the next one. */
-static g2p_status speak(struct call *call, const struct tts_spoken *spoken, size_t count, uint32_t number,
-                        uint64_t *first, tts_callback callback, void *user) {
+/* Takes the symbols of the next piece. */
+static g2p_status begin_piece(tts_utterance *call) {
   const struct tts_traits *traits = call->model->traits;
-  const struct g2p_program *program = call->model->variant->program;
-  size_t tokens = count + 2, style = (size_t)traits->style_dim;
-  struct buffers buffers;
-  int32_t extents[4];
-  g2p_status status = make_room(call, tokens, 0, &buffers);
+  const struct tts_spoken *spoken = call->spoken + call->at;
+  bool early = !call->number && call->request->flags & TTS_EARLY;
+  size_t count = tts_next_piece(traits, spoken, call->count - call->at, early), tokens = count + 2;
+  struct buffers *buffers = &call->buffers;
+  g2p_status status = make_room(call, tokens, 0, buffers);
   if (status != G2P_OK) return status;
-  buffers.ids[0] = buffers.ids[tokens - 1] = traits->edge_id;
-  for (size_t i = 0; i < count; i++) buffers.ids[i + 1] = spoken[i].id;
-  tts_blend(call->model, call->mixture, call->mixture_count, count, buffers.style);
-  set_extents(program, (int32_t)tokens, 0, extents);
-  static const char *const early[] = {"bert", "duration", "text_encoder"};
-  for (size_t i = 0; i < 3 && status == G2P_OK; i++)
-    status = run(call, early[i], &buffers, buffers.style + style, extents);
-  if (status != G2P_OK) return status;
+  call->symbols = count;
+  buffers->ids[0] = buffers->ids[tokens - 1] = traits->edge_id;
+  for (size_t i = 0; i < count; i++) buffers->ids[i + 1] = spoken[i].id;
+  tts_blend(call->model, call->mixture, call->mixture_count, count, buffers->style);
+  set_extents(call->model->variant->program, (int32_t)tokens, 0, call->extents);
+  return G2P_OK;
+}
 
-  int32_t frames = lengths(call, &buffers, tokens);
+/* Gives each token its frames, and the frames their noise. */
+static g2p_status spread(tts_utterance *call) {
+  const struct tts_traits *traits = call->model->traits;
+  const struct tts_spoken *spoken = call->spoken + call->at;
+  size_t count = call->symbols, tokens = count + 2;
+  struct buffers *buffers = &call->buffers;
+  int32_t frames = lengths(call, buffers, tokens);
   if (!frames)
     return g2p_fail(call->error, G2P_INVALID_WEIGHTS, "the model gives %z symbols a length that is none", count);
-  status = make_room(call, tokens, (size_t)frames, &buffers);
+  g2p_status status = make_room(call, tokens, (size_t)frames, buffers);
   if (status != G2P_OK) return status;
+  call->frames = (size_t)frames;
   int32_t place = 0;
   for (size_t i = 0; i < tokens; i++) {
     if (i > 0 && i <= count)
-      buffers.timings[i - 1] = (tts_timing){spoken[i - 1].start, spoken[i - 1].size,
-                                            *first + (uint64_t)place * (uint64_t)traits->frame_samples,
-                                            (uint32_t)(buffers.lengths[i] * traits->frame_samples)};
-    for (int32_t j = 0; j < buffers.lengths[i]; j++) buffers.places[place++] = (int32_t)i;
+      buffers->timings[i - 1] = (tts_timing){spoken[i - 1].start, spoken[i - 1].size,
+                                             call->first + (uint64_t)place * (uint64_t)traits->frame_samples,
+                                             (uint32_t)(buffers->lengths[i] * traits->frame_samples)};
+    for (int32_t j = 0; j < buffers->lengths[i]; j++) buffers->places[place++] = (int32_t)i;
   }
-  size_t samples = (size_t)frames * (size_t)traits->frame_samples;
+  size_t samples = call->frames * (size_t)traits->frame_samples;
   for (int32_t i = 0; i < traits->harmonics; i++)
-    tts_noise(call->request->seed, number, (uint32_t)i, buffers.noise + (size_t)i * samples, samples);
-  set_extents(program, (int32_t)tokens, frames, extents);
-  status = run(call, "f0n", &buffers, buffers.style + style, extents);
-  if (status == G2P_OK) status = run(call, "decoder", &buffers, buffers.style, extents);
-  if (status != G2P_OK) return status;
-  tts_piece piece = {sizeof piece, *first, buffers.sound, samples, buffers.timings, count};
-  *first += samples;
-  if (callback(user, &piece)) return g2p_fail(call->error, G2P_CANCELLED, "the callback stopped the call");
-  return cancelled(call) ? g2p_fail(call->error, G2P_CANCELLED, "the call was cancelled") : G2P_OK;
+    tts_noise(call->request->seed, call->number, (uint32_t)i, buffers->noise + (size_t)i * samples, samples);
+  set_extents(call->model->variant->program, (int32_t)tokens, frames, call->extents);
+  return G2P_OK;
 }
 
-static g2p_status check_mixture(struct call *call) {
+static g2p_status check_mixture(tts_utterance *call) {
   float total = 0;
   for (size_t i = 0; i < call->mixture_count; i++) {
     const tts_share *share = &call->mixture[i];
@@ -242,9 +256,8 @@ static g2p_status check_mixture(struct call *call) {
 }
 
 /* Takes a caller's request, which may be NULL or of another size. */
-static g2p_status take_request(tts *model, const tts_request *request, tts_callback callback, struct call *call,
-                               g2p_error *error) {
-  if (!model || !request || !callback || (!request->phonemes.data && request->phonemes.size))
+static g2p_status take_request(tts *model, const tts_request *request, tts_utterance *call, g2p_error *error) {
+  if (!model || !request || (!request->phonemes.data && request->phonemes.size))
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "tts_speak was given a null pointer");
   if (request->size != sizeof *request)
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request says that it has %z bytes, not %z: set size to sizeof",
@@ -261,7 +274,7 @@ static g2p_status take_request(tts *model, const tts_request *request, tts_callb
   if (request->mixture && (!request->mixture_count || request->mixture_count > TTS_MOST_MIXED))
     return g2p_fail(error, G2P_INVALID_ARGUMENT, "the mixture has %z voices: give 1 to %d", request->mixture_count,
                     TTS_MOST_MIXED);
-  *call = (struct call){.model = model, .request = request, .speed = speed, .error = error};
+  *call = (tts_utterance){.model = model, .request = request, .speed = speed, .error = error};
   call->single = (tts_share){request->voice, 1};
   call->mixture = request->voice ? &call->single : request->mixture;
   call->mixture_count = request->voice ? 1 : request->mixture_count;
@@ -295,37 +308,94 @@ void tts_trim(tts *model) {
   g2p_release(model->allocator, room.memory, room.size);
 }
 
-g2p_status tts_speak(tts *model, const tts_request *request, tts_callback callback, void *user, g2p_error *error) {
-  g2p_no_error(error);
-  struct call call;
-  g2p_status status = take_request(model, request, callback, &call, error);
+g2p_status tts_begin(tts *model, const tts_request *request, bool stepping, tts_utterance **begun, g2p_error *error) {
+  tts_utterance taken, *call;
+  g2p_status status = take_request(model, request, &taken, error);
   if (status != G2P_OK) return status;
-  size_t size = request->phonemes.size * sizeof(struct tts_spoken), count;
-  struct tts_spoken *spoken = g2p_allocate(model->allocator, size ? size : 1);
-  struct tts_crew *crew = g2p_allocate(model->allocator, sizeof *crew);
-  if (!spoken || !crew || !tts_crew_begin(crew, call.threads)) {
-    g2p_release(model->allocator, crew, sizeof *crew);
-    g2p_release(model->allocator, spoken, size ? size : 1);
+  size_t most = SIZE_MAX / sizeof(struct tts_spoken), size = request->phonemes.size * sizeof(struct tts_spoken);
+  taken.spoken = request->phonemes.size < most ? g2p_allocate(model->allocator, size ? size : 1) : NULL;
+  call = g2p_allocate(model->allocator, sizeof *call);
+  if (call) *call = taken;
+  if (!taken.spoken || !call || !tts_crew_begin(&call->crew, stepping ? 1 : call->threads)) {
+    g2p_release(model->allocator, call, sizeof *call);
+    g2p_release(model->allocator, taken.spoken, size ? size : 1);
     return g2p_fail(error, G2P_NO_MEMORY, "no memory for %z bytes of phonemes", request->phonemes.size);
   }
-  call.crew = crew;
-  crew->cancel = request->cancel;
-  call.threads = crew->count + 1;
-  call.room = borrow(model);
-  status = tts_read(model->traits, request->phonemes, request->flags & TTS_SKIP_UNKNOWN, spoken, &count, error);
-  if (status == G2P_OK && !count)
+  call->mixture = request->voice ? &call->single : request->mixture;
+  call->crew.cancel = request->cancel;
+  call->crew.stepping = stepping;
+  call->threads = call->crew.count + 1;
+  call->room = borrow(model);
+  status =
+      tts_read(model->traits, request->phonemes, request->flags & TTS_SKIP_UNKNOWN, call->spoken, &call->count, error);
+  if (status == G2P_OK && !call->count)
     status = g2p_fail(error, G2P_EMPTY_WORD, "there is no phoneme to speak: give at least one");
-  uint64_t first = 0;
-  uint32_t number = 0;
-  for (size_t at = 0; status == G2P_OK && at < count; number++) {
-    bool early = !number && request->flags & TTS_EARLY;
-    size_t next = tts_next_piece(model->traits, spoken + at, count - at, early);
-    status = speak(&call, spoken + at, next, number, &first, callback, user);
-    at += next;
+  if (status == G2P_OK)
+    *begun = call;
+  else
+    tts_end(call);
+  return status;
+}
+
+bool tts_ended(const tts_utterance *call) { return call->at == call->count; }
+
+g2p_status tts_step(tts_utterance *call, tts_piece *piece, g2p_error *error) {
+  *piece = (tts_piece){.size = sizeof *piece, .first = call->first};
+  if (tts_ended(call)) return G2P_OK;
+  call->error = error;
+  g2p_status status = G2P_OK;
+  bool done = true;
+  if (!cancelled(call)) {
+    if (call->stage == BEGIN)
+      status = begin_piece(call);
+    else if (call->stage == SPREAD)
+      status = spread(call);
+    else
+      run(call, &done);
   }
-  give_back(model, call.room);
-  tts_crew_end(crew);
-  g2p_release(model->allocator, crew, sizeof *crew);
-  g2p_release(model->allocator, spoken, size ? size : 1);
+  if (status == G2P_OK && cancelled(call)) status = g2p_fail(error, G2P_CANCELLED, "the call was cancelled");
+  if (status != G2P_OK || !done || ++call->stage < SPOKEN) return status;
+  piece->samples = call->buffers.sound;
+  piece->samples_count = call->frames * (size_t)call->model->traits->frame_samples;
+  piece->timings = call->buffers.timings;
+  piece->timings_count = call->symbols;
+  call->stage = BEGIN;
+  call->at += call->symbols;
+  call->first += piece->samples_count;
+  call->number++;
+  return G2P_OK;
+}
+
+g2p_status tts_next(tts_utterance *call, tts_piece *piece, g2p_error *error) {
+  g2p_status status;
+  do status = tts_step(call, piece, error);
+  while (status == G2P_OK && !piece->samples && !tts_ended(call));
+  return status;
+}
+
+void tts_end(tts_utterance *call) {
+  tts *model = call->model;
+  size_t size = call->request->phonemes.size * sizeof(struct tts_spoken);
+  give_back(model, call->room);
+  tts_crew_end(&call->crew);
+  g2p_release(model->allocator, call->spoken, size ? size : 1);
+  g2p_release(model->allocator, call, sizeof *call);
+}
+
+g2p_status tts_speak(tts *model, const tts_request *request, tts_callback callback, void *user, g2p_error *error) {
+  g2p_no_error(error);
+  if (!callback) return g2p_fail(error, G2P_INVALID_ARGUMENT, "tts_speak was given a null pointer");
+  tts_utterance *call;
+  g2p_status status = tts_begin(model, request, false, &call, error);
+  if (status != G2P_OK) return status;
+  tts_piece piece;
+  while ((status = tts_next(call, &piece, error)) == G2P_OK && piece.samples_count) {
+    if (callback(user, &piece))
+      status = g2p_fail(error, G2P_CANCELLED, "the callback stopped the call");
+    else if (cancelled(call))
+      status = g2p_fail(error, G2P_CANCELLED, "the call was cancelled");
+    if (status != G2P_OK) break;
+  }
+  tts_end(call);
   return status;
 }

@@ -10,9 +10,20 @@ struct tts_symbol {
   int32_t id;
 };
 
+/* How a G2P model's phonemes of a language become symbols. */
+struct tts_language {
+  const char *code;
+  const char *vowels;            /* characters that a vowel begins with: stress moves before the next of them */
+  const char *const (*pairs)[2]; /* phonemes and their symbols: the first that matches counts */
+  size_t pairs_count;
+};
+
 struct tts_traits {
   const struct tts_symbol *symbols; /* by their codes, ascending */
   size_t symbols_count;
+  const struct tts_language *languages;
+  const char *const *codes; /* theirs */
+  size_t languages_count;
   int32_t edge_id;       /* stands before the first symbol and behind the last one */
   int32_t max_symbols;   /* of a piece */
   int32_t voice_rows;    /* of a voice: the n-th is for n + 1 symbols */

@@ -18,6 +18,8 @@
  * The same phonemes, voice, speed and seed give the same bytes, alone or among others and on any number of threads. On another
  * processor they give nearly the same sound.
  *
+ * Text. tts_text makes of a text what tts_speak takes, with a G2P library for its words. Neither library needs the other.
+ *
  * Versions. The interface only grows, as g2p.h says of its own: structures that may grow begin with their size. */
 #ifndef TTS_H
 #define TTS_H
@@ -152,6 +154,40 @@ typedef int (*tts_callback)(void *user, const tts_piece *piece);
  * Where a character is unknown, nothing is spoken, and the error's `word` is the byte where it stands. */
 TTS_API g2p_status tts_speak(tts *model, const tts_request *request, tts_callback callback, void *user,
                              g2p_error *error);
+
+/* The codes of the languages whose words tts_text takes, `*count` of them. They live with the model. */
+TTS_API const char *const *tts_languages(const tts *model, size_t *count);
+
+struct g2p;
+
+/* A text to be spoken, and who pronounces its words: a model of a G2P library and two functions of the same library,
+ *   tts_text_request request = {.size = sizeof request, .text = {"Hello, world.", 13}, .lang = "eng-us",
+ *                               .g2p = words, .next_part = g2p_next_part, .pronounce = g2p_pronounce};
+ * whether it is linked or was loaded at run time. */
+typedef struct tts_text_request {
+  size_t size;      /* sizeof(tts_text_request) */
+  g2p_text text;    /* of any length */
+  const char *lang; /* of its words: one of tts_languages, which the G2P model has too */
+  struct g2p *g2p;
+  g2p_status (*next_part)(const char *text, size_t size, size_t start, size_t *end, g2p_part *part, g2p_error *error);
+  g2p_status (*pronounce)(struct g2p *model, const char *word, const char *lang, char *phonemes, size_t capacity,
+                          g2p_error *error);
+  const volatile int32_t *cancel; /* not 0: stop soon; or NULL. See tts_cancel */
+} tts_text_request;
+
+/* Makes phonemes of a text, for tts_speak: `*phonemes` until tts_free_text.
+ *
+ * Words are pronounced, and become symbols by their language's table: docs/kokoro.md. White space is one blank, and none at
+ * the ends. Punctuation stays, and that is what says where a pause is: the model was trained to pause at it, and how long. A
+ * hyphen is a blank; of dashes, brackets and quotation marks there is one kind. Other characters stay too, and tts_speak
+ * says which of them it does not know.
+ *
+ * A number is G2P_FOREIGN_CHARACTER: whoever calls writes it out, in the words of the language. What G2P says of a wrong word
+ * is said here. The error's `word` is then the byte of the text where it begins. */
+TTS_API g2p_status tts_text(tts *model, const tts_text_request *request, g2p_text *phonemes, g2p_error *error);
+
+/* Frees what tts_text gave; no text is nothing. */
+TTS_API void tts_free_text(tts *model, g2p_text *phonemes);
 
 #ifdef __cplusplus
 }

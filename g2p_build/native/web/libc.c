@@ -5,32 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "g2p.h"
-
-/* g2p.mjs reads and writes these by hand. */
-_Static_assert(sizeof(g2p_error) == 248 && offsetof(g2p_error, message) == 8, "g2p_error");
-_Static_assert(sizeof(g2p_request) == 36 && offsetof(g2p_request, lang) == 12, "g2p_request");
-_Static_assert(offsetof(g2p_request, flags) == 24, "g2p_request");
-_Static_assert(sizeof(g2p_text) == 8 && sizeof(g2p_texts) == 12 && offsetof(g2p_texts, count) == 8, "g2p_text");
-_Static_assert(sizeof(g2p_options) == 20 && offsetof(g2p_options, flags) == 4, "g2p_options");
-_Static_assert(sizeof(g2p_results) == 12 && offsetof(g2p_results, count) == 4, "g2p_results");
-_Static_assert(offsetof(g2p_result, phonemes) == 8 && offsetof(g2p_result, ids_count) == 20, "g2p_result");
-_Static_assert(offsetof(g2p_result, status) == 28 && offsetof(g2p_result, source) == 32, "g2p_result");
-_Static_assert(offsetof(g2p_result, truncated) == 36 && offsetof(g2p_result, repeats) == 40, "g2p_result");
-_Static_assert(offsetof(g2p_result, score) == 44 && offsetof(g2p_result, message) == 48, "g2p_result");
-_Static_assert(offsetof(g2p_result, passes) == 56 && offsetof(g2p_result, accepted) == 64, "g2p_result");
-_Static_assert(sizeof(g2p_statistics) == 80 && offsetof(g2p_statistics, words) == 8, "g2p_statistics");
-_Static_assert(offsetof(g2p_statistics, accepted) == 40, "g2p_statistics");
-_Static_assert(G2P_NO_LEXICON == 2 && G2P_NO_DRAFT == 4 && G2P_SCORES == 2 && G2P_EACH == 4, "flags");
-_Static_assert(G2P_FROM_LEXICON == 1 && G2P_FROM_USER == 2 && G2P_FROM_LETTERS == 3, "g2p_source");
-
 /* A piece of the heap. The memory that malloc returns begins behind this head. */
 struct piece {
   size_t size;        /* includes this head */
   struct piece *next; /* in a free piece: the next free piece */
 };
 
-enum { ALIGNMENT = 16, HEAD = 16, PAGE = 65536 };
+enum { ALIGNMENT = 16, HEAD = 16, PAGE = 65536, MOST_PAGES = 65535 }; /* the end of one more has no address */
 
 /* Without this, the compiler turns the loop in strlen into a call of strlen. */
 #define PLAIN __attribute__((no_builtin))
@@ -68,7 +49,7 @@ static bool grow(size_t size) {
   size_t start = end ? end : ((size_t)&__heap_base + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   if (memory < start || memory - start < size) {
     size_t pages = (size - (memory - start) + PAGE - 1) / PAGE;
-    if (__builtin_wasm_memory_grow(0, pages) == SIZE_MAX) {
+    if (memory / PAGE + pages > MOST_PAGES || __builtin_wasm_memory_grow(0, pages) == SIZE_MAX) {
       return false;
     }
     memory += pages * PAGE;

@@ -11,6 +11,7 @@ from g2p_build.checkpoints.kokoro.packages import ORIGIN
 from g2p_build.checkpoints.kokoro.phonemes import TABLES, Table
 from g2p_build.errors import BuildError
 from g2p_build.models.kokoro.architecture import from_json
+from g2p_build.native.tables import string, strings
 from g2p_build.stages.protocol import Stage
 from g2p_build.store.files import canonical_json
 
@@ -23,7 +24,7 @@ EDGE = 0
 
 
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
-    """Writes `symbols.json`: how symbols become ids, and phonemes symbols. `model.inc` is the first part of it as C.
+    """Writes `symbols.json`: how symbols become ids, and phonemes symbols. `model.inc` is the same as C.
 
     The C defines ``model``, a ``struct tts_traits`` of the family's ``traits.h``.
 
@@ -81,7 +82,7 @@ def _missing(table: Table, vocabulary: Mapping[str, int]) -> str | None:
 
 
 def _traits(model: Mapping[str, Any]) -> str:
-    """C text that defines `model`, a structure of traits.h. Nothing in C reads the languages' tables."""
+    """C text that defines `model`, a structure of traits.h."""
     numbers = (
         *("edge_id", "max_symbols", "voice_rows", "style_dim", "hidden_dim", "harmonics"),
         *("frame_samples", "sample_rate"),
@@ -89,15 +90,38 @@ def _traits(model: Mapping[str, Any]) -> str:
     values = {
         "symbols": "symbols",
         "symbols_count": len(model["symbols"]),
+        "languages": "languages" if model["languages"] else "0",
+        "codes": "codes" if model["languages"] else "0",
+        "languages_count": len(model["languages"]),
         **{name: model[name] for name in numbers},
     }
     symbols = [f"    {{0x{ord(symbol):x}, {number}}}," for symbol, number in sorted(model["symbols"].items())]
     lines = ['#include "traits.h"', "", "static const struct tts_symbol symbols[] = {", *symbols, "};", ""]
+    lines += _tables(model["languages"])
     lines += [
         "static const struct tts_traits model = {",
         *(f"    .{name} = {value}," for name, value in values.items()),
     ]
     return "\n".join([*lines, "};", ""])
+
+
+def _tables(languages: Mapping[str, Any]) -> list[str]:
+    """Lines of C that define the arrays `languages` and `codes`. No lines if they would be empty."""
+    lines, rows = list[str](), list[str]()
+    for number, (code, table) in enumerate(languages.items()):
+        pairs = [f"    {{{string(ours)}, {string(theirs)}}}," for ours, theirs in table["pairs"]]
+        lines += [f"static const char *const pairs_{number}[][2] = {{", *pairs, "};", ""]
+        rows.append(f"    {{{string(code)}, {string(table['vowels'])}, pairs_{number}, {len(pairs)}}},")
+    if not rows:
+        return []
+    return [
+        *lines,
+        "static const struct tts_language languages[] = {",
+        *rows,
+        "};",
+        "",
+        *strings("codes", [*languages]),
+    ]
 
 
 STAGE = Stage(build)

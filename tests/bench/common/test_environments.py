@@ -2,10 +2,13 @@
 
 import os
 import subprocess
+import sysconfig
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bench.common import environments
 from bench.common.environments import interpreter
 
 
@@ -28,8 +31,13 @@ SEES_OURS = "from importlib.metadata import distributions; print('g2p-build' in 
 
 @pytest.mark.parametrize("beside", [True, False])
 def test_an_environment_sees_the_builds_packages_only_where_it_stands_beside_them(
-    empty: Path, tmp_path: Path, beside: bool
+    empty: Path, tmp_path: Path, beside: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The build's own folder may only point to where packages are.
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "more.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    monkeypatch.setattr(environments, "sysconfig", SimpleNamespace(get_paths=lambda: {"purelib": str(own)}))
     said: list[str] = []
     python = interpreter(tmp_path / "cache", empty, said.append, beside)
     assert prints(python, SEES_OURS) == str(beside)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from bench.common.process import Failed
 from bench.pronounce import contenders, lists, measure
 from bench.pronounce.contenders import PEERS, Contender
-from bench.pronounce.process import Failed
 from bench.pronounce.setup import Setup, Word
 from g2p_build.config import compose
 

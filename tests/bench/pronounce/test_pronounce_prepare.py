@@ -6,18 +6,28 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from bench.pronounce.contenders import PEERS, chosen
+from bench.common.named import chosen
+from bench.common.process import Failed
+from bench.pronounce.contenders import PEERS
 from bench.pronounce.prepare import FROM_THE_PACKAGE, prepared
-from bench.pronounce.process import Failed
+from bench.speak import contenders, measure
 from g2p_build.config import compose
 from g2p_build.store.sources import source_files
 
+ENGINES = [
+    *(("pronounce", peer.engine) for peer in PEERS if peer.made_for is not None),
+    *(("speak", peer.engine) for peer in contenders.PEERS if peer.made_for is not None),
+]
 
-@pytest.mark.parametrize("engine", sorted({peer.engine for peer in PEERS if peer.made_for is not None}))
-def test_all_that_an_engine_takes_from_the_package_is_part_of_its_files_key(engine: str, tmp_path: Path) -> None:
-    covered = {name for module in FROM_THE_PACKAGE for name in source_files(tmp_path, module)}
+
+@pytest.mark.parametrize(("bench", "engine"), sorted(set(ENGINES)))
+def test_all_that_an_engine_takes_from_the_package_is_part_of_its_files_key(
+    bench: str, engine: str, tmp_path: Path
+) -> None:
+    modules = FROM_THE_PACKAGE if bench == "pronounce" else measure.FROM_THE_PACKAGE
+    covered = {name for module in modules for name in source_files(tmp_path, module)}
     taken = set()
-    for name in source_files(tmp_path, f"bench.pronounce.engines.{engine}", ROOT / "bench"):
+    for name in source_files(tmp_path, f"bench.{bench}.engines.{engine}", ROOT / "bench"):
         path = ROOT.joinpath(*name.split("."))
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         nodes = ast.walk(ast.parse(path.read_bytes()))
@@ -28,7 +38,7 @@ def test_all_that_an_engine_takes_from_the_package_is_part_of_its_files_key(engi
 
 
 def test_what_cannot_be_made_is_said_in_the_same_words_each_time(tmp_path: Path) -> None:
-    [peer], [variant] = chosen(["ctranslate2-float32"]), compose.variants([])
+    [peer], [variant] = chosen(["ctranslate2-float32"], PEERS), compose.variants([])
     checkpoint = tmp_path / "checkpoint"
     checkpoint.mkdir()
     setup = peer.setup(variant, threads=1, folder=checkpoint, batches=(1,))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench.common.named import chosen
 from bench.pronounce import contenders, plot, report, results
 from bench.pronounce.contenders import PEERS, Contender
 from bench.pronounce.setup import Word
@@ -148,14 +149,14 @@ def test_every_panel_and_bar_is_drawn(result: dict[str, Any]) -> None:
 
 
 def test_a_library_is_chosen_whole_or_at_one_precision() -> None:
-    assert [peer.name for peer in contenders.chosen(["ctranslate2", "eager"])] == [
+    assert [peer.name for peer in chosen(["ctranslate2", "eager"], PEERS)] == [
         "ctranslate2-float32",
         "ctranslate2-int8",
         "eager",
     ]
-    assert [peer.name for peer in contenders.chosen(["executorch-int8", "ours"])] == ["executorch-int8"]
+    assert [peer.name for peer in chosen(["executorch-int8", "ours"], PEERS)] == ["executorch-int8"]
     with pytest.raises(BuildError, match="'ctranslate': did you mean ctranslate2"):
-        contenders.chosen(["ctranslate"])
+        chosen(["ctranslate"], PEERS)
 
 
 def test_variants_of_one_dtype_go_by_their_whole_names() -> None:

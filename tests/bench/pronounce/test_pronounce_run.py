@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from conftest import CACHED, ROOT, Tree, copy_tree
 
+from bench.common.process import Failed, Process
 from bench.pronounce import counterparts, peers
 from bench.pronounce.contenders import PEERS
 from bench.pronounce.engines import ours, ours_vm
-from bench.pronounce.process import Failed, Process
-from bench.pronounce.setup import Setup, Word
+from bench.pronounce.setup import CHILD, Setup, Word
 from g2p_build.config import compose
 from g2p_build.config.variant import on_virtual_machine
 from g2p_build.engine.build import Build
@@ -194,7 +194,7 @@ def question(engine: str) -> dict[str, Any]:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Process:
-    return Process(Path(sys.executable), 1, tmp_path / "log")
+    return Process(CHILD, Path(sys.executable), 1, tmp_path / "log")
 
 
 def test_a_process_that_dies_says_its_last_line(process: Process) -> None:

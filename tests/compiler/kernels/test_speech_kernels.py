@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,14 +16,16 @@ from torch import Tensor
 
 from g2p_build.compiler.kernels import column_norm, functions, rows, sines, spectrum
 from g2p_build.compiler.kernels.code import Code, load, ramp, tensor
-from g2p_build.compiler.kernels.convolution import Convolution, Sizes, convolution
+from g2p_build.compiler.kernels.convolution import Convolution, convolution
 from g2p_build.compiler.kernels.cpu import Cpu, cpu_named
 from g2p_build.compiler.kernels.encoder_attention import queries
+from g2p_build.compiler.kernels.fast_convolution import FastConvolution, fast_convolution, fast_filter, fits
 from g2p_build.compiler.kernels.lstm import lstm
 from g2p_build.compiler.kernels.tiles import TILES
+from g2p_build.compiler.kernels.toom_cook import SCHEMES, Matrix, Scheme
 from g2p_build.compiler.kernels.whole_attention import whole_attention
 from g2p_build.models.kokoro import ops
-from g2p_build.models.layout import pack_columns
+from g2p_build.models.layout import PANEL, pack_columns, quantise_columns
 
 cpus = st.sampled_from([cpu_named(name) for name in TILES])
 ALL = torch.tensor([0, 2**31 - 1], dtype=torch.int32)
@@ -29,36 +33,56 @@ some = settings(max_examples=12, deadline=None)
 
 
 kernel_of, norm_kernel = cache(convolution), cache(lambda cpu: column_norm.channel_norm(1e-5, cpu))
+fast_kernel, filter_kernel = cache(fast_convolution), cache(fast_filter)
 
 
-def convolved(
-    cpu: Cpu, spec: Convolution, sizes: Sizes, columns: int, given_rows: Tensor, after: int
-) -> tuple[Tensor, Tensor]:
-    """What a kernel computes of random weights, and what the operation does."""
-    weight = pack_columns(random(sizes.taps * sizes.inner, columns, seed=1)).to(getattr(torch, spec.dtype))
-    bias = random(columns, seed=2)
-    norm = random(2, sizes.inner, seed=3) if spec.normed else None
-    alpha = None
-    if spec.read == "snake":
-        alpha = random(sizes.inner, seed=4).abs() + 0.3
-        alpha = torch.stack([alpha, 1 / alpha])
-    count = (given_rows.shape[0] + sizes.before + after - sizes.reach - 1) // sizes.stride + 1
-    residual = random(-(-count // sizes.repeat), columns, seed=5) if spec.residual else None
+@dataclass(frozen=True)
+class Given:
+    """Random tensors for a convolution, and what the operation makes of them."""
+
+    rows: Tensor
+    weight: Tensor
+    bias: Tensor
+    norm: Tensor
+    alpha: Tensor
+    residual: Tensor
+    expected: Tensor
+    scale: Tensor | None  # of an int8 weight
+
+    @property
+    def weights(self) -> list[Tensor]:
+        return [self.bias] if self.scale is None else [self.bias, self.scale]
+
+
+def convolved(spec: Convolution, columns: int, count: int, after: int, dtype: str = "float32") -> Given:
+    rows = random(count, spec.inner)
+    weight, scale = pack_columns(random(spec.taps * spec.inner, columns, seed=1)), None
+    if dtype == "int8":
+        weight, scales = quantise_columns(weight)
+        scale = scales[:columns]
+    weight = weight.to(getattr(torch, dtype))
+    bias, norm, steep = random(columns, seed=2), random(2, spec.inner, seed=3), random(spec.inner, seed=4).abs() + 0.3
+    alpha = torch.stack([steep, 1 / steep])
+    made = (count + spec.before + after - spec.reach - 1) // spec.stride + 1
+    residual = random(-(-made // spec.repeat), columns, seed=5)
     expected = ops.convolve(
-        given_rows, weight.float(), bias, columns, sizes.taps, sizes.dilation, sizes.stride, sizes.before, after,
-        spec.read, sizes.slope, spec.activation, 1, sizes.factor, norm, alpha,
-        None if residual is None else residual.repeat_interleave(sizes.repeat, 0)[:count],
+        rows, weight.float(), bias, columns, spec.taps, spec.dilation, spec.stride, spec.before, after,
+        spec.read, spec.slope, spec.activation, 1, spec.factor,
+        norm if spec.normed else None,
+        alpha,
+        residual.repeat_interleave(spec.repeat, 0)[:made] if spec.added else None,
+        scale,
     )  # fmt: skip
-    result = empty(count, columns)
-    if spec.in_place:
-        assert residual is not None
-        result = residual.clone()
-    told = torch.tensor(sizes.numbers(spec, cpu), dtype=torch.int32)
-    ends = [result, ALL, told] if spec.in_place else [residual, ALL, told, result]
-    if height := sizes.scratch_rows(spec, cpu):
-        ends.append(empty(height, sizes.inner))
-    run(kernel_of(spec, cpu), *[each for each in (given_rows, weight, bias, norm, alpha, *ends) if each is not None])
-    return result, expected
+    return Given(rows, weight, bias, norm, alpha, residual, expected, scale)
+
+
+def assert_convolves(spec: Convolution, cpu: Cpu, columns: int, count: int, after: int, dtype: str = "float32") -> None:
+    given = convolved(spec, columns, count, after, dtype)
+    result = given.residual.clone() if spec.added == "in place" else empty(*given.expected.shape)
+    told, scratch = torch.tensor(spec.numbers(cpu), dtype=torch.int32), empty(spec.scratch_rows(cpu), spec.inner)
+    matrices = (given.norm, given.alpha, given.residual)
+    run(kernel_of(dtype, cpu), given.rows, given.weight, *given.weights, *matrices, ALL, told, result, scratch)
+    assert_close(result, given.expected)
 
 
 @settings(max_examples=40, deadline=None)
@@ -87,26 +111,78 @@ def test_convolutions(
     kind: tuple[str, bool],
 ) -> None:
     read, normed = kind
-    sizes = Sizes(inner, taps, dilation, stride, before, slope=0.1)
-    assert_close(*convolved(cpu, Convolution(read, normed=normed), sizes, columns, random(count, inner), after))
+    spec = Convolution(inner, taps, dilation, stride, before, read, normed, slope=0.1)
+    assert_convolves(spec, cpu, columns, count, after)
 
 
 @pytest.mark.parametrize("name", TILES)
 @pytest.mark.parametrize(
-    ("spec", "sizes"),
+    ("spec", "dtype"),
     [
-        (Convolution(activation="gelu", direct=True), Sizes(24)),
-        (Convolution(dtype="float16", direct=True), Sizes(24, stride=2)),
-        (Convolution(residual=True), Sizes(24, 3, before=1, factor=0.7)),
-        (Convolution(residual=True, in_place=True), Sizes(24, 3, before=1)),
-        (Convolution(residual=True, in_place=True, direct=True), Sizes(24)),
-        (Convolution("leaky", normed=True, residual=True), Sizes(24, 3, before=1, repeat=2, slope=0.2)),
+        (Convolution(24, activation="gelu"), "float32"),
+        (Convolution(24, stride=2), "float16"),
+        (Convolution(24, 3, before=1, added="apart", factor=0.7), "float32"),
+        (Convolution(24, 3, before=1, added="in place"), "float32"),
+        (Convolution(24, added="in place"), "float16"),
+        (Convolution(24, 3, before=1, added="apart"), "int8"),
+        (Convolution(24, 3, 1, 1, 1, "leaky", True, 0.2, "", "apart", 2), "float32"),
     ],
 )
-def test_what_stands_behind_a_convolution(name: str, spec: Convolution, sizes: Sizes) -> None:
+def test_what_stands_behind_a_convolution(name: str, spec: Convolution, dtype: str) -> None:
     cpu = cpu_named(name)
-    count = 2 * sizes.chunk(spec, cpu) + 77
-    assert_close(*convolved(cpu, spec, sizes, 40, random(count * sizes.stride, 24), sizes.before))
+    assert_convolves(spec, cpu, 40, (2 * spec.chunk(cpu) + 77) * spec.stride, spec.before, dtype)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=[f"{taps} taps" for taps in SCHEMES])
+def test_schemes_are_convolutions_in_exact_arithmetic(scheme: Scheme) -> None:
+    """With numbers that float64 adds and multiplies exactly."""
+    generator = np.random.default_rng(0)
+    taps, made = scheme.taps, scheme.made
+    rows, factors = (generator.integers(-9, 9, size).astype(float) for size in (made + taps - 1, taps))
+
+    def both(outer: Matrix, inner: Matrix) -> np.ndarray:
+        return np.kron(np.array(outer), np.array(inner))
+
+    # The rows of neighbouring blocks overlap: each block has those of its results and of the taps behind them.
+    step, size = scheme.inner.taps, scheme.inner.products
+    blocks = [rows[step * block : step * block + size] for block in range(scheme.outer.products)]
+    sums = both(scheme.outer.rows, scheme.inner.rows) @ np.concatenate(blocks)
+    found = both(scheme.outer.results, scheme.inner.results) @ (
+        both(scheme.outer.filter, scheme.inner.filter) @ factors * sums
+    )
+    np.testing.assert_allclose(found, np.correlate(rows, factors, "valid"), rtol=0, atol=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    cpu=cpus,
+    count=st.integers(1, 1500),
+    inner=st.sampled_from([32, 64]),
+    columns=st.sampled_from([32, 96, 128]),
+    taps=st.sampled_from(sorted(SCHEMES)),
+    dilation=st.sampled_from([1, 2, 3, 5]),
+    added=st.sampled_from(["", "apart", "in place"]),
+    dtype=st.sampled_from(["float32", "float16", "int8"]),
+    cut=st.integers(0, 4),
+)
+def test_fast_convolutions(
+    cpu: Cpu, count: int, inner: int, columns: int, taps: int, dilation: int, added: str, dtype: str, cut: int
+) -> None:
+    around = dilation * (taps - 1) // 2
+    direct = Convolution(inner, taps, dilation, 1, around, "snake", True, added=added)
+    assert fits(direct, columns, around)
+    given = convolved(direct, columns, count, around, dtype)
+    spec = FastConvolution(inner, columns, taps, dilation, added)
+    sums = empty(columns // PANEL, spec.scheme.products * inner, PANEL)
+    filters = [given.weight] if given.scale is None else [given.weight, given.scale]
+    run(filter_kernel(taps, dtype, cpu), *filters, ALL, torch.tensor([1], dtype=torch.int32), sums)
+    result = given.residual.clone() if added == "in place" else empty(count, columns)
+    told, scratch = torch.tensor(spec.numbers(cpu), dtype=torch.int32), empty(spec.scratch(cpu))
+    matrices = (given.norm, given.alpha, given.residual)
+    for part in ([0, cut], [cut, 2**31 - 1]):
+        shared = torch.tensor(part, dtype=torch.int32)
+        run(fast_kernel(cpu), given.rows, sums, given.bias, *matrices, shared, told, result, scratch)
+    torch.testing.assert_close(result, given.expected, rtol=1e-4, atol=2e-5 * float(given.expected.abs().max()))
 
 
 def test_a_transposed_convolution_is_one_that_gives_several_rows() -> None:

@@ -19,6 +19,6 @@ FAMILY = Family(
     checkpoint=checkpoint,
     check=check,
     model=model,
-    native=Native("letters", (CORE, NATIVE), NATIVE),
+    native=Native("letters", (CORE, NATIVE), (NATIVE,)),
     section=SECTION,
 )

@@ -1,17 +1,15 @@
 // The worker's side of worker.mjs: holds the model, and answers one message after the other.
 
-import { G2PError, partsOf, rest, withResults, wordsOf } from "./g2p.mjs";
+import { partsOf, withResults, wordsOf } from "./g2p.mjs";
+import { hear } from "./hearing.mjs";
 import { load } from "./index.mjs";
+import { G2PError, rest } from "./loading.mjs";
 
 const BUSY = 8; // milliseconds that a list computes before the worker looks whether it is to stop
-const threads = globalThis.process?.getBuiltinModule?.("node:worker_threads");
-const port = threads?.parentPort ?? globalThis;
-const running = new Map();
 let model;
 
-async function loaded({ progress, ...options }, { signal, id }) {
-  const told = progress ? (at) => port.postMessage({ id, progress: at }) : undefined;
-  model = await load({ ...options, progress: told, signal });
+async function loaded({ progress, ...options }, { signal, told }) {
+  model = await load({ ...options, progress: progress ? told : undefined, signal });
   return model.info;
 }
 
@@ -52,30 +50,4 @@ async function answer(name, args, request) {
   return name === "addLexicon" ? model.addLexicon(...args, { signal: request.signal }) : model[name](...args);
 }
 
-// An error as a message can hold it.
-function plain({ code, message, word }) {
-  return { code, message, word };
-}
-
-function withPlainError(value) {
-  if (Array.isArray(value)) return value.map(withPlainError);
-  if (value?.result) return { ...value, result: withPlainError(value.result) };
-  return value?.error ? { ...value, error: plain(value.error) } : value;
-}
-
-async function heard({ id, name, args, stop }) {
-  if (stop) return running.get(stop)?.abort();
-  const controller = new AbortController();
-  running.set(id, controller);
-  try {
-    const value = await answer(name, args, { signal: controller.signal, id });
-    port.postMessage({ id, value: Array.isArray(value) ? withPlainError(value) : value });
-  } catch (error) {
-    port.postMessage(error instanceof G2PError ? { id, error: plain(error) } : { id, thrown: String(error) });
-  } finally {
-    running.delete(id);
-  }
-}
-
-if (threads?.parentPort) port.on("message", heard);
-else port.onmessage = ({ data }) => heard(data);
+hear(answer);

@@ -18,17 +18,18 @@ class Failed(Exception):
 
 
 class Process:
-    """A contender's process, in which `child` runs: one answer for each question.
+    """A contender's process: one answer for each question.
 
     Args:
+        module: what runs in it.
         python: the interpreter.
         threads: for libraries that ask the environment.
         log: receives what the process prints.
     """
 
-    def __init__(self, python: Path, threads: int, log: Path) -> None:
+    def __init__(self, module: str, python: Path, threads: int, log: Path) -> None:
         env = os.environ | dict.fromkeys(_THREADS, str(threads))
-        self._process = pipes.Process("bench.pronounce.child", ROOT, env, python, log)
+        self._process = pipes.Process(module, ROOT, env, python, log)
         self._log = log
 
     @property

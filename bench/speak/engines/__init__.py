@@ -1,0 +1,1 @@
+"""What speaks in a contender's process. Each module has what `child` asks of it."""
