@@ -28,6 +28,8 @@ ALLOWED = {
     "bench.web": {"bench.common", "bench.pronounce", "reference", "engine", "config", "store"},
     "bench.packages": {"bench.common"},
     "bench.steps": {"bench.common", "compiler", "stages", "models", "native", "engine", "graph", "config", "store"},
+    # CTranslate2 gets the same files, from the same environment, as in bench.pronounce.
+    "bench.beams": {"bench.common", "bench.pronounce", "reference", "runtime", "engine", "config", "store"},
     "bench.drafts": {"bench.common", "draft", "runtime", "engine", "config"},
     "bench.truth": {"bench.common", "stages", "models", "native", "runtime", "engine", "config", "store"},
     "bench.common": {"engine", "graph", "config", "store", "errors"},

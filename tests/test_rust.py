@@ -245,6 +245,21 @@ def test_however_a_word_is_typed_it_is_the_same_word(crate: Crate) -> None:
         (["pronounce", "--lang-column", "1", "--on-error", "mark", "--format", "csv"], "vie-n\tHà, Nội\n\nday\n"),
         (["pronounce", "--lang-column", "1", "--lang", "fin"], ""),
         (["pronounce", "--lang-column", "1", "--lexicon", "{more}"], ""),
+        (["pronounce", "--best", "3", "qrstu", "knight", "TV"], ""),
+        (["pronounce", "--best=2", "--beams", "8", "--json", "--on-error", "mark"], "qrstu\n\nday\n"),
+        (["pronounce", "--best", "2", "--lexicon", "{list}", "--format", "csv", "US", "x"], ""),
+        (["pronounce", "--best", "2", "day", "", "day"], ""),
+        (["pronounce", "--beams", "8", "day"], ""),
+        (["pronounce", "--best", "0", "day"], ""),
+        (["pronounce", "--best", "9", "--beams", "8", "day"], ""),
+        (["pronounce", "--best", "65", "day"], ""),
+        (["pronounce", "--best", "some", "day"], ""),
+        (["pronounce", "--best=-1", "day"], ""),
+        (["pronounce", "--best", "2", "--beams", "0", "day"], ""),
+        (["pronounce", "--best", "3", "--format", "kaldi", "--lexicon", "{stressed}", "read", "tomato", "TV"], ""),
+        (["pronounce", "--best", "2", "--format", "mfa", "--on-error", "skip"], "day\n\ntomato\n"),
+        (["pronounce", "--best", "2", "--format", "kaldi", "--lang", "vie-n", "Hà Nội"], ""),
+        (["pronounce", "--best", "2", "--input", "{words}", "--threads", "1", "--on-error", "mark"], ""),
         (["pronounce", "--input", "{words}"], ""),
         (["pronounce", "--input", "{words}", "--threads", "1", "--on-error", "mark", "--details"], ""),
         (["pronounce", "--input", "{none}"], ""),
@@ -271,10 +286,13 @@ def test_the_command_prints_the_same_as_pythons(
     arguments: list[str],
     stdin: str,
 ) -> None:
-    files = {name: tmp_path / name for name in ("list", "more", "none", "words")} | {"table": tmp_path / "table.g2plex"}
+    files = {name: tmp_path / name for name in ("list", "more", "none", "words", "stressed")} | {
+        "table": tmp_path / "table.g2plex"
+    }
     files["list"].write_text("\ufeffUS\tˈjuˈɛs, ˈɛs\r\n\nus\tx\n", encoding="utf-8")
     files["words"].write_text("day\n\nnight", encoding="utf-8")
     files["more"].write_text("us\ty\n", encoding="utf-8")
+    files["stressed"].write_text("read\tˈrɛd, rɛd, ˈriːd\n", encoding="utf-8")
     files["table"].write_bytes(write_table({"fin": {"tie": ["z"]}}))
     arguments = [argument.format(**files) for argument in arguments]
     ours, theirs = (run(*arguments, stdin=stdin.encode()) for run in (crate.run, python))
@@ -341,6 +359,7 @@ def test_a_killed_run_goes_on_in_either_language(
         ("", ["--format", "csv"]),
         ("", ["--lang", "fin"]),
         ("", ["--details"]),
+        ("", ["--best", "2"]),
         ("", ["--lexicon", "{own}"]),
     ],
 )
@@ -438,8 +457,13 @@ def test_the_crate_knows_the_categories_that_python_knows() -> None:
         (["pronounce", "--on-error", "go"], b"", "argument --on-error: stop, skip or mark is wanted"),
         (["pronounce", "--lexicon"], b"", "argument --lexicon: expected one argument"),
         (["pronounce", "--lexicon", "no/such.tsv", "a"], b"", "there is no file at no/such.tsv"),
-        (["languages", "--details"], b"", "only `g2p pronounce` takes --lexicon, --details, --stats, --on-error"),
-        (["languages", "--format", "csv"], b"", "only `g2p pronounce` takes --lexicon, --details, --stats, --on-error"),
+        (["languages", "--details"], b"", "only `g2p pronounce` takes --lexicon, --details, --best, --beams, --stats"),
+        (
+            ["languages", "--format", "csv"],
+            b"",
+            "only `g2p pronounce` takes --lexicon, --details, --best, --beams, --stats",
+        ),
+        (["languages", "--best", "2"], b"", "only `g2p pronounce` takes --lexicon, --details, --best, --beams"),
         (["pronounce", "--format", "xml"], b"", "argument --format: tsv, csv, jsonl, kaldi or mfa is wanted"),
         (["pronounce", "--format", "csv", "--json"], b"", "--json is short for --format jsonl"),
         (["pronounce", "--lang-column", "0"], b"", "argument --lang-column: the number of a column is wanted, from 1"),

@@ -71,6 +71,7 @@ import g2p_embedded as g2p
 assert g2p.pronounce("knight") == g2p.pronounce_all(["knight"], "eng-us")[0]
 print(*g2p.pronounce_all({WORDS}, "eng-us"))
 wrong = g2p.results(["2nd"], "eng-us")[0].error
+assert [len(each) for each in g2p.best(["tie", "2nd"], "eng-us", n=2)] == [2, 1]
 assert isinstance(wrong, g2p.errors.ForeignCharacter) and isinstance(wrong, g2p.G2PError)
 own = g2p.load(threads=1, lexicon=False)
 assert pickle.loads(pickle.dumps(own))(["knight"]) == [g2p.pronounce("knight")]

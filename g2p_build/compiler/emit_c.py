@@ -4,7 +4,8 @@ One C function is made of each Relax function. It takes a batch of any number of
 planned for, and inputs of any length: what a kernel calls ``batch`` is the number of rows, and what it calls ``rows``
 is in proportion to that, or, where it follows from the packed inputs, the number of their positions. A function of
 several tokens a row takes any number of them up to that, and its ``rows`` are in proportion to it too. Nothing else
-varies. So one set of functions serves every batch size and every length.
+varies. So one set of functions serves every batch size and every length. What a function of several tokens keeps in the
+arena is in proportion to all rows' tokens: with fewer tokens a row it takes more rows than the batch has.
 
 In other programs shapes say themselves what varies (`models.extents`): kernels are passed what their tensors have, and
 the arena grows with it.
@@ -428,6 +429,8 @@ def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
                 tensor.place.packed = True
             counts.append("run->positions")
             continue
+        if extent.name == _BATCH and function.tokens > 1:
+            _check_outside(function.name, name, [tensor for tensor, _ in of_extent])
         tokens = function.tokens if extent.name == _ROWS else 1
         each, rest = divmod(value, function.batch * tokens)
         if rest:
@@ -436,6 +439,12 @@ def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
         factors = ["run->rows", *["run->tokens"] * (tokens > 1), *[str(each)] * (each > 1)]
         counts.append(" * ".join(factors))
     return ", ".join([tensor.place.text for tensor in given] + counts)
+
+
+def _check_outside(function: str, kernel: str, tensors: Sequence[_Tensor]) -> None:
+    """Refuses what a function of several tokens keeps in the arena for each row, however many tokens that has."""
+    if any(not tensor.place.text.startswith("run->") for tensor in tensors):
+        raise BuildError(f"function {function}: {kernel} keeps something for each row: keep it for each token")
 
 
 def _tables(

@@ -34,7 +34,7 @@ def interruptible(call: Callable[[], int], words: int, cancel: Cancel) -> int:
 
     Args:
         call: a call of the library that looks at the token.
-        words: how many words it has.
+        words: how many words it has; those of a search count once for each beam.
         cancel: the token.
     """
     if words <= SHORT or threading.current_thread() is not threading.main_thread():

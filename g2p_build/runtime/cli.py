@@ -20,7 +20,7 @@ from typing import Any
 from g2p_build.runtime import formats, lists
 from g2p_build.runtime.command import Parser, run, show_info, table
 from g2p_build.runtime.errors import EmptyWord, G2PError
-from g2p_build.runtime.g2p import G2P
+from g2p_build.runtime.g2p import G2P, MOST_BEAMS
 from g2p_build.runtime.loading import load
 from g2p_build.runtime.progress import Progress
 from g2p_build.runtime.results import Result
@@ -102,6 +102,18 @@ def _parser() -> Parser:
                 action="store_true",
                 default=False,
                 help="add where each pronunciation comes from, its score, and notes",
+            )
+            command.add_argument(
+                "--best",
+                metavar="N",
+                type=int,
+                help="up to N different pronunciations of each word, the best first, with the details of each",
+            )
+            command.add_argument(
+                "--beams",
+                metavar="K",
+                type=int,
+                help="beginnings that --best keeps at each step (default: 4, or N if that is more)",
             )
             command.add_argument(
                 "--stats",
@@ -186,19 +198,44 @@ def _pronounce_with(g2p: G2P, chosen: argparse.Namespace) -> None:
     if not chosen.words:
         _pronounce_list(chosen, g2p)
         return
-    lang, scores = getattr(chosen, "lang", _LANG), chosen.details
-    results = g2p.results(chosen.words, lang=lang, scores=scores)
+    lang, details = getattr(chosen, "lang", _LANG), _details(chosen)
+    results = _asked(chosen, g2p, chosen.words, lang)
     for place, word in enumerate(chosen.words):
         if any("\udc80" <= character <= "\udcff" for character in word):  # a byte that the system's encoding lacks
-            results[place] = lists.not_utf8(os.fsencode(word), lang)
+            results[place] = [lists.not_utf8(os.fsencode(word), lang)]
     kept, wrong, _ = _kept(chosen, results, None)
     if sys.stdout.isatty() and chosen.format is None and not hasattr(chosen, "json"):
-        rows = [formats.cells(result, langs=False, details=scores) for result in kept]
-        table(("word", lang, *(formats.DETAILS if scores else ())), rows)
+        rows = [formats.cells(result, langs=False, details=details) for result in kept]
+        table(("word", lang, *(formats.DETAILS if details else ())), rows)
     else:
-        print(formats.header(_format(chosen), langs=False, details=scores) + _lines(chosen, kept), end="", flush=True)
+        print(formats.header(_format(chosen), langs=False, details=details) + _lines(chosen, kept), end="", flush=True)
     if wrong is not None:
         raise wrong
+
+
+def _asked(chosen: argparse.Namespace, g2p: G2P, words: Sequence[str], lang: str | list[str]) -> list[list[Result]]:
+    """The results of words: one of each, or with ``--best`` those with different phonemes."""
+    if chosen.best is None:
+        return [[result] for result in g2p.results(words, lang=lang, scores=chosen.details)]
+    beams = _beams(chosen)
+    found = g2p.best(words, lang=lang, n=beams, beams=beams)
+    return [_different(each, _format(chosen))[: chosen.best] for each in found]
+
+
+def _different(results: Sequence[Result], form: str) -> list[Result]:
+    """Results without those of which a better one has the same phonemes, or in a lexicon the same symbols."""
+    seen: dict[str, Result] = {}
+    for result in results:
+        said = " ".join(formats.phones(result.phonemes)) if form in formats.LEXICONS else result.phonemes
+        seen.setdefault(said, result)
+    return list(seen.values())
+
+
+def _beams(chosen: argparse.Namespace) -> int:
+    """How many beginnings a search keeps."""
+    beams = max(4, chosen.best) if chosen.beams is None else chosen.beams
+    assert isinstance(beams, int)
+    return beams
 
 
 def _text(chosen: argparse.Namespace) -> None:
@@ -240,6 +277,16 @@ def _check(chosen: argparse.Namespace) -> None:
         raise G2PError(f"--json is short for --format jsonl: leave out one of --json and --format {chosen.format}")
     if hasattr(chosen, "lang") and chosen.lang_column:
         raise G2PError("--lang names one language for all words, --lang-column one for each: give one of them")
+    if chosen.beams is not None and chosen.best is None:
+        raise G2PError("--beams is for a search: say with --best how many pronunciations you want of each word")
+    if chosen.best is not None and chosen.best < 1:
+        raise G2PError(f"--best {chosen.best}: give how many pronunciations you want of each word, from 1 on")
+    if chosen.best is not None and chosen.best > _beams(chosen):
+        raise G2PError(
+            f"--best {chosen.best}: {chosen.beams} beams have no more than {chosen.beams}: give more --beams"
+        )
+    if chosen.best is not None and _beams(chosen) > MOST_BEAMS:
+        raise G2PError(f"{_beams(chosen)} beams: give up to {MOST_BEAMS}")
     if chosen.format in formats.LEXICONS and (chosen.details or chosen.on_error == "mark"):
         unfit = "--details" if chosen.details else "--on-error mark"
         raise G2PError(f"{unfit}: a {chosen.format} lexicon has words with phonemes and nothing else: leave it out")
@@ -247,7 +294,7 @@ def _check(chosen: argparse.Namespace) -> None:
 
 def _pronounce_list(chosen: argparse.Namespace, g2p: G2P) -> None:
     """Pronounces the lines of the input as they arrive, and writes the results of some together."""
-    head = formats.header(_format(chosen), chosen.lang_column is not None, chosen.details)
+    head = formats.header(_format(chosen), chosen.lang_column is not None, _details(chosen))
     least = size = _SLICE_BATCHES * max(g2p.limits["batch"])
     with (
         lists.opened_input(chosen.input) as source,
@@ -285,28 +332,34 @@ def _run(chosen: argparse.Namespace, g2p: G2P) -> dict[str, Any]:
         "--lang-column": chosen.lang_column,
         "--format": _format(chosen),
         "--details": chosen.details,
+        **({"--best": [chosen.best, chosen.beams]} if chosen.best is not None else {}),
         "--on-error": chosen.on_error,
     }
 
 
-def _results(chosen: argparse.Namespace, g2p: G2P, lines: Sequence[bytes], first: int) -> list[Result]:
-    """The results of lines of a list. `first` is the number of the first of them, from 1."""
+def _details(chosen: argparse.Namespace) -> bool:
+    """Whether a word's line has its details. Lines of a search need scores to be told apart."""
+    return chosen.details or (chosen.best is not None and chosen.format not in formats.LEXICONS)
+
+
+def _results(chosen: argparse.Namespace, g2p: G2P, lines: Sequence[bytes], first: int) -> list[list[Result]]:
+    """The results of each line of a list. `first` is the number of the first of them, from 1."""
     code, column = getattr(chosen, "lang", _LANG), chosen.lang_column
     rows = [lists.row(line, first + place, code, column) for place, line in enumerate(lines)]
     asked = [row for row in rows if row.error is None]
     langs: str | list[str] = code if column is None else [row.lang for row in asked]
-    found = iter(g2p.results([row.word for row in asked], lang=langs, scores=chosen.details))
-    return [next(found) if row.error is None else row for row in rows]
+    found = iter(_asked(chosen, g2p, [row.word for row in asked], langs))
+    return [next(found) if row.error is None else [row] for row in rows]
 
 
 def _lines(chosen: argparse.Namespace, results: Sequence[Result]) -> str:
     langs = chosen.lang_column is not None
-    return "".join(formats.as_line(result, _format(chosen), langs, chosen.details) for result in results)
+    return "".join(formats.as_line(result, _format(chosen), langs, _details(chosen)) for result in results)
 
 
 def _kept(
     chosen: argparse.Namespace,
-    results: Sequence[Result],
+    results: Sequence[Sequence[Result]],
     first: int | None,
     before_message: Callable[[], None] = lambda: None,
 ) -> tuple[list[Result], G2PError | None, int]:
@@ -314,15 +367,15 @@ def _kept(
 
     Args:
         chosen: the options.
-        results: the words' results.
+        results: of each word. What a format has no place for is said only of the first.
         first: the number of the first word's line; None if the words were arguments.
         before_message: called before something is said.
     """
     kept: list[Result] = []
     for place, given in enumerate(results):
-        result = formats.refused(given, _format(chosen))
+        result, *others = (formats.refused(one, _format(chosen)) for one in given)
         if result.error is None:
-            kept.append(result)
+            kept += [result, *(other for other in others if other.error is None)]
             continue
         error = result.error if first is None else type(result.error)(f"line {first + place}: {result.error}")
         if chosen.on_error == "stop":

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from g2p_build.runtime.cancel import Cancel
-from g2p_build.runtime.results import Part, Result, Source, Statistics
+from g2p_build.runtime.results import Part, Result, Search, Source, Statistics
 
 __all__ = ["Engine"]
 
@@ -45,6 +45,20 @@ class Engine(Protocol):
 
         Raises:
             G2PError: the library failed.
+        """
+
+    def best(
+        self,
+        words: Sequence[str],
+        lang: str | Sequence[str],
+        threads: int,
+        search: Search,
+        cancel: Cancel | None = None,
+    ) -> list[list[Result]]:
+        """Of each word its best pronunciations, with scores. A wrong word has one result, with its own error.
+
+        Raises:
+            G2PError: the library failed, or has no search.
         """
 
     def split(self, text: str) -> list[Part]:

@@ -22,6 +22,7 @@ __all__ = [
     "G2PError",
     "Part",
     "Result",
+    "best",
     "errors",
     "load",
     "pronounce",
@@ -77,6 +78,13 @@ def pronounce_all(words: Iterable[str], lang: str | Sequence[str] = "eng-us") ->
 def results(words: Iterable[str], lang: str | Sequence[str] = "eng-us", *, scores: bool = False) -> list[Result]:
     """All that is known of each word. A wrong word has its own error, and ends nothing: `G2P.results`."""
     return _shared().results(words, lang, scores=scores)
+
+
+def best(
+    words: Iterable[str], lang: str | Sequence[str] = "eng-us", *, n: int = 3, beams: int | None = None
+) -> list[list[Result]]:
+    """The ``n`` best pronunciations of each word, the best first, with their scores: `G2P.best`."""
+    return _shared().best(words, lang, n=n, beams=beams)
 
 
 def text(text: str, lang: str = "eng-us", *, scores: bool = False) -> list[Part]:

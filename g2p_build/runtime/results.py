@@ -5,7 +5,7 @@ from typing import Literal
 
 from g2p_build.runtime.errors import G2PError
 
-__all__ = ["PARTS", "SOURCES", "Part", "PartKind", "Result", "Source", "Statistics"]
+__all__ = ["PARTS", "SOURCES", "Part", "PartKind", "Result", "Search", "Source", "Statistics"]
 
 Source = Literal["model", "lexicon", "user", "letters"]
 
@@ -45,6 +45,15 @@ class Result:
     passes: int = 0
     drafted: int = 0
     accepted: int = 0
+
+
+@dataclass(frozen=True)
+class Search:
+    """How several pronunciations of a word are searched for. `G2P.best` says what its fields mean."""
+
+    n: int
+    beams: int
+    early_stopping: bool
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from g2p_build.runtime import abi
 from g2p_build.runtime.abi import Error, Text, close_at_end, encoded, failure, zeroless
 from g2p_build.runtime.cancel import Cancel, interruptible
 from g2p_build.runtime.errors import G2PError, LibraryFailed
-from g2p_build.runtime.results import PARTS, SOURCES, Part, Result, Source, Statistics
+from g2p_build.runtime.results import PARTS, SOURCES, Part, Result, Search, Source, Statistics
 
 __all__ = ["ABI_VERSION", "Interface", "Model", "open_model"]
 
@@ -77,6 +77,15 @@ class _Request(ctypes.Structure):
         ("flags", ctypes.c_uint32),
         ("most_ids", ctypes.c_size_t),
         ("cancel", ctypes.c_void_p),
+    ]
+
+
+class _Search(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("count", ctypes.c_uint32),
+        ("beams", ctypes.c_uint32),
+        ("early", ctypes.c_uint32),
     ]
 
 
@@ -203,6 +212,31 @@ class Model:
         finally:
             self._library.g2p_free_results(self._handle, ctypes.byref(found))
 
+    def best(
+        self,
+        words: Sequence[str],
+        lang: str | Sequence[str],
+        threads: int,
+        search: Search,
+        cancel: Cancel | None = None,
+    ) -> list[list[Result]]:
+        """Several pronunciations of each word: `Engine.best`."""
+        if not hasattr(self._library, "g2p_best"):
+            raise LibraryFailed("the library is from before words had several pronunciations: build it again")
+        self._library.g2p_best.argtypes = [ctypes.c_void_p] * 5
+        found = _ResultList()
+        made = _Search(ctypes.sizeof(_Search), search.n, search.beams, search.early_stopping)
+        call = functools.partial(_with_search, self._library.g2p_best, made)
+        self._request(call, words, lang, threads, found, cancel, flags=_EACH, beams=search.beams)
+        langs = [lang] * len(words) if isinstance(lang, str) else lang
+        all_of: list[list[Result]] = [[] for _ in words]
+        try:
+            for result in _listed(found):
+                all_of[result.word].append(_result(words[result.word], langs[result.word], result, True))
+        finally:
+            self._library.g2p_free_results(self._handle, ctypes.byref(found))
+        return all_of
+
     def split(self, text: str) -> list[Part]:
         """The parts of a text: `Engine.split`."""
         next_part = getattr(self._library, "g2p_next_part", None)
@@ -307,6 +341,7 @@ class Model:
         cancel: Cancel | None,
         most_ids: int = 0,
         flags: int = 0,
+        beams: int = 1,
     ) -> None:
         spelled = [encoded(word) for word in words]
         text = b"".join(spelled)
@@ -342,11 +377,15 @@ class Model:
             _ = held  # what the library reads lives as long as the call, after a second Ctrl-C too
             return int(call(*given))
 
-        if interruptible(run, len(spelled), cancel):
+        if interruptible(run, len(spelled) * beams, cancel):
             found = failure(error.status, error.message)
             if error.word < len(spelled):
                 raise WordError(error.word, found)
             raise found
+
+
+def _with_search(call: Any, search: _Search, model: Any, request: Any, results: Any, error: Any) -> int:
+    return int(call(model, request, ctypes.byref(search), results, error))
 
 
 def _listed(found: _ResultList) -> Iterator[_Result]:

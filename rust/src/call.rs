@@ -26,6 +26,29 @@ pub struct Options<'a> {
     pub cancel: Option<&'a CancelToken>,
 }
 
+/// How [`Model::best`] searches for several pronunciations of a word.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    /// Pronunciations of each word, at most: 1 to `beams`.
+    pub count: u32,
+    /// How many beginnings are kept at each step: 1 to 64.
+    pub beams: u32,
+    /// Whether a search ends as soon as `beams` pronunciations are whole. Otherwise it goes on until no beginning has a
+    /// better score than the last of them.
+    pub early_stopping: bool,
+}
+
+impl Default for Search {
+    /// The three best of four beams.
+    fn default() -> Search {
+        Search {
+            count: 3,
+            beams: 4,
+            early_stopping: false,
+        }
+    }
+}
+
 /// The languages of words: one for all of them, or one for each.
 ///
 /// Calls take what becomes one: `"fin"`, a `&String`, or a slice, an array or a vector of codes.
@@ -298,7 +321,54 @@ impl Model {
                 unsafe { (self.functions.g2p_results_all)(self.raw.as_ptr(), request, found, error) }
             },
         )?;
-        Ok(outcomes.read(options.scores).collect())
+        Ok(outcomes.read(options.scores).map(|(_, outcome)| outcome).collect())
+    }
+
+    /// The best pronunciations of each word, the best first, with their scores. A wrong word has one result, its error, and
+    /// ends nothing.
+    ///
+    /// Ids and scores are those of transformers' `generate` with as many beams. Two of a word's pronunciations may have the
+    /// same phonemes by different ids. A word that a lexicon has gets its pronunciations from there, without scores.
+    ///
+    /// ```
+    /// let model = g2p::Model::load(g2p::default_manifest()?)?;
+    /// let search = g2p::Search { count: 2, ..Default::default() };
+    /// let best = model.best(&["qrst"], "eng-us", search, g2p::Options::default())?;
+    /// let [first, second] = &best[0][..] else { panic!() };
+    /// assert!(first.as_ref().unwrap().score >= second.as_ref().unwrap().score);
+    /// # Ok::<(), g2p::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The search asks for more than it has beams, or for too many beams; the variant was built with `kv_cache=false`; the
+    /// call was cancelled; or there is no memory.
+    pub fn best<'l, W>(
+        &self,
+        words: &[W],
+        lang: impl Into<Languages<'l>>,
+        search: Search,
+        options: Options<'_>,
+    ) -> Result<Vec<Vec<Result<Pronunciation, Error>>>, Error>
+    where
+        W: AsRef<str>,
+    {
+        let mut outcomes = Outcomes::new(self);
+        let found = &mut outcomes.raw;
+        let search = ffi::Search {
+            size: std::mem::size_of::<ffi::Search>(),
+            count: search.count,
+            beams: search.beams,
+            early: search.early_stopping.into(),
+        };
+        self.request(words, lang.into(), options, ffi::EACH, |request, error| {
+            // SAFETY: as in `pronounce_all`.
+            unsafe { (self.functions.g2p_best)(self.raw.as_ptr(), request, &search, found, error) }
+        })?;
+        let mut best: Vec<Vec<_>> = words.iter().map(|_| Vec::new()).collect();
+        for (word, outcome) in outcomes.read(true) {
+            best[word].push(outcome);
+        }
+        Ok(best)
     }
 
     /// As [`Model::pronounce_all`], but returns the ids that the model alone generates, whatever lexicons have. The start
@@ -475,7 +545,7 @@ pub(crate) fn utf8(text: &[u8]) -> &str {
     std::str::from_utf8(text).expect("text of g2p.h is UTF-8")
 }
 
-/// What `g2p_results_all` gives, in the library's memory. It is freed when dropped.
+/// What `g2p_results_all` and `g2p_best` give, in the library's memory. It is freed when dropped.
 struct Outcomes<'m> {
     model: &'m Model,
     raw: ffi::Outcomes,
@@ -491,8 +561,8 @@ impl<'m> Outcomes<'m> {
         Outcomes { model, raw }
     }
 
-    /// Each word's result, in order.
-    fn read(&self, scores: bool) -> impl Iterator<Item = Result<Pronunciation, Error>> + '_ {
+    /// The results, in order, and which word each is of.
+    fn read(&self, scores: bool) -> impl Iterator<Item = (usize, Result<Pronunciation, Error>)> + '_ {
         (0..self.raw.count).map(move |index| {
             // SAFETY: the library filled `raw`: there are `count` results, each as long as it says, and all of one length.
             // Their memory lives until `self` is dropped.
@@ -508,11 +578,12 @@ impl<'m> Outcomes<'m> {
                 // SAFETY: as above.
                 let message = unsafe { slice(outcome.message.data, outcome.message.size) };
                 let kind = ErrorKind::of_status(outcome.status);
-                return Err(Error::new(kind, String::from_utf8_lossy(message)).about_word(index));
+                let error = Error::new(kind, String::from_utf8_lossy(message)).about_word(outcome.word);
+                return (outcome.word, Err(error));
             }
             // SAFETY: as above.
             let found = unsafe { Pronounced::read(outcome, scores) };
-            Ok(Pronunciation {
+            let pronunciation = Pronunciation {
                 phonemes: found.phonemes.to_owned(),
                 source: found.source,
                 truncated: found.truncated,
@@ -521,7 +592,8 @@ impl<'m> Outcomes<'m> {
                 passes: found.passes,
                 drafted: found.drafted,
                 accepted: found.accepted,
-            })
+            };
+            (found.word, Ok(pronunciation))
         })
     }
 }

@@ -73,6 +73,15 @@ pub(crate) struct Request {
     pub(crate) cancel: *const i32,
 }
 
+/// `g2p_search`.
+#[repr(C)]
+pub(crate) struct Search {
+    pub(crate) size: usize,
+    pub(crate) count: u32,
+    pub(crate) beams: u32,
+    pub(crate) early: u32,
+}
+
 /// `g2p_texts` (of bytes) and `g2p_ids` (of ids).
 #[repr(C)]
 pub(crate) struct Pieces<T> {
@@ -221,6 +230,9 @@ functions! {
     fn g2p_tokens(model: *mut G2p, request: *const Request, ids: *mut Pieces<i32>, error: *mut Error) -> c_int;
     fn g2p_free_ids(model: *mut G2p, ids: *mut Pieces<i32>);
     fn g2p_results_all(model: *mut G2p, request: *const Request, results: *mut Outcomes, error: *mut Error) -> c_int;
+    fn g2p_best(
+        model: *mut G2p, request: *const Request, search: *const Search, results: *mut Outcomes, error: *mut Error
+    ) -> c_int;
     fn g2p_free_results(model: *mut G2p, results: *mut Outcomes);
     fn g2p_add_lexicon(model: *mut G2p, path: *const c_char, lang: *const c_char, error: *mut Error) -> c_int;
     fn g2p_add_lexicon_memory(

@@ -19,7 +19,7 @@ mod statistics;
 mod tar;
 mod target;
 
-pub use call::{CancelToken, Languages, Options, Pronounced, Pronunciation, Source};
+pub use call::{CancelToken, Languages, Options, Pronounced, Pronunciation, Search, Source};
 pub use error::{Error, ErrorKind};
 pub use manifest::default_manifest;
 pub use model::{Limits, Model, OpenOptions};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::exit;
 
 use command::{exit_code, print, print_info, reason, system, utf8, Argument, Arguments, Stop};
-use g2p::{CancelToken, Error, Model, Options, Pronunciation, Statistics};
+use g2p::{CancelToken, Error, Model, Options, Pronunciation, Search, Statistics};
 use json::Value;
 use output::Output;
 use phones::phones;
@@ -28,6 +28,7 @@ mod unfinished;
 
 const CHUNK: usize = 65_536; // most bytes in one read of standard input
 const SLICE: usize = 256; // words between two flushes of the output
+const MOST_BEAMS: i64 = 64;
 const LONGEST_LINE: usize = 1 << 20; // bytes: longer than any word, and short enough to keep
 const GOES_ON: &str = ": the same command goes on from there";
 
@@ -51,6 +52,8 @@ options of pronounce:
                          Montreal Forced Aligner (kaldi, mfa; default: tsv)
   --lang-column N        lines have columns with tabs between them; column N has the language, the first other the word
   --details              add where each pronunciation comes from, its score, and notes
+  --best N               up to N different pronunciations of each word, the best first, with the details of each
+  --beams K              beginnings that --best keeps at each step (default: 4, or N if that is more)
   --stats                say at the end, on standard error, how many passes the model's decoder took
   --on-error WHAT        stop at a wrong word, skip it, or mark it: print it without phonemes (default: stop)
 ";
@@ -133,6 +136,8 @@ struct Chosen {
     manifest: Option<PathBuf>,
     lexicons: Vec<OsString>,
     details: bool,
+    best: Option<i64>,
+    beams: Option<i64>,
     stats: bool,
     on_error: OnError,
     lang_column: Option<usize>,
@@ -187,12 +192,9 @@ impl Chosen {
                 }
                 "--input" => chosen.input = Some(given.value()?.into()),
                 "-o" | "--output" => chosen.output = Some(given.value()?.into()),
-                "--threads" => {
-                    let text = given.text()?;
-                    let wrong =
-                        |_| format!("argument --threads: invalid int value: '{text}': see `g2p pronounce --help`");
-                    chosen.threads = text.trim().parse().map_err(wrong)?;
-                }
+                "--threads" => chosen.threads = number(&name, &given.text()?)?,
+                "--best" => chosen.best = Some(number(&name, &given.text()?)?),
+                "--beams" => chosen.beams = Some(number(&name, &given.text()?)?),
                 "--details" => chosen.details = true,
                 "--stats" => chosen.stats = true,
                 "--json" => chosen.json = true,
@@ -210,6 +212,8 @@ impl Chosen {
         chosen.command = plain[0].to_string_lossy().into_owned();
         let listed = chosen.format.is_some()
             || chosen.lang_column.is_some()
+            || chosen.best.is_some()
+            || chosen.beams.is_some()
             || chosen.input.is_some()
             || chosen.output.is_some()
             || chosen.threads != 0;
@@ -222,7 +226,7 @@ impl Chosen {
                     || !chosen.lexicons.is_empty()
                     || listed =>
             {
-                let only = "--lexicon, --details, --stats, --on-error, --format, --lang-column, --input, --output and --threads";
+                let only = "--lexicon, --details, --best, --beams, --stats, --on-error, --format, --lang-column, --input, --output and --threads";
                 Err(format!("only `g2p pronounce` takes {only}"))
             }
             "info" | "languages" if chosen.words.is_empty() => Ok(chosen),
@@ -256,6 +260,7 @@ impl Chosen {
             let what = "--lang names one language for all words, --lang-column one for each: give one of them";
             return Err(what.to_owned());
         }
+        self.check_search()?;
         if self.format().is_lexicon() && (self.details || self.on_error == OnError::Mark) {
             let unfit = if self.details { "--details" } else { "--on-error mark" };
             let what = "lexicon has words with phonemes and nothing else: leave it out";
@@ -274,6 +279,41 @@ impl Chosen {
             }
             _ => Ok(self),
         }
+    }
+
+    fn check_search(&self) -> Result<(), String> {
+        let best = match self.best {
+            Some(best) => best,
+            None if self.beams.is_none() => return Ok(()),
+            None => {
+                let what = "--beams is for a search: say with --best how many pronunciations you want of each word";
+                return Err(what.to_owned());
+            }
+        };
+        let beams = self.beams_for(best);
+        if best < 1 {
+            let what = "give how many pronunciations you want of each word, from 1 on";
+            return Err(format!("--best {best}: {what}"));
+        }
+        if best > beams {
+            return Err(format!(
+                "--best {best}: {beams} beams have no more than {beams}: give more --beams"
+            ));
+        }
+        if beams > MOST_BEAMS {
+            return Err(format!("{beams} beams: give up to {MOST_BEAMS}"));
+        }
+        Ok(())
+    }
+
+    /// How many beginnings a search for so many pronunciations keeps.
+    fn beams_for(&self, best: i64) -> i64 {
+        self.beams.unwrap_or(best.max(4))
+    }
+
+    /// Whether a word's line has its details. Lines of a search need scores to be told apart.
+    fn detailed(&self) -> bool {
+        self.details || (self.best.is_some() && !self.format().is_lexicon())
     }
 
     fn format(&self) -> Format {
@@ -334,8 +374,13 @@ impl Chosen {
             ("--details", Value::Bool(self.details)),
             ("--on-error", text(self.on_error.name())),
         ];
+        let best = self.best.map(|best| {
+            let beams = self.beams.map_or(Value::Null, Value::Int);
+            ("--best", Value::List(vec![Value::Int(best), beams]))
+        });
         Ok(fields
             .into_iter()
+            .chain(best)
             .map(|(name, value)| (name.to_owned(), value))
             .collect())
     }
@@ -371,25 +416,75 @@ impl Chosen {
         let good = || asked.iter().filter(|asked| asked.wrong.is_none());
         let words: Vec<&str> = good().map(|asked| asked.word.as_str()).collect();
         let langs: Vec<&str> = good().map(|asked| asked.lang.as_str()).collect();
+        let mut results = self.results(model, &words, &langs, cancel)?.into_iter();
+        let rows = asked.into_iter().map(|Asked { word, lang, wrong }| {
+            let found = match wrong {
+                Some(wrong) => vec![Err(wrong)],
+                None => {
+                    let found = results.next().expect("results for each word").into_iter();
+                    let wrong = |error: Error| Wrong::new(&format!("{:?}", error.kind()), error.to_string());
+                    found.map(|result| result.map_err(wrong)).collect()
+                }
+            };
+            let row = |found| {
+                self.refused(Row {
+                    word: word.clone(),
+                    lang: lang.clone(),
+                    found,
+                })
+            };
+            found.into_iter().map(row).collect()
+        });
+        self.lines_of(rows, first)
+    }
+
+    /// The results of each word: one, or of a search those with different phonemes.
+    fn results(
+        &self,
+        model: &Model,
+        words: &[&str],
+        langs: &[&str],
+        cancel: &CancelToken,
+    ) -> Result<Vec<Vec<Result<Pronunciation, Error>>>, Error> {
         let options = Options {
             scores: self.details,
             threads: self.threads as u32, // checked
             cancel: Some(cancel),
             ..Options::default()
         };
-        let mut results = model.results(&words, &langs, options)?.into_iter();
-        let rows = asked.into_iter().map(|Asked { word, lang, wrong }| Row {
-            found: match wrong {
-                Some(wrong) => Err(wrong),
-                None => results
-                    .next()
-                    .expect("a result for each word")
-                    .map_err(|error| Wrong::new(&format!("{:?}", error.kind()), error.to_string())),
-            },
-            word,
-            lang,
-        });
-        self.lines_of(rows.map(|row| self.refused(row)), first)
+        let best = match self.best {
+            Some(best) => best,
+            None => {
+                let results = model.results(words, langs, options)?;
+                return Ok(results.into_iter().map(|result| vec![result]).collect());
+            }
+        };
+        let beams = self.beams_for(best) as u32; // checked
+        let search = Search {
+            count: beams,
+            beams,
+            early_stopping: false,
+        };
+        let mut found = model.best(words, langs, search, options)?;
+        for results in &mut found {
+            let mut seen = Vec::new();
+            results.retain(|result| {
+                let said = result.as_ref().map(|found| self.said(found)).ok();
+                let new = !seen.contains(&said);
+                seen.push(said);
+                new
+            });
+            results.truncate(best as usize);
+        }
+        Ok(found)
+    }
+
+    /// What tells a pronunciation from others of its word: its phonemes, or in a lexicon its symbols.
+    fn said(&self, found: &Pronunciation) -> String {
+        if self.format().is_lexicon() {
+            return phones(&found.phonemes).join(" ");
+        }
+        found.phonemes.clone()
     }
 
     /// The same word, wrong if the format has no place for it: a lexicon separates what it holds by spaces.
@@ -406,15 +501,17 @@ impl Chosen {
         Row { found, ..row }
     }
 
-    /// A line for each word, up to the first wrong one if that ends the command.
+    /// A line for each pronunciation of each word, up to the first wrong word if that ends the command. What a format has no
+    /// place for is said only of a word's first.
     fn lines_of(
         &self,
-        rows: impl Iterator<Item = Row>,
+        words: impl Iterator<Item = Vec<Row>>,
         first: Option<usize>,
     ) -> Result<(String, usize, Option<String>), Stop> {
         let (mut lines, mut count) = (String::new(), 0);
-        for (place, row) in rows.enumerate() {
+        for (place, rows) in words.enumerate() {
             count = place + 1;
+            let (row, others) = rows.split_first().expect("a row of each word");
             if let Err(wrong) = &row.found {
                 let message = match first {
                     Some(first) => format!("line {}: {}", first + place, wrong.message),
@@ -426,18 +523,26 @@ impl Chosen {
                 if wrong.code != "EmptyWord" {
                     writeln!(io::stderr(), "g2p: {message}")?;
                 }
-                if self.on_error == OnError::Skip {
-                    continue;
+                if self.on_error == OnError::Mark {
+                    self.write(row, &mut lines);
                 }
+                continue;
             }
-            match self.format() {
-                Format::Jsonl => self.write_json(&row, &mut lines),
-                Format::Kaldi => write_entry(&row, " ", &mut lines),
-                Format::Mfa => write_entry(&row, "\t", &mut lines),
-                format => self.write_cells(&row, format, &mut lines),
+            self.write(row, &mut lines);
+            for other in others.iter().filter(|other| other.found.is_ok()) {
+                self.write(other, &mut lines);
             }
         }
         Ok((lines, count, None))
+    }
+
+    fn write(&self, row: &Row, lines: &mut String) {
+        match self.format() {
+            Format::Jsonl => self.write_json(row, lines),
+            Format::Kaldi => write_entry(row, " ", lines),
+            Format::Mfa => write_entry(row, "\t", lines),
+            format => self.write_cells(row, format, lines),
+        }
     }
 
     /// The lines before the first word's: the names of columns in CSV.
@@ -446,7 +551,7 @@ impl Chosen {
             return String::new();
         }
         let lang = if self.lang_column.is_some() { ",lang" } else { "" };
-        let details = if self.details { ",source,score,notes" } else { "" };
+        let details = if self.detailed() { ",source,score,notes" } else { "" };
         format!("word,phonemes{lang}{details}\n")
     }
 
@@ -462,7 +567,7 @@ impl Chosen {
             cells.push(&row.lang);
         }
         let score;
-        if self.details {
+        if self.detailed() {
             let (source, found_score, notes) = match &row.found {
                 Err(_) => ("", None, "wrong"),
                 Ok(found) => {
@@ -505,7 +610,7 @@ impl Chosen {
                 json::write_text(lines, found.source.name());
                 let flags = format!(", \"truncated\": {}, \"repeats\": {}", found.truncated, found.repeats);
                 lines.push_str(&flags);
-                if self.details {
+                if self.detailed() {
                     lines.push_str(", \"score\": ");
                     lines.push_str(
                         &found
@@ -526,6 +631,12 @@ impl Wrong {
             message,
         }
     }
+}
+
+/// The number that an option was given.
+fn number(name: &str, text: &str) -> Result<i64, String> {
+    let wrong = |_| format!("argument {name}: invalid int value: '{text}': see `g2p pronounce --help`");
+    text.trim().parse().map_err(wrong)
 }
 
 /// A word of a lexicon. None is wrong there.

@@ -5,7 +5,7 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::{golden, models, opened};
-use g2p::{CancelToken, ErrorKind, OpenOptions, Options, Source};
+use g2p::{CancelToken, ErrorKind, OpenOptions, Options, Search, Source};
 
 const SCORED: Options<'_> = Options {
     threads: 2,
@@ -245,5 +245,68 @@ fn what_is_kept_is_what_was_said() {
         model.cache_words(0).unwrap();
         assert_eq!(model.language("es").unwrap(), "spa-latin");
         assert_eq!(model.language("de").unwrap_err().kind(), ErrorKind::UnknownLanguage);
+    }
+}
+
+#[test]
+fn the_best_of_several_come_first() {
+    let search = Search {
+        count: 3,
+        ..Search::default()
+    };
+    for (way, model) in models() {
+        for (lang, rows) in golden() {
+            let words: Vec<&str> = rows.iter().map(|row| row.word.as_str()).collect();
+            let one = Search {
+                count: 1,
+                beams: 1,
+                early_stopping: true,
+            };
+            let plain = model.results(&words, &lang, SCORED).unwrap();
+            let greedy = model.best(&words, &lang, one, SCORED).unwrap();
+            for (plain, mut greedy) in plain.into_iter().zip(greedy) {
+                let (plain, greedy) = (plain.unwrap(), greedy.remove(0).unwrap());
+                assert_eq!((plain.phonemes, plain.score), (greedy.phonemes, greedy.score), "{way}");
+            }
+            for best in model.best(&words, &lang, search, Options::default()).unwrap() {
+                let scores: Vec<f32> = best
+                    .iter()
+                    .map(|found| found.as_ref().unwrap().score.unwrap())
+                    .collect();
+                assert!(
+                    scores.len() == 3 && scores.windows(2).all(|pair| pair[0] >= pair[1]),
+                    "{way}: {scores:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_search_refuses_what_it_cannot_do() {
+    let too_many = Search {
+        count: 5,
+        ..Search::default()
+    };
+    for (way, model) in models() {
+        let best = model
+            .best(&["knight", "", "day"], "eng-us", Search::default(), SCORED)
+            .unwrap();
+        assert_eq!(best.iter().map(Vec::len).collect::<Vec<_>>(), [3, 1, 3], "{way}");
+        let wrong = best[1][0].as_ref().unwrap_err();
+        assert_eq!((wrong.kind(), wrong.word()), (ErrorKind::EmptyWord, Some(1)));
+        let refused = model.best(&["knight"], "eng-us", too_many, SCORED).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(refused.to_string(), "the best 5 of 4 beams: give 1 to 4, or more beams");
+        let stop = CancelToken::new();
+        stop.cancel();
+        let options = Options {
+            cancel: Some(&stop),
+            ..Options::default()
+        };
+        let stopped = model
+            .best(&["knight"], "eng-us", Search::default(), options)
+            .unwrap_err();
+        assert_eq!(stopped.kind(), ErrorKind::Cancelled, "{way}");
     }
 }

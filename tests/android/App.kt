@@ -49,7 +49,7 @@ val late = Cancel()
 fun plain(g2p: G2P, assets: Path) {
   check(g2p.languages!!.first() == "eng-us" && g2p.info.startsWith("{"))
   check(g2p.pronounceAll(listOf("tie", "yö"), "fin") == listOf("ˈtie", "ˈyø"))
-  check(failure { g2p.pronounce("tie", "fi") }.run { status == Status.UNKNOWN_LANGUAGE })
+  check(failure { g2p.pronounce("tie", "xx") }.run { status == Status.UNKNOWN_LANGUAGE })
   val wrong = failure { g2p.pronounceAll(listOf("tie", "2nd"), "eng-us") }
   check(wrong.status == Status.FOREIGN_CHARACTER && wrong.word == 1 && "2" in wrong.message!!)
   check(failure { g2p.pronounceAll(listOf("tie", "\uD83D"), "fin") }.run { status == Status.INVALID_WORD && word == 1 })
@@ -58,6 +58,19 @@ fun plain(g2p: G2P, assets: Path) {
     listOf(Status.OK, Status.FOREIGN_CHARACTER, Status.INVALID_WORD, Status.EMPTY_WORD, Status.OK))
   check(results[1].message.isNotEmpty() && results[0].message.isEmpty() && results[4].phonemes == "ˈnaɪt")
   check(results.all { it.score <= 0f } && !results[4].isTruncated && !results[4].repeats)
+  val best = g2p.best(listOf("qrstu", "2nd", "tie"), "eng-us", count = 2)
+  check(best.map { it.size } == listOf(2, 1, 2) && best[1][0].status == Status.FOREIGN_CHARACTER)
+  check(best[0][0].score >= best[0][1].score && best[0].all { it.word == "qrstu" })
+  val plain = g2p.results(listOf("qrstu"), "eng-us", scores = true)
+  check(g2p.best(listOf("qrstu"), "en-US", count = 1, beams = 1, earlyStopping = true) == listOf(plain))
+  check(failure { g2p.best(listOf("tie"), "fin", count = 5) }.status == Status.INVALID_ARGUMENT)
+  check(failure { g2p.best(listOf("tie"), "fin", count = -1) }.status == Status.INVALID_ARGUMENT)
+  check(g2p.language("en-US") == "eng-us")
+  check(failure { g2p.language("es-ES") }.status == Status.UNKNOWN_LANGUAGE)
+  g2p.cacheWords(10)
+  repeat(2) { check(g2p.results(listOf("qrstu"), "eng-us", scores = true) == plain) }
+  check(failure { g2p.cacheWords(1 shl 30) }.status == Status.INVALID_ARGUMENT)
+  g2p.cacheWords(0)
   var asked = 0
   val lazy = g2p.results(generateSequence { "tie".also { asked++ } }, "fin", chunk = 4)
   check(lazy.take(6).toList().map { it.phonemes } == List(6) { "ˈtie" } && asked == 8)
@@ -87,6 +100,7 @@ fun stopped(g2p: G2P) {
 
 suspend fun suspending(g2p: G2P) {
   check(g2p.await("tie", "fin") == "ˈtie" && g2p.awaitAll(listOf("yö"), "fin") == listOf("ˈyø"))
+  check(g2p.awaitBest(listOf("tie"), "fin", count = 2).single().size == 2)
   check(g2p.awaitText("tie", "fin").single().result!!.phonemes == "ˈtie")
   check(runCatching { g2p.await("2nd", "eng-us") }.exceptionOrNull() is G2PException)
   val begin = System.nanoTime()

@@ -14,7 +14,7 @@ from t5_reference import random_checkpoint
 from torch import Tensor, nn
 from tvm import ir, relax, tirx
 
-from g2p_build.compiler.emit_c import PACKED, emit
+from g2p_build.compiler.emit_c import PACKED, _check_outside, _Place, _Tensor, emit
 from g2p_build.compiler.export import export
 from g2p_build.compiler.linear import Linear
 from g2p_build.compiler.pipeline import kernels_object, lowered, target_of, workspace_bytes
@@ -265,3 +265,13 @@ def test_scratch_memory_beside_a_functions_result_is_in_its_arena() -> None:
     # The embeddings, and the cells of both directions.
     assert workspace_bytes(module, "hear") == Linear(4 * 2 * 16, (("tokens", 4 * 128),))
     assert ", ," not in emit(module, functions)
+
+
+def test_a_step_keeps_nothing_for_each_row() -> None:
+    """So that one of fewer tokens a row takes more rows, as searches want; building whole models shows theirs."""
+    position, scores = (_Tensor((BATCH,), "int32", _Place(text)) for text in ("run->arguments[4]", "t3"))
+    _check_outside("step", "attention", [position])
+    with pytest.raises(
+        BuildError, match="function step: attention keeps something for each row: keep it for each token"
+    ):
+        _check_outside("step", "attention", [position, scores])

@@ -1,10 +1,11 @@
 /* Any bytes as calls of the ABI, with toy.c's program: the results are those that are known, or a status.
  *
- * How to run it: ../core/fuzz_main.c. Sources: fuzz_abi.c, toy.c (with TOY_CACHELESS too), all of g2p_build/native/{core,g2p}. */
+ * How to run it: ../core/fuzz_main.c. Sources: fuzz_abi.c, toy.c (with TOY_CACHELESS too), toy_search.c, all of g2p_build/native/{core,g2p}. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "toy.h"
+#include "toy_search.h"
 
 #define CHECK(condition) ((condition) ? (void)0 : __builtin_trap())
 
@@ -165,6 +166,61 @@ static void check_result(const g2p_request *request, const g2p_result *result, s
   CHECK(result->score <= 0 && (result->score < 0) == !!(request->flags & G2P_SCORES));
 }
 
+/* The results of a search: of each word as many as are asked for, and they are those that ranking everything finds. Words of
+ * lexicons have fewer. */
+static void check_best(const g2p_request *request, const g2p_search *search, const g2p_results *results) {
+  static struct toy_found found[G2P_MOST_BEAMS];
+  const g2p_result *result = results->data;
+  size_t most = request->most_ids && request->most_ids < TOY_IDS ? request->most_ids : TOY_IDS;
+  for (size_t word = 0; word < request->count; word++) {
+    size_t rank = 0;
+    for (; result < results->data + results->count && result->word == word; result++, rank++) {
+      if (result->status != G2P_OK || result->source != G2P_FROM_MODEL) {
+        CHECK(!result->ids_count && !result->score && (result->status == G2P_OK) == !result->message.size);
+        continue;
+      }
+      const char *lang = request->langs ? request->langs[word] : request->lang;
+      if (!rank) toy_search(request->words[word], lang, most, search, found);
+      CHECK(result->ids_count == found[rank].count);
+      CHECK(memcmp(result->ids, found[rank].ids, found[rank].count * sizeof *result->ids) == 0);
+      CHECK(result->score == (float)found[rank].score &&
+            result->truncated == (result->ids[result->ids_count - 1] != 1));
+    }
+    CHECK(rank && rank <= search->count);
+    CHECK(rank == search->count || result[-1].status != G2P_OK || result[-1].source != G2P_FROM_MODEL);
+  }
+  CHECK(result == results->data + results->count);
+}
+
+/* A search with what is wrong with it now and then. With more than 27 beams a call of the toy's step does not take all. */
+static void best(g2p *model, struct request *made, struct bytes *bytes, bool sure) {
+  g2p_results results;
+  g2p_error error;
+  g2p_search search = {.size = sizeof search, .count = 1 + next(bytes, 3), .beams = 1 + next(bytes, 9)};
+  unsigned odd = next(bytes, 64);
+  search.early = odd & 1;
+  switch (odd) {
+    case 8: search.beams = 30; break;
+    case 9: search.beams = G2P_MOST_BEAMS + next(bytes, 3); break;
+    case 10: search.beams = 0; break;
+    case 11: search.count = search.beams + 1; break;
+    case 12: search.size = next(bytes, 64); break;
+    case 13: search.count = 0; break;
+    default: break;
+  }
+  bool fits = search.size == sizeof search && search.beams && search.beams <= G2P_MOST_BEAMS && search.count &&
+              search.count <= search.beams;
+#if defined(TOY_CACHELESS)
+  fits = false;
+#endif
+  if (made->given->size == sizeof made->request) made->given->flags = made->request.flags = next(bytes, 8) << 1;
+  g2p_status status = g2p_best(model, made->given, &search, &results, &error);
+  check(status, &error, sure && fits && made->given->size == sizeof made->request, made->request.count);
+  CHECK(status != G2P_OK || fits);
+  if (status == G2P_OK && made->request.words) check_best(&made->request, &search, &results);
+  g2p_free_results(model, &results);
+}
+
 struct stream {
   g2p *model;
   const g2p_request *request;
@@ -230,7 +286,7 @@ static void call(g2p *model, struct bytes *bytes, bool sure) {
   g2p_texts texts;
   g2p_ids ids;
   g2p_results results;
-  unsigned kind = next(bytes, 6);
+  unsigned kind = next(bytes, 7);
   bool scarce = !sure; /* memory may be */
   if (kind == 0) {
     pronounce(model, bytes, sure);
@@ -258,6 +314,8 @@ static void call(g2p *model, struct bytes *bytes, bool sure) {
       if (found || !(request->flags & G2P_EACH)) check_ids(request, i, ids.data + ids.offsets[i], found);
     }
     g2p_free_ids(model, &ids);
+  } else if (kind == 6) {
+    best(model, &made, bytes, sure && !scarce);
   } else if (kind == 5) {
     bool whole = made.given->size == sizeof made.request;
     if (whole) made.request.flags = made.given->flags = next(bytes, 8) << 1;

@@ -8,6 +8,7 @@ import pytest
 from conftest import CACHED, Tree
 from kits import WORDS, archives, driver, run
 
+from g2p_build.runtime.results import Search
 from g2p_build.runtime.standalone import Model
 
 ALLOCATE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
@@ -83,6 +84,14 @@ def test_after_a_call_with_many_threads_a_model_keeps_what_the_processors_need(b
     assert shown.texts(["talo"] * 400, "fin", 32) == ["ˈtɑlo"] * 400
     sessions = len(live) - opened
     assert 1 <= sessions <= len(os.sched_getaffinity(0))
+    library.g2p_trim(model)
+    assert len(live) == opened
+    # A search keeps the memory of its beams for the next one, which takes no more.
+    shown.best(["talo"], "fin", 1, Search(4, 8, False))
+    kept = dict(live)
+    assert len(kept) == opened + 2
+    shown.best(["talo"] * 3, "fin", 1, Search(4, 8, False))
+    assert live == kept
     library.g2p_trim(model)
     assert len(live) == opened
     del shown

@@ -32,13 +32,14 @@ size_t toy_runs(void) { return __atomic_load_n(&runs, __ATOMIC_RELAXED); }
 
 static void check(const struct g2p_run *run, size_t arena) {
   __atomic_fetch_add(&runs, 1, __ATOMIC_RELAXED);
-  if (run->rows < 1 || run->rows > BATCH || (uintptr_t)run->arena % G2P_ALIGNMENT) abort();
+  if (run->rows < 1 || (uintptr_t)run->arena % G2P_ALIGNMENT) abort();
   if (*(const float *)run->weights[0] != 1) abort();
   memset(run->arena, 0xa5, arena); /* nothing lives there between two calls */
 }
 
 static void encode(const struct g2p_run *run) {
   check(run, ARENA);
+  if (run->rows > BATCH) abort();
   const int32_t *length = given(run, LENGTH);
   int32_t positions = 0;
   for (int32_t row = 0; row < run->rows; row++) {
@@ -67,6 +68,7 @@ static uint32_t read_hidden(const struct g2p_run *run, int32_t row) {
 
 static void decode(const struct g2p_run *run) {
   check(run, ARENA);
+  if (run->rows > BATCH) abort();
   int32_t *ids = run->arguments[IDS];
   float *logits = run->arguments[LOGITS];
   memset(logits, 0, sizeof(float) * (size_t)run->rows * OUTPUT * TOY_VOCABULARY);
@@ -94,6 +96,7 @@ static const struct g2p_tensor states[] = {
 
 static void prefill(const struct g2p_run *run) {
   check(run, ARENA);
+  if (run->rows > BATCH) abort();
   for (int32_t row = 0; row < run->rows; row++) {
     const float *hidden = hidden_of(run) + first_of(run, row);
     for (int32_t head = 0; head < HEADS; head++) {
@@ -109,7 +112,7 @@ static void step(const struct g2p_run *run) {
   int32_t *ids = run->arguments[IDS];
   float *logits = run->arguments[LOGITS];
   int32_t tokens = run->tokens;
-  if (tokens < 1 || tokens > TOKENS) abort();
+  if (tokens < 1 || tokens > TOKENS || run->rows * tokens > BATCH * TOKENS) abort();
   memset(logits, 0, sizeof(float) * (size_t)run->rows * (size_t)tokens * TOY_VOCABULARY);
   for (int32_t row = 0; row < run->rows; row++) {
     const int32_t *first = (const int32_t *)run->states[0] + row * HEADS * INPUT, *second = first + INPUT;
@@ -194,16 +197,23 @@ const g2p_variant *g2p_default(void);
 
 const g2p_variant *g2p_default(void) { return &variant; }
 
+uint32_t toy_begin(g2p_text word, const char *lang) {
+  uint32_t state = 2166136261u;
+  for (const char *at = lang; *at; at++) state = mix(state, (unsigned char)*at + 3);
+  state = mix(state, ':' + 3);
+  for (size_t i = 0; i < word.size; i++) state = mix(state, (unsigned char)word.data[i] + 3);
+  return state;
+}
+
+int32_t toy_next(uint32_t *state, int32_t id) {
+  *state = mix(*state, id);
+  return next_id(*state);
+}
+
 size_t toy_ids(g2p_text word, const char *lang, size_t most, int32_t *ids) {
-  uint32_t hash = 2166136261u;
-  for (const char *at = lang; *at; at++) hash = mix(hash, (unsigned char)*at + 3);
-  hash = mix(hash, ':' + 3);
-  for (size_t i = 0; i < word.size; i++) hash = mix(hash, (unsigned char)word.data[i] + 3);
+  uint32_t state = toy_begin(word, lang);
   size_t count = 0;
-  for (int32_t id = 0; id != 1 && count < most; ids[count++] = id) {
-    hash = mix(hash, id);
-    id = next_id(hash);
-  }
+  for (int32_t id = 0; id != 1 && count < most; ids[count++] = id) id = toy_next(&state, id);
   return count;
 }
 

@@ -39,7 +39,7 @@ final class G2PTests: XCTestCase {
 
   func testErrors() throws {
     let g2p = try G2P()
-    XCTAssertEqual(failure { try g2p.pronounce("tie", language: "fi") }?.status, .unknownLanguage)
+    XCTAssertEqual(failure { try g2p.pronounce("tie", language: "xx") }?.status, .unknownLanguage)
     XCTAssertEqual(failure { try g2p.pronounce("tie", language: "fi\0n") }?.status, .unknownLanguage)
     let wrong = failure { try g2p.pronounce(["tie", "2nd"], language: "eng-us") }
     XCTAssertEqual(wrong?.status, .foreignCharacter)
@@ -57,6 +57,31 @@ final class G2PTests: XCTestCase {
     XCTAssertEqual(results[3].phonemes, "ˈnaɪt")
     XCTAssertEqual(results[1].phonemes, "")
     XCTAssertTrue(results.allSatisfy { $0.score <= 0 && !$0.isTruncated && !$0.repeats })
+  }
+
+  func testTheBestOfSeveral() throws {
+    let g2p = try G2P()
+    let plain = try g2p.results(["qrstu"], language: "eng-us", scores: true)[0]
+    let best = try g2p.best(["qrstu", "2nd", "tie"], language: "eng-us", count: 2, beams: 4)
+    XCTAssertEqual(best.map(\.count), [2, 1, 2])
+    XCTAssertEqual(best[1][0].error?.word, 1)
+    XCTAssertGreaterThanOrEqual(best[0][0].score, best[0][1].score)
+    let one = try g2p.best(["qrstu"], language: "eng-us", count: 1, beams: 1, earlyStopping: true)
+    XCTAssertEqual(one, [[plain]])
+    XCTAssertEqual(failure { try g2p.best(["tie"], language: "fin", count: 5, beams: 4) }?.status, .invalidArgument)
+    XCTAssertEqual(failure { try g2p.best(["tie"], language: "fin", count: -1) }?.status, .invalidArgument)
+  }
+
+  func testTagsAndACache() throws {
+    let g2p = try G2P()
+    XCTAssertEqual(try g2p.language("en-US"), "eng-us")
+    XCTAssertEqual(failure { try g2p.language("es-ES") }?.status, .unknownLanguage)
+    XCTAssertEqual(failure { try g2p.language("en\0") }?.status, .unknownLanguage)
+    let before = try g2p.results(["tie", "yö"], language: "fi", scores: true)
+    try g2p.cacheWords(10)
+    XCTAssertEqual(try g2p.results(["tie", "yö"], language: "fin", scores: true), before)
+    XCTAssertEqual(try g2p.results(["tie", "yö"], language: "fin", scores: true), before)
+    XCTAssertEqual(failure { try g2p.cacheWords(1 << 30) }?.status, .invalidArgument)
   }
 
   func testTexts() throws {
@@ -86,6 +111,8 @@ final class G2PTests: XCTestCase {
     let g2p = try G2P()
     let word = try await g2p.pronounce("tie", language: "fin")
     XCTAssertEqual(word, "ˈtie")
+    let best = try await g2p.best(["tie"], language: "fin", count: 2)
+    XCTAssertEqual(best[0].map(\.word), ["tie", "tie"])
     let parts = try await g2p.text("tie", language: "fin")
     XCTAssertEqual(parts[0].result?.phonemes, "ˈtie")
     try await withThrowingTaskGroup(of: [String].self) { group in

@@ -60,6 +60,7 @@ const words = ["tie", "knight", "", "2nd", "TV", "tie", "tie", "day"];
 const langs = ["fin", ...Array(7).fill("eng-us")];
 const same = (some, others) => JSON.stringify(some, keep) === JSON.stringify(others, keep);
 const keep = (_, value) => (value instanceof G2PError ? [value.code, value.word, value.message] : value);
+found.best = same(await model.best(words, langs, { count: 2 }), direct.best(words, langs, { count: 2 }));
 found.results = same(await model.results(words, langs, { scores: true }), direct.results(words, langs, { scores: true }));
 const some = words.filter((word) => /^[a-z]/.test(word));
 found.pronounced = same(await model.pronounce(some, "eng-us"), direct.pronounce(some, "eng-us"));

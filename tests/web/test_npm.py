@@ -77,7 +77,7 @@ def used(project: Path, *program: str | Path, env: Mapping[str, str] = {}) -> No
     assert found["direct"] == found["served"] == found["core"] == ["ˈnaɪt"]
     assert (found["told"], found["came"], found["toldInWorker"]) == ([whole], [True, True, whole], True)
     assert found["languages"] == ["eng-us", "fin", "spa-latin", "swa", "tha", "vie-n"]
-    assert all(found[name] for name in ("results", "pronounced", "text", "streamed")), found
+    assert all(found[name] for name in ("results", "best", "pronounced", "text", "streamed")), found
     assert (found["waited"], found["waitedEnd"]) == (["ˈtie"], "no more")
     assert found["code"] == "eng-us"
     assert found["own"] == [["x", "y"], ["z"]]

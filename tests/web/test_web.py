@@ -78,7 +78,7 @@ def test_the_module_imports_nothing_and_exports_the_interface(package: Path) -> 
 
 
 def test_the_package_is_small(package: Path) -> None:
-    assert sum(len(gzip.compress((package / name).read_bytes(), mtime=0)) for name in PARTS) < 89_000
+    assert sum(len(gzip.compress((package / name).read_bytes(), mtime=0)) for name in PARTS) < 92_000
     assert (package / "g2p.wasm").stat().st_size < 168_000
     sizes = json.loads((package / "sizes.json").read_bytes())
     assert sizes["library"] == (package / "g2p.wasm").stat().st_size
@@ -514,6 +514,36 @@ def test_tags_and_a_cache_are_as_elsewhere(package: Path) -> None:
     assert (added, code) == (["x"], "spa-latin")
     assert (spanish["code"], wrong["code"]) == ("G2P_UNKNOWN_LANGUAGE", "G2P_INVALID_ARGUMENT")
     assert "did you mean spa-latin?" in spanish["message"]
+
+
+@needs_node
+def test_the_best_of_several_are_those_of_python(
+    package: Path, built: Tree, ported: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("G2P_CACHE", built.env["G2P_CACHE"])
+    half = package.name.startswith("float16")
+    g2p = load(built.root / "manifests" / f"{HALF if half else DEFAULT}.json", lexicon=False)
+    words = ["knight", "qrstu", "", "through\ud800"]
+    found, default, early, *refused = called(
+        package,
+        ("best", words, "eng-us", {"count": 4, "beams": 4}),
+        ("best", ["qrstu"], ["eng-us"]),
+        ("best", ["qrstu"], "eng-us", {"count": 1, "earlyStopping": True}),
+        ("best", ["qrstu"], "eng-us", {"count": 5, "beams": 4}),
+        ("best", ["qrstu"], "eng-us", {"count": 0}),
+        ("best", ["qrstu"], "eng-us", {"n": 2}),
+        ("best", ["qrstu"], "eng-us", {"earlyStopping": 1}),
+        ("best", "qrstu", "eng-us"),
+    )
+    for ours, theirs in zip(found[:2], g2p.best(words[:2], n=4), strict=True):
+        assert [each["phonemes"] for each in ours] == [each.phonemes for each in theirs]
+        scores = [each.score for each in theirs]
+        assert [each["score"] for each in ours] == pytest.approx(scores, abs=2e-2 if half else 1e-4)
+    assert [len(each) for each in found] == [4, 4, 1, 1] and default == [found[1][:3]]
+    assert [each[0]["error"]["word"] for each in found[2:]] == [2, 3] and len(early[0]) == 1
+    assert {each["code"] for each in refused} == {"G2P_INVALID_ARGUMENT"}
+    assert refused[0]["message"] == "the best 5 of 4 beams: give 1 to 4, or more beams"
+    assert refused[1]["message"] == "best: count is a number from 1 on, not 0"
 
 
 @needs_node

@@ -24,6 +24,8 @@ export async function known(model: Model): Promise<string> {
   model.addWords(new Map([["Nguyen", "ˈwɪn"]]), "eng-us");
   model.addWords([["Nguyen", "ˈwɪn"] as const], "eng-us");
   const results: Result[] = model.results(["knight"] as const, "eng-us", { scores: true });
+  const [best]: Result[][] = model.best(["knight"], "eng-us", { count: 2, beams: 8, earlyStopping: true });
+  if ((best?.[0]?.score ?? 0) < -1) return "unsure";
   const marked = results.map(({ word, phonemes, source, score, error }) =>
     error ? `${word}: ${error.message}` : `${phonemes} ${source === "user"} ${score?.toFixed(2)}`,
   );
@@ -57,6 +59,8 @@ export async function refused(): Promise<void> {
   model.results(["knight"], "eng-us", { score: true });
   // @ts-expect-error a misspelt option
   await load("weights.safetensors", { modul: new Uint8Array() });
+  // @ts-expect-error a misspelt option
+  model.best(["knight"], "eng-us", { n: 2 });
   // @ts-expect-error a controller is no signal
   await load("weights.safetensors", { signal: new AbortController() });
   // @ts-expect-error a string is not a list of words

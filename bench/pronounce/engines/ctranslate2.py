@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bench.pronounce.setup import Pronounce, PronounceList, Setup, Word, independent
 
@@ -19,6 +20,7 @@ LIBRARIES = ("/ctranslate2/", "/ctranslate2.libs/")
 def prepare(setup: Setup, checkpoint: Path, out: Path) -> None:
     """Converts the checkpoint stage's files."""
     from ctranslate2.converters import TransformersConverter
+    from ctranslate2.specs import model_spec
     from transformers import ByT5Tokenizer
 
     from bench.pronounce import plain
@@ -30,7 +32,19 @@ def prepare(setup: Setup, checkpoint: Path, out: Path) -> None:
     save_checkpoint(exported, architecture, as_model(architecture, state))
     ByT5Tokenizer(extra_ids=architecture.vocab_size - 259).save_pretrained(exported)
     quantization = None if setup.dtype == "float32" else setup.dtype
-    TransformersConverter(str(exported)).convert(str(out / "model"), quantization=quantization)
+
+    class Converter(TransformersConverter):  # type: ignore[misc, no-any-unimported, unused-ignore]
+        """transformers 5 says of any T5 that its embeddings are tied, and CTranslate2 then scales its output.
+
+        What was exported is not to be scaled. Greedy decoding does not notice; a search does.
+        """
+
+        def _load(self) -> Any:
+            spec = super()._load()
+            spec.decoder.scale_outputs = model_spec.OPTIONAL
+            return spec
+
+    Converter(str(exported)).convert(str(out / "model"), quantization=quantization)
 
 
 def model_files(setup: Setup) -> list[Path]:

@@ -210,9 +210,9 @@ NATIVE(void, release, int64_t flag) {
   free((void *)(intptr_t)flag);
 }
 
-/* Words come as their sizes, 4 bytes each, and then their bytes. */
-NATIVE(jvm_bytes, results, int64_t handle, jvm_bytes words, int32_t count, jvm_bytes lang, int32_t flags,
-       int32_t threads, int64_t flag) {
+/* Words come as their sizes, 4 bytes each, and then their bytes. Where a search is given, each may have several results. */
+static jvm_bytes answers(jvm machine, g2p *model, jvm_bytes words, int32_t count, jvm_bytes lang, int32_t flags,
+                         int32_t threads, int64_t flag, const g2p_search *search) {
   size_t size, lang_size;
   char *data = taken(machine, words, &size), *code = taken(machine, lang, &lang_size);
   g2p_text *texts = malloc(sizeof *texts * ((size_t)count + 1));
@@ -234,12 +234,14 @@ NATIVE(jvm_bytes, results, int64_t handle, jvm_bytes words, int32_t count, jvm_b
     g2p_error error;
     if (strlen(code) != lang_size) {
       buffer = wrong(G2P_UNKNOWN_LANGUAGE, "a language's code has a zero in it");
-    } else if (g2p_results_all(model_of(handle), &request, &found, &error) != G2P_OK) {
+    } else if ((search ? g2p_best(model, &request, search, &found, &error)
+                       : g2p_results_all(model, &request, &found, &error)) != G2P_OK) {
       buffer = bad(&error);
     } else {
       buffer = good();
       for (size_t i = 0; i < found.count; i++) {
         const g2p_result *each = &found.data[i];
+        put_number(&buffer, (int32_t)each->word);
         put_number(&buffer, (int32_t)each->status);
         put_number(&buffer, (int32_t)each->source);
         put_number(&buffer, (int32_t)(each->truncated | each->repeats << 1));
@@ -247,13 +249,52 @@ NATIVE(jvm_bytes, results, int64_t handle, jvm_bytes words, int32_t count, jvm_b
         put_text(&buffer, each->phonemes);
         put_text(&buffer, each->message);
       }
-      g2p_free_results(model_of(handle), &found);
+      g2p_free_results(model, &found);
     }
   }
   free(data);
   free(code);
   free(texts);
   return given(machine, buffer);
+}
+
+NATIVE(jvm_bytes, results, int64_t handle, jvm_bytes words, int32_t count, jvm_bytes lang, int32_t flags,
+       int32_t threads, int64_t flag) {
+  return answers(machine, model_of(handle), words, count, lang, flags, threads, flag, NULL);
+}
+
+NATIVE(jvm_bytes, best, int64_t handle, jvm_bytes words, int32_t count, jvm_bytes lang, int32_t flags, int32_t threads,
+       int64_t flag, int32_t most, int32_t beams, int32_t early) {
+  g2p_search search = {.size = sizeof search, .early = (uint32_t)early};
+  search.count = most < 0 ? 0 : (uint32_t)most;
+  search.beams = beams < 0 ? 0 : (uint32_t)beams;
+  return answers(machine, model_of(handle), words, count, lang, flags, threads, flag, &search);
+}
+
+/* The model's own code for a tag. */
+NATIVE(jvm_bytes, language, int64_t handle, jvm_bytes tag) {
+  size_t size;
+  char *copy = taken(machine, tag, &size);
+  if (!copy) return given(machine, no_memory());
+  g2p_error error;
+  const char *code;
+  struct buffer buffer;
+  if (strlen(copy) != size) {
+    buffer = wrong(G2P_UNKNOWN_LANGUAGE, "a language's code has a zero in it");
+  } else if (g2p_find_language(model_of(handle), copy, &code, &error) != G2P_OK) {
+    buffer = bad(&error);
+  } else {
+    buffer = good();
+    put_text(&buffer, (g2p_text){code, strlen(code)});
+  }
+  free(copy);
+  return given(machine, buffer);
+}
+
+NATIVE(jvm_bytes, cacheWords, int64_t handle, int32_t words) {
+  g2p_error error;
+  g2p_status status = g2p_cache_words(model_of(handle), words < 0 ? 0 : (size_t)words, &error);
+  return given(machine, status == G2P_OK ? good() : bad(&error));
 }
 
 /* The user's own words: lines of a word, a tab and its pronunciations. */

@@ -23,10 +23,11 @@ typedef void g2p_shared(const struct g2p_run *run, int32_t first, int32_t end, i
  * what it neither takes nor gives is not looked at. Those with a row for each position of the inputs are packed: the
  * first row's positions, then the second's, and so on. */
 struct g2p_run {
-  int32_t rows;               /* of the batch that are computed: 1 up to the program's batch */
-  int32_t positions;          /* of all rows' inputs together */
-  int32_t tokens;             /* that each row takes: 1 up to the function's; not looked at where it takes none */
-  char *arena;                /* the function's workspace: arena_bytes */
+  int32_t rows;      /* that are computed: 1 up to the program's batch. Where a function takes tokens, any number
+                                 for which rows * tokens is at most the batch times the function's, if states have them */
+  int32_t positions; /* of all rows' inputs together */
+  int32_t tokens;    /* that each row takes: 1 up to the function's; not looked at where it takes none */
+  char *arena;       /* the function's workspace: arena_bytes */
   const void *const *weights; /* in the order of the program's weights */
   void *const *states;        /* in the order of the program's states; row after row */
   void *const *arguments;     /* in the order of the program's arguments */

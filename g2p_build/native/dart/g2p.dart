@@ -147,9 +147,52 @@ final class G2P implements ffi.Finalizable {
     return found;
   }
 
+  /// The best pronunciations of each word, the best first, with their scores, in an isolate of its own.
+  ///
+  /// They are those of beam search, as transformers' `generate` makes it: up to [count] of each word, no more than [beams],
+  /// which are the beginnings that are kept at each step, up to 64. A word that a lexicon has gets its pronunciations from
+  /// there; a wrong word has one, which says what is wrong.
+  ///
+  /// Throws a [G2PException] where the language is unknown, too much is asked for, there is no memory, or [cancel] was asked
+  /// to stop.
+  Future<List<List<Pronunciation>>> best(List<String> words,
+      {required String language,
+      int count = 3,
+      int beams = 4,
+      bool earlyStopping = false,
+      Cancel? cancel}) async {
+    final address = _address, flag = cancel?._flag.address ?? 0;
+    final search = (count: count, beams: beams, early: earlyStopping);
+    final found = await Isolate.run(() => _found(address, words, language, G2P_EACH, flag, search));
+    return found;
+  }
+
   /// As [pronounce], on this isolate.
   List<Pronunciation> pronounceSync(List<String> words, {required String language, bool scores = false}) =>
       _ask(_address, words, language, G2P_EACH | (scores ? G2P_SCORES : 0), 0);
+
+  /// The model's own code for a BCP 47 tag: `eng-us` for `en-US`. Every call takes both.
+  ///
+  /// Throws a [G2PException] where the model does not know the language, or the tag may mean several.
+  String language(String tag) {
+    return using((arena) {
+      final code = arena<ffi.Pointer<ffi.Char>>();
+      final error = arena<g2p_error>();
+      _check(_functions.g2p_find_language(_model, _text(arena, tag), code, error), error);
+      return code.value.cast<Utf8>().toDartString();
+    });
+  }
+
+  /// Keeps what the model said of the [count] words that were used last, so that it need not say it again; 0, as at first, for
+  /// none. Results are the same. The memory is taken at once.
+  ///
+  /// Throws a [G2PException] where there is no memory for so many.
+  void cacheWords(int count) {
+    using((arena) {
+      final error = arena<g2p_error>();
+      _check(_functions.g2p_cache_words(_model, count, error), error);
+    });
+  }
 
   /// Adds words of the app's own, which come before the model: a word → its pronunciation.
   void addWords(Map<String, String> words, {required String language}) {
@@ -162,7 +205,12 @@ final class G2P implements ffi.Finalizable {
     });
   }
 
-  static List<Pronunciation> _ask(int model, List<String> words, String language, int flags, int flag) {
+  static List<Pronunciation> _ask(int model, List<String> words, String language, int flags, int flag) =>
+      [for (final each in _found(model, words, language, flags, flag, null)) each[0]];
+
+  /// The results of each word: one, or with a search up to as many as it asks for.
+  static List<List<Pronunciation>> _found(int model, List<String> words, String language, int flags,
+      int flag, ({int count, int beams, bool early})? asked) {
     return using((arena) {
       final texts = arena<g2p_text>(words.length + 1);
       for (final (i, word) in words.indexed) {
@@ -180,9 +228,23 @@ final class G2P implements ffi.Finalizable {
       final error = arena<g2p_error>();
       final found = arena<g2p_results>();
       final pointer = ffi.Pointer<g2p>.fromAddress(model);
-      _check(_functions.g2p_results_all(pointer, request, found, error), error);
+      if (asked == null) {
+        _check(_functions.g2p_results_all(pointer, request, found, error), error);
+      } else {
+        final search = arena<g2p_search>();
+        search.ref.size = ffi.sizeOf<g2p_search>();
+        search.ref.count = asked.count;
+        search.ref.beams = asked.beams;
+        search.ref.early = asked.early ? 1 : 0;
+        _check(_functions.g2p_best(pointer, request, search, found, error), error);
+      }
       try {
-        return [for (final (i, word) in words.indexed) _pronunciation(word, i, (found.ref.data + i).ref)];
+        final each = [for (final _ in words) <Pronunciation>[]];
+        for (var i = 0; i < found.ref.count; i++) {
+          final result = (found.ref.data + i).ref;
+          each[result.word].add(_pronunciation(words[result.word], result.word, result));
+        }
+        return each;
       } finally {
         _functions.g2p_free_results(pointer, found);
       }

@@ -464,7 +464,7 @@ g2p_status g2p_pronounce(g2p *model, const char *word, const char *lang, char *p
   g2p_text text = {word, strlen(word)};
   g2p_request request = {.size = sizeof request, .words = &text, .count = 1, .lang = lang, .threads = 1};
   struct one one = {phonemes, capacity, 0};
-  g2p_status status = g2p_run_request(model, &request, copy_one, &one, error);
+  g2p_status status = g2p_run_request(model, &request, NULL, copy_one, &one, error);
   if (status == G2P_OK && one.needed > capacity)
     return g2p_fail(error, G2P_TOO_SMALL, "the phonemes take %z bytes and the buffer has %z", one.needed, capacity);
   return status;
@@ -473,5 +473,5 @@ g2p_status g2p_pronounce(g2p *model, const char *word, const char *lang, char *p
 g2p_status g2p_stream(g2p *model, const g2p_request *request, g2p_callback callback, void *user, g2p_error *error) {
   g2p_no_error(error);
   if (!model || !callback) return g2p_fail(error, G2P_INVALID_ARGUMENT, "g2p_stream was given a null pointer");
-  return g2p_run_request(model, request, callback, user, error);
+  return g2p_run_request(model, request, NULL, callback, user, error);
 }

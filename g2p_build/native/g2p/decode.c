@@ -9,120 +9,14 @@
 
 #include <string.h>
 
+#include "beams.h"
+#include "calls.h"
 #include "score.h"
 #include "text.h"
 
-void g2p_count(g2p_statistics *all, const g2p_statistics *more) {
-  all->words += more->words;
-  all->ids += more->ids;
-  all->passes += more->passes;
-  all->drafted += more->drafted;
-  all->accepted += more->accepted;
-  all->encode_ns += more->encode_ns;
-  all->prefill_ns += more->prefill_ns;
-  all->step_ns += more->step_ns;
-  all->draft_ns += more->draft_ns;
-}
-
-static void call(struct g2p_session *session, const struct g2p_function *function, int32_t rows, int32_t tokens,
-                 void *const *states, uint64_t *spent) {
-  struct g2p_run run = {
-      .rows = rows,
-      .positions = session->positions,
-      .tokens = tokens,
-      .arena = session->arena,
-      .weights = session->weights,
-      .states = states,
-      .arguments = session->arguments,
-      .extended = session->extended,
-  };
-  uint64_t started = g2p_nanoseconds();
-  function->run(&run);
-  *spent += g2p_nanoseconds() - started;
-}
-
-/* Calls the program's first function of a role. */
-static void run(struct g2p_session *session, const char *role, int32_t rows, void *const *states, uint64_t *spent) {
-  const struct g2p_function *function = session->program->functions;
-  while (strcmp(function->role, role) != 0) function++;
-  call(session, function, rows, 1, states, spent);
-}
-
-/* Has the claimed group's inputs become what the decoder keeps of them. */
-static void prefill(struct g2p_session *session, void *const *states) {
-  run(session, "prefill", session->claimed, states, &session->statistics.prefill_ns);
-}
-
-static const char *language_of(const g2p_request *request, uint32_t word) {
-  return request->langs ? request->langs[word] : request->lang;
-}
-
-void g2p_stop(struct g2p_job *job, g2p_status reason) {
-  g2p_lock(&job->mutex);
-  if (job->status == G2P_OK) job->status = reason;
-  g2p_unlock(&job->mutex);
-}
-
-bool g2p_has_words(struct g2p_job *job) {
-  g2p_lock(&job->mutex);
-  bool left = job->status == G2P_OK && job->next < job->count;
-  g2p_unlock(&job->mutex);
-  return left;
-}
-
-static bool stopped(struct g2p_job *job) {
-  if (job->request->cancel && __atomic_load_n(job->request->cancel, __ATOMIC_RELAXED)) g2p_stop(job, G2P_CANCELLED);
-  g2p_lock(&job->mutex);
-  bool stop = job->status != G2P_OK;
-  g2p_unlock(&job->mutex);
-  return stop;
-}
-
-/* Claims the next words; near the end no more than this thread's share. */
-static void claim(struct g2p_session *session, struct g2p_job *job) {
-  g2p_lock(&job->mutex);
-  size_t left = job->count - job->next, share = (left + job->threads - 1) / job->threads;
-  size_t batch = (size_t)session->program->batch, most = share < batch ? share : batch;
-  for (size_t i = 0; i < most; i++) session->group[i] = job->order[job->next++];
-  g2p_unlock(&job->mutex);
-  session->claimed = (int32_t)most;
-  session->waiting = 0;
-}
-
-/* Encodes the claimed group; the session then has the group's lengths. */
-static void encode(struct g2p_session *session, struct g2p_job *job) {
-  session->positions = 0;
-  for (int32_t row = 0; row < session->claimed; row++) {
-    uint32_t word = session->group[row];
-    int32_t *ids = session->input_ids + session->positions, *count = &session->length[row];
-    const char *lang = language_of(job->request, word);
-    g2p_encode(session->traits, job->request->words[word], lang, ids, count, NULL); /* was checked */
-    session->positions += *count;
-  }
-  run(session, "encode", session->claimed, NULL, &session->statistics.encode_ns);
-}
-
-/* Copies the used positions of a row's caches, from the states or from the stage, to a row of the states. */
-static void copy_caches(struct g2p_session *session, void *const *from, int32_t from_row, int32_t to_row, bool cross,
-                        int32_t positions) {
-  for (size_t i = 0; i < session->program->states_count; i++) {
-    const struct cache *cache = &session->caches[i];
-    if (cache->cross != cross) continue;
-    size_t row_bytes = (size_t)cache->heads * cache->head_bytes;
-    size_t blocks = ((size_t)positions + (size_t)cache->block_positions - 1) / (size_t)cache->block_positions;
-    const char *source = (const char *)from[i] + (size_t)from_row * row_bytes;
-    char *target = (char *)session->states[i] + (size_t)to_row * row_bytes;
-    for (int32_t head = 0; head < cache->heads; head++) {
-      memcpy(target, source, blocks * cache->block_bytes);
-      source += cache->head_bytes;
-      target += cache->head_bytes;
-    }
-  }
-}
-
 /* Where the table has a word's language, the word is guessed at as soon as that pays. */
 static void begin_guess(struct g2p_session *session, const struct g2p_job *job, struct row *row) {
-  const char *lang = language_of(job->request, row->word);
+  const char *lang = g2p_language_of(job->request, row->word);
   row->drafts =
       job->draft && session->step && session->step->tokens > 1 && g2p_draft_language(job->draft, lang, &row->language);
   row->guess = (struct g2p_guess){.letters = row->letters, .ids = row->ids + 1, .chance = row->chances};
@@ -144,13 +38,13 @@ static void begin_row(struct g2p_session *session, struct g2p_job *job, int32_t 
 /* Gives a free row to the next word that waits, claiming and encoding more where none does. */
 static bool fill_row(struct g2p_session *session, struct g2p_job *job, int32_t row) {
   if (session->waiting == session->claimed) {
-    claim(session, job);
+    g2p_claim(session, job, (size_t)session->program->batch);
     if (!session->claimed) return false;
-    encode(session, job);
-    prefill(session, session->staged);
+    g2p_encode_group(session, job);
+    g2p_prefill_group(session, session->staged);
   }
   uint32_t word = session->group[session->waiting];
-  copy_caches(session, session->staged, session->waiting, row, true, job->lengths[word]);
+  g2p_copy_caches(session, session->staged, session->waiting, session->states, row, true, job->lengths[word]);
   begin_row(session, job, row, word);
   session->waiting++;
   return true;
@@ -158,10 +52,10 @@ static bool fill_row(struct g2p_session *session, struct g2p_job *job, int32_t r
 
 /* Where every row is free: a group straight into its rows. */
 static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
-  claim(session, job);
+  g2p_claim(session, job, (size_t)session->program->batch);
   if (!session->claimed) return false;
-  encode(session, job);
-  prefill(session, session->states);
+  g2p_encode_group(session, job);
+  g2p_prefill_group(session, session->states);
   for (int32_t row = 0; row < session->claimed; row++) begin_row(session, job, row, session->group[row]);
   session->waiting = session->live = session->claimed;
   return true;
@@ -169,53 +63,27 @@ static bool fill_all(struct g2p_session *session, struct g2p_job *job) {
 
 static void move_row(struct g2p_session *session, int32_t from, int32_t to) {
   struct row *source = &session->rows[from], *target = &session->rows[to], free = *target;
-  copy_caches(session, session->states, from, to, true, source->length);
-  copy_caches(session, session->states, from, to, false, source->count);
+  g2p_copy_caches(session, session->states, from, session->states, to, true, source->length);
+  g2p_copy_caches(session, session->states, from, session->states, to, false, source->count);
   *target = *source;
   *source = free; /* the ids' and logits' memory changes places */
 }
 
-/* Whether the ids end in one part, of three or more, four times or more. No pronunciation in the dictionaries of six
- * languages does. */
-static bool ends_in_loop(const int32_t *ids, size_t count) {
-  for (size_t part = 3; part <= count / 4; part++) {
-    size_t same = 0;
-    while (same < 3 * part && ids[count - 1 - same] == ids[count - 1 - same - part]) same++;
-    if (same == 3 * part) return true;
-  }
-  return false;
-}
-
 /* Hands a finished word over; false where the call is to stop. */
 static bool finish(struct g2p_session *session, struct g2p_job *job, const struct row *row) {
-  const int32_t *ids = row->ids + 1;
-  size_t count = (size_t)row->count;
-  bool ended = count && ids[count - 1] == session->traits->eos_id;
-  g2p_result result = {.size = sizeof result,
-                       .word = row->word,
-                       .phonemes = {session->text, g2p_decode(session->traits, ids, count, session->text)},
-                       .ids = ids,
-                       .ids_count = count,
-                       .logits = row->logits,
-                       .truncated = !ended,
-                       .repeats = ends_in_loop(ids, ended ? count - 1 : count),
-                       .score = count ? (float)(row->score / (double)count) : 0,
-                       .passes = row->passes,
-                       .drafted = row->drafted,
-                       .accepted = row->accepted};
+  const struct g2p_generated generated = {.word = row->word,
+                                          .ids = row->ids + 1,
+                                          .count = (size_t)row->count,
+                                          .score = row->score,
+                                          .logits = row->logits,
+                                          .passes = row->passes,
+                                          .drafted = row->drafted,
+                                          .accepted = row->accepted};
   session->statistics.words++;
-  session->statistics.ids += count;
   session->statistics.passes += row->passes;
   session->statistics.drafted += row->drafted;
   session->statistics.accepted += row->accepted;
-  g2p_lock(&job->delivery);
-  bool proceed = !stopped(job);
-  if (proceed && job->callback(job->user, &result) != 0) {
-    g2p_stop(job, G2P_CANCELLED);
-    proceed = false;
-  }
-  g2p_unlock(&job->delivery);
-  return proceed;
+  return g2p_deliver(session, job, &generated);
 }
 
 static bool has_ended(const struct g2p_session *session, const struct g2p_job *job, const struct row *row) {
@@ -258,7 +126,7 @@ static void make_guess(struct g2p_session *session, const struct g2p_job *job, s
   const struct g2p_traits *traits = session->traits;
   struct g2p_guess *guess = &row->guess;
   if (!guess->letters_count) {
-    const char *lang = language_of(job->request, row->word);
+    const char *lang = g2p_language_of(job->request, row->word);
     guess->letters_count = g2p_letters(traits, job->request->words[row->word], lang, session->input_ids, row->letters);
   }
   g2p_draft_guess(&row->language, traits, session->room, row->count, guess);
@@ -370,7 +238,7 @@ static bool take_step(struct g2p_session *session, const struct g2p_job *job, in
 
 /* With caches: a step for every live row, again and again. */
 static void step_rows(struct g2p_session *session, struct g2p_job *job) {
-  while (!stopped(job)) {
+  while (!g2p_stopped(job)) {
     if (!session->live && session->waiting == session->claimed && !fill_all(session, job)) return;
     while (session->live < session->program->batch && fill_row(session, job, session->live)) session->live++;
     int32_t tokens = 1;
@@ -389,7 +257,7 @@ static void step_rows(struct g2p_session *session, struct g2p_job *job) {
       session->position[row] = place->count;
       session->length[row] = place->length;
     }
-    call(session, session->step, session->live, tokens, session->states, &session->statistics.step_ns);
+    g2p_call(session, session->step, session->live, tokens, session->states, &session->statistics.step_ns);
     /* From the last row down: one that moves has been looked at. */
     for (int32_t row = session->live - 1; row >= 0; row--) {
       if (!take_step(session, job, row, tokens)) continue;
@@ -403,16 +271,16 @@ static void step_rows(struct g2p_session *session, struct g2p_job *job) {
 /* Without: the whole output again for every token, a group at a time. */
 static void decode_group(struct g2p_session *session, struct g2p_job *job) {
   size_t output = (size_t)session->traits->output_len, words = (size_t)session->traits->vocabulary;
-  claim(session, job);
+  g2p_claim(session, job, (size_t)session->program->batch);
   if (!session->claimed) return;
-  encode(session, job);
+  g2p_encode_group(session, job);
   for (int32_t row = 0; row < session->claimed; row++) {
     begin_row(session, job, row, session->group[row]);
     for (size_t i = 1; i < output; i++) session->rows[row].ids[i] = session->traits->pad_id;
   }
   int32_t left = session->claimed;
-  for (size_t position = 0; left && !stopped(job); position++) {
-    run(session, "decode", session->claimed, NULL, &session->statistics.step_ns);
+  for (size_t position = 0; left && !g2p_stopped(job); position++) {
+    g2p_call_role(session, "decode", session->claimed, NULL, &session->statistics.step_ns);
     for (int32_t row = 0; row < session->claimed; row++) {
       struct row *place = &session->rows[row];
       size_t at = (size_t)row * output + position;
@@ -425,12 +293,11 @@ static void decode_group(struct g2p_session *session, struct g2p_job *job) {
   }
 }
 
-bool g2p_work(struct g2p_session *session, struct g2p_job *job) {
+/* Greedily; false where there is no memory for logits. */
+static bool decode_words(struct g2p_session *session, struct g2p_job *job) {
   const struct g2p_traits *traits = session->traits;
   size_t batch = (size_t)session->program->batch;
   size_t each = (size_t)(traits->output_len - 1) * (size_t)traits->vocabulary * sizeof(float);
-  session->live = session->waiting = session->claimed = 0;
-  session->statistics = (g2p_statistics){0};
   session->logits = NULL;
   if (job->request->flags & G2P_LOGITS) {
     session->logits = g2p_allocate(session->allocator, batch * each);
@@ -442,10 +309,17 @@ bool g2p_work(struct g2p_session *session, struct g2p_job *job) {
     step_rows(session, job);
   else
     do decode_group(session, job);
-    while (session->claimed && !stopped(job));
+    while (session->claimed && !g2p_stopped(job));
   g2p_release(session->allocator, session->logits, batch * each);
+  return true;
+}
+
+bool g2p_work(struct g2p_session *session, struct g2p_job *job) {
+  session->live = session->waiting = session->claimed = 0;
+  session->statistics = (g2p_statistics){0};
+  bool worked = job->search ? g2p_search_words(session, job) : decode_words(session, job);
   g2p_lock(&job->mutex);
   g2p_count(&job->statistics, &session->statistics);
   g2p_unlock(&job->mutex);
-  return true;
+  return worked;
 }

@@ -49,6 +49,8 @@ extern "C" {
 
 enum { G2P_MOST_LEXICONS = 16 };
 
+enum { G2P_MOST_BEAMS = 64 };
+
 /* Room for the phonemes of any word of most models and of any lexicon; g2p_limits says how much this model's need. */
 #define G2P_TEXT 1024
 
@@ -260,7 +262,7 @@ typedef struct g2p_result {
   uint32_t accepted;  /* and were right */
 } g2p_result;
 
-/* The results of a request, in the order of its words. A program that may meet a newer library goes from one to the next
+/* The results of a request, in the order of its words; freed by g2p_free_results. A program that may meet a newer library goes from one to the next
  * by data->size bytes. */
 typedef struct g2p_results {
   const g2p_result *data;
@@ -272,6 +274,31 @@ typedef struct g2p_results {
 G2P_API g2p_status g2p_results_all(g2p *model, const g2p_request *request, g2p_results *results, g2p_error *error);
 
 G2P_API void g2p_free_results(g2p *model, g2p_results *results);
+
+/* How several pronunciations of a word are searched for: by beam search, which keeps the best beginnings ("beams") and
+ * continues each of them by every id. */
+typedef struct g2p_search {
+  size_t size;    /* sizeof(g2p_search) */
+  uint32_t count; /* pronunciations of each word, at most: 1 to beams */
+  uint32_t beams; /* 1 to G2P_MOST_BEAMS, and to half the model's vocabulary */
+  uint32_t
+      early; /* 1: a search ends as soon as as many pronunciations as beams are whole; 0: when the best beam's score, so
+                     far, is no better than that of the last of them */
+} g2p_search;
+
+/* Searches for the best pronunciations of each word: results in the order of the request's words, and of each word the best
+ * first. They always have scores. G2P_LOGITS is refused.
+ *
+ * Ids and scores are those of transformers' generate(num_beams=beams, num_return_sequences=count, early_stopping=early) with
+ * its length_penalty of 1: a score is the mean log-probability of the ids, as in all results. Where two are equally good,
+ * the one that continues the better beam comes first, then that with the lower id. One beam gives what g2p_results_all
+ * gives. Two pronunciations of a word may have the same phonemes by different ids.
+ *
+ * A word that a lexicon has gets its pronunciations from there, without scores. Draft tables and the cache of g2p_cache_words
+ * are not used. `passes` are the steps of the search, each of all beams, in every result of a word. Memory for the beams is
+ * taken when a call begins, as much for each as for a row of the batch, and kept as other memory of threads is: g2p_trim. */
+G2P_API g2p_status g2p_best(g2p *model, const g2p_request *request, const g2p_search *search, g2p_results *results,
+                            g2p_error *error);
 
 /* All pronunciations that the first lexicon with the word has for it, the answer first; no text where none has it. */
 G2P_API g2p_status g2p_look_up(g2p *model, const char *word, const char *lang, g2p_texts *pronunciations,

@@ -8,10 +8,6 @@
 /* Words are numbered by 32 bits, and no table has more than 16 bytes for each. */
 #define MOST_WORDS (SIZE_MAX / 32 < UINT32_MAX ? SIZE_MAX / 32 : UINT32_MAX)
 
-static const char *language_of(const g2p_request *request, size_t word) {
-  return request->langs ? request->langs[word] : request->lang;
-}
-
 g2p_status g2p_check_request(const g2p_request *request, g2p_error *error) {
   if (!request) return g2p_fail(error, G2P_INVALID_ARGUMENT, "the request is a null pointer");
   if (request->size != sizeof *request)
@@ -47,7 +43,7 @@ static struct lexicons lexicons_for(g2p *model, const g2p_request *request) {
 static g2p_status check_word(const struct g2p_traits *traits, const struct lexicons *lexicons,
                              const g2p_request *request, size_t word, const char *checked, int32_t *ids, int32_t *count,
                              struct g2p_known *known, g2p_error *error) {
-  const char *lang = language_of(request, word);
+  const char *lang = g2p_language_of(request, word);
   g2p_text text = request->words[word];
   g2p_status status = G2P_OK;
   *count = 0;
@@ -72,7 +68,7 @@ static g2p_status check_words(const struct g2p_traits *traits, const struct lexi
   for (size_t word = 0; word < request->count; word++) {
     g2p_status status = check_word(traits, lexicons, request, word, checked, ids, &lengths[word], &known, error);
     if (status == G2P_OK) {
-      checked = language_of(request, word);
+      checked = g2p_language_of(request, word);
     } else if (request->flags & G2P_EACH) {
       lengths[word] = 0;
     } else {
@@ -88,10 +84,27 @@ static bool is_cancelled(const g2p_request *request) {
   return request->cancel && __atomic_load_n(request->cancel, __ATOMIC_RELAXED);
 }
 
+/* Hands over a word's pronunciations from a lexicon: the answer, and with a search the others too. */
+static int deliver_known(const struct g2p_known *known, const g2p_search *search, g2p_result *result,
+                         g2p_callback callback, void *user) {
+  const char *at = known->text, *end = at + known->size;
+  size_t left = search ? search->count : 1, size = known->first;
+  result->source = known->source;
+  while (true) {
+    result->phonemes = (g2p_text){at, size};
+    int stopped = callback(user, result);
+    at += size;
+    if (stopped || !--left || at == end) return stopped;
+    at++;
+    const char *comma = memchr(at, ',', (size_t)(end - at));
+    size = (size_t)((comma ? comma : end) - at);
+  }
+}
+
 /* Hands over the words that do not reach the model. */
 static g2p_status deliver_others(const struct g2p_traits *traits, const struct lexicons *lexicons,
-                                 const g2p_request *request, int32_t *ids, const int32_t *lengths,
-                                 g2p_callback callback, void *user) {
+                                 const g2p_request *request, const g2p_search *search, int32_t *ids,
+                                 const int32_t *lengths, g2p_callback callback, void *user) {
   struct g2p_known known;
   g2p_error wrong;
   int32_t count;
@@ -101,11 +114,10 @@ static g2p_status deliver_others(const struct g2p_traits *traits, const struct l
     g2p_result result = {.size = sizeof result, .word = word};
     result.status = check_word(traits, lexicons, request, word, NULL, ids, &count, &known, &wrong);
     if (result.status == G2P_OK) {
-      result.phonemes = (g2p_text){known.text, known.first};
-      result.source = known.source;
-    } else {
-      result.message = (g2p_text){wrong.message, strlen(wrong.message)};
+      if (deliver_known(&known, search, &result, callback, user) != 0) return G2P_CANCELLED;
+      continue;
     }
+    result.message = (g2p_text){wrong.message, strlen(wrong.message)};
     if (callback(user, &result) != 0) return G2P_CANCELLED;
   }
   return G2P_OK;
@@ -141,7 +153,8 @@ struct caching {
 static size_t input_of(const struct caching *caching, size_t word) {
   const g2p_request *request = caching->request;
   int32_t count = 0;
-  g2p_encode(caching->model->traits, request->words[word], language_of(request, word), caching->input, &count, NULL);
+  g2p_encode(caching->model->traits, request->words[word], g2p_language_of(request, word), caching->input, &count,
+             NULL);
   return (size_t)count;
 }
 
@@ -202,13 +215,15 @@ const struct g2p_draft *g2p_draft_of(const g2p *model) {
 }
 
 /* Has the model pronounce `count` words, which are ordered. */
-static g2p_status decode_words(g2p *model, const g2p_request *request, const uint32_t *order, size_t count,
-                               const int32_t *lengths, g2p_callback callback, void *user, g2p_error *error) {
+static g2p_status decode_words(g2p *model, const g2p_request *request, const g2p_search *search, const uint32_t *order,
+                               size_t count, const int32_t *lengths, g2p_callback callback, void *user,
+                               g2p_error *error) {
   size_t bound = (size_t)model->traits->output_len - 1;
   uint32_t threads = request->threads ? request->threads : model->threads;
   if (threads > G2P_MOST_THREADS) threads = G2P_MOST_THREADS;
   if (threads > count) threads = (uint32_t)count;
   struct g2p_job job = {.request = request,
+                        .search = search,
                         .callback = callback,
                         .user = user,
                         .threads = threads,
@@ -251,22 +266,24 @@ static g2p_request with_codes(const struct g2p_traits *traits, const g2p_request
 }
 
 /* Has the model pronounce words, which are ordered, as far as it has not kept them. `input` has room for a word's ids. */
-static g2p_status decode_or_find(g2p *model, const g2p_request *request, uint32_t *order, size_t count,
-                                 const int32_t *lengths, int32_t *input, g2p_callback callback, void *user,
-                                 g2p_error *error) {
-  if (!is_cached(model, request)) return decode_words(model, request, order, count, lengths, callback, user, error);
+static g2p_status decode_or_find(g2p *model, const g2p_request *request, const g2p_search *search, uint32_t *order,
+                                 size_t count, const int32_t *lengths, int32_t *input, g2p_callback callback,
+                                 void *user, g2p_error *error) {
+  if (search || !is_cached(model, request))
+    return decode_words(model, request, search, order, count, lengths, callback, user, error);
   size_t most = (size_t)model->traits->output_len, size = most * (sizeof(int32_t) + 1);
   int32_t *ids = g2p_allocate(model->allocator, size);
   if (!ids) return g2p_fail(error, G2P_NO_MEMORY, "no memory to find words with: use a smaller cache");
   struct caching caching = {model, request, input, ids, (char *)(ids + most), callback, user};
   g2p_status status = deliver_cached(&caching, order, &count);
   if (status == G2P_OK && count)
-    status = decode_words(model, request, order, count, lengths, keep_and_call, &caching, error);
+    status = decode_words(model, request, NULL, order, count, lengths, keep_and_call, &caching, error);
   g2p_release(model->allocator, ids, size);
   return status;
 }
 
-g2p_status g2p_run_request(g2p *model, const g2p_request *given, g2p_callback callback, void *user, g2p_error *error) {
+g2p_status g2p_run_request(g2p *model, const g2p_request *given, const g2p_search *search, g2p_callback callback,
+                           void *user, g2p_error *error) {
   g2p_status status = g2p_check_request(given, error);
   if (status != G2P_OK || !given->count) return status;
   size_t count = given->count, most = (size_t)model->traits->input_len, langs = given->langs ? count : 0;
@@ -284,9 +301,9 @@ g2p_status g2p_run_request(g2p *model, const g2p_request *given, g2p_callback ca
   status = check_words(model->traits, &lexicons, request, ids, lengths, error);
   if (status == G2P_OK) {
     size_t left = sort_words(lengths, count, most, order, starts);
-    if (left < count) status = deliver_others(model->traits, &lexicons, request, ids, lengths, callback, user);
+    if (left < count) status = deliver_others(model->traits, &lexicons, request, search, ids, lengths, callback, user);
     if (status == G2P_OK && left)
-      status = decode_or_find(model, request, order, left, lengths, ids, callback, user, error);
+      status = decode_or_find(model, request, search, order, left, lengths, ids, callback, user, error);
     if (status == G2P_CANCELLED) g2p_fail(error, status, "the call was cancelled");
   }
   g2p_release(model->allocator, starts, size);

@@ -68,8 +68,10 @@ const struct g2p_draft *g2p_draft_of(const g2p *model);
 /* Whether a request can be read, and has what it must have. Its count is then one that sizes do not overflow with. */
 g2p_status g2p_check_request(const g2p_request *request, g2p_error *error);
 
-/* Checks a request's words, orders them and has them pronounced. */
-g2p_status g2p_run_request(g2p *model, const g2p_request *request, g2p_callback callback, void *user, g2p_error *error);
+/* Checks a request's words, orders them and has them pronounced. With a search, which has been checked, each is delivered
+ * several times, the best first. */
+g2p_status g2p_run_request(g2p *model, const g2p_request *request, const g2p_search *search, g2p_callback callback,
+                           void *user, g2p_error *error);
 
 #pragma GCC visibility pop
 #endif

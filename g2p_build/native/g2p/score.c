@@ -15,11 +15,15 @@ static double power_of_two(int exponent) { /* -1022 to 1023 */
 
 /* e^x for x of 0 or less. */
 static double exponential(double x) {
+  static const double inverse[] = {/* of the factorials of 12 down to 2 */
+                                   1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
+                                   1.0 / 40320,     1.0 / 5040,     1.0 / 720,     1.0 / 120,
+                                   1.0 / 24,        1.0 / 6,        1.0 / 2};
   if (!(x > -700)) return 0;
   int halves = (int)(x * 1.4426950408889634 - 0.5); /* rounded: x = halves * ln 2 + r, |r| <= ln 2 / 2 */
-  double r = x - halves * LN2_HIGH - halves * LN2_LOW, sum = 1;
-  for (int i = 12; i > 0; i--) sum = 1 + sum * r / i;
-  return sum * power_of_two(halves);
+  double r = x - halves * LN2_HIGH - halves * LN2_LOW, sum = inverse[0];
+  for (size_t i = 1; i < sizeof inverse / sizeof *inverse; i++) sum = sum * r + inverse[i];
+  return (1 + r + sum * r * r) * power_of_two(halves);
 }
 
 /* ln y for y of 1 or more. */

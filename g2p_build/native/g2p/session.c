@@ -7,13 +7,7 @@
 
 _Static_assert((int)G2P_MOST_DRAFTED <= (int)G2P_PRICED, "prices.h has all steps");
 
-/* Takes the next bytes of a block of memory; with a null block, only counts them. */
-struct layout {
-  char *memory;
-  size_t used;
-};
-
-static void *take(struct layout *layout, size_t size) {
+void *g2p_take(struct g2p_layout *layout, size_t size) {
   void *found = layout->memory ? layout->memory + layout->used : NULL;
   layout->used += (size + G2P_ALIGNMENT - 1) / G2P_ALIGNMENT * G2P_ALIGNMENT;
   return found;
@@ -25,7 +19,7 @@ static const struct g2p_function *find_step(const struct g2p_program *program) {
   return NULL;
 }
 
-/* Tokens of all rows that a call of the decoder takes at most. */
+/* Tokens of all rows that a call of the decoder takes at most. A row of a step of one token is a token. */
 static size_t most_tokens(const struct g2p_program *program, const struct g2p_traits *traits) {
   const struct g2p_function *step = find_step(program);
   size_t rows = (size_t)program->batch;
@@ -89,50 +83,51 @@ static void *argument_of(const struct g2p_session *session, const char *name) {
   return NULL;
 }
 
-static void lay_out(struct g2p_session *session, struct layout *layout, const struct g2p_variant *variant) {
+static void lay_out(struct g2p_session *session, struct g2p_layout *layout, const struct g2p_variant *variant) {
   const struct g2p_program *program = variant->program;
   const struct g2p_traits *traits = variant->model;
   size_t batch = (size_t)program->batch, input = (size_t)traits->input_len, output = (size_t)traits->output_len;
   size_t tokens = most_tokens(program, traits);
   struct g2p_session shape = {.program = program, .traits = traits};
-  take(layout, sizeof *session);
-  shape.arena = take(layout, program->arena_bytes);
-  shape.caches = take(layout, program->states_count * sizeof(struct cache));
-  shape.states = take(layout, program->states_count * sizeof(void *));
-  shape.staged = take(layout, program->states_count * sizeof(void *));
-  shape.arguments = take(layout, program->arguments_count * sizeof(void *));
+  g2p_take(layout, sizeof *session);
+  shape.arena = g2p_take(layout, program->arena_bytes);
+  shape.caches = g2p_take(layout, program->states_count * sizeof(struct cache));
+  shape.states = g2p_take(layout, program->states_count * sizeof(void *));
+  shape.staged = g2p_take(layout, program->states_count * sizeof(void *));
+  shape.arguments = g2p_take(layout, program->arguments_count * sizeof(void *));
   for (size_t i = 0; i < program->states_count; i++) {
     struct cache cache = cache_of(&program->states[i]);
     size_t bytes = batch * (size_t)cache.heads * cache.head_bytes;
-    void *memory = take(layout, bytes);
-    void *second = cache.cross && batch > 1 ? take(layout, bytes) : NULL;
+    void *memory = g2p_take(layout, bytes);
+    void *second = cache.cross && batch > 1 ? g2p_take(layout, bytes) : NULL;
     if (layout->memory) {
       shape.caches[i] = cache;
       shape.states[i] = memory;
       shape.staged[i] = second;
     }
   }
-  shape.hidden = take(layout, batch * input * (size_t)traits->d_model * sizeof(float));
-  shape.step_logits = take(layout, tokens * (size_t)traits->vocabulary * sizeof(float));
-  shape.input_ids = take(layout, batch * input * sizeof(int32_t));
-  shape.length = take(layout, batch * sizeof(int32_t));
-  shape.token = take(layout, tokens * sizeof(int32_t));
-  shape.position = take(layout, batch * sizeof(int32_t));
-  shape.ids = take(layout, tokens * sizeof(int32_t));
-  shape.decoder_ids = take(layout, batch * output * sizeof(int32_t));
-  shape.rows = take(layout, batch * sizeof(struct row));
-  shape.group = take(layout, batch * sizeof(uint32_t));
-  shape.text = take(layout, output);
-  uint32_t *letters = take(layout, batch * input * sizeof(uint32_t));
-  uint8_t *chances = take(layout, batch * output);
-  shape.room.costs = take(layout, 2 * (output + 1) * sizeof(uint16_t));
-  shape.room.said = take(layout, 8 + output);
+  shape.hidden = g2p_take(layout, batch * input * (size_t)traits->d_model * sizeof(float));
+  shape.step_logits = g2p_take(layout, tokens * (size_t)traits->vocabulary * sizeof(float));
+  shape.input_ids = g2p_take(layout, batch * input * sizeof(int32_t));
+  shape.length = g2p_take(layout, tokens * sizeof(int32_t));
+  shape.token = g2p_take(layout, tokens * sizeof(int32_t));
+  shape.position = g2p_take(layout, tokens * sizeof(int32_t));
+  shape.ids = g2p_take(layout, tokens * sizeof(int32_t));
+  shape.decoder_ids = g2p_take(layout, batch * output * sizeof(int32_t));
+  shape.rows = g2p_take(layout, batch * sizeof(struct row));
+  shape.group = g2p_take(layout, batch * sizeof(uint32_t));
+  shape.text = g2p_take(layout, output);
+  uint32_t *letters = g2p_take(layout, batch * input * sizeof(uint32_t));
+  uint8_t *chances = g2p_take(layout, batch * output);
+  shape.room.costs = g2p_take(layout, 2 * (output + 1) * sizeof(uint16_t));
+  shape.room.said = g2p_take(layout, 8 + output);
   if (layout->memory) {
     for (size_t row = 0; row < batch; row++) {
       shape.rows[row].ids = shape.decoder_ids + row * output;
       shape.rows[row].letters = letters + row * input;
       shape.rows[row].chances = chances + row * output;
     }
+    shape.most_rows = (int32_t)tokens;
     shape.most_tokens = (int32_t)(tokens < G2P_MOST_DRAFTED ? tokens : G2P_MOST_DRAFTED);
     shape.prices = prices_of(variant);
     for (size_t i = 0; i < G2P_TRUSTS; i++) shape.trust[i] = 0.5F; /* nobody knows */
@@ -145,12 +140,12 @@ static void lay_out(struct g2p_session *session, struct layout *layout, const st
 
 struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const struct g2p_variant *variant,
                                       const void *const *weights) {
-  struct layout layout = {NULL, 0};
+  struct g2p_layout layout = {NULL, 0};
   lay_out(NULL, &layout, variant);
   size_t size = layout.used;
   struct g2p_session *session = g2p_allocate(allocator, size);
   if (!session) return NULL;
-  layout = (struct layout){(char *)session, 0};
+  layout = (struct g2p_layout){(char *)session, 0};
   lay_out(session, &layout, variant);
   session->allocator = allocator;
   session->weights = weights;
@@ -159,4 +154,7 @@ struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const stru
   return session;
 }
 
-void g2p_session_end(struct g2p_session *session) { g2p_release(session->allocator, session, session->size); }
+void g2p_session_end(struct g2p_session *session) {
+  g2p_release(session->allocator, session->beams, session->beams_size);
+  g2p_release(session->allocator, session, session->size);
+}

@@ -52,6 +52,7 @@ struct g2p_session {
   int32_t *input_ids, *length, *token, *position, *decoder_ids, *ids;
   struct row *rows;
   const struct g2p_function *step; /* NULL: the program is without caches */
+  int32_t most_rows;               /* of a step of one token, where its states have as many: more than the batch */
   int32_t most_tokens;             /* of all rows, in a step that checks guesses */
   const uint16_t *prices;          /* what a step of so many tokens of all rows costs: prices.h */
   struct g2p_draft_room room;
@@ -65,7 +66,17 @@ struct g2p_session {
   char *text;
   g2p_statistics statistics; /* of the job that the session works on */
   float *logits;             /* what rows' logits are kept in, while a job asks for them */
+  char *beams;               /* memory of the last search, for the next; NULL: there was none */
+  size_t beams_size;
 };
+
+/* Takes the next bytes of a block of memory; with a null block, only counts them. */
+struct g2p_layout {
+  char *memory;
+  size_t used;
+};
+
+void *g2p_take(struct g2p_layout *layout, size_t size);
 
 /* NULL where no memory is left. The memory is not cleared: what was not written is not used, and a large batch costs one
  * word nothing. */

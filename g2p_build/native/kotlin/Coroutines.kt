@@ -22,6 +22,14 @@ public suspend fun G2P.awaitAll(words: List<String>, lang: String): List<String>
 public suspend fun G2P.awaitResults(words: List<String>, lang: String, scores: Boolean = false): List<Pronunciation> =
   stopping { results(words, lang, scores, cancel = it) }
 
+/** [G2P.best], off the calling thread. A coroutine that is cancelled stops it at once. */
+public suspend fun G2P.awaitBest(
+  words: List<String>,
+  lang: String,
+  count: Int = 3,
+  beams: Int = 4,
+): List<List<Pronunciation>> = stopping { best(words, lang, count, beams, cancel = it) }
+
 /** [G2P.text], off the calling thread. A coroutine that is cancelled stops it at once. */
 public suspend fun G2P.awaitText(text: String, lang: String): List<Part> = stopping { text(text, lang, cancel = it) }
 

@@ -71,6 +71,37 @@ public class G2P internal constructor(returned: ByteArray) : AutoCloseable {
   }
 
   /**
+   * The best pronunciations of each word, the best first, with their scores.
+   *
+   * They are those of beam search, as transformers' `generate` makes it. A word that a lexicon has gets its pronunciations
+   * from there; a wrong word has one, which says what is wrong.
+   *
+   * @param count pronunciations of each word, at most; no more than [beams].
+   * @param beams beginnings that are kept at each step, up to 64.
+   * @param earlyStopping whether a search ends as soon as as many pronunciations as beams are whole.
+   * @throws G2PException the language is unknown, there is no memory, too much is asked for, or [Status.CANCELLED].
+   */
+  @JvmOverloads
+  @Throws(G2PException::class)
+  public fun best(
+    words: List<String>,
+    lang: String,
+    count: Int = 3,
+    beams: Int = 4,
+    earlyStopping: Boolean = false,
+    threads: Int = 0,
+    cancel: Cancel? = null,
+  ): List<List<Pronunciation>> {
+    val early = if (earlyStopping) 1 else 0
+    val found =
+      ask(words, lang, EACH, cancel) { model, request, code, flag ->
+        Native.best(model, request, words.size, code, EACH, threads, flag, count, beams, early)
+      }
+    val each = found.groupBy({ it.first }, { it.second })
+    return words.indices.map { each.getValue(it) }
+  }
+
+  /**
    * As [results], of a list of any length: [chunk] words are pronounced at a time, when their results are asked for.
    */
   @JvmOverloads
@@ -98,6 +129,26 @@ public class G2P internal constructor(returned: ByteArray) : AutoCloseable {
     val results = results(parts.filter { it.first == Kind.WORD }.map { it.second }, lang, threads = threads, cancel = cancel)
     val next = results.iterator()
     return parts.map { (kind, part) -> Part(part, kind, if (kind == Kind.WORD) next.next() else null) }
+  }
+
+  /**
+   * The model's own code for a BCP 47 tag: `eng-us` for `en-US`. Every function takes both.
+   *
+   * @throws G2PException the model does not know the language, or the tag may mean several; the message names them.
+   */
+  @Throws(G2PException::class)
+  public fun language(tag: String): String = checked(open { Native.language(it, utf8(tag)) }).text()
+
+  /**
+   * Keeps what the model said of the words that were used last, so that it need not say it again. Results are the same.
+   *
+   * @param count how many words; 0, as at first, for none. Their memory is taken at once: half a kilobyte each, and more
+   *   with larger bounds.
+   * @throws G2PException there is no memory for so many.
+   */
+  @Throws(G2PException::class)
+  public fun cacheWords(count: Int) {
+    checked(open { Native.cacheWords(it, count) })
   }
 
   /**
@@ -129,7 +180,19 @@ public class G2P internal constructor(returned: ByteArray) : AutoCloseable {
     }
   }
 
-  private fun ask(words: List<String>, lang: String, flags: Int, threads: Int, cancel: Cancel?): List<Pronunciation> {
+  private fun ask(words: List<String>, lang: String, flags: Int, threads: Int, cancel: Cancel?): List<Pronunciation> =
+    ask(words, lang, flags, cancel) { model, request, code, flag ->
+      Native.results(model, request, words.size, code, flags, threads, flag)
+    }.map { it.second }
+
+  /** The results of a call, and which of the words each is of. */
+  private fun ask(
+    words: List<String>,
+    lang: String,
+    flags: Int,
+    cancel: Cancel?,
+    call: (Long, ByteArray, ByteArray, Long) -> ByteArray,
+  ): List<Pair<Int, Pronunciation>> {
     val texts = if (flags and EACH != 0) words.map(::replaced) else words.mapIndexed { i, word -> utf8(word, i) }
     val request = ByteBuffer.allocate(4 * texts.size + texts.sumOf { it.size }).order(ByteOrder.nativeOrder())
     texts.forEach { request.putInt(it.size) }
@@ -138,15 +201,20 @@ public class G2P internal constructor(returned: ByteArray) : AutoCloseable {
     val stop = cancel ?: Cancel()
     try {
       val flag = stop.address
-      val buffer = checked(open { Native.results(it, request.array(), texts.size, code, flags, threads, flag) })
-      return words.map { word ->
+      val buffer = checked(open { call(it, request.array(), code, flag) })
+      val found = mutableListOf<Pair<Int, Pronunciation>>()
+      while (buffer.hasRemaining()) {
+        val number = buffer.getInt()
         val status = Status.of(buffer.getInt())
         val source = Source.entries[buffer.getInt()]
         val marks = buffer.getInt()
         val score = buffer.getFloat()
         val phonemes = buffer.text()
-        Pronunciation(word, phonemes, source, status, buffer.text(), marks and 1 != 0, marks and 2 != 0, score)
+        val message = buffer.text()
+        val (truncated, repeats) = Pair(marks and 1 != 0, marks and 2 != 0)
+        found += number to Pronunciation(words[number], phonemes, source, status, message, truncated, repeats, score)
       }
+      return found
     } finally {
       if (cancel == null) stop.close()
     }

@@ -35,6 +35,24 @@ internal object Native {
     flag: Long,
   ): ByteArray
 
+  @JvmStatic
+  external fun best(
+    handle: Long,
+    words: ByteArray,
+    count: Int,
+    lang: ByteArray,
+    flags: Int,
+    threads: Int,
+    flag: Long,
+    most: Int,
+    beams: Int,
+    early: Int,
+  ): ByteArray
+
+  @JvmStatic external fun language(handle: Long, tag: ByteArray): ByteArray
+
+  @JvmStatic external fun cacheWords(handle: Long, words: Int): ByteArray
+
   @JvmStatic external fun addLexicon(handle: Long, lines: ByteArray, lang: ByteArray): ByteArray
 
   @JvmStatic external fun parts(text: ByteArray): ByteArray

@@ -61,7 +61,7 @@ public enum class Source {
  * @property message one line where the status is not OK; else empty.
  * @property isTruncated the bound was reached, and the model had not ended the word.
  * @property repeats the pronunciation ends in one part again and again, at least four times.
- * @property score mean natural log-probability, where it was asked for; 0 where the model was not asked.
+ * @property score mean natural log-probability, where it was asked for, as always by a search; 0 where the model was not asked.
  */
 public data class Pronunciation(
   val word: String,

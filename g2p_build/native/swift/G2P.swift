@@ -103,6 +103,33 @@ public final class G2P: @unchecked Sendable {
     try await stopping { try self.ask(words, language, self.flags(scores, lexicons), $0) }
   }
 
+  /// The best pronunciations of each word, the best first, with their scores.
+  ///
+  /// They are those of beam search, as transformers' `generate` makes it. A word that a lexicon has gets its pronunciations
+  /// from there; a wrong word has one, which says what is wrong.
+  ///
+  /// - Parameters:
+  ///   - words: Any, also wrong ones.
+  ///   - language: The code of their language.
+  ///   - count: Pronunciations of each word, at most; no more than beams.
+  ///   - beams: Beginnings that are kept at each step, up to 64.
+  ///   - earlyStopping: Whether a search ends as soon as as many pronunciations as beams are whole.
+  /// - Throws: ``G2PError``: the language is unknown, there is no memory, or too much is asked for.
+  public func best(
+    _ words: [String], language: String, count: Int = 3, beams: Int = 4, earlyStopping: Bool = false
+  ) throws -> [[Pronunciation]] {
+    try best(words, language, search(count, beams, earlyStopping), nil)
+  }
+
+  /// The best pronunciations of each word, off the calling thread.
+  ///
+  /// - Throws: ``G2PError``; `CancellationError` where the task was cancelled.
+  public func best(
+    _ words: [String], language: String, count: Int = 3, beams: Int = 4, earlyStopping: Bool = false
+  ) async throws -> [[Pronunciation]] {
+    try await stopping { try self.best(words, language, self.search(count, beams, earlyStopping), $0) }
+  }
+
   /// Results of a list of any length, in its order, as they are asked for.
   ///
   /// ```swift
@@ -132,6 +159,31 @@ public final class G2P: @unchecked Sendable {
   /// - Throws: ``G2PError``; `CancellationError` where the task was cancelled.
   public func text(_ text: String, language: String) async throws -> [Part] {
     try await stopping { try self.parts(text, language, $0) }
+  }
+
+  // MARK: Languages
+
+  /// The model's own code for a BCP 47 tag: `eng-us` for `en-US`. Every function takes both.
+  ///
+  /// - Throws: ``G2PError``: the model does not know the language, or the tag may mean several; the message names them.
+  public func language(_ tag: String) throws -> String {
+    try check(tag)
+    return try tag.withCString { tag in
+      var code: UnsafePointer<CChar>?
+      try checked { g2p_find_language(model, tag, &code, $0) }
+      return String(cString: code!)
+    }
+  }
+
+  // MARK: A cache
+
+  /// Keeps what the model said of the words that were used last, so that it need not say it again. Results are the same.
+  ///
+  /// - Parameter count: How many words; 0, as at first, for none. Their memory is taken at once: half a kilobyte each, and
+  ///   more with larger bounds.
+  /// - Throws: ``G2PError``: there is no memory for so many.
+  public func cacheWords(_ count: Int) throws {
+    try checked { g2p_cache_words(model, max(count, 0), $0) }
   }
 
   // MARK: The app's own words
@@ -168,7 +220,37 @@ public final class G2P: @unchecked Sendable {
     }
   }
 
+  private func search(_ count: Int, _ beams: Int, _ early: Bool) -> g2p_search {
+    var search = g2p_search()
+    search.size = MemoryLayout<g2p_search>.size
+    search.count = UInt32(clamping: count)
+    search.beams = UInt32(clamping: beams)
+    search.early = early ? 1 : 0
+    return search
+  }
+
+  private func best(_ words: [String], _ language: String, _ search: g2p_search, _ flag: Flag?) throws
+    -> [[Pronunciation]]
+  {
+    var search = search
+    var best = [[Pronunciation]](repeating: [], count: words.count)
+    let found = try found(words, language, UInt32(G2P_EACH), flag) { g2p_best(model, $0, &search, $1, $2) }
+    for (number, pronunciation) in found { best[number].append(pronunciation) }
+    return best
+  }
+
   private func ask(_ words: [String], _ language: String, _ flags: UInt32, _ flag: Flag?) throws -> [Pronunciation] {
+    try found(words, language, flags, flag) { g2p_results_all(model, $0, $1, $2) }.map(\.pronunciation)
+  }
+
+  private typealias Call = (
+    UnsafePointer<g2p_request>, UnsafeMutablePointer<g2p_results>, UnsafeMutablePointer<g2p_error>
+  ) -> g2p_status
+
+  /// The results of a call, and which of the words each is of.
+  private func found(_ words: [String], _ language: String, _ flags: UInt32, _ flag: Flag?, _ call: Call) throws
+    -> [(number: Int, pronunciation: Pronunciation)]
+  {
     try check(language)
     var bytes: [CChar] = []
     var ends: [Int] = []
@@ -192,9 +274,13 @@ public final class G2P: @unchecked Sendable {
           request.flags = flags
           request.cancel = flag.map { UnsafePointer($0.pointer) }
           var found = g2p_results()
-          try checked { g2p_results_all(model, &request, &found, $0) }
+          try checked { call(&request, &found, $0) }
           defer { g2p_free_results(model, &found) }
-          return words.indices.map { Pronunciation(words[$0], number: $0, found.data[$0]) }
+          return (0..<found.count).map {
+            let result = found.data[$0]
+            let number = Int(result.word)
+            return (number, Pronunciation(words[number], number: number, result))
+          }
         }
       }
     }

@@ -85,7 +85,7 @@ public struct Pronunciation: Sendable, Hashable {
   /// The pronunciation ends in one part again and again, at least four times.
   public let repeats: Bool
 
-  /// Mean natural log-probability, where it was asked for; 0 where the model was not asked.
+  /// Mean natural log-probability, where it was asked for, as always by a search; 0 where the model was not asked.
   public let score: Float
 
   init(_ word: String, number: Int, _ result: g2p_result) {

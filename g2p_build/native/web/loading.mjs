@@ -109,7 +109,7 @@ export function known(options, call, names) {
     const alike = names.filter((name) => name.slice(0, 3).toLowerCase() === strange.slice(0, 3).toLowerCase());
     throw invalid(`${call}: there is no option ${strange}: give ${(alike.length ? alike : names).join(" or ")}`);
   }
-  for (const name of ["lexicon", "draft", "scores", "early", "skipUnknown"]) {
+  for (const name of ["lexicon", "draft", "scores", "early", "earlyStopping", "skipUnknown"]) {
     if (options[name] !== undefined && typeof options[name] !== "boolean") {
       throw invalid(`${call}: ${name} is true or false, not ${shown(options[name])}`);
     }

@@ -64,7 +64,7 @@ export class Thread {
     this.#done(id);
     if (error) return asked.reject(revived(error));
     if (thrown !== undefined) return asked.reject(new Error(thrown));
-    return asked.resolve(Array.isArray(value) ? value.map(withError) : value);
+    return asked.resolve(Array.isArray(value) ? withError(value) : value);
   }
 
   #done(id) {
@@ -77,8 +77,9 @@ function revived({ code, message, word, place }) {
   return new G2PError(code, message, word, place);
 }
 
-// A result, or a part of a text with one, whose error is of the class again.
+// A result, a list of them, or a part of a text with one, whose error is of the class again.
 function withError(value) {
+  if (Array.isArray(value)) return value.map(withError);
   if (value?.result) return { ...value, result: withError(value.result) };
   return value?.error ? { ...value, error: revived(value.error) } : value;
 }

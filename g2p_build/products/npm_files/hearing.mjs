@@ -18,6 +18,7 @@ function plain({ code, message, word, place }) {
 }
 
 function withPlainError(value) {
+  if (Array.isArray(value)) return value.map(withPlainError);
   if (value?.result) return { ...value, result: withPlainError(value.result) };
   return value?.error ? { ...value, error: plain(value.error) } : value;
 }
@@ -30,7 +31,7 @@ async function heard(answer, { id, name, args, stop }) {
     const told = (progress) => port.postMessage({ id, progress });
     const value = await answer(name, args, { signal: controller.signal, told });
     const buffers = value?.samples ? [value.samples.buffer] : []; // sound is moved, not copied
-    port.postMessage({ id, value: Array.isArray(value) ? value.map(withPlainError) : value }, buffers);
+    port.postMessage({ id, value: Array.isArray(value) ? withPlainError(value) : value }, buffers);
   } catch (error) {
     port.postMessage(error instanceof G2PError ? { id, error: plain(error) } : { id, thrown: String(error) });
   } finally {

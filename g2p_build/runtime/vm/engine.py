@@ -10,7 +10,7 @@ from g2p_build.runtime import tokenizer
 from g2p_build.runtime.cancel import Cancel
 from g2p_build.runtime.errors import Cancelled, EmptyWord, G2PError, InvalidWord, LibraryFailed
 from g2p_build.runtime.lexicon import Lexicon, look_up, read, read_file, spelled
-from g2p_build.runtime.results import Part, Result, Source, Statistics
+from g2p_build.runtime.results import Part, Result, Search, Source, Statistics
 from g2p_build.runtime.vm import weights
 from g2p_build.runtime.vm.greedy import Bound, States, bind, generate, plan
 from g2p_build.runtime.vm.library import open_library, tensor_of
@@ -129,6 +129,17 @@ class VirtualMachine:
     def statistics(self) -> Statistics | None:
         """None: it does not count."""
         return None
+
+    def best(
+        self,
+        words: Sequence[str],
+        lang: str | Sequence[str],
+        threads: int,
+        search: Search,
+        cancel: Cancel | None = None,
+    ) -> list[list[Result]]:
+        """Raises `LibraryFailed`: the search is in the core of a standalone library."""
+        raise LibraryFailed("a variant for the virtual machine has no search: build it with target.engine=standalone")
 
     def split(self, text: str) -> list[Part]:
         """Raises `LibraryFailed`: texts are split by the core of a standalone library."""

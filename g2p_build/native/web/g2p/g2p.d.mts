@@ -39,6 +39,18 @@ export interface ResultsOptions extends CallOptions {
   scores?: boolean;
 }
 
+export interface BestOptions extends CallOptions {
+  /** Pronunciations of each word, at most. The default is 3. */
+  count?: number;
+  /** How many beginnings are kept at each step, 1 to 64. The default is 4, or count if that is more. */
+  beams?: number;
+  /**
+   * Whether a search ends as soon as as many pronunciations as beams are whole. Otherwise, which is the default, it goes on
+   * until no beginning has a better score than the last of them.
+   */
+  earlyStopping?: boolean;
+}
+
 /** One word of a list. */
 export interface Result {
   /** The word, as it was given. */
@@ -105,6 +117,7 @@ export type Code =
   | "G2P_NO_FILE"
   | "G2P_INVALID_WEIGHTS"
   | "G2P_UNSUPPORTED_CPU"
+  | "G2P_UNSUPPORTED"
   | "G2P_FOREIGN_CHARACTER"
   | "G2P_INVALID_LEXICON"
   | "G2P_INVALID_DRAFT"
@@ -150,6 +163,18 @@ export interface Model {
    * @throws G2PError if something in the list is no string, or there is no memory.
    */
   results(words: Words, lang: Languages, options?: ResultsOptions): Result[];
+
+  /**
+   * Returns the best pronunciations of each word, the best first, with their scores. A wrong word has one result, with its
+   * error, and ends nothing.
+   *
+   * Ids and scores are those of transformers' generate with as many beams. Two of a word's pronunciations may have the same
+   * phonemes by different ids. A word that a lexicon has gets its pronunciations from there, without scores.
+   *
+   * @throws G2PError if count is more than beams, or these more than 64; if something in the list is no string; if there is
+   *   no memory; G2P_UNSUPPORTED if the variant was built with kv_cache=false.
+   */
+  best(words: Words, lang: Languages, options?: BestOptions): Result[][];
 
   /**
    * Gives the results of any number of words, in their order, each soon after its word was taken.

@@ -17,7 +17,8 @@ const OPTIONS = { size: 20, flags: 4 };
 const REQUEST = { size: 36, words: 4, count: 8, lang: 12, langs: 16, flags: 24 };
 const TEXTS = { offsets: 4, count: 8, size: 12 };
 const RESULTS = { count: 4, size: 12 };
-const RESULT = { phonemes: 8, ids: 20, status: 28, source: 32, truncated: 36, repeats: 40, score: 44, message: 48, passes: 56 };
+const SEARCH = { count: 4, beams: 8, early: 12, size: 16 };
+const RESULT = { word: 4, phonemes: 8, ids: 20, status: 28, source: 32, truncated: 36, repeats: 40, score: 44, message: 48, passes: 56 };
 const STATISTICS = { words: 8, size: 80 };
 const COUNTS = ["words", "ids", "passes", "drafted", "accepted"]; // of statistics, in their order
 const NO_WORD = 0xffffffff;
@@ -33,9 +34,8 @@ const MODULE = {
   version: 1, // of the interface
   functions: [
     ...["malloc", "free", "g2p_open_memory", "g2p_close", "g2p_status_name", "g2p_info", "g2p_add_lexicon_memory"],
-    ...["g2p_look_up", "g2p_pronounce_all", "g2p_results_all", "g2p_free_texts", "g2p_free_results"],
-    ...["g2p_next_part", "g2p_find_language", "g2p_cache_words"],
-    ...["g2p_next_part", "g2p_guess_word", "g2p_get_statistics"],
+    ...["g2p_look_up", "g2p_pronounce_all", "g2p_results_all", "g2p_free_texts", "g2p_free_results", "g2p_best"],
+    ...["g2p_next_part", "g2p_find_language", "g2p_cache_words", "g2p_guess_word", "g2p_get_statistics"],
   ],
 };
 const BUSY = 8; // milliseconds that a stream computes before it lets the page go on
@@ -82,6 +82,26 @@ class Model {
     const { scores = false, signal } = known(options, "results", ["scores", "signal"]);
     signal?.throwIfAborted();
     return this.#answers(listed(words), lang, scores, 0);
+  }
+
+  best(words, lang, options = {}) {
+    const library = this.#opened();
+    const { signal, ...search } = known(options, "best", ["count", "beams", "earlyStopping", "signal"]);
+    const { count = 3, beams = Math.max(4, count), earlyStopping = false } = search;
+    signal?.throwIfAborted();
+    for (const [name, number] of [["count", count], ["beams", beams]]) {
+      if (Number.isInteger(number) && number > 0 && number < 2 ** 32) continue;
+      throw invalid(`best: ${name} is a number from 1 on, not ${shown(number)}`);
+    }
+    const list = listed(words);
+    return this.#memory.with(SEARCH.size, (place) => {
+      const view = this.#memory.view();
+      [SEARCH.size, count, beams, Number(earlyStopping)].forEach((value, at) => view.setUint32(place + 4 * at, value, true));
+      const call = (model, request, found, error) => library.g2p_best(model, request, place, found, error);
+      const all = list.map(() => []);
+      for (const { at, result } of this.#found(call, list, lang, EACH, true, 0)) all[at].push(result);
+      return all;
+    });
   }
 
   stream(words, lang, options = {}) {
@@ -206,16 +226,20 @@ class Model {
 
   // The results of words, whose errors count them from `first` on.
   #answers(words, lang, scores, first) {
+    const call = this.#library.g2p_results_all;
+    return this.#found(call, words, lang, EACH | (scores ? SCORES : 0), scores, first).map(({ result }) => result);
+  }
+
+  // The results of a call, and which of the words each is of.
+  #found(call, words, lang, flags, scores, first) {
     const wrong = words.map((word, index) => halved(word, "G2P_INVALID_WORD", first + index));
     const texts = words.map((word, index) => encoder.encode(wrong[index] ? "" : word));
-    const library = this.#library;
-    return this.#request(library.g2p_results_all, texts, lang, EACH | (scores ? SCORES : 0), (found) => {
-      const results = this.#results(found, scores, first).map((result, index) => ({
-        word: words[index],
-        ...result,
-        error: wrong[index] ?? result.error,
+    return this.#request(call, texts, lang, flags, (found) => {
+      const results = this.#results(found, scores, first).map(({ at, ...result }) => ({
+        at,
+        result: { word: words[at], ...result, error: wrong[at] ?? result.error },
       }));
-      library.g2p_free_results(this.#model, found);
+      this.#library.g2p_free_results(this.#model, found);
       return results;
     });
   }
@@ -333,8 +357,10 @@ class Model {
     return Array.from({ length: count }, (_, index) => {
       const result = data + index * view.getUint32(data, true); // each begins with its size
       const field = (offset) => view.getUint32(result + offset, true);
+      const at = field(RESULT.word);
       const code = field(RESULT.status) && this.#memory.string(this.#library.g2p_status_name(field(RESULT.status)));
       return {
+        at,
         phonemes: text(result + RESULT.phonemes),
         source: SOURCES[field(RESULT.source)],
         truncated: field(RESULT.truncated) !== 0,
@@ -343,7 +369,7 @@ class Model {
         passes: field(RESULT.passes),
         drafted: field(RESULT.passes + 4),
         accepted: field(RESULT.passes + 8),
-        error: code ? new G2PError(code, text(result + RESULT.message), first + index) : null,
+        error: code ? new G2PError(code, text(result + RESULT.message), first + at) : null,
       };
     });
   }

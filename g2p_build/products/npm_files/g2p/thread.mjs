@@ -24,10 +24,8 @@ async function inGroups(name, [words, lang, options], signal) {
     const end = start + most;
     try {
       const group = model[name](words.slice(start, end), several ? lang.slice(start, end) : lang, options);
-      for (const result of group) {
-        if (result.error) result.error.word += start;
-        found.push(result);
-      }
+      for (const result of group.flat()) if (result.error) result.error.word += start;
+      found.push(...group);
     } catch (error) {
       if (error instanceof G2PError && error.word !== null) error.word += start;
       throw error;
@@ -47,7 +45,7 @@ async function inText([text, lang, options], signal) {
 
 async function answer(name, args, request) {
   if (name === "load") return loaded(args[0], request);
-  if (name === "pronounce" || name === "results") return inGroups(name, args, request.signal);
+  if (["pronounce", "results", "best"].includes(name)) return inGroups(name, args, request.signal);
   if (name === "text") return inText(args, request.signal);
   return name === "addLexicon" ? model.addLexicon(...args, { signal: request.signal }) : model[name](...args);
 }

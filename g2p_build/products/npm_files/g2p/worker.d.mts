@@ -1,9 +1,9 @@
 import type { LoadOptions } from "./index.mjs";
-import type { CallOptions, Info, Languages, Part, Result, ResultsOptions, Source, Words } from "./g2p.mjs";
+import type { BestOptions, CallOptions, Info, Languages, Part, Result, ResultsOptions, Source, Words } from "./g2p.mjs";
 
 export { G2PError } from "./g2p.mjs";
 export type { LoadOptions, Progress } from "./index.mjs";
-export type { CallOptions, Code, Info, Languages, Part, Result, ResultsOptions, Source, Words } from "./g2p.mjs";
+export type { BestOptions, CallOptions, Code, Info, Languages, Part, Result, ResultsOptions, Source, Words } from "./g2p.mjs";
 
 /**
  * The model in a worker. Its methods are those of the model itself, as promises: the page goes on meanwhile.
@@ -20,6 +20,8 @@ export interface WorkerModel {
   pronounce(words: Words, lang: Languages, options?: CallOptions): Promise<string[]>;
   /** A wrong word has its own error, and ends nothing. */
   results(words: Words, lang: Languages, options?: ResultsOptions): Promise<Result[]>;
+  /** The best pronunciations of each word, with their scores. */
+  best(words: Words, lang: Languages, options?: BestOptions): Promise<Result[][]>;
   /** Gives the results of any number of words, in their order, as they come. */
   stream(words: Words | AsyncIterable<string>, lang: string, options?: ResultsOptions): AsyncGenerator<Result, void, undefined>;
   /** Splits a text at Unicode's word boundaries, and pronounces its words. */

@@ -48,6 +48,11 @@ class Model {
     return this.#thread.call("results", [listed(words), languages(lang), others], signal);
   }
 
+  async best(words, lang, options = {}) {
+    const { signal, ...others } = known(options, "best", ["count", "beams", "earlyStopping", "signal"]);
+    return this.#thread.call("best", [listed(words), languages(lang), others], signal);
+  }
+
   stream(words, lang, options = {}) {
     const { signal, ...others } = known(options, "stream", ["scores", "signal"]);
     if (typeof words?.[Symbol.asyncIterator] !== "function") iterable(words);

@@ -30,6 +30,13 @@ public final class Native {
 
   static native byte[] results(long handle, byte[] words, int count, byte[] lang, int flags, int threads, long flag);
 
+  static native byte[] best(
+      long handle, byte[] words, int count, byte[] lang, int flags, int threads, long flag, int most, int beams, int early);
+
+  static native byte[] language(long handle, byte[] tag);
+
+  static native byte[] cacheWords(long handle, int words);
+
   static native byte[] addLexicon(long handle, byte[] lines, byte[] lang);
 
   static native byte[] parts(byte[] text);
@@ -66,7 +73,7 @@ public final class Native {
 
   static String said(long handle, String word, String lang, int flags, long flag) {
     ByteBuffer buffer = read(results(handle, words(new String[] {word}), 1, utf8(lang), flags, 0, flag));
-    int status = buffer.getInt(), source = buffer.getInt(), marks = buffer.getInt();
+    int number = buffer.getInt(), status = buffer.getInt(), source = buffer.getInt(), marks = buffer.getInt();
     buffer.getFloat();
     String phonemes = text(buffer), message = text(buffer);
     return status == 0 ? phonemes : status + " " + message;
@@ -131,6 +138,22 @@ public final class Native {
     StringBuilder found = new StringBuilder();
     while (parts.hasRemaining()) found.append(parts.getInt()).append(':').append(parts.getInt()).append(' ');
     say(found.toString().trim());
+    ByteBuffer best = read(best(copied, words(new String[] {"knight", "2nd"}), 2, utf8("en"), 4, 0, 0, 2, 4, 0));
+    StringBuilder ranked = new StringBuilder();
+    while (best.hasRemaining()) {
+      ranked.append(best.getInt()).append(':').append(best.getInt()).append(' ');
+      best.getInt();
+      best.getInt();
+      best.getFloat();
+      text(best);
+      text(best);
+    }
+    say(ranked.toString().trim());
+    say(failure(() -> read(best(copied, words(new String[0]), 0, utf8("en"), 0, 0, 0, 5, 4, 0))));
+    say(text(read(language(copied, utf8("en-US")))));
+    say(failure(() -> read(language(copied, utf8("xx")))).substring(0, 4));
+    read(cacheWords(copied, 4));
+    say(failure(() -> read(cacheWords(copied, 1 << 30))).substring(0, 4));
     ByteBuffer about = read(about(copied));
     say(about.getInt() + " " + text(about));
     close(copied);

@@ -1,0 +1,1 @@
+"""Several pronunciations of a word, beside other libraries' beam search."""
