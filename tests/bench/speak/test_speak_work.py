@@ -28,7 +28,7 @@ def test_fast_convolutions_spare_two_thirds_of_the_decoders_products_and_none_of
 
 
 def test_half_of_a_filter_is_half_of_its_bytes_and_as_many_products() -> None:
-    whole, half = (counted(KOKORO_82M, dtype, 20, 50)["bert"] for dtype in ("float32", "float16"))
+    whole, half = (counted(KOKORO_82M, dtype, 20, 50)["text_encoder"] for dtype in ("float32", "float16"))
     assert sum(each.flops for each in whole) == sum(each.flops for each in half)
     assert 1.5 < sum(each.bytes for each in whole) / sum(each.bytes for each in half) < 2
 
