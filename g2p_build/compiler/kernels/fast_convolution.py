@@ -75,9 +75,8 @@ class FastConvolution:
     def shares(self) -> int:
         """How often the kernel is called, for as many panels each time."""
         panels, each = self.columns // PANEL, 4 * self.scheme.products * self.inner * PANEL
-        return next(
-            count for count in range(1, panels + 1) if panels % count == 0 and panels // count * each <= _FILTER
-        )
+        fitting = (count for count in range(1, panels) if panels % count == 0 and panels // count * each <= _FILTER)
+        return next(fitting, panels)
 
     def chunk(self, cpu: Cpu) -> int:
         """Results that pass through all steps before the next ones do.
