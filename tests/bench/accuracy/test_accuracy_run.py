@@ -65,11 +65,11 @@ def test_a_name_means_its_variants_too_and_a_wrong_one_is_one_line() -> None:
 
 
 def test_a_program_is_timed_from_its_first_answer_to_its_last() -> None:
-    # The start takes as long as everything else: whoever counts it finds twice the time, however busy the machine is.
-    slow = "import sys, time; time.sleep(1); [(print(x, end='', flush=True), time.sleep(.4)) for x in sys.stdin]"
+    # The start takes longer than all answers. A busy machine may read the first one late.
+    slow = "import sys, time; time.sleep(2); [(print(x, end='', flush=True), time.sleep(.4)) for x in sys.stdin]"
     answer = ask([sys.executable, "-c", slow], ["a", "ö", "c"])
     assert answer.lines == ["a", "ö", "c"]
-    assert 500 <= answer.ms < 1500
+    assert 100 <= answer.ms < 1300
 
 
 def test_a_program_that_fails_says_its_last_line() -> None:
