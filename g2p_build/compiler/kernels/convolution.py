@@ -180,6 +180,7 @@ def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
 
 
 def any_matrix(name: str) -> tirx.Buffer:
+    """A float32 parameter of two extents that no other parameter has."""
     return tensor(name, (tirx.Var(f"{name}_rows", "int32"), tirx.Var(f"{name}_columns", "int32")))
 
 

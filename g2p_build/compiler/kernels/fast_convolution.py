@@ -116,7 +116,7 @@ def fast_filter(taps: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
     """The kernel (weight[, scale], part, numbers, result): sums of a filter's taps, for each product of the scheme.
 
     The weight is panels [P, taps * C, 32], float32, float16, or int8 with the scale [P * 32] of its columns; the result
-    is [P', products * C, 32], of some of the panels. Numbers are int32 [2]: the panels of a part, and the first one.
+    is [P', products * C, 32], of some of the panels. Numbers are int32 [2]: 1, the panels of a part, and the first one.
     """
     code, scheme = Code(), SCHEMES[taps]
     names = ("given", "panels", "depth", "height")
@@ -124,12 +124,10 @@ def fast_filter(taps: int, dtype: str, cpu: Cpu) -> tirx.PrimFunc:
     weight, result = tensor("weight", (given, depth, PANEL), dtype), tensor("result", (panels, height, PANEL))
     scale = tensor("scale", (tirx.Var("columns", "int32"),)) if dtype == "int8" else None
     part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (2,), "int32")
-    inner = code.let(tirx.floordiv(depth, taps), "inner")
-    each, first = code.let(load(numbers, 0), "each"), code.let(load(numbers, 1), "first")
-    with code.parts(part, tirx.floordiv(panels + (each - 1), each)) as here, code.loop(each, "panel") as within:
-        panel = code.let(here * each + within, "panel")
+    inner, first = code.let(tirx.floordiv(depth, taps), "inner"), code.let(load(numbers, 1), "first")
+    with code.parts(part, panels) as panel:
         of = code.let(first + panel, "of")
-        with code.when(panel < panels), code.loop(inner, "c") as c:
+        with code.loop(inner, "c") as c:
             for start in range(0, PANEL, cpu.lanes):
                 place = ramp(start, cpu.lanes)
                 factors = [code.let(load(weight, of, tap * inner + c, place)) for tap in range(taps)]
@@ -375,7 +373,6 @@ class _Nest(Nest):
 
 def _products(code: Code, matrix: Matrix, values: Sequence[tirx.Expr], lanes: int) -> list[tirx.Expr]:
     """A matrix times a vector of vectors. Two rows that differ in signs alone share their sums."""
-    values = values[: len(matrix[0])]
     found: dict[int, tirx.Expr] = {}
     for number, row in enumerate(matrix):
         if number in found:
