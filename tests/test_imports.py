@@ -31,7 +31,17 @@ ALLOWED = {
     # CTranslate2 gets the same files, from the same environment, as in bench.pronounce.
     "bench.beams": {"bench.common", "bench.pronounce", "reference", "runtime", "engine", "config", "store"},
     "bench.drafts": {"bench.common", "draft", "runtime", "engine", "config"},
-    "bench.truth": {"bench.common", "stages", "models", "native", "runtime", "engine", "config", "store"},
+    "bench.truth": {
+        "bench.common",
+        "bench.speak",
+        "stages",
+        "models",
+        "native",
+        "runtime",
+        "engine",
+        "config",
+        "store",
+    },
     "bench.common": {"engine", "graph", "config", "store", "errors"},
     "training": {"reference", "engine", "checkpoints", "models", "store", "errors"},  # from engine only streams
     "products": {"engine", "graph", "config", "native", "runtime", "store", "errors"},

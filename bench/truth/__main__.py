@@ -2,8 +2,8 @@
 
     python -m bench.truth
 
-builds the packaged checkpoint for this machine in float32 and float16, speaks with both and with upstream's KModel, and
-writes docs/benchmarks/truth.md, with a picture of one sentence by both. Upstream takes a quarter of an hour the first
+builds the packaged checkpoint for this machine in each dtype, speaks with all and with upstream's KModel, and
+writes docs/benchmarks/truth.md, with a picture of one sentence by both. Upstream takes some minutes the first
 time; what it said is kept in the build's cache.
 """
 
@@ -26,15 +26,15 @@ from bench.truth import report
 from bench.truth.mel import Sound
 from g2p_build.config import compose
 from g2p_build.engine import streams
-from g2p_build.models.kokoro.architecture import KOKORO_82M, to_json
 from g2p_build.runtime import tts
 from g2p_build.stages.kokoro import checkpoint, voices
 from g2p_build.store import workspace
 from g2p_build.store.digests import digest_of
 
 HERE = Path(__file__).parent
+_UPSTREAM = ROOT / "bench" / "speak" / "peers" / "kokoro.txt"
 VOICES = ("jf_alpha", "jf_nezumi", "jm_kumo")
-DTYPES = ("float32", "float16")
+DTYPES = ("float32", "float16", "int8")
 OVERRIDES = (
     "checkpoint=kokoro_packaged",
     f"checkpoint.voices=[{','.join(VOICES)}]",
@@ -60,6 +60,8 @@ def main() -> None:
                     found.append({"dtype": variant.dtype, "voice": voice, "sentence": number, **row})
                     if (variant.dtype, voice) == ("float32", VOICES[0]):
                         sounds |= {f"ours {number}": sound, f"upstream {number}": truth["sound"]}
+                    if (variant.dtype, voice, number) == ("int8", VOICES[0], report.SHOWN):
+                        sounds["int8"] = sound
                 say(f"{variant.dtype} {voice}")
             if variant.dtype == "float32":
                 sounds["another seed"] = _said(speech, VOICES[0], sentences[report.SHOWN][1], seed=1)
@@ -96,21 +98,16 @@ def _compared(
 def _upstream(sentences: list[str], say: Any) -> Path:
     """The folder with what upstream says: VOICE-NUMBER.npz."""
     cache = workspace.workspace(ROOT).cache
-    sources = [(HERE / name).read_text(encoding="utf-8") for name in ("reference.py", "noise.py", "upstream.txt")]
+    sources = [path.read_text(encoding="utf-8") for path in (HERE / "reference.py", HERE / "noise.py", _UPSTREAM)]
     folder = cache / "bench" / f"truth-{digest_of([sources, sentences, VOICES])[:16]}"
     wanted = [folder / f"{voice}-{number}.npz" for voice in VOICES for number in range(len(sentences))]
     if all(path.exists() for path in wanted):
         return folder
-    python = environments.interpreter(cache, HERE / "upstream.txt", say, beside=True)
+    python = environments.interpreter(cache, _UPSTREAM, say, beside=True)
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint.build({"source": "packages"}, {}, folder)
     inputs = {"architecture.json": folder / checkpoint.ARCHITECTURE}
     voices.build({"source": "packages", "names": list(VOICES)}, inputs, folder)
-    own = to_json(KOKORO_82M)
-    vocabulary = json.loads((folder / checkpoint.VOCABULARY).read_bytes())
-    config = own | {"plbert": own["plbert"] | {"dropout": 0.1}, "dropout": 0.2, "n_mels": 80, "vocab": vocabulary}
-    config["istftnet"] = {name: value for name, value in own["istftnet"].items() if name != "harmonics"}
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     command = [str(python), "-W", "ignore", "-m", "bench.truth.reference", str(folder), json.dumps(sentences), *VOICES]
     subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     return folder

@@ -26,12 +26,13 @@ def heard(sounds: Mapping[str, Sound]) -> dict[str, float]:
     """What is how far from what upstream says, by `mel.apart`.
 
     Args:
-        sounds: ``ours N`` and ``upstream N`` of sentence N, and ``another seed`` of the one that is shown.
+        sounds: ``ours N`` and ``upstream N`` of sentence N, ``another seed`` and ``int8`` of the one that is shown.
     """
     truth = sounds[f"upstream {SHOWN}"]
     loud = float(np.sqrt(np.square(truth).mean()))
     return {
         "the library, the same seed": apart(sounds[f"ours {SHOWN}"], truth, _RATE),
+        "the library in int8, the same seed": apart(sounds["int8"], truth, _RATE),
         "the library, another seed": apart(sounds["another seed"], truth, _RATE),
         "another sentence by the same voice": apart(sounds[f"ours {_OTHER}"], truth, _RATE),
         "white noise as loud": apart(np.random.default_rng(0).normal(0, loud, len(truth)), truth, _RATE),
@@ -67,7 +68,9 @@ def write(folder: Path, result: Mapping[str, Any], sounds: Mapping[str, Sound]) 
         "",
         "What is left of a sentence's noise is in a few of its frames of 25 ms, as the last column shows. The "
         "generator reads angles of the source's spectrum as numbers: one that is just below pi, and by its last digit "
-        "becomes just above -pi, is another number. Each such moment is a burst of noise, wherever float32 is used.",
+        "becomes just above -pi, is another number. Each such moment is a burst of noise, wherever float32 is used. In "
+        "int8 F0 is a little other, so that no phase is as it was, and in some sentences a symbol lasts longer or "
+        "shorter; what an ear hears of that is below.",
         "",
         "## The same to an ear",
         "",

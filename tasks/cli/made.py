@@ -57,8 +57,12 @@ def _next(plan: Plan, variant: Variant) -> str:
         return "docs/apps.md says how an app takes it"
     is_sweep = len({each.target.name for each in plan.variants}) > 1
     target = "android_arm64,android_x86_64" if package == "aar" else variant.target.name if is_sweep else None
-    kept = [word for word in plan.overrides if target is None or not word.startswith("target=")]
-    return shlex.join(["doit", package, *([f"target={target}"] if target else []), *kept])
+    named = {"target": target}
+    if len({each.checkpoint.family for each in plan.variants}) > 1:
+        named["checkpoint"] = variant.checkpoint.name
+    chosen = [f"{key}={value}" for key, value in named.items() if value]
+    kept = [word for word in plan.overrides if not named.get(word.partition("=")[0])]
+    return shlex.join(["doit", package, *chosen, *kept])
 
 
 def _package(target: Target) -> str | None:
