@@ -35,7 +35,6 @@ ALLOWED = {
         "bench.common",
         "bench.speak",
         "stages",
-        "models",
         "native",
         "runtime",
         "engine",
