@@ -45,8 +45,9 @@ def plan(function: relax.Function, kernels: Mapping[str, tirx.PrimFunc]) -> Aren
     """Lays out the tensors that a function allocates (``relax.builtin.alloc_tensor``) and does not return.
 
     Sizes may vary with what the function is told, so there are no fixed addresses to fit tensors to. Each tensor gets a
-    slot for as long as it is needed: a free one that it fits, else the free one that has to grow least, else a new one.
-    The slots lie one after the other.
+    slot that is free for as long as it is needed: one that it fits, else the one that has to grow least, else a new
+    one. The slots lie one after the other. Tensors come in the order in which they are needed, or the largest ones
+    first (the "greedy by size" of Pisarchyk and Lee, 2020, for shared objects): whichever takes less.
 
     Args:
         function: After `relax.transform.CallTIRRewrite`.
@@ -74,23 +75,14 @@ def plan(function: relax.Function, kernels: Mapping[str, tirx.PrimFunc]) -> Aren
             if isinstance(binding.value, relax.Tuple):
                 parts[binding.var] = [_used(item, roots, parts) for item in binding.value.fields]
     elsewhere.update(_used(function.body.body, roots, parts))
-    slots: list[_Slot] = []
-    free: list[_Slot] = []
-    held: dict[relax.Var, _Slot] = {}
+    needed: dict[relax.Var, range] = {}
+    sizes: dict[relax.Var, Linear] = {}
     for number, binding in enumerate(bindings):
         size = _allocated(binding.value)
         if size is not None and binding.var not in elsewhere:
-            slot = _chosen(free, size)
-            if slot is None:
-                slot = _Slot(size)
-                slots.append(slot)
-            else:
-                free.remove(slot)
-                slot.size = slot.size.most(size)
-            slot.tensors.append(binding.var)
-            held[binding.var] = slot
-        for root in [root for root in held if last[root] == number]:
-            free.append(held.pop(root))
+            sizes[binding.var], needed[binding.var] = size, range(number, last[binding.var] + 1)
+    by_size = sorted(sizes, key=lambda tensor: _weight(sizes[tensor], Linear()), reverse=True)
+    slots = min((_slots(order, sizes, needed) for order in (list(sizes), by_size)), key=_taken)
     offsets: dict[relax.Var, Linear] = {}
     start = Linear()
     for slot in slots:
@@ -109,6 +101,29 @@ def _allocated(value: relax.Expr) -> Linear | None:
     return size.rounded_up(ALIGNMENT)
 
 
+def _slots(order: list[relax.Var], sizes: Mapping[relax.Var, Linear], needed: Mapping[relax.Var, range]) -> list[_Slot]:
+    """Gives each tensor a slot, one after the other."""
+    slots: list[_Slot] = []
+    for tensor in order:
+        free = [slot for slot in slots if not any(_meet(needed[tensor], needed[other]) for other in slot.tensors)]
+        slot = _chosen(free, sizes[tensor])
+        if slot is None:
+            slot = _Slot(sizes[tensor])
+            slots.append(slot)
+        slot.size = slot.size.most(sizes[tensor])
+        slot.tensors.append(tensor)
+    return slots
+
+
+def _taken(slots: list[_Slot]) -> tuple[int, int]:
+    return _weight(sum((slot.size for slot in slots), Linear()), Linear())
+
+
+def _meet(one: range, other: range) -> bool:
+    """Whether two tensors are needed together."""
+    return one.start < other.stop and other.start < one.stop
+
+
 def _chosen(free: list[_Slot], size: Linear) -> _Slot | None:
     def growth(slot: _Slot) -> tuple[int, int, int, int]:
         grown, fits = slot.size.most(size), slot.size
@@ -116,9 +131,11 @@ def _chosen(free: list[_Slot], size: Linear) -> _Slot | None:
         return (*_weight(grown, fits), *_weight(fits, size))
 
     best = min(free, key=growth, default=None)
-    if best is None or _weight(best.size.most(size), best.size) >= _weight(size, Linear()):
+    if best is None:
         return None
-    return best
+    more, whole = _weight(best.size.most(size), best.size), _weight(size, Linear())
+    # No slot grows much for a tensor that does not vary: the next such tensor would find it taken by small ones.
+    return best if (more < whole if size.each else 2 * more[1] <= whole[1]) else None
 
 
 def _weight(more: Linear, less: Linear) -> tuple[int, int]:

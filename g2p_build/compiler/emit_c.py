@@ -402,9 +402,7 @@ def _parts(kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
     }
     names = [buffer.name for buffer in kernel.params]
     each = given[names.index(NUMBERS)].values[int(number)]
-    if isinstance(count, int):
-        return str(-(-count // each))
-    return f"(int32_t)(({count} + {each - 1}) / {each})"
+    return f"g2p_parts({count}, {each})"
 
 
 def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:

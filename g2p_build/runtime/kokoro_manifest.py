@@ -8,7 +8,7 @@ from g2p_build.runtime.manifest import Section
 
 __all__ = ["ROLES", "SECTION"]
 
-ROLES = ("bert", "duration", "text_encoder", "f0n", "decoder")
+ROLES = ("bert", "duration", "text_encoder", "f0n", "source", "decoder")
 
 
 def _check(manifest: Mapping[str, Any]) -> None:

@@ -59,7 +59,7 @@ def arguments_of(program: Program, architecture: Architecture, tokens: int, fram
 
 
 @pytest.mark.parametrize(("tokens", "frames"), [(3, 5), (17, 30), (70, 1)])
-@pytest.mark.parametrize("role", ["bert", "duration", "text_encoder", "f0n", "decoder"])
+@pytest.mark.parametrize("role", ["bert", "duration", "text_encoder", "f0n", "source", "decoder"])
 def test_a_compiled_program_gives_what_its_operations_say(
     role: str, tokens: int, frames: int, small: tuple[Architecture, dict[str, Tensor]], compiled: Library
 ) -> None:

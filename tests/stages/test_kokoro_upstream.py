@@ -201,7 +201,8 @@ def test_each_compiled_program_is_upstreams(upstream: Path, tmp_path: Path) -> N
         f0, energy = gave("f0n", truth["encoded"], places, predictor_style)
         assert decibels(f0, truth["f0"]) > 80
         assert decibels(energy, truth["energy"]) > 80
-        given = (truth["text"], places, truth["f0"], truth["energy"], truth["noise"], decoder_style)
+        [source] = gave("source", truth["f0"].view(-1, 2), truth["noise"])
+        given = (truth["text"], places, truth["f0"], truth["energy"], source, decoder_style)
         [sound] = gave("decoder", *given)
         # Upstream's phases are summed in float32: the longer the sound is, the more of it they lose.
         assert decibels(sound, truth["sound"].view(-1)) > (30 if len(text) < 100 else 15), len(text)

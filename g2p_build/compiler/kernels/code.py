@@ -104,6 +104,39 @@ class Code:
             yield self.let(first + number, "here")
 
     @contextmanager
+    def even_parts(
+        self, part: tirx.Buffer, count: Value, most: Value, step: Value
+    ) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
+        """Loops over the parts of some rows that the parameter `PART` asks for.
+
+        There are as many parts as `g2p_parts` in program.h says: an even number of equal ones, so that two threads have
+        the same to do.
+
+        Args:
+            part: The parameter.
+            count: The rows.
+            most: Of a part: a multiple of `step`.
+            step: Parts begin at multiples of it.
+
+        Yields:
+            The part's first row, and how many rows it has.
+        """
+        needed = self.let(tirx.floordiv(count + (most - 1), most), "needed")
+        parts = self.let(needed + tirx.bitwise_and(needed, (needed > 1).astype("int32")), "parts")
+        steps = self.let(tirx.floordiv(count + (step - 1), step), "steps")
+        with self.parts(part, parts) as number:
+            # In memory, because TVM would think about the quotients for minutes.
+            places = self.registers(2, "int32")
+            for end in range(2):
+                self.store(places, self._part_start(steps, parts, number + end) * step, end)
+            first = self.let(load(places, 0), "first")
+            yield first, self.let(tirx.max(tirx.min(load(places, 1), count) - first, constant(0)), "rows")
+
+    @staticmethod
+    def _part_start(steps: tirx.Expr, parts: tirx.Expr, number: tirx.Expr) -> tirx.Expr:
+        return tirx.floordiv(steps, parts) * number + tirx.min(tirx.floormod(steps, parts), number)
+
+    @contextmanager
     def when(self, condition: tirx.Expr) -> Iterator[None]:
         """Runs the statements written inside only if a condition holds."""
         self._blocks.append([])

@@ -153,9 +153,7 @@ def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
     leading, rest, divisor = (code.let(tirx.reinterpret("float32", load(numbers, place)), "x") for place in (9, 10, 11))
     factor = code.let(leading.astype("float64") + rest.astype("float64"), "factor")
     taps = code.let(tirx.floordiv(depth, inner), "taps")
-    with code.parts(part, tirx.floordiv(count + (most - 1), most)) as chunk:
-        first = code.let(chunk * most, "first")
-        here = code.let(tirx.min(count - first, most), "here")
+    with code.even_parts(part, count, most, cpu.tiles[0][0]) as (first, here):
         start = code.let(first * stride - before, "start")
         needed = code.let((here - 1) * stride + 1 + (taps - 1) * dilation, "needed")
         with code.loop(needed, "row") as row:

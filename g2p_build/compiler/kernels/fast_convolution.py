@@ -79,13 +79,14 @@ class FastConvolution:
         return next(fitting, panels)
 
     def chunk(self, cpu: Cpu) -> int:
-        """Results that pass through all steps before the next ones do.
-
-        They are whole tiles, for all phases of the dilation, and few of the matmuls' tiles have few rows.
-        """
+        """Results that pass through all steps before the next ones do: few of the matmuls' tiles have few rows."""
         fitting = max(_LEAST, _CACHE // 4 // (self.scheme.products * (self.inner + self.columns // self.shares)))
-        together = math.lcm(self.dilation, cpu.tiles[0][0] // 2)
-        return max(1, fitting // together) * together * self.scheme.made
+        step = self.step(cpu)
+        return max(1, fitting * self.scheme.made // step) * step
+
+    def step(self, cpu: Cpu) -> int:
+        """Results that a chunk is a multiple of: whole tiles, for all phases of the dilation."""
+        return math.lcm(self.dilation, cpu.tiles[0][0] // 2) * self.scheme.made
 
     def scratch(self, cpu: Cpu) -> int:
         """Numbers of the scratch memory."""
@@ -97,7 +98,7 @@ class FastConvolution:
         """What the kernel is told, as int32."""
         scheme, first = self.scheme, share * (self.columns // self.shares)
         sizes = [self.dilation, self.chunk(cpu), self.dilation * (self.taps - 1) // 2]
-        return [*sizes, scheme.made, scheme.taps, scheme.products, ADDED.index(self.added), first]
+        return [*sizes, scheme.made, scheme.taps, scheme.products, ADDED.index(self.added), first, self.step(cpu)]
 
     def filter_numbers(self, share: int = 0) -> list[int]:
         """What the kernel of the filter is told, as int32."""
@@ -153,7 +154,7 @@ def fast_convolution(cpu: Cpu) -> tirx.PrimFunc:
     """The kernel (rows, weight, bias, norm, alpha, residual, part, numbers, result, scratch).
 
     It computes what `convolution` does, for a weight that `fast_filter` made, which may be some of the panels: then the
-    columns of those. Numbers are int32 [8]; the scratch memory is [`FastConvolution.scratch`]. Where it is told of no
+    columns of those. Numbers are int32 [9]; the scratch memory is [`FastConvolution.scratch`]. Where it is told of no
     residual, that may be any float32 matrix. The loop nest::
 
         for chunk of results, if it is in the part:
@@ -172,10 +173,10 @@ def fast_convolution(cpu: Cpu) -> tirx.PrimFunc:
     bias, norm, alpha = tensor("bias", (columns,)), tensor("norm", (2, inner)), tensor("alpha", (2, inner))
     residual, result = any_matrix("residual"), tensor("result", (count, columns))
     scratch = tensor(SCRATCH, (size,))
-    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (8,), "int32")
-    dilation, most, before, made, taps, produced, added, above = (
-        code.let(load(numbers, place), name)
-        for place, name in enumerate(("dilation", "most", "before", "made", "taps", "produced", "added", "above"))
+    part, numbers = tensor(PART, (2,), "int32"), tensor(NUMBERS, (9,), "int32")
+    told = ("dilation", "most", "before", "made", "taps", "produced", "added", "above", "step")
+    dilation, most, before, made, taps, produced, added, above, step = (
+        code.let(load(numbers, place), name) for place, name in enumerate(told)
     )
     own = code.let(panels * PANEL, "own")  # columns
     together = code.let(dilation * made, "together")
@@ -187,9 +188,7 @@ def fast_convolution(cpu: Cpu) -> tirx.PrimFunc:
     read = code.let(start + products.stride * produced, "read")
     inner_vectors = code.let(tirx.floordiv(inner, lanes), "vectors")
     vectors = code.let(tirx.floordiv(own, lanes), "vectors")
-    with code.parts(part, tirx.floordiv(count + (most - 1), most)) as chunk:
-        first = code.let(chunk * most, "first")
-        here = code.let(tirx.min(count - first, most), "here")
+    with code.even_parts(part, count, most, step) as (first, here):
         turns = code.let(tirx.floordiv(here + together - 1, together), "turns")
         here_tiles = code.let(turns * dilation, "tiles")
         needed = code.let(turns * together + dilation * (taps - 1), "needed")
@@ -209,8 +208,8 @@ def fast_convolution(cpu: Cpu) -> tirx.PrimFunc:
                 code.loop(inner_vectors, "j") as j,
             ):
                 column = code.let(read + begin * inner + j * lanes, "column")
-                step = code.let(dilation * inner, "step")
-                _sum_rows(code, scheme, lanes, scratch, column, step, sums.at(0, tile) + j * lanes, sums.stride)
+                down = code.let(dilation * inner, "down")
+                _sum_rows(code, scheme, lanes, scratch, column, down, sums.at(0, tile) + j * lanes, sums.stride)
         _multiply(code, cpu, scratch, weight, sums, products, here_tiles, produced, inner, panels)
         # All that is asked for each row, in the innermost loop, would take a tenth of the time.
         kinds = list(zip(ADDED, (None, residual, result), strict=True))

@@ -25,6 +25,7 @@ TOKENS, FRAMES = Extent("tokens"), Extent("frames")
 
 _EPSILON = 1e-5  # of the norms that torch's default is for
 _SLOPE = 0.2  # of the leaky ReLUs outside of the generator
+_MIXED = "decoder.generator.m_source.l_linear"  # how much of each sine the source has
 
 
 def programs(arch: Architecture, weights: Mapping[str, TensorSpec]) -> list[Program]:
@@ -43,14 +44,15 @@ def programs(arch: Architecture, weights: Mapping[str, TensorSpec]) -> list[Prog
     text = _spec("text", (TOKENS, width))
     f0, energy = _spec("f0", (Extent("frames", 2), 1)), _spec("energy", (Extent("frames", 2), 1))
     noise = _spec("noise", (arch.istftnet.harmonics, Extent("frames", samples)))
-    sound = _spec("sound", (Extent("frames", samples),))
+    source, sound = (_spec(name, (Extent("frames", samples),)) for name in ("source", "sound"))
     lasting = _spec("lasting", (TOKENS,))
     made = (
         ("bert", Bert(arch), (ids,), (hidden,)),
         ("duration", Duration(arch), (hidden, style), (encoded, lasting)),
         ("text_encoder", TextEncoder(arch), (ids,), (text,)),
         ("f0n", F0N(arch), (encoded, places, style), (f0, energy)),
-        ("decoder", Decoder(arch), (text, places, f0, energy, noise, style), (sound,)),
+        ("source", Source(arch), (_spec("f0", (FRAMES, 2)), noise), (source,)),
+        ("decoder", Decoder(arch), (text, places, f0, energy, source, style), (sound,)),
     )
     return [
         Program(
@@ -83,7 +85,9 @@ def _reads(role: str, weight: str) -> bool:
         return weight.startswith(("predictor.text_encoder.", "predictor.lstm.", "predictor.duration_proj."))
     if role == "f0n":
         return weight.startswith(("predictor.shared.", "predictor.F0", "predictor.N"))
-    return weight.startswith(f"{role}.")
+    if role == "source":
+        return weight == _MIXED
+    return weight.startswith(f"{role}.") and weight != _MIXED
 
 
 def _convolve(
@@ -246,15 +250,30 @@ class F0N(nn.Module):
         return curves[0], curves[1]
 
 
+class Source(nn.Module):
+    """(f0 [T, 2], noise [H, 600 T]) → source [600 T].
+
+    It is a program of its own because the noise is as long as all else that it needs is short: its memory is the
+    decoder's afterwards.
+    """
+
+    def __init__(self, arch: Architecture) -> None:
+        super().__init__()
+        self.rate = arch.sample_rate
+
+    def forward(self, f0: Tensor, noise: Tensor, weights: Weights) -> Tensor:
+        return ops.sine_source(f0.view(2 * f0.shape[0], 1), noise, weights[_MIXED], self.rate)
+
+
 class Decoder(nn.Module):
-    """(text [L, D], places [T], f0 [2 T, 1], energy [2 T, 1], noise [H, 600 T], style [1, S]) → sound [600 T]."""
+    """(text [L, D], places [T], f0 [2 T, 1], energy [2 T, 1], source [600 T], style [1, S]) → sound [600 T]."""
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
         self.arch = arch
 
     def forward(
-        self, text: Tensor, places: Tensor, f0: Tensor, energy: Tensor, noise: Tensor, style: Tensor, weights: Weights
+        self, text: Tensor, places: Tensor, f0: Tensor, energy: Tensor, source: Tensor, style: Tensor, weights: Weights
     ) -> Tensor:
         spoken = ops.gather(text, places)
         pitch = _convolve(f0, weights, "decoder.F0_conv", 3, stride=2)
@@ -264,12 +283,11 @@ class Decoder(nn.Module):
         for block in range(4):
             joined = ops.join(rows, again, pitch, loudness)
             rows = _block(joined, style, weights, f"decoder.decode.{block}")
-        return self._generated(rows, f0, noise, style, weights)
+        return self._generated(rows, source, style, weights)
 
-    def _generated(self, rows: Tensor, f0: Tensor, noise: Tensor, style: Tensor, weights: Weights) -> Tensor:
+    def _generated(self, rows: Tensor, source: Tensor, style: Tensor, weights: Weights) -> Tensor:
         generator, name = self.arch.istftnet, "decoder.generator"
         size, hop = generator.gen_istft_n_fft, generator.gen_istft_hop_size
-        source = ops.sine_source(f0, noise, weights[f"{name}.m_source.l_linear"], self.arch.sample_rate)
         spectrum = ops.stft(source, size, hop)
         last = len(generator.upsample_rates) - 1
         for stage, (rate, taps) in enumerate(

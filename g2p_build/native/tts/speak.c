@@ -21,16 +21,16 @@ static void *take(struct layout *layout, uint64_t count, size_t size) {
 struct buffers {
   int32_t *ids, *lengths, *places;
   float *hidden, *encoded, *lasting, *text, *style;
-  float *f0, *energy, *noise, *sound;
+  float *f0, *energy, *noise, *source, *sound;
   tts_timing *timings;
-  char *arena, *scratch;
+  char *mixing, *arena, *scratch; /* the source's arena, the other functions', and memory of each thread */
 };
 
 /* What a piece goes through. */
-enum stage { BEGIN, BERT, DURATION, TEXT_ENCODER, SPREAD, F0N, DECODER, SPOKEN };
+enum stage { BEGIN, BERT, DURATION, TEXT_ENCODER, SPREAD, F0N, NOISE, SOURCE, DECODER, SPOKEN };
 
-static const char *const roles[] = {
-    [BERT] = "bert", [DURATION] = "duration", [TEXT_ENCODER] = "text_encoder", [F0N] = "f0n", [DECODER] = "decoder"};
+static const char *const roles[] = {[BERT] = "bert", [DURATION] = "duration", [TEXT_ENCODER] = "text_encoder",
+                                    [F0N] = "f0n",   [SOURCE] = "source",     [DECODER] = "decoder"};
 
 struct tts_utterance {
   tts *model;
@@ -82,7 +82,7 @@ static void set_extents(const struct g2p_program *program, int32_t tokens, int32
 static uint64_t lay_out(const tts_utterance *call, char *memory, size_t tokens, size_t frames,
                         struct buffers *buffers) {
   static const char *const early[] = {"bert", "duration", "text_encoder", NULL};
-  static const char *const late[] = {"f0n", "decoder", NULL};
+  static const char *const mixing[] = {"source", NULL}, *const late[] = {"f0n", "decoder", NULL};
   const struct g2p_program *program = call->model->variant->program;
   const struct tts_traits *traits = call->model->traits;
   struct layout layout = {memory, 0};
@@ -104,9 +104,15 @@ static uint64_t lay_out(const tts_utterance *call, char *memory, size_t tokens, 
     found.places = take(&layout, frames, sizeof(int32_t));
     found.f0 = take(&layout, 2 * frames, sizeof(float));
     found.energy = take(&layout, 2 * frames, sizeof(float));
-    found.noise = take(&layout, samples * (size_t)traits->harmonics, sizeof(float));
+    found.source = take(&layout, samples, sizeof(float));
     found.sound = take(&layout, samples, sizeof(float));
-    found.arena = take(&layout, arena_of(program, late, extents), 1);
+    /* The noise is needed by the source alone: the other functions have its memory. */
+    uint64_t most = arena_of(program, late, extents), mixed = arena_of(program, mixing, extents);
+    struct layout shared = layout;
+    found.noise = take(&layout, samples * (size_t)traits->harmonics, sizeof(float));
+    found.mixing = take(&layout, mixed, 1);
+    found.arena = take(&shared, most, 1);
+    if (shared.used > layout.used) layout = shared;
   } else {
     found.arena = take(&layout, arena_of(program, early, extents), 1);
   }
@@ -139,7 +145,7 @@ static void *argument_of(const struct buffers *buffers, const char *name, float 
       {"ids", buffers->ids},         {"hidden", buffers->hidden},   {"style", style},
       {"encoded", buffers->encoded}, {"lasting", buffers->lasting}, {"text", buffers->text},
       {"places", buffers->places},   {"f0", buffers->f0},           {"energy", buffers->energy},
-      {"noise", buffers->noise},     {"sound", buffers->sound},
+      {"noise", buffers->noise},     {"source", buffers->source},   {"sound", buffers->sound},
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (strcmp(known[i].name, name) == 0) return known[i].memory;
@@ -161,7 +167,7 @@ static void run(tts_utterance *call, bool *done) {
   struct g2p_run given = {
       .rows = 1,
       .positions = 1,
-      .arena = buffers->arena,
+      .arena = call->stage == SOURCE ? buffers->mixing : buffers->arena,
       .weights = call->model->weights,
       .arguments = arguments,
       .extended = call->model->extended,
@@ -211,7 +217,7 @@ static g2p_status begin_piece(tts_utterance *call) {
   return G2P_OK;
 }
 
-/* Gives each token its frames, and the frames their noise. */
+/* Gives each token its frames. */
 static g2p_status spread(tts_utterance *call) {
   const struct tts_traits *traits = call->model->traits;
   const struct tts_spoken *spoken = call->spoken + call->at;
@@ -231,11 +237,15 @@ static g2p_status spread(tts_utterance *call) {
                                              (uint32_t)(buffers->lengths[i] * traits->frame_samples)};
     for (int32_t j = 0; j < buffers->lengths[i]; j++) buffers->places[place++] = (int32_t)i;
   }
-  size_t samples = call->frames * (size_t)traits->frame_samples;
-  for (int32_t i = 0; i < traits->harmonics; i++)
-    tts_noise(call->request->seed, call->number, (uint32_t)i, buffers->noise + (size_t)i * samples, samples);
   set_extents(call->model->variant->program, (int32_t)tokens, frames, call->extents);
   return G2P_OK;
+}
+
+static void make_noise(tts_utterance *call) {
+  const struct tts_traits *traits = call->model->traits;
+  size_t samples = call->frames * (size_t)traits->frame_samples;
+  for (int32_t i = 0; i < traits->harmonics; i++)
+    tts_noise(call->request->seed, call->number, (uint32_t)i, call->buffers.noise + (size_t)i * samples, samples);
 }
 
 static g2p_status check_mixture(tts_utterance *call) {
@@ -350,6 +360,8 @@ g2p_status tts_step(tts_utterance *call, tts_piece *piece, g2p_error *error) {
       status = begin_piece(call);
     else if (call->stage == SPREAD)
       status = spread(call);
+    else if (call->stage == NOISE)
+      make_noise(call);
     else
       run(call, &done);
   }

@@ -137,6 +137,25 @@ def test_what_stands_behind_a_convolution(name: str, spec: Convolution, dtype: s
     assert_convolves(spec, cpu, 40, (2 * spec.chunk(cpu) + 77) * spec.stride, spec.before, dtype)
 
 
+@settings(max_examples=40, deadline=None)
+@given(cpu=cpus, count=st.integers(1, 1500))
+def test_parts_are_as_many_as_the_library_counts_and_equal(cpu: Cpu, count: int) -> None:
+    """So that two threads have the same to do, as C's `g2p_parts` says it."""
+    spec = Convolution(8, 3, before=1)
+    given = convolved(spec, 8, count, 1)
+    told, scratch = torch.tensor(spec.numbers(cpu), dtype=torch.int32), empty(spec.scratch_rows(cpu), spec.inner)
+    matrices, result = (given.norm, given.alpha, given.residual), torch.full_like(empty(count, 8), torch.nan)
+    needed, sizes, done = -(-count // spec.chunk(cpu)), [], 0
+    parts = needed + needed % 2 if needed > 1 else needed
+    for part in range(parts):
+        here = torch.tensor([part, part + 1], dtype=torch.int32)
+        run(kernel_of("float32", cpu), given.rows, given.weight, *given.weights, *matrices, here, told, result, scratch)
+        before, done = done, int((~result.isnan()).all(dim=1).sum())
+        sizes.append(done - before)
+    assert_close(result, given.expected)
+    assert max(sizes) - min(sizes) <= 2 * cpu.tiles[0][0] and max(sizes) <= spec.chunk(cpu)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=[f"{taps} taps" for taps in SCHEMES])
 def test_schemes_are_convolutions_in_exact_arithmetic(scheme: Scheme) -> None:
     """With numbers that float64 adds and multiplies exactly."""
