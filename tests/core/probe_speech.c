@@ -7,7 +7,9 @@
 #define EXPORT __attribute__((visibility("default")))
 
 EXPORT void probe_noise(uint64_t seed, uint32_t stream, uint32_t harmonic, float *numbers, size_t count) {
-  tts_noise(seed, stream, harmonic, numbers, count);
+  size_t cut = count / 8 * 4;
+  tts_noise(seed, stream, harmonic, cut, numbers + cut, count - cut);
+  tts_noise(seed, stream, harmonic, 0, numbers, cut);
 }
 
 /* The symbols of some phonemes: their ids are the code points' last seven bits. -1: a status, with the byte in the error. */

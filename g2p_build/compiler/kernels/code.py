@@ -105,36 +105,42 @@ class Code:
 
     @contextmanager
     def even_parts(
-        self, part: tirx.Buffer, count: Value, most: Value, step: Value
-    ) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
-        """Loops over the parts of some rows that the parameter `PART` asks for.
+        self, part: tirx.Buffer, count: Value, most: Value, step: Value, columns: Value
+    ) -> Iterator[tuple[tirx.Expr, tirx.Expr, tirx.Expr, tirx.Expr]]:
+        """Loops over the parts of a matrix that the parameter `PART` asks for.
 
         There are as many parts as `g2p_parts` in program.h says: an even number of equal ones, so that two threads have
-        the same to do.
+        the same to do. They are of rows; where few rows would be one part, of columns, so that no more is read than in
+        one part.
 
         Args:
             part: The parameter.
             count: The rows.
             most: Of a part: a multiple of `step`.
             step: Parts begin at multiples of it.
+            columns: Of the matrix, in whatever unit.
 
         Yields:
-            The part's first row, and how many rows it has.
+            The part's first row, how many rows it has, its first column, and how many columns it has.
         """
         needed = self.let(tirx.floordiv(count + (most - 1), most), "needed")
-        parts = self.let(needed + tirx.bitwise_and(needed, (needed > 1).astype("int32")), "parts")
+        halved = self.let((needed < 2).astype("int32"), "halved")
+        parts = self.let(needed + tirx.bitwise_and(needed, constant(1)), "parts")
         steps = self.let(tirx.floordiv(count + (step - 1), step), "steps")
         with self.parts(part, parts) as number:
             # In memory, because TVM would think about the quotients for minutes.
-            places = self.registers(2, "int32")
+            ends = self.registers(4, "int32")
             for end in range(2):
-                self.store(places, self._part_start(steps, parts, number + end) * step, end)
-            first = self.let(load(places, 0), "first")
-            yield first, self.let(tirx.max(tirx.min(load(places, 1), count) - first, constant(0)), "rows")
-
-    @staticmethod
-    def _part_start(steps: tirx.Expr, parts: tirx.Expr, number: tirx.Expr) -> tirx.Expr:
-        return tirx.floordiv(steps, parts) * number + tirx.min(tirx.floormod(steps, parts), number)
+                at, of = number * (1 - halved) + end, parts * (1 - halved) + halved
+                share = tirx.floordiv(steps, of) * at + tirx.min(tirx.floormod(steps, of), at)
+                self.store(ends, tirx.min(share * step, _index(count)), end)
+                half = tirx.floordiv((columns + 1) * (number + end), constant(2))
+                column = tirx.Select(halved > 0, tirx.min(half, _index(columns)), columns * end)
+                self.store(ends, column, 2 + end)
+            first, column = self.let(load(ends, 0), "first"), self.let(load(ends, 2), "first_column")
+            rows, width = self.let(load(ends, 1) - first, "rows"), self.let(load(ends, 3) - column, "width")
+            with self.when(tirx.all(rows > 0, width > 0)):
+                yield first, rows, column, width
 
     @contextmanager
     def when(self, condition: tirx.Expr) -> Iterator[None]:

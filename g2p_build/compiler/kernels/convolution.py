@@ -153,7 +153,7 @@ def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
     leading, rest, divisor = (code.let(tirx.reinterpret("float32", load(numbers, place)), "x") for place in (9, 10, 11))
     factor = code.let(leading.astype("float64") + rest.astype("float64"), "factor")
     taps = code.let(tirx.floordiv(depth, inner), "taps")
-    with code.even_parts(part, count, most, cpu.tiles[0][0]) as (first, here):
+    with code.even_parts(part, count, most, cpu.tiles[0][0], panels) as (first, here, first_panel, own):
         start = code.let(first * stride - before, "start")
         needed = code.let((here - 1) * stride + 1 + (taps - 1) * dilation, "needed")
         with code.loop(needed, "row") as row:
@@ -169,8 +169,8 @@ def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
                 _columns(code, inner, cpu, _zeros(code, scratch, row))
         shape = _Shape(inner, columns, taps, dilation, stride, repeat, factor, activated, added)
         nest = _Nest(code, Panels(dtype), cpu, scratch, weight, residual, result, scale, first, shape, bias)
-        with code.loop(panels, "group") as number:
-            for tile in tiles(code, cpu, here, Group(0, panels, 1), number):
+        with code.loop(own, "group") as number:
+            for tile in tiles(code, cpu, here, Group(0, own, 1), first_panel + number):
                 nest.write(tile)
     params = [rows, weight, bias, scale, norm, alpha, residual, part, numbers, result, scratch]
     kernel = code.kernel("convolution", [param for param in params if param is not None])

@@ -188,7 +188,7 @@ def fast_convolution(cpu: Cpu) -> tirx.PrimFunc:
     read = code.let(start + products.stride * produced, "read")
     inner_vectors = code.let(tirx.floordiv(inner, lanes), "vectors")
     vectors = code.let(tirx.floordiv(own, lanes), "vectors")
-    with code.even_parts(part, count, most, step) as (first, here):
+    with code.even_parts(part, count, most, step, constant(1)) as (first, here, _, _):
         turns = code.let(tirx.floordiv(here + together - 1, together), "turns")
         here_tiles = code.let(turns * dilation, "tiles")
         needed = code.let(turns * together + dilation * (taps - 1), "needed")

@@ -46,10 +46,11 @@ static inline void g2p_share(const struct g2p_run *run, int32_t parts, g2p_share
     work(run, 0, parts, 0);
 }
 
-/* How many parts some rows have, `most` at most in each: an even number, so that two threads have as much to do. */
+/* How many parts some rows have, `most` at most in each: an even number, so that two threads have as much to do. Where
+ * one would do there are two of it, with half of the columns each. */
 static inline int32_t g2p_parts(size_t rows, size_t most) {
   size_t parts = (rows + most - 1) / most;
-  return (int32_t)(parts > 1 ? parts + parts % 2 : parts);
+  return (int32_t)(parts + parts % 2);
 }
 
 struct g2p_function {

@@ -86,9 +86,10 @@ size_t tts_next_piece(const struct tts_traits *traits, const struct tts_spoken *
 
 /* noise.c */
 
-/* Numbers of a normal distribution: the same for the same seed, stream and place, on every processor.
+/* Numbers of a normal distribution: the same for the same seed, stream and place, on every processor. The first place
+ * is a multiple of 4.
  * (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011: Philox 4x32 with 10 rounds.) */
-void tts_noise(uint64_t seed, uint32_t stream, uint32_t harmonic, float *numbers, size_t count);
+void tts_noise(uint64_t seed, uint32_t stream, uint32_t harmonic, size_t first, float *numbers, size_t count);
 
 #pragma GCC visibility pop
 #endif

@@ -31,9 +31,10 @@ static float normal(uint32_t bits) {
   return (float)(bits & 1 ? -found : found) * 0x1p-24F;
 }
 
-void tts_noise(uint64_t seed, uint32_t stream, uint32_t harmonic, float *numbers, size_t count) {
+void tts_noise(uint64_t seed, uint32_t stream, uint32_t harmonic, size_t first, float *numbers, size_t count) {
   for (size_t at = 0; at < count; at += 4) {
-    uint32_t counter[4] = {(uint32_t)(at / 4), (uint32_t)((uint64_t)(at / 4) >> 32), stream, harmonic};
+    uint64_t four = (first + at) / 4;
+    uint32_t counter[4] = {(uint32_t)four, (uint32_t)(four >> 32), stream, harmonic};
     philox(counter, (uint32_t)seed, (uint32_t)(seed >> 32));
     for (size_t i = 0; i < 4 && at + i < count; i++) numbers[at + i] = normal(counter[i]);
   }

@@ -156,14 +156,40 @@ static bool cancelled(const tts_utterance *call) {
   return call->request->cancel && __atomic_load_n(call->request->cancel, __ATOMIC_RELAXED);
 }
 
+enum { NOISE_AT_ONCE = 1 << 14 }; /* numbers of a part */
+
+static size_t noise_parts(size_t samples) { return (samples + NOISE_AT_ONCE - 1) / NOISE_AT_ONCE; }
+
+static void make_noise(const struct g2p_run *run, int32_t first, int32_t end, int32_t thread) {
+  const tts_utterance *call = run->arguments[0];
+  size_t samples = call->frames * (size_t)call->model->traits->frame_samples, parts = noise_parts(samples);
+  (void)thread;
+  for (size_t part = (size_t)first; part < (size_t)end; part++) {
+    size_t harmonic = part / parts, at = part % parts * NOISE_AT_ONCE;
+    size_t count = samples - at < NOISE_AT_ONCE ? samples - at : NOISE_AT_ONCE;
+    float *numbers = call->buffers.noise + harmonic * samples + at;
+    tts_noise(call->request->seed, call->number, (uint32_t)harmonic, at, numbers, count);
+  }
+}
+
+/* The stage that is no program, but shares its work as they do. */
+static void share_noise(const struct g2p_run *run) {
+  const tts_utterance *call = run->arguments[0];
+  const struct tts_traits *traits = call->model->traits;
+  size_t parts = noise_parts(call->frames * (size_t)traits->frame_samples);
+  g2p_share(run, (int32_t)parts * traits->harmonics, make_noise);
+}
+
 /* Runs the program of the stage. */
 static void run(tts_utterance *call, bool *done) {
+  static const struct g2p_function noise = {.run = share_noise};
   const struct g2p_program *program = call->model->variant->program;
   const struct buffers *buffers = &call->buffers;
   float *style = buffers->style + (call->stage == DECODER ? 0 : call->model->traits->style_dim);
   void *arguments[16] = {NULL};
   for (size_t i = 0; i < program->arguments_count && i < 16; i++)
     arguments[i] = argument_of(buffers, program->arguments[i], style);
+  if (call->stage == NOISE) arguments[0] = call;
   struct g2p_run given = {
       .rows = 1,
       .positions = 1,
@@ -176,7 +202,8 @@ static void run(tts_utterance *call, bool *done) {
       .share = tts_crew_share,
       .sharer = &call->crew,
   };
-  *done = tts_crew_run(&call->crew, function_of(program, roles[call->stage]), &given);
+  const struct g2p_function *function = call->stage == NOISE ? &noise : function_of(program, roles[call->stage]);
+  *done = tts_crew_run(&call->crew, function, &given);
 }
 
 /* Rounds half to even. */
@@ -239,13 +266,6 @@ static g2p_status spread(tts_utterance *call) {
   }
   set_extents(call->model->variant->program, (int32_t)tokens, frames, call->extents);
   return G2P_OK;
-}
-
-static void make_noise(tts_utterance *call) {
-  const struct tts_traits *traits = call->model->traits;
-  size_t samples = call->frames * (size_t)traits->frame_samples;
-  for (int32_t i = 0; i < traits->harmonics; i++)
-    tts_noise(call->request->seed, call->number, (uint32_t)i, call->buffers.noise + (size_t)i * samples, samples);
 }
 
 static g2p_status check_mixture(tts_utterance *call) {
@@ -360,8 +380,6 @@ g2p_status tts_step(tts_utterance *call, tts_piece *piece, g2p_error *error) {
       status = begin_piece(call);
     else if (call->stage == SPREAD)
       status = spread(call);
-    else if (call->stage == NOISE)
-      make_noise(call);
     else
       run(call, &done);
   }
