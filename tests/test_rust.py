@@ -277,6 +277,10 @@ def test_however_a_word_is_typed_it_is_the_same_word(crate: Crate) -> None:
         (["pronounce", "--lexicon", "{list}", "US", "us", "Us", "knight", "--details"], ""),
         (["pronounce", "--lexicon", "fin={list}", "--lexicon={more}", "us", "US", "--details", "--json"], ""),
         (["pronounce", "--lexicon", "{table}", "--details", "--lang", "fin", "US", "tie"], ""),
+        (["text", "That knight, 2 days — TV?", "", "“Don’t”\n"], ""),
+        (["text", "--json", "--lang", "vi"], "\ufeffHà Nội, 12 phở 🙂.\r\nđạo\n\nđức"),
+        (["text", "--lang", "xx", "day"], ""),
+        (["text", "--lexicon", "{list}", "--lexicon", "{more}", "US, us."], ""),
     ],
 )
 def test_the_command_prints_the_same_as_pythons(
@@ -457,19 +461,21 @@ def test_the_crate_knows_the_categories_that_python_knows() -> None:
         (["pronounce", "--on-error", "go"], b"", "argument --on-error: stop, skip or mark is wanted"),
         (["pronounce", "--lexicon"], b"", "argument --lexicon: expected one argument"),
         (["pronounce", "--lexicon", "no/such.tsv", "a"], b"", "there is no file at no/such.tsv"),
-        (["languages", "--details"], b"", "only `g2p pronounce` takes --lexicon, --details, --best, --beams, --stats"),
+        (["languages", "--details"], b"", "only `g2p pronounce` takes --details, --best, --beams, --stats"),
         (
             ["languages", "--format", "csv"],
             b"",
-            "only `g2p pronounce` takes --lexicon, --details, --best, --beams, --stats",
+            "only `g2p pronounce` takes --details, --best, --beams, --stats",
         ),
-        (["languages", "--best", "2"], b"", "only `g2p pronounce` takes --lexicon, --details, --best, --beams"),
+        (["languages", "--best", "2"], b"", "only `g2p pronounce` takes --details, --best, --beams"),
         (["pronounce", "--format", "xml"], b"", "argument --format: tsv, csv, jsonl, kaldi or mfa is wanted"),
         (["pronounce", "--format", "csv", "--json"], b"", "--json is short for --format jsonl"),
         (["pronounce", "--lang-column", "0"], b"", "argument --lang-column: the number of a column is wanted, from 1"),
         (["pronounce", "--lang-column", "1", "a"], b"", "give words, or a list of them with --input or on standard"),
         (["pronounce", "-o"], b"", "argument -o: expected one argument"),
-        (["info", "-o", "x"], b"", "only `g2p pronounce` takes --lexicon"),
+        (["info", "-o", "x"], b"", "only `g2p pronounce` takes --details"),
+        (["info", "--lexicon", "x"], b"", "only `g2p pronounce` and `g2p text` take --lexicon"),
+        (["text", "--details", "day"], b"", "only `g2p pronounce` takes --details"),
     ],
 )
 def test_an_error_is_one_line_and_status_two(crate: Crate, arguments: list[str], stdin: bytes, said: str) -> None:
@@ -504,6 +510,14 @@ def test_what_is_wrong_with_a_line_is_said_and_the_rest_goes_on(
             ]
         else:
             assert ours.stdout == theirs.stdout
+
+
+def test_a_wrong_word_of_a_text_is_said_and_stays_as_it_is(crate: Crate) -> None:
+    made = crate.run("text", "привет day")
+    assert (made.returncode, made.stdout.decode()) == (0, "привет ˈdeɪ\n")
+    assert made.stderr.decode().startswith("g2p: text 1: 'п' (U+043F, a letter)")
+    [part, *_] = json.loads(crate.run("text", "--json", "привет day").stdout)["parts"]
+    assert (part["phonemes"], part["error"]["code"]) == (None, "ForeignCharacter")
 
 
 def test_passes_are_counted_as_python_counts_them(

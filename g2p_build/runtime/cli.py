@@ -254,7 +254,7 @@ def _text(chosen: argparse.Namespace) -> None:
         if hasattr(chosen, "json"):
             rows = [
                 {"text": part.text, "start": part.start, "kind": part.kind}
-                | ({"phonemes": part.result.phonemes} if part.result else {})
+                | (formats.phonemes(part.result) if part.result else {})
                 for part in parts
             ]
             print(json.dumps({"lang": lang, "parts": rows}, ensure_ascii=False), flush=True)

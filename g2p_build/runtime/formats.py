@@ -10,7 +10,7 @@ from typing import Any
 from g2p_build.runtime.errors import EmptyWord, InvalidWord
 from g2p_build.runtime.results import Result
 
-__all__ = ["DETAILS", "FORMATS", "LEXICONS", "as_line", "cells", "header", "phones", "refused"]
+__all__ = ["DETAILS", "FORMATS", "LEXICONS", "as_line", "cells", "header", "phonemes", "phones", "refused"]
 
 LEXICONS = ("kaldi", "mfa")
 """Formats of pronunciation lexicons: words, and phonemes with spaces between them."""
@@ -107,10 +107,16 @@ def _csv(row: tuple[str, ...]) -> str:
     return text.getvalue()
 
 
-def _as_json(result: Result, details: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"word": result.word, "lang": result.lang}
+def phonemes(result: Result) -> dict[str, Any]:
+    """What JSON says of a word: its phonemes, or what is wrong with it."""
     if result.error is not None:
-        return found | {"phonemes": None, "error": {"code": type(result.error).__name__, "message": str(result.error)}}
-    found |= {"phonemes": result.phonemes, "source": result.source}
-    found |= {"truncated": result.truncated, "repeats": result.repeats}
+        return {"phonemes": None, "error": {"code": type(result.error).__name__, "message": str(result.error)}}
+    return {"phonemes": result.phonemes}
+
+
+def _as_json(result: Result, details: bool) -> dict[str, Any]:
+    found = {"word": result.word, "lang": result.lang} | phonemes(result)
+    if result.error is not None:
+        return found
+    found |= {"source": result.source, "truncated": result.truncated, "repeats": result.repeats}
     return found | ({"score": result.score} if details else {})

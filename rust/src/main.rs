@@ -24,6 +24,7 @@ mod output;
 mod phones;
 #[allow(dead_code)]
 mod sha256;
+mod texts;
 mod unfinished;
 
 const CHUNK: usize = 65_536; // most bytes in one read of standard input
@@ -34,6 +35,7 @@ const GOES_ON: &str = ": the same command goes on from there";
 
 const HELP: &str = "\
 usage: g2p [OPTIONS] pronounce [WORD ...]   words, or the lines of a file or of standard input, to phonemes
+       g2p [OPTIONS] text [TEXT ...]        the words of texts, or of standard input, and what is between them
        g2p [OPTIONS] info                   say what the variant is
        g2p [OPTIONS] languages              list the languages that the variant's checkpoint knows
 
@@ -43,8 +45,10 @@ options:
   --json                 print JSON, one object a line
   -h, --help             print this
 
-options of pronounce:
+options of pronounce and text:
   --lexicon [LANG=]FILE  words with their pronunciations, which come before the model; of several the last comes first
+
+options of pronounce:
   --input FILE           read the words from a file, one a line
   -o, --output FILE      write a file, which is there once it is whole; the same command goes on where a killed one ended
   --threads N            threads that work on a list (default: one for each processor that the command may use)
@@ -219,15 +223,15 @@ impl Chosen {
             || chosen.threads != 0;
         match chosen.command.as_str() {
             "pronounce" => chosen.checked(),
-            "info" | "languages"
-                if chosen.details
-                    || chosen.stats
-                    || chosen.on_error != OnError::Stop
-                    || !chosen.lexicons.is_empty()
-                    || listed =>
+            "text" | "info" | "languages"
+                if chosen.details || chosen.stats || chosen.on_error != OnError::Stop || listed =>
             {
-                let only = "--lexicon, --details, --best, --beams, --stats, --on-error, --format, --lang-column, --input, --output and --threads";
+                let only = "--details, --best, --beams, --stats, --on-error, --format, --lang-column, --input, --output and --threads";
                 Err(format!("only `g2p pronounce` takes {only}"))
+            }
+            "text" => Ok(chosen),
+            "info" | "languages" if !chosen.lexicons.is_empty() => {
+                Err("only `g2p pronounce` and `g2p text` take --lexicon".to_owned())
             }
             "info" | "languages" if chosen.words.is_empty() => Ok(chosen),
             "info" | "languages" => Err(format!("unrecognized argument {:?}: see `g2p --help`", chosen.words[0])),
@@ -422,8 +426,7 @@ impl Chosen {
                 Some(wrong) => vec![Err(wrong)],
                 None => {
                     let found = results.next().expect("results for each word").into_iter();
-                    let wrong = |error: Error| Wrong::new(&format!("{:?}", error.kind()), error.to_string());
-                    found.map(|result| result.map_err(wrong)).collect()
+                    found.map(|result| result.map_err(|error| Wrong::of(&error))).collect()
                 }
             };
             let row = |found| {
@@ -595,17 +598,11 @@ impl Chosen {
         json::write_text(lines, &row.word);
         lines.push_str(", \"lang\": ");
         json::write_text(lines, &row.lang);
-        lines.push_str(", \"phonemes\": ");
+        lines.push_str(", ");
+        write_phonemes(lines, row.found.as_ref().map(|found| found.phonemes.as_str()));
         match &row.found {
-            Err(wrong) => {
-                lines.push_str("null, \"error\": {\"code\": ");
-                json::write_text(lines, &wrong.code);
-                lines.push_str(", \"message\": ");
-                json::write_text(lines, &wrong.message);
-                lines.push('}');
-            }
+            Err(_) => {}
             Ok(found) => {
-                json::write_text(lines, &found.phonemes);
                 lines.push_str(", \"source\": ");
                 json::write_text(lines, found.source.name());
                 let flags = format!(", \"truncated\": {}, \"repeats\": {}", found.truncated, found.repeats);
@@ -624,7 +621,26 @@ impl Chosen {
     }
 }
 
+/// What JSON says of a word: its phonemes, or what is wrong with it.
+fn write_phonemes(line: &mut String, found: Result<&str, &Wrong>) {
+    line.push_str("\"phonemes\": ");
+    match found {
+        Ok(phonemes) => json::write_text(line, phonemes),
+        Err(wrong) => {
+            line.push_str("null, \"error\": {\"code\": ");
+            json::write_text(line, &wrong.code);
+            line.push_str(", \"message\": ");
+            json::write_text(line, &wrong.message);
+            line.push('}');
+        }
+    }
+}
+
 impl Wrong {
+    fn of(error: &Error) -> Wrong {
+        Wrong::new(&format!("{:?}", error.kind()), error.to_string())
+    }
+
     fn new(code: &str, message: String) -> Wrong {
         Wrong {
             code: code.to_owned(),
@@ -654,7 +670,7 @@ fn quoted(cell: &str) -> String {
     cell.to_owned()
 }
 
-fn run(chosen: Chosen) -> Result<(), Stop> {
+fn run(mut chosen: Chosen) -> Result<(), Stop> {
     if chosen.help {
         io::stdout().write_all(HELP.as_bytes())?;
         return Ok(());
@@ -663,6 +679,10 @@ fn run(chosen: Chosen) -> Result<(), Stop> {
     match chosen.command.as_str() {
         "info" => print_info(model.info(), chosen.json),
         "languages" => languages(&chosen, &model),
+        "text" => {
+            let texts = std::mem::take(&mut chosen.words);
+            texts::pronounce(texts, chosen.lang(), chosen.json, &model)
+        }
         _ => {
             let stats = chosen.stats;
             let ended = pronounce(chosen, &model);

@@ -84,5 +84,8 @@ def test_the_command_keeps_what_is_between_words(built: Tree) -> None:
     lines = run("--json", stdin=b"The knight,\n\nday\n").stdout.decode().splitlines()
     assert [len(json.loads(line)["parts"]) for line in lines] == [4, 0, 1]
     assert json.loads(lines[0])["parts"][2] == {"text": "knight", "start": 4, "kind": "word", "phonemes": "ˈnaɪt"}
+    [line] = run("--json", "привет").stdout.decode().splitlines()
+    [part] = json.loads(line)["parts"]
+    assert part["phonemes"] is None and part["error"]["code"] == "ForeignCharacter"
     broken = run(stdin=b"day\n\xff\n")
     assert (broken.returncode, broken.stdout.decode()) == (2, "ˈdeɪ\n") and b"text 2 is not UTF-8" in broken.stderr
