@@ -37,6 +37,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     import tvm
 
     from g2p_build.compiler.emit_c import Extension, emit
+    from g2p_build.compiler.kernels.code import LEAST_ROWS
     from g2p_build.compiler.link import join_objects
     from g2p_build.compiler.passes.plain_calls import SYMBOLS
     from g2p_build.compiler.pipeline import (
@@ -69,8 +70,11 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         ):
             if not faster.functions_items():
                 continue
-            names = frozenset(variable.name_hint for variable, _ in faster.functions_items())
-            extensions.append(Extension(features, f"{symbols}{features[-1]}_", names))
+            found = {variable.name_hint: kernel for variable, kernel in faster.functions_items()}
+            least = {
+                name: int(kernel.attrs[LEAST_ROWS]) for name, kernel in found.items() if LEAST_ROWS in kernel.attrs
+            }
+            extensions.append(Extension(features, f"{symbols}{features[-1]}_", frozenset(found), least))
             kernels_object(faster, other, out / f"{features[-1]}.o", extensions[-1].symbols)
         if extensions:
             objects = [out / "kernels.o", *(out / f"{extension.features[-1]}.o" for extension in extensions)]

@@ -166,6 +166,11 @@ def test_a_kernel_is_called_in_the_best_form_that_the_cpu_has() -> None:
     text = emit(planned(module), functions, "base_", [extensions[0], Extension(("a", "b"), "two_", frozenset())])
     assert f"  (run->extension >= 1 ? one_{linear} : base_{linear})(" in text and "two_" not in text
     assert "  base_embed_" in text
+    # A form for many rows leaves calls with fewer to the one before it.
+    many = Extension(("a", "b"), "two_", frozenset({linear}), {linear: 5})
+    text = emit(planned(module), functions, "base_", [extensions[0], many])
+    before = f"(run->extension >= 1 ? one_{linear} : base_{linear})"
+    assert f"(run->extension >= 2 && run->positions >= 5 ? two_{linear} : {before})(" in text
 
 
 def test_an_operation_that_cannot_be_written_in_c_is_named_with_its_function() -> None:
