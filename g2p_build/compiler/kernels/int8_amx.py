@@ -19,12 +19,12 @@ AMX_LEAST_ROWS = 5
 """Calls with fewer rows are left to the form of the kernel without AMX.
 
 By counting, for 64 rows of 16 columns of a matrix and rows of 8 bits, on a core that does two operations with vectors
-and two loads a cycle, or one product of tiles in 16: a tile of any number of rows takes some 32 cycles, in which 16
-loads of the two tiles' rows, 16 of counts and 16 of scales are the most (16 cycles of products, 16 of stores, and 24 of
-conversions go beside them). VNNI takes 16 operations to turn the weights' signs, and 19 for each row: 18 cycles for one
-row, 27 for two, 46 for four and, in tiles of four and one, 63 for five. So tiles are ahead from three rows on. One
-product takes 52 cycles until its sums are there, which nothing hides where the matrix is small: five rows leave room
-for that. No processor with AMX was there to measure it.
+and two loads a cycle, and a product of tiles in 16 cycles: a tile of any number of rows takes 32 cycles, because 32 of
+the tiles' rows, 16 vectors of counts and 16 scales are loaded; the product, 16 cycles of stores and 24 of conversions
+go beside that. VNNI takes 16 operations to turn the weights' signs, and 19 for each row: 18 cycles for one row, 27 for
+two, 46 for four and, in tiles of four and one, 63 for five. So tiles are ahead from three rows on. A product takes 52
+cycles until its sums are there, and a store some more until they can be loaded: five rows leave room for what is not
+hidden. No processor with AMX was there to measure it.
 """
 
 _SUMS, _NUMBERS, _WEIGHTS = (0, 1), (2, 3), 4
