@@ -80,24 +80,26 @@ class _Function:
 
 @dataclass(frozen=True)
 class Extension:
-    """Kernels in a second form, for CPUs with a feature that not all of the target's have.
+    """Kernels in another form, for CPUs with features that not all of the target's have.
 
     Attributes:
-        feature: As ``program.h`` has it.
-        symbols: What the symbols of the second forms begin with.
-        kernels: Names of the kernels that have one.
+        features: As ``program.h`` has them.
+        symbols: What the symbols of these forms begin with.
+        kernels: Names of the kernels that have one. Others are those of the extension before it.
+        least_rows: Of some of these, how many rows a call has at least. With fewer it is that of the extension before.
     """
 
-    feature: str
+    features: tuple[str, ...]
     symbols: str
     kernels: frozenset[str]
+    least_rows: Mapping[str, int] = field(default_factory=dict)
 
 
 def emit(
     module: tvm.IRModule,
     functions: Sequence[Mapping[str, Any]],
     symbols: str = SYMBOLS,
-    extension: Extension | None = None,
+    extensions: Sequence[Extension] = (),
 ) -> str:
     """A program as C11 text that includes ``program.h`` and defines ``program``, for one file to include.
 
@@ -105,7 +107,7 @@ def emit(
         module: Relax functions after the phase "plan", with their kernels.
         functions: Their descriptions, as manifests give them; all of one batch size and of one greatest input length.
         symbols: What the symbols of kernels begin with.
-        extension: Second forms of some kernels.
+        extensions: Other forms of some kernels, the least first: each has the features of those before it.
 
     Raises:
         BuildError: A function does what has no form in C; the message names both.
@@ -139,13 +141,14 @@ def emit(
         *(_declaration(symbols + name, kernels[name], given) for name, given in sorted(used.items())),
         *(
             _declaration(extension.symbols + name, kernels[name], given)
+            for extension in extensions
             for name, given in sorted(used.items())
-            if extension and name in extension.kernels
+            if name in extension.kernels
         ),
         "",
         *definitions,
-        *(_definition(function, kernels, symbols, extension, varying, scratch) for function in read),
-        *_tables(functions, read, weights, states, arguments, extension, varying, scratch),
+        *(_definition(function, kernels, symbols, extensions, varying, scratch) for function in read),
+        *_tables(functions, read, weights, states, arguments, extensions, varying, scratch),
     ]
     return "\n".join(parts) + "\n"
 
@@ -319,7 +322,7 @@ def _definition(
     function: _Function,
     kernels: Mapping[str, tirx.PrimFunc],
     symbols: str,
-    extension: Extension | None,
+    extensions: Sequence[Extension],
     varying: Sequence[str],
     scratch: int,
 ) -> str:
@@ -334,13 +337,17 @@ def _definition(
     shared: list[str] = []
     lines: list[str] = []
     for name, given in function.calls:
-        called = symbols + name
-        if extension and name in extension.kernels:
-            called = f"(run->extended ? {extension.symbols}{name} : {called})"
         kernel = kernels[name]
+        counts = _counts(function, name, kernel, given)
+        called = symbols + name
+        for number, extension in enumerate(extensions, 1):
+            if name in extension.kernels:
+                least = extension.least_rows.get(name, 1)
+                enough = f" && {counts[_ROWS]} >= {least}" if least > 1 else ""
+                called = f"(run->extension >= {number}{enough} ? {extension.symbols}{name} : {called})"
         in_parts = PARTS in kernel.attrs
         if not in_parts and not function.extents:
-            lines.append(f"  {called}({_passed(function, name, kernel, given)});")
+            lines.append(f"  {called}({_passed(given, counts)});")
             continue
         work = f"{function.symbol}_{len(shared)}"
         own = {tensor.place.text for tensor in given}
@@ -352,8 +359,8 @@ def _definition(
                     f"  {_C_TYPES[tensor.dtype]} *const {SCRATCH} = "
                     f"({_C_TYPES[tensor.dtype]} *)(void *)(run->scratch + (size_t)thread * {scratch});"
                 )
-        passed = _passed(function, name, kernel, given)
-        needed = _named(extents, "".join([*body, passed]))
+        passed = _passed(given, counts)
+        needed = _named(extents, "".join([*body, called, passed]))
         unused = [] if in_parts else ["first", "end"]
         unused += [] if "thread" in "".join(body) else ["thread"]
         shared.append(
@@ -405,9 +412,14 @@ def _parts(kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
     return f"g2p_parts({count}, {each})"
 
 
-def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
+def _passed(given: Sequence[_Tensor], counts: Mapping[str, str]) -> str:
     """What a function passes to a kernel that it calls."""
-    counts = []
+    return ", ".join([*(tensor.place.text for tensor in given), *counts.values()])
+
+
+def _counts(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> dict[str, str]:
+    """What a function passes to a kernel as its extents, by their names, in the kernel's order."""
+    counts: dict[str, str] = {}
     for extent in extents(kernel):
         of_extent = [
             (tensor, tensor.shape[axis])
@@ -417,15 +429,15 @@ def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
         ]
         value = of_extent[0][1]
         if isinstance(value, Extent):
-            counts.append(f"(int32_t)({value})")
+            counts[extent.name] = f"(int32_t)({value})"
             continue
         if function.extents or extent.name not in (_BATCH, _ROWS):
-            counts.append(str(value))
+            counts[extent.name] = str(value)
             continue
         if extent.name == _ROWS and any(tensor.place.packed for tensor, _ in of_extent):
             for tensor, _ in of_extent:  # what the kernel writes is packed as what it reads
                 tensor.place.packed = True
-            counts.append("run->positions")
+            counts[extent.name] = "run->positions"
             continue
         if extent.name == _BATCH and function.tokens > 1:
             _check_outside(function.name, name, [tensor for tensor, _ in of_extent])
@@ -435,8 +447,8 @@ def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
             what = "the batch" if tokens == 1 else "the batch's tokens"
             raise BuildError(f"function {function.name}: {name}'s {extent.name}, {value}, is no multiple of {what}")
         factors = ["run->rows", *["run->tokens"] * (tokens > 1), *[str(each)] * (each > 1)]
-        counts.append(" * ".join(factors))
-    return ", ".join([tensor.place.text for tensor in given] + counts)
+        counts[extent.name] = " * ".join(factors)
+    return counts
 
 
 def _check_outside(function: str, kernel: str, tensors: Sequence[_Tensor]) -> None:
@@ -451,7 +463,7 @@ def _tables(
     weights: Mapping[str, Mapping[str, Any]],
     states: Mapping[str, Mapping[str, Any]],
     arguments: Sequence[str],
-    extension: Extension | None,
+    extensions: Sequence[Extension],
     varying: Sequence[str],
     scratch: int,
 ) -> list[str]:
@@ -466,6 +478,12 @@ def _tables(
     if varying:
         quoted = ", ".join(f'"{name}"' for name in varying)
         lines.append(f"static const char *const extents[] = {{{quoted}}};")
+    if extensions:
+        lines.append("static const struct g2p_extension extensions[] = {")
+        for extension in extensions:
+            quoted = ", ".join(f'"{feature}"' for feature in extension.features)
+            lines.append(f"    {{{{{quoted}}}}},")
+        lines += ["};", ""]
     lines.append("static const struct g2p_function functions[] = {")
     for description, function in zip(descriptions, functions, strict=True):
         role, tokens = description["role"], description.get("tokens") or 0
@@ -483,7 +501,8 @@ def _tables(
         "arguments_count": len(arguments),
         "functions": "functions",
         "functions_count": len(functions),
-        "extension": f'"{extension.feature}"' if extension else "0",
+        "extensions": "extensions" if extensions else "0",
+        "extensions_count": len(extensions),
         "extents": "extents" if varying else "0",
         "extents_count": len(varying),
         "scratch_bytes": scratch,

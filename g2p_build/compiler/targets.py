@@ -41,27 +41,42 @@ def llvm_target(target: Mapping[str, Any]) -> Target:
     return Target({"kind": "llvm", "mtriple": triple, "mcpu": cpu} | attributes)
 
 
-def extended(target: Target) -> tuple[str, Target] | None:
+def extended(target: Target) -> list[tuple[tuple[str, ...], Target]]:
     """What many CPUs of a target have beyond what all of them have, where kernels use it.
 
     Args:
         target: As `llvm_target` gives it.
 
     Returns:
-        The feature's name in Linux's ``/proc/cpuinfo``, and a target with it; None where there is none, or where two
-        object files cannot be made one: only ELF's can.
+        The least first: the features' names in Linux's ``/proc/cpuinfo``, and a target with them. Each has what those
+        before it have and more. AMX is among them even where a CPU's name stands for it: a system may refuse it. The
+        list is empty where there is nothing more, or where two object files cannot be made one:
+        only ELF's can.
     """
     triple = str(target.attrs["mtriple"])
     if "linux" not in triple:
-        return None
+        return []
     if triple.startswith("x86_64"):
-        has_avx512 = codegen.target_has_features("avx512f", target)
-        if not has_avx512 and not codegen.target_has_features("avx2", target):
-            return None
-        flag, feature = ("avx512_vnni", "avx512vnni") if has_avx512 else ("avx_vnni", "avxvnni")
+        if codegen.target_has_features("avx512f", target):
+            steps = [{"avx512_vnni": "avx512vnni"}]
+            # Linux is asked for tiles' permission, as programs for servers may ask it.
+            steps += [] if "android" in triple else [{"amx_tile": "amx-tile", "amx_int8": "amx-int8"}]
+        else:
+            steps = [{"avx_vnni": "avxvnni"}] if codegen.target_has_features("avx2", target) else []
     else:
-        flag, feature = "asimddp", "dotprod"
-    if codegen.target_has_features(feature, target):
-        return None
-    attributes = {"mtriple": triple, "mcpu": str(target.attrs["mcpu"]), "mattr": [f"+{feature}"]}
-    return flag, Target({"kind": "llvm"} | attributes)
+        steps = [{"asimddp": "dotprod"}]
+    flags: list[str] = []
+    features: list[str] = []
+    found = []
+    for step in steps:
+        added = {flag: feature for flag, feature in step.items() if _is_more(feature, target)}
+        if added:
+            flags, features = [*flags, *added], [*features, *added.values()]
+            attributes = {"kind": "llvm", "mtriple": triple, "mcpu": str(target.attrs["mcpu"])}
+            found.append((tuple(flags), Target(attributes | {"mattr": [f"+{feature}" for feature in features]})))
+    return found
+
+
+def _is_more(feature: str, target: Target) -> bool:
+    """Whether a target lacks a feature, or has it by its CPU's name alone where a system may refuse it."""
+    return feature.startswith("amx") or not codegen.target_has_features(feature, target)

@@ -22,10 +22,12 @@ from tvm.target import Target
 
 from g2p_build.compiler.export import export
 from g2p_build.compiler.kernels.code import Code, load, tensor
+from g2p_build.compiler.kernels.cpu import cpu_of
 from g2p_build.compiler.link import link_shared
 from g2p_build.compiler.pipeline import KINDS, OBJECTS, Kind, Phases, cpu_phases, lowered, phases, target_of
 from g2p_build.compiler.rewrites.calls import Kernels, Rewrite
 from g2p_build.compiler.rewrites.cpu import CPU
+from g2p_build.compiler.targets import extended
 from g2p_build.errors import BuildError
 from g2p_build.models import ops
 from g2p_build.models.kokoro import ops as kokoro_ops
@@ -83,6 +85,32 @@ def test_iphone_objects_are_mach_o_for_arm64(tmp_path: Path) -> None:
     for path in compiled(tmp_path, "arm64-apple-ios", "apple-a14", "float16"):
         magic, cpu_type = struct.unpack("<II", path.read_bytes()[:8])
         assert (magic, cpu_type) == (0xFEEDFACF, 0x0100000C)
+
+
+VNNI, TILES = ("avx512_vnni",), ("amx_tile", "amx_int8")
+
+
+@pytest.mark.parametrize(
+    ("triple", "cpu", "expected"),
+    [
+        ("x86_64-linux-gnu", "x86-64", []),
+        ("x86_64-linux-gnu", "x86-64-v3", [("avx_vnni",)]),
+        ("x86_64-linux-gnu", "x86-64-v4", [VNNI, VNNI + TILES]),
+        ("x86_64-linux-musl", "cascadelake", [TILES]),
+        # This CPU has tiles, but its system may refuse them.
+        ("x86_64-linux-gnu", "sapphirerapids", [TILES]),
+        ("x86_64-linux-android", "x86-64-v4", [VNNI]),
+        ("arm64-apple-macosx", "apple-a14", []),
+    ],
+)
+def test_cpus_with_more_than_a_target_asks_for(triple: str, cpu: str, expected: list[tuple[str, ...]]) -> None:
+    target = target_of({"kind": "llvm", "triple": triple, "cpu": cpu})
+    found = extended(target)
+    assert [flags for flags, _ in found] == expected
+    assert [cpu_of(each).amx for each in (target, *(other for _, other in found))] == [
+        False,
+        *(TILES[0] in flags for flags in expected),
+    ]
 
 
 SCRIPT = """

@@ -10,17 +10,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+import numpy as np
 from tvm import tirx
 from tvm.tirx import stmt as tir
 
 __all__ = [
     "BFLOAT16",
+    "LEAST_ROWS",
     "NUMBERS",
     "PART",
     "PARTS",
     "SCRATCH",
     "Code",
     "Value",
+    "address",
     "broadcast",
     "constant",
     "inputs",
@@ -50,6 +53,9 @@ SCRATCH = "scratch"
 NUMBERS = "numbers"
 """The name of a parameter: integers that a kernel is told."""
 
+LEAST_ROWS = "least_rows"
+"""The attribute of a kernel that is for calls with at least so many rows. For fewer there is another form of it."""
+
 PARTS = "parts"
 """The attribute of a kernel with `PART`: "", and how many parts it has; or an extent's name, and which number of
 `NUMBERS` says how many of it a part has."""
@@ -71,19 +77,29 @@ class Code:
         """Writes a number to a buffer; with a `ramp` as the last index, a vector."""
         self._blocks[-1].append(tir.BufferStore(buffer, value, [_index(index) for index in indices]))
 
+    def intrinsic(self, name: str, *arguments: tirx.Expr) -> None:
+        """Calls a function of LLVM's that gives nothing back."""
+        self._blocks[-1].append(tir.Evaluate(tirx.call_llvm_intrin("void", name, *arguments)))
+
     def prefetch(self, buffer: tirx.Buffer, *indices: Value) -> None:
         """Asks for a place of a buffer to be brought into the second cache. The place must be inside of the buffer."""
-        address = tirx.address_of(tirx.BufferLoad(buffer, [_index(index) for index in indices]))
         # llvm.prefetch's arguments: for reading, of moderate locality, data.
         hints = [constant(0), constant(2), constant(1)]
-        call = tirx.call_llvm_intrin("void", "llvm.prefetch", address, *hints)
-        self._blocks[-1].append(tir.Evaluate(call))
+        self.intrinsic("llvm.prefetch", address(buffer, *indices), *hints)
 
     def registers(self, extent: int, dtype: str = "float32") -> tirx.Buffer:
         """Scratch memory on the kernel's stack. LLVM keeps it in registers if all its indices are constants."""
         buffer = tirx.decl_buffer((extent,), dtype, "registers")
         # With this note TVM leaves the allocation to LLVM. Otherwise it would ask its runtime for memory.
         self._blocks[-1].append(tir.AllocBuffer(buffer, {"disable_lower_builtin": tirx.const(True, "bool")}))
+        return buffer
+
+    def lines(self, extent: int, dtype: str) -> tirx.Buffer:
+        """Scratch memory on the kernel's stack that begins where a line of the cache of 64 bytes does."""
+        # A vector of 64 bytes is aligned to that, and TVM would align another number to 16 at most.
+        whole = self.registers(-(-extent * np.dtype(dtype).itemsize // 64), "int32x16")
+        buffer = tirx.decl_buffer((extent,), dtype, "lines", data=whole.data)
+        self._blocks[-1].append(tir.DeclBuffer(buffer, data=whole.data))
         return buffer
 
     @contextmanager
@@ -200,6 +216,11 @@ def load(buffer: tirx.Buffer, *indices: Value) -> tirx.Expr:
         bits = value.astype(f"int32{lanes}") << constant(16, lanes=int(lanes[1:] or 1))
         return tirx.reinterpret(f"float32{lanes}", bits)
     return value.astype(value.ty.dtype.replace("float16", "float32")) if "float16" in str(value.ty.dtype) else value
+
+
+def address(buffer: tirx.Buffer, *indices: Value) -> tirx.Expr:
+    """Where a number of a buffer lies."""
+    return tirx.address_of(stored(buffer, *indices))
 
 
 def ramp(start: Value, lanes: int) -> Value:

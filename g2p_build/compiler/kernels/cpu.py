@@ -26,6 +26,7 @@ class Cpu:
         accumulators: How many vector registers hold sums. The rest hold operands.
         chunk: How many rows of a matmul pass over all columns before the next rows do. So they stay in the cache.
         dot: How it adds up products of bytes: a name in `dots.DOTS`.
+        amx: Whether it also has AMX's tiles of bytes: see `int8_amx`.
         tiles: The (rows, vectors) of a matmul's tiles, the one with most rows first. The others are for the rows that
             it leaves: they have all smaller powers of two as rows.
 
@@ -39,6 +40,7 @@ class Cpu:
     chunk: int
     tiles: tuple[tuple[int, int], ...]
     dot: str = ""
+    amx: bool = False
 
     @property
     def converts(self) -> bool:
@@ -62,7 +64,9 @@ def cpu_named(name: str) -> Cpu:
 
 def cpu_of(target: Target) -> Cpu:
     """The vector unit that LLVM may use for a target. WebAssembly's counts as "other", the least."""
+    # A CPU's name does not stand for tiles: a program needs the system's permission for them, and may be refused.
+    amx = "+amx-int8" in target.attrs.get("mattr", [])
     for feature, name in _FEATURES.items():
         if codegen.target_has_features(feature, target):
-            return replace(cpu_named(name), dot=dot_of(target))
+            return replace(cpu_named(name), dot=dot_of(target), amx=amx)
     return replace(cpu_named("other"), dot=dot_of(target))

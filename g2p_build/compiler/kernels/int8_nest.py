@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tvm import tirx
 
 from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, stored
 from g2p_build.compiler.kernels.cpu import Cpu
-from g2p_build.compiler.kernels.dots import Dot, Load
+from g2p_build.compiler.kernels.dots import DOTS, Dot, Load
 from g2p_build.compiler.kernels.functions import fold
 from g2p_build.compiler.kernels.matmul_nest import Nest
 from g2p_build.compiler.kernels.matmul_tiles import Tile
@@ -19,7 +19,10 @@ from g2p_build.models.layout import GROUP, NARROW, NO_NORM, PANEL, QUAD, WIDE, g
 if TYPE_CHECKING:
     from g2p_build.compiler.kernels.matmul import Matmul
 
-__all__ = ["Int8Nest", "Integers", "rows_at_once"]
+__all__ = ["AMX_ROWS", "Int8Nest", "Integers", "rows_at_once"]
+
+AMX_ROWS = 16
+"""Rows of AMX's tiles at most."""
 
 _MOST_BYTES = 32768  # of a chunk's rounded rows: they are on the stack, and in the first cache
 _ROUNDER = 1.5 * 2**23
@@ -27,9 +30,10 @@ _ROUNDER = 1.5 * 2**23
 
 
 def rows_at_once(inner: int, cpu: Cpu) -> int:
-    """The rows of a chunk: those of the table, or fewer if they are long."""
-    top = cpu.tiles[0][0]
-    return min(cpu.chunk, max(1, _MOST_BYTES // (grouped(inner) * GROUP * 2) // top) * top)
+    """The rows of a chunk: those of the table, or fewer if they are long. They are whole tiles."""
+    fit = _MOST_BYTES // (grouped(inner) * GROUP * 2)
+    top = AMX_ROWS if cpu.amx and fit >= AMX_ROWS else cpu.tiles[0][0]
+    return min(cpu.chunk // top, max(1, fit // top)) * top
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,13 @@ class Integers:
     dot: Dot
 
     @staticmethod
-    def empty(code: Code, spec: Matmul, rows: int, dot: Dot) -> Integers:
+    def empty(code: Code, spec: Matmul, rows: int, cpu: Cpu) -> Integers:
         """Memory for some rows."""
-        groups, wide = grouped(spec.inner), spec.epsilon == NO_NORM
+        groups, wide, dot = grouped(spec.inner), spec.epsilon == NO_NORM, DOTS[cpu.dot]
+        if cpu.amx:  # its tiles take weights as they are, and whole lines of numbers
+            dot = replace(dot, offset=0)
         halves = 2 if wide and dot.packed == "int8" else 1
-        numbers = code.registers(rows * groups * halves * GROUP, dot.packed)
+        numbers = (code.lines if cpu.amx else code.registers)(rows * groups * halves * GROUP, dot.packed)
         sums = code.registers(rows * groups, "int32")
         return Integers(numbers, code.registers(rows * groups), sums, spec.inner, wide, dot)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from g2p_build.compiler.kernels.code import Code, Value, constant, load, ramp, tensor
+from g2p_build.compiler.kernels.code import LEAST_ROWS, Code, Value, constant, load, ramp, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
-from g2p_build.compiler.kernels.dots import DOTS
-from g2p_build.compiler.kernels.int8_nest import Int8Nest, Integers, rows_at_once
+from g2p_build.compiler.kernels.int8_amx import AMX_LEAST_ROWS, AmxNest, amx_tiles
+from g2p_build.compiler.kernels.int8_nest import AMX_ROWS, Int8Nest, Integers, rows_at_once
 from g2p_build.compiler.kernels.matmul_nest import Nest
-from g2p_build.compiler.kernels.matmul_tiles import groups, tiles
+from g2p_build.compiler.kernels.matmul_tiles import groups
 from g2p_build.compiler.kernels.norm import row_scale
 from g2p_build.models.layout import BLOCK_BYTES, GATED, NO_NORM, PANEL, grouped, panels
 
@@ -65,13 +65,13 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
     """The kernel (rows [M, K], weight [P, K, 32][, residual [M, N]], result [M, N][, ids [M]]).
 
     Weights are float32 or float16, or int8 as `layout` says; ids int32, and all others float32. The loop nest, with the
-    tiles of the table; for int8 see `Int8Nest`::
+    tiles of the table; for int8 see `Int8Nest`, and `AmxNest` for calls with many rows::
 
         for chunk of rows:                            # stays in the second cache
           scale[:] = 1 / root mean square             # with a norm
           for group of panels:                        # stays there too while the chunk's rows pass over it
             for tile of rows and vectors of columns:  # `tiles`
-              sums[rows, vectors] = 0                 # `Nest.write`: in registers
+              sums[rows, vectors] = 0                 # in registers
               for k:
                 prefetch(weight[panel + 1, k])        # in tiles of most rows, which leave memory idle
                 for v in vectors, i in rows:          # unrolled; weights are loaded once for all rows
@@ -91,8 +91,13 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
     ids = tensor("ids", (count,), "int32") if spec.argmax else None
     most = rows_at_once(spec.inner, cpu) if spec.dtype == "int8" else cpu.chunk
     scale = code.registers(most) if spec.epsilon != NO_NORM else None
-    rounded = Integers.empty(code, spec, most, DOTS[cpu.dot]) if spec.dtype == "int8" else None
-    with code.loop(tirx.floordiv(count + (most - 1), most), "chunk") as chunk:
+    amx = cpu.amx and spec.dtype == "int8"
+    block = min(most, AMX_ROWS)
+    rounded = Integers.empty(code, spec, most, cpu) if spec.dtype == "int8" else None
+    with (
+        amx_tiles(code, block) if amx else nullcontext(),
+        code.loop(tirx.floordiv(count + (most - 1), most), "chunk") as chunk,
+    ):
         first = code.let(chunk * most, "first")
         here = code.let(tirx.min(count - first, constant(most)), "here")
         if scale is not None:
@@ -104,17 +109,19 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
         else:
             with code.loop(here, "i") as i:
                 rounded.fill(code, rows, first + i, i, cpu.lanes)
-            nest = Int8Nest(*given, rounded)
+            nest = AmxNest(*given, rounded, block) if amx else Int8Nest(*given, rounded)
+            if isinstance(nest, AmxNest):
+                nest.blank(here)
         for group in groups(spec, cpu):
             # The partial panel is alone and needs no loop.
             with nullcontext(0) if group.partial else code.loop(group.count, "group") as number:
-                for tile in tiles(code, cpu, here, group, number):
-                    nest.write(tile)
+                nest.cover(group, number, here)
         if ids is not None:
             with code.loop(here, "i") as i:
                 code.store(ids, _argmax(code, result, first + i, spec.columns, cpu), first + i)
     params = [rows, weight, residual, result, ids]
-    return code.kernel(_name(spec), [param for param in params if param is not None])
+    kernel = code.kernel(_name(spec), [param for param in params if param is not None])
+    return kernel.with_attr(LEAST_ROWS, AMX_LEAST_ROWS) if amx else kernel
 
 
 def _name(spec: Matmul) -> str:

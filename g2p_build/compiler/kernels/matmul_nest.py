@@ -12,7 +12,7 @@ from tvm import tirx
 from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, stored
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.functions import gelu, widened
-from g2p_build.compiler.kernels.matmul_tiles import Tile
+from g2p_build.compiler.kernels.matmul_tiles import Group, Tile, tiles
 from g2p_build.models.layout import GATED, PANEL
 
 if TYPE_CHECKING:
@@ -37,7 +37,18 @@ class Nest:
     scale: tirx.Buffer | None
     first: tirx.Expr  # row of the chunk
 
-    def write(self, tile: Tile) -> None:
+    def cover(self, group: Group, number: Value, here: tirx.Expr) -> None:
+        """Writes all of a chunk's results in a group of panels.
+
+        Args:
+            group: The groups of panels.
+            number: Which of them.
+            here: The chunk's rows.
+        """
+        for tile in tiles(self.code, self.cpu, here, group, number):
+            self._write(tile)
+
+    def _write(self, tile: Tile) -> None:
         """Writes one tile."""
         code, lanes = self.code, self.cpu.lanes
         places = self._places(tile)

@@ -7,8 +7,9 @@
 
 #include <cpuid.h>
 
-enum { ECX1, EBX7, ECX7, EAX7_1, EXTENDED_ECX1, REGISTERS }; /* of cpuid's leaves */
-enum { OF_CPU = 0, OF_AVX = 0x6, OF_AVX512 = 0xe6 };         /* registers that the system must save: bits of XCR0 */
+enum { ECX1, EBX7, ECX7, EDX7, EAX7_1, EXTENDED_ECX1, REGISTERS }; /* of cpuid's leaves */
+/* Registers that the system must save: bits of XCR0. */
+enum { OF_CPU = 0, OF_AVX = 0x6, OF_AVX512 = 0xe6, OF_TILES = 0x60000 };
 
 static const struct feature {
   const char *name;
@@ -38,8 +39,24 @@ static const struct feature {
     {"lahf_lm", EXTENDED_ECX1, 0, OF_CPU},
     {"abm", EXTENDED_ECX1, 5, OF_CPU},
     {"avx512_vnni", ECX7, 11, OF_AVX512},
+    {"amx_tile", EDX7, 24, OF_TILES},
+    {"amx_int8", EDX7, 25, OF_TILES},
     {"avx_vnni", EAX7_1, 4, OF_AVX},
 };
+
+/* Whether the system lets this process use tiles. Linux saves them for those alone who ask (Documentation/arch/x86/
+ * xstate.rst), and its answer says too whether it knows them: XCR0 has nothing to add. It may be asked again and again,
+ * and says no where a thread has too little room for signals. Nobody else is asked. */
+static bool tiles_granted(void) {
+#if defined(__linux__) && defined(__x86_64__) && !defined(__ANDROID__)
+  long result = 158;                       /* arch_prctl; without a name from a header, which an older system's lacks */
+  const long ask = 0x1023, tile_data = 18; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+  __asm__ volatile("syscall" : "+a"(result) : "D"(ask), "S"(tile_data) : "rcx", "r11", "memory");
+  return result == 0;
+#else
+  return false;
+#endif
+}
 
 bool g2p_has_feature(const char *name) {
   uint32_t words[REGISTERS] = {0}, a, b, c, d, saved = 0;
@@ -49,6 +66,7 @@ bool g2p_has_feature(const char *name) {
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
     words[EBX7] = b;
     words[ECX7] = c;
+    words[EDX7] = d;
   }
   if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) {
     words[EAX7_1] = a;
@@ -61,7 +79,10 @@ bool g2p_has_feature(const char *name) {
   }
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (strcmp(known[i].name, name) == 0) {
-      return (words[known[i].word] >> known[i].bit & 1) && (saved & known[i].saved) == known[i].saved;
+      if (!(words[known[i].word] >> known[i].bit & 1)) {
+        return false;
+      }
+      return known[i].saved == OF_TILES ? tiles_granted() : (saved & known[i].saved) == known[i].saved;
     }
   }
   return false;
@@ -106,6 +127,19 @@ bool g2p_has_feature(const char *name) {
 bool g2p_has_feature(const char *name) { return name != NULL; } /* nothing to ask: the build names what it is for */
 
 #endif
+
+int32_t g2p_extension_of(const struct g2p_program *program) {
+  for (size_t number = program->extensions_count; number > 0; number--) {
+    const char *const *feature = program->extensions[number - 1].features;
+    while (*feature && g2p_has_feature(*feature)) {
+      feature++;
+    }
+    if (!*feature) {
+      return (int32_t)number;
+    }
+  }
+  return 0;
+}
 
 const char *g2p_missing_feature(const struct g2p_variant *variant) {
   for (size_t i = 0; i < variant->features_count; i++) {

@@ -196,7 +196,7 @@ static void run(tts_utterance *call, bool *done) {
       .arena = call->stage == SOURCE ? buffers->mixing : buffers->arena,
       .weights = call->model->weights,
       .arguments = arguments,
-      .extended = call->model->extended,
+      .extension = call->model->extension,
       .extents = call->extents,
       .scratch = buffers->scratch,
       .share = tts_crew_share,

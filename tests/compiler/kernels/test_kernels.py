@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import tvm_ffi
+from amx_machine import EMULATED, FLAGS, amx_here, needs_vnni
 from compiled_library import host
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from tvm import tirx
 from tvm.target import Target
 
 from g2p_build.compiler.kernels.cached_attention import cross_attention, self_attention, write_cross
-from g2p_build.compiler.kernels.code import Code, ramp, segments, stored, tensor
+from g2p_build.compiler.kernels.code import LEAST_ROWS, Code, ramp, segments, stored, tensor
 from g2p_build.compiler.kernels.cpu import Cpu, cpu_named, cpu_of
 from g2p_build.compiler.kernels.embedding import embed, spread_bias
 from g2p_build.compiler.kernels.encoder_attention import encoder_attention, queries
@@ -26,6 +27,7 @@ from g2p_build.compiler.kernels.matmul import Matmul, matmul
 from g2p_build.compiler.kernels.norm import norm
 from g2p_build.compiler.kernels.tiles import TILES
 from g2p_build.compiler.pipeline import packed_kernels, target_of
+from g2p_build.compiler.targets import extended
 from g2p_build.models import ops
 from g2p_build.models.layout import NARROW, NO_NORM, POSITIONS, WIDE, pack_columns, pack_gated, padded, quantise_panels
 from g2p_build.runtime.cpu import CPU_FEATURES, missing_features
@@ -122,6 +124,8 @@ def test_matmul(cpu: Cpu, inner: int, columns: int, half: bool, others: tuple[fl
         assert torch.equal(part, whole[start : start + count])
 
 
+LEVEL_4 = {"kind": "llvm", "triple": "x86_64-linux-gnu", "cpu": "x86-64-v4"}
+
 WAYS = {  # to add up products of bytes on this architecture: CPU, LLVM's feature, the flag of /proc/cpuinfo
     "sse2": ("x86-64", (), ()),
     "avx2": ("x86-64-v3", (), CPU_FEATURES["x86-64-v3"]),
@@ -192,6 +196,41 @@ def test_products_of_bytes_are_added_up_exactly(way: Target, wide: bool) -> None
         expected = expected / rows.double().square().mean(1, keepdim=True).sqrt()
     # A sum is an int32, and what follows are three roundings to float32.
     torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Matmul(192, 48, "int8", 1e-6, "gated-gelu"),
+        Matmul(100, 33, "int8", argmax=True),  # of 16 bits; groups and panels are not whole
+        Matmul(2048, 64, "int8", residual=True),  # so long that tiles have eight rows
+    ],
+    ids=str,
+)
+def test_tiles_of_amx_give_the_bits_of_vectors(tmp_path_factory: pytest.TempPathFactory, spec: Matmul) -> None:
+    needs_vnni()
+    emulator = amx_here(tmp_path_factory.mktemp("amx"))
+    targets = dict(extended(target_of(LEVEL_4)))
+    kernels = {flags: matmul(spec, cpu_of(target)) for flags, target in targets.items()}
+    vectors, tiles = kernels.values()
+    assert list(kernels) == [FLAGS[:1], FLAGS] and tiles.attrs[LEAST_ROWS] == 5 and LEAST_ROWS not in vectors.attrs
+    forms = [packed_kernels({"main": kernel}, targets[flags])["main"] for flags, kernel in kernels.items()]
+    gate, up = random(spec.inner, spec.columns, seed=1), random(spec.inner, spec.columns, seed=2)
+    up[:, 3], up[::2, 4], up[1::2, 4] = 4, 4, -4  # the greatest integers
+    weight = quantise_panels(pack_gated(gate, up) if spec.gated else pack_columns(up))
+    for count in (1, 5, 16, 17, 75):
+        rows, added = random(count, spec.inner), random(count, spec.columns, seed=3)
+        rows[0], rows[count // 2] = 4, 0
+        found = []
+        for form in forms:
+            result, ids = empty(count, spec.columns), torch.full((count,), -1, dtype=torch.int32)
+            tensors = [rows, weight, *[added] * spec.residual, result, *[ids] * spec.argmax]
+            form(*[tvm_ffi.from_dlpack(tensor) for tensor in tensors])
+            found.append((result, ids))
+            assert emulator.amx_released()
+        assert all(torch.equal(*each) for each in zip(*found, strict=True))
+        assert bool(found[0][0].isfinite().all())
+    assert emulator.amx_executed() or not EMULATED
 
 
 @pytest.mark.parametrize("others", [{"epsilon": 1e-6}, {"activation": "relu"}, {"activation": "gated-gelu"}], ids=str)
