@@ -1,14 +1,16 @@
 """Libraries for Android and their archives: what they are, what they need, and that they run, without a device."""
 
+import array
 import io
 import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -229,30 +231,47 @@ def test_a_virtual_machine_speaks_with_androids_own_library_beside_that_of_words
     ]
 
 
+@pytest.fixture(scope="module")
+def emulated(zig: Zig, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str | Path]]:
+    """Builds a C program for arm64 Linux over Android's library: the command that runs it, with a stand-in for libc.so."""
+    if shutil.which("qemu-aarch64") is None or not SYSTEM.is_dir():
+        pytest.skip("qemu-aarch64 (qemu-user) or libc6-arm64-cross is not there")
+    out = tmp_path_factory.mktemp("arm")
+    common = ["cc", "-target", "aarch64-linux-gnu.2.28"]
+    linked = ["-shared", "-fPIC", "-Wl,-soname,libc.so", HERE / "libc.c", "-ldl", "-o", "libc.so"]
+    zig.run(*common, *linked, cwd=out)
+
+    def built(program: Path, folder: Path, library: str) -> list[str | Path]:
+        shared = [f"-L{folder}", f"-l{library}", "-Wl,--allow-shlib-undefined", "-lm", "-lpthread", "-o", program.stem]
+        zig.run(*common, "-std=c11", "-O2", f"-I{folder}", program, *shared, cwd=out)
+        paths = ["-E", f"LD_LIBRARY_PATH={folder}:{out}", "-E", f"LD_PRELOAD={out / 'libc.so'}"]
+        return ["qemu-aarch64", "-L", SYSTEM, *paths, out / program.stem]
+
+    return built
+
+
 @pytest.mark.long
-@pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 is not there (qemu-user)")
-@pytest.mark.skipif(not SYSTEM.is_dir(), reason="libc6-arm64-cross is not there")
-def test_the_library_for_arm_pronounces_under_emulation(libraries: list[Path], zig: Zig, tmp_path: Path) -> None:
-    triple, folder = "aarch64-linux-gnu.2.28", libraries[0]
-    zig.run(
-        "cc",
-        "-target",
-        triple,
-        "-shared",
-        "-fPIC",
-        "-Wl,-soname,libc.so",
-        HERE / "libc.c",
-        "-ldl",
-        "-o",
-        "libc.so",
-        cwd=tmp_path,
-    )
-    shared = [f"-L{folder}", "-lg2p", "-Wl,--allow-shlib-undefined"]
-    words = [ROOT / "tests" / "words.c", *shared, "-lm", "-lpthread", "-o", "words"]
-    zig.run("cc", "-target", triple, "-std=c11", "-O2", f"-I{folder}", *words, cwd=tmp_path)
-    paths = ["-E", f"LD_LIBRARY_PATH={folder}:{tmp_path}", "-E", f"LD_PRELOAD={tmp_path / 'libc.so'}"]
-    command = ["qemu-aarch64", "-L", SYSTEM, *paths, tmp_path / "words"]
-    assert said(command, folder / "weights.safetensors") == golden_lines("ipa")
+def test_the_library_for_arm_pronounces_under_emulation(
+    libraries: list[Path], emulated: Callable[..., list[str | Path]]
+) -> None:
+    command = emulated(ROOT / "tests" / "words.c", libraries[0], "g2p")
+    assert said(command, libraries[0] / "weights.safetensors") == golden_lines("ipa")
+
+
+@pytest.mark.long
+def test_the_library_for_arm_speaks_under_emulation(
+    speaking: list[Path], machine: dict[str, str], emulated: Callable[..., list[str | Path]], tmp_path: Path
+) -> None:
+    """The same durations as on x86-64, and the sound within 20 dB: random weights have many angles near pi."""
+    files = [speaking[0] / name for name in ("weights.safetensors", "voices.safetensors")]
+    (tmp_path / "lines").write_text(HELLO, encoding="utf-8")
+    command = emulated(ROOT / "tests" / "library" / "speech.c", speaking[0], "tts")
+    subprocess.run([*command, *files, "first", tmp_path / "lines", tmp_path / "out", "1", "2"], check=True)
+    samples, _ = heard(machine, speaking[1], HELLO, "1", "0")
+    ours, theirs = array.array("f", samples), array.array("f", (tmp_path / "out").read_bytes())
+    assert len(ours) == len(theirs) > 10_000
+    noise = statistics.fmean((one - other) ** 2 for one, other in zip(ours, theirs, strict=True))
+    assert noise < statistics.fmean(sample**2 for sample in ours) / 100
 
 
 bionic = pytest.mark.skipif(
@@ -395,6 +414,22 @@ def test_the_archives_classes_run_over_its_own_library(
     assert java(machine, [folder / "jni" / "x86_64"], classes, "AppKt", folder / "assets") == "well\n"
 
 
+PAGE = """import android.content.Context
+import g2p.runtime.*
+import tts.runtime.*
+
+suspend fun page(context: Context, play: (FloatArray, Int) -> Unit, shown: (FloatArray, String) -> Unit) {
+"""
+
+
+def page() -> str:
+    """What docs/kokoro.md shows, and what shows its results."""
+    text = (ROOT / "docs" / "kokoro.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```kotlin\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    return "".join([*blocks, "shown(sound, phonemes)\n"])
+
+
 @pytest.mark.long
 def test_an_app_has_the_archives_of_both_families(
     both: dict[str, list[Path]],
@@ -411,7 +446,8 @@ def test_an_app_has_the_archives_of_both_families(
     folder = tmp_path / "archive"
     opened(words, folder)
     opened(speech, folder)  # neither has a file of the other
-    classes = app(kotlin, folder, [words, speech], HERE / "Speaking.kt")
+    (tmp_path / "Page.kt").write_text(PAGE + page().replace("jf_alpha", "first").replace("jm_kumo", "second") + "}\n")
+    classes = app(kotlin, folder, [words, speech], HERE / "Speaking.kt", tmp_path / "Page.kt")
     arguments = [folder / "assets", HELLO, tmp_path / "samples"]
     assert java(machine, [folder / "jni" / "x86_64"], classes, "SpeakingKt", *arguments) == "well\n"
     samples, _ = heard(machine, both["tts"][1], HELLO, "1.5", str(2**64 - 1))

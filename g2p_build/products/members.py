@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import g2p_build
-from g2p_build.config.family import family
 from g2p_build.errors import BuildError
 from g2p_build.products.publish import read_manifest
 
@@ -62,9 +61,8 @@ def pronouncing(tree: Path, name: str, what: str) -> dict[str, Any]:
 
 def named(manifest: Mapping[str, Any]) -> str:
     """The name of a variant's package: its library's and its checkpoint's, as an identifier."""
-    return f"{family(manifest['family']).native.name}_" + re.sub(
-        r"[^a-z0-9]+", "_", manifest["checkpoint"]["name"].lower()
-    ).strip("_")
+    library = manifest["files"]["header"].removesuffix(".h")
+    return f"{library}_" + re.sub(r"[^a-z0-9]+", "_", manifest["checkpoint"]["name"].lower()).strip("_")
 
 
 def licences() -> dict[str, str]:

@@ -58,6 +58,7 @@ fun main(arguments: Array<String>) {
   G2P.open(Context(AssetManager(assets, false)), threads = 1).use { reading(speech, it) }
   stopped(speech)
   runBlocking { suspending(speech, said, whole) }
+  runBlocking { shown(Context(AssetManager(assets, false)), speech) }
   closed(speech, said, whole)
   println("well")
 }
@@ -183,6 +184,18 @@ inline fun spent(call: () -> Unit): Long {
   val begin = processors.processCpuTime
   call()
   return processors.processCpuTime - begin
+}
+
+/** What the page of speech shows, with other voices. */
+suspend fun shown(context: Context, speech: Speech) {
+  val played = mutableListOf<FloatArray>()
+  var results = 0
+  page(context, { samples, rate -> played += samples.also { check(rate == 24000) } }) { sound, phonemes ->
+    val mix = mapOf("first" to 0.3f, "second" to 0.7f)
+    check(sound.contentEquals(speech.say(HELLO, mix = mix, speed = 1.2f, seed = 7)) && phonemes == "hɛlˈO, wˈɜɹld.")
+    results++
+  }
+  check(results == 1 && played.sumOf { it.size } == speech.utterance(HELLO, "first", early = true).use { all -> all.asSequence().sumOf { it.samples.size } })
 }
 
 fun closed(speech: Speech, said: String, whole: FloatArray) {
