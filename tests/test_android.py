@@ -233,7 +233,7 @@ def test_a_virtual_machine_speaks_with_androids_own_library_beside_that_of_words
 
 @pytest.fixture(scope="module")
 def emulated(zig: Zig, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str | Path]]:
-    """Builds a C program for arm64 Linux over Android's library: the command that runs it, with a stand-in for libc.so."""
+    """Builds a C program for arm64 Linux over Android's library, and gives the command that runs it."""
     if shutil.which("qemu-aarch64") is None or not SYSTEM.is_dir():
         pytest.skip("qemu-aarch64 (qemu-user) or libc6-arm64-cross is not there")
     out = tmp_path_factory.mktemp("arm")
