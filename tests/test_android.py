@@ -23,6 +23,7 @@ from g2p_build.errors import BuildError
 from g2p_build.native.files import ANDROID, KOTLIN
 from g2p_build.native.files import SYSTEM as HEADERS
 from g2p_build.products.aar import write_aar
+from g2p_build.products.flutter import write_plugin
 from g2p_build.products.members import zipped
 from g2p_build.store.workspace import Workspace
 
@@ -358,6 +359,19 @@ def test_an_archive_goes_with_its_variants(ported: Tree, tmp_path: Path) -> None
     assert [path.name for path in dist.glob("*.aar")] == ["g2p_other.aar"]
 
 
+def test_speech_for_android_has_an_archive_and_no_plugin(spoken: Tree, tmp_path: Path) -> None:
+    tree = copy_tree(tmp_path / "tree", spoken.cache, spoken.root)
+    made = tree.doit("compile", "checkpoint=kokoro_small", "target=android_x86_64")
+    assert made.stdout.endswith("next: doit aar target=android_arm64,android_x86_64 checkpoint=kokoro_small\n")
+    refused = r"is of the family 'kokoro': a Flutter plugin holds one that pronounces words"
+    with pytest.raises(BuildError, match=refused):
+        write_plugin(Workspace(tree.cache, tree.root), SPEAKING[1:])
+    archive = tree.root / "dist" / "tts_kokoro_small-0.1.0+old.aar"
+    zipped({f"META-INF/g2p/{name}.json": b"" for name in SPEAKING}, archive)
+    assert tree.doit("clean", "checkpoint=kokoro_small", "target=android_x86_64").returncode == 0
+    assert not archive.exists()
+
+
 @pytest.fixture(scope="module")
 def kotlin() -> Path:
     """The folder with Kotlin's libraries."""
@@ -452,5 +466,3 @@ def test_an_app_has_the_archives_of_both_families(
     assert java(machine, [folder / "jni" / "x86_64"], classes, "SpeakingKt", *arguments) == "well\n"
     samples, _ = heard(machine, both["tts"][1], HELLO, "1.5", str(2**64 - 1))
     assert (tmp_path / "samples").read_bytes() == samples and samples
-    assert trees[1].doit("clean", "checkpoint=kokoro_small", "target=android_arm64").returncode == 0
-    assert not speech.exists() and words.exists()

@@ -152,6 +152,12 @@ suspend fun suspending(speech: Speech, said: String, whole: FloatArray) {
   check(joined(speech.speak(said, "first").toList()).contentEquals(whole))
   val unknown = runCatching { speech.speak("a☃", "first").first() }.exceptionOrNull() as SpeechException
   check(unknown.status == SpeechStatus.UNKNOWN_PHONEME && unknown.place == 1)
+  val alone = listOf("first", "second").associateWith { speech.say(said, it) }
+  coroutineScope { // calls at the same time do not disturb each other
+    for (voice in alone.keys + alone.keys) launch(Dispatchers.Default) {
+      check(joined(speech.speak(said, voice).toList()).contentEquals(alone.getValue(voice)))
+    }
+  }
   check(soon { speech.speak(long, "first").take(2).toList() }.size == 2)
   check(soon { withTimeoutOrNull(100) { speech.awaitSay(long, "first") } } == null)
   check(soon { withTimeoutOrNull(100) { speech.speak(long, "first").toList() } } == null)

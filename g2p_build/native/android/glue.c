@@ -1,16 +1,12 @@
 /* Bytes that go to a virtual machine and come from it, and files whose content an app's package holds. */
+#define _GNU_SOURCE
 #include "glue.h"
 
-#if defined(__ANDROID__)
-#include "bionic.h"
-#else /* for the tools that read this on another machine */
-#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#endif
 
 #include "core.h"
 

@@ -1,14 +1,9 @@
 /* The functions behind the Kotlin class g2p.runtime.Native. glue.h says what they return. */
-#include "glue.h"
-
-#if defined(__ANDROID__)
-#include "bionic.h"
-#else /* for the tools that read this on another machine */
 #include <stdlib.h>
 #include <string.h>
-#endif
 
 #include "g2p.h"
+#include "glue.h"
 
 #define NATIVE(result, name, ...) JVM_NATIVE(result, Java_g2p_runtime_Native_##name, __VA_ARGS__)
 

@@ -1,13 +1,8 @@
 /* The functions behind the Kotlin class tts.runtime.Native. glue.h says what they return. */
-#include "glue.h"
-
-#if defined(__ANDROID__)
-#include "bionic.h"
-#else /* for the tools that read this on another machine */
 #include <stdlib.h>
 #include <string.h>
-#endif
 
+#include "glue.h"
 #include "model.h"
 
 #define NATIVE(result, name, ...) JVM_NATIVE(result, Java_tts_runtime_Native_##name, __VA_ARGS__)
