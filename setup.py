@@ -12,7 +12,7 @@ setup(
             "checkpoints/*/*",
             "checkpoints/*/calibration/*",
             "native/*/*",
-            "native/web/*/*",
+            "native/*/*/*",
             "products/npm_files/*",
             "products/npm_files/*/*",
             "reference/golden/*",

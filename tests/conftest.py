@@ -169,11 +169,12 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 
 @pytest.fixture(scope="session")
 def spoken(speech: Tree, tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A tree with that model as a WebAssembly module besides, made from the cache of `speech`."""
+    """A tree with that model as a WebAssembly module and for Android besides, made from the cache of `speech`."""
 
     def make(folder: Path) -> None:
         shutil.copytree(speech.cache, folder / "cache")
-        copy_tree(folder / "tree", folder / "cache").compiled("checkpoint=kokoro_small", "target=host,wasm")
+        targets = "target=host,wasm,android_arm64,android_x86_64"
+        copy_tree(folder / "tree", folder / "cache").compiled("checkpoint=kokoro_small", targets)
 
     folder = made_once(tmp_path_factory, "spoken", make)
     return Tree(folder / "tree", folder / "cache")

@@ -3,6 +3,7 @@
     python -m bench.packages
 
 Every row is the embedded checkpoint in int8. The sizes are of files; compressed is gzip, as servers and stores do it.
+An AAR takes Kotlin's compiler (docs/apps.md).
 """
 
 import gzip
@@ -17,6 +18,7 @@ from bench.common.checkout import ROOT
 
 PAGE = ROOT / "docs" / "packages.md"
 BEGIN, END = "<!-- sizes -->", "<!-- end of the sizes -->"
+ANDROID = "target=android_arm64,android_x86_64"
 X86_64 = ("target=host", "target.name=x86_64_v3", "target.triple=x86_64-linux-gnu", "target.cpu=x86-64-v3")
 
 
@@ -37,8 +39,11 @@ ROWS = (
     Row("Python: Linux, arm64", "wheel", ("target=linux_arm64",), "wheel"),
     Row("Web, Node, Deno", "npm package", ("target=wasm",), "npm"),
     Row("Web, without the draft table", "npm package", ("target=wasm", "draft=off"), "npm"),
-    Row("Swift: iPhone", "library archive and weights archive", ("target=iphone",)),
-    Row("Kotlin, Java: Android", "library archive and weights archive", ("target=android",)),
+    Row("Swift: iPhone, its simulator, Mac", "Swift package", ("target=iphone",), "swift"),
+    Row("Kotlin, Java: Android, arm64 and x86-64", "AAR", (ANDROID,), "aar"),
+    Row("Kotlin, Java: Android, arm64", "AAR", ("target=android_arm64",), "aar"),
+    Row("Flutter: Android, arm64 and x86-64", "plugin", (ANDROID,), "flutter"),
+    Row("C, C++: Android's NDK, arm64", "library archive and weights archive", ("target=android",)),
 )
 
 
@@ -70,7 +75,7 @@ def _made(row: Row) -> list[Path]:
     """The files of a row: the library's before the weights'."""
     if row.task != "compile":
         made = json.loads(_doit(row.task, "--json", *row.overrides))
-        return [Path(made["wheel" if row.task == "wheel" else "package"])]
+        return [Path(made.get(row.task) or made["package"])]
     _doit("compile", *row.overrides)
     name = json.loads(_doit("variants", "--json", *row.overrides))["name"]
     archives = json.loads((ROOT / "manifests" / f"{name}.json").read_bytes())["archives"]

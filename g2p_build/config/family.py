@@ -52,7 +52,8 @@ class Native:
     folders: tuple[Path, ...]  # of C files and headers
     web: tuple[Path, ...]  # of what a WebAssembly module needs besides: a small C library, and its loader
     swift: Path | None = None  # a folder with an API over it in Swift
-    android: Path | None = None  # a folder with what a virtual machine calls in a library for Android
+    android: tuple[Path, ...] = ()  # folders with what a virtual machine calls in a library for Android
+    kotlin: Path | None = None  # a folder with the classes over that, of the package NAME.runtime
 
 
 @dataclass(frozen=True)

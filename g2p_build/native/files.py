@@ -40,7 +40,9 @@ WEB = Path(__file__).with_name("web")
 A folder in it, named after the library, has the loader of each family."""
 
 ANDROID = Path(__file__).with_name("android")
-"""The folder with the functions that a virtual machine calls; only the family g2p has them."""
+"""The folder with what the functions share that a virtual machine calls.
+
+A folder in it, named after the library, has those of each family."""
 
 SWIFT = Path(__file__).with_name("swift")
 """The folder with the Swift API over the C interface of the family g2p."""
@@ -52,7 +54,9 @@ DART = Path(__file__).with_name("dart")
 """The folder with the Dart API over the C interface of the family g2p."""
 
 KOTLIN = Path(__file__).with_name("kotlin")
-"""The folder with the classes over that glue, and the little of Android's own classes that they are compiled with."""
+"""The folder with the little of Android's own classes that ours are compiled with.
+
+A folder in it, named after the library, has the classes of each family."""
 
 BIONIC = tuple(
     f"{name}.h"

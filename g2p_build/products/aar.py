@@ -1,4 +1,4 @@
-"""An Android archive (AAR) of a variant for one or two processors: libraries, weights and Kotlin classes.
+"""An Android archive (AAR) of a variant for one or two processors: libraries, weights (and voices) and Kotlin classes.
 
 It is made of what is published, as a wheel is, and holds the manifests.
 """
@@ -8,32 +8,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from g2p_build.errors import os_errors_explained
-from g2p_build.products.android import beside, libraries, published, version
+from g2p_build.config.family import Native, family
+from g2p_build.errors import BuildError, os_errors_explained
+from g2p_build.products.android import beside, libraries, refuse_others, version
 from g2p_build.products.kotlin import classes_jar
-from g2p_build.products.members import named, zipped
+from g2p_build.products.members import named, published, zipped
 from g2p_build.store import trees
 from g2p_build.store.files import readable_json
 from g2p_build.store.workspace import Workspace
 
 __all__ = ["aars_of", "write_aar"]
 
-ASSETS = "assets/g2p"
-"""The folder of the weights, which `Android.kt` names too."""
-
 _MANIFESTS = "META-INF/g2p"
 
 # The version is that of Android 5.0, the first for 64-bit processors.
 _ANDROID_MANIFEST = """<?xml version="1.0" encoding="utf-8"?>
-<manifest xmlns:android="http://schemas.android.com/apk/res/android" package="g2p.runtime">
+<manifest xmlns:android="http://schemas.android.com/apk/res/android" package="{library}.runtime">
   <uses-sdk android:minSdkVersion="21" />
 </manifest>
 """
 
 _KEEP = """# C calls these by name.
--keepclasseswithmembers,includedescriptorclasses class g2p.runtime.Native {
+-keepclasseswithmembers,includedescriptorclasses class {library}.runtime.Native {{
   native <methods>;
-}
+}}
 # The suspending functions alone need it.
 -dontwarn kotlinx.coroutines.**
 """
@@ -58,13 +56,18 @@ def write_aar(workspace: Workspace, names: Sequence[str]) -> Path:
         The AAR's path.
 
     Raises:
-        BuildError: a variant is not for Android or not published, there is no Kotlin compiler, or the tree cannot be
-            written.
+        BuildError: a variant is not for Android or not published, its family has no classes, there is no Kotlin
+            compiler, or the tree cannot be written.
     """
     tree = workspace.tree
     with trees.lock(workspace):
-        manifests = [published(tree, name, "an AAR") for name in names]
-        members = _members(tree, manifests) | {"classes.jar": classes_jar()}
+        manifests = [published(tree, name) for name in names]
+        native = family(manifests[0]["family"]).native
+        if native.kotlin is None:
+            raise BuildError(f"{names[0]} is of the family {manifests[0]['family']!r}, which has no classes for an AAR")
+        for manifest in manifests:
+            refuse_others(manifest, "an AAR")
+        members = _members(tree, manifests, native) | {"classes.jar": classes_jar(native.name, native.kotlin)}
         package = named(manifests[0])
         path = tree / "dist" / f"{package}-{version(manifests)}.aar"
         zipped(members, path)
@@ -76,7 +79,7 @@ def write_aar(workspace: Workspace, names: Sequence[str]) -> Path:
 
 def aars_of(tree: Path, name: str) -> list[Path]:
     """The AARs in `dist/` that were made of a variant and perhaps another, of whatever build."""
-    return [path for path in sorted((tree / "dist").glob("g2p_*.aar")) if name in _variants(path)]
+    return [path for path in sorted((tree / "dist").glob("*.aar")) if name in _variants(path)]
 
 
 def _variants(path: Path) -> set[str]:
@@ -89,14 +92,15 @@ def _variants(path: Path) -> set[str]:
         return set()
 
 
-def _members(tree: Path, manifests: Sequence[dict[str, Any]]) -> dict[str, bytes]:
-    """All members but the classes."""
+def _members(tree: Path, manifests: Sequence[dict[str, Any]], native: Native) -> dict[str, bytes]:
+    """All members but the classes, whose `Android.kt` names the folder of the assets too."""
+    name = native.name
     members = {
-        "AndroidManifest.xml": _ANDROID_MANIFEST.encode(),
+        "AndroidManifest.xml": _ANDROID_MANIFEST.format(library=name).encode(),
         "META-INF/com/android/build/gradle/aar-metadata.properties": _METADATA.encode(),
         "R.txt": b"",
-        "proguard.txt": _KEEP.encode(),
+        "proguard.txt": _KEEP.format(library=name).encode(),
     }
-    members |= {f"jni/{abi}/libg2p.so": library for abi, library in libraries(tree, manifests).items()}
-    members |= {f"{ASSETS}/{file}": content for file, content in beside(tree, manifests[0]).items()}
+    members |= {f"jni/{abi}/lib{name}.so": library for abi, library in libraries(tree, manifests).items()}
+    members |= {f"assets/{name}/{file}": content for file, content in beside(tree, manifests[0]).items()}
     return members | {f"{_MANIFESTS}/{each['name']}.json": readable_json(each) for each in manifests}

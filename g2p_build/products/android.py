@@ -9,31 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from g2p_build.errors import BuildError
-from g2p_build.products.members import licences, notices, pronouncing
+from g2p_build.products.members import licences, notices
 
-__all__ = ["ABIS", "beside", "libraries", "published", "version"]
+__all__ = ["ABIS", "beside", "libraries", "refuse_others", "version"]
 
 ABIS = {"aarch64-linux-android": "arm64-v8a", "x86_64-linux-android": "x86_64"}
 """A target's triple → Android's name for the processors."""
 
 
-def published(tree: Path, name: str, what: str) -> dict[str, Any]:
-    """The manifest of a published variant for Android.
+def refuse_others(manifest: dict[str, Any], what: str) -> None:
+    """Refuses the manifest of a variant that is not for Android, or that nothing loads.
 
     Args:
-        tree: the folder of the build.
-        name: the variant's.
+        manifest: the variant's.
         what: what is made of it, such as "an AAR".
 
     Raises:
-        BuildError: it is not for Android, not to be loaded, or not published.
+        BuildError: it is such a one.
     """
-    manifest = pronouncing(tree, name, what)
     target = manifest["target"]
     if target["triple"] not in ABIS or target["package"] != "shared":
         is_for = f"{target['triple']} with target.package={target['package']}"
-        raise BuildError(f"{name} is for {is_for}: {what} is of target=android_arm64,android_x86_64")
-    return manifest
+        raise BuildError(f"{manifest['name']} is for {is_for}: {what} is of target=android_arm64,android_x86_64")
 
 
 def version(manifests: Sequence[dict[str, Any]]) -> str:
@@ -62,9 +59,10 @@ def libraries(tree: Path, manifests: Sequence[dict[str, Any]]) -> dict[str, byte
 
 
 def beside(tree: Path, manifest: dict[str, Any]) -> dict[str, bytes]:
-    """What comes with the libraries: the weights archive as `weights.tar`, licences and notices."""
+    """What comes with the libraries: the other archives as `ROLE.tar`, such as `weights.tar`; licences and notices."""
     parts = {role: tree / "dist" / archive["file"] for role, archive in manifest["archives"].items()}
     with ExitStack() as stack:
         archives = {role: stack.enter_context(tarfile.open(path)) for role, path in parts.items()}
         texts = licences() | notices(manifest["files"]["notices"], archives)
-    return {"weights.tar": parts["weights"].read_bytes()} | {file: text.encode() for file, text in texts.items()}
+    found = {f"{role}.tar": path.read_bytes() for role, path in parts.items() if role != "library"}
+    return found | {file: text.encode() for file, text in texts.items()}

@@ -14,8 +14,8 @@ from typing import Any
 from g2p_build.errors import os_errors_explained
 from g2p_build.native.dart_bindings import bindings
 from g2p_build.native.files import DART
-from g2p_build.products.android import beside, libraries, published, version
-from g2p_build.products.members import named, zipped
+from g2p_build.products.android import beside, libraries, refuse_others, version
+from g2p_build.products.members import named, pronouncing, zipped
 from g2p_build.store import trees
 from g2p_build.store.files import readable_json
 from g2p_build.store.workspace import Workspace
@@ -86,7 +86,9 @@ def write_plugin(workspace: Workspace, names: Sequence[str]) -> Path:
     """
     tree = workspace.tree
     with trees.lock(workspace):
-        manifests = [published(tree, name, "a Flutter plugin") for name in names]
+        manifests = [pronouncing(tree, name, "a Flutter plugin") for name in names]
+        for manifest in manifests:
+            refuse_others(manifest, "a Flutter plugin")
         members = {path.name: path.read_bytes() for path in sorted(DART.iterdir()) if path.suffix == ".dart"}
         members = {f"lib/{file}": content for file, content in members.items()}
         members["lib/src/bindings.dart"] = bindings(_header(tree, manifests[0]), "g2p").encode()

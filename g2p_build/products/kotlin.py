@@ -44,22 +44,27 @@ def compiler() -> Path:
     return home / "lib"
 
 
-def classes_jar() -> bytes:
+def classes_jar(library: str, sources: Path) -> bytes:
     """The compiled classes; the same compiler always gives the same bytes.
+
+    Args:
+        library: the name of the library that they call.
+        sources: the folder of their Kotlin files.
 
     Raises:
         BuildError: there is no compiler, or it refuses the sources. One line.
     """
-    library = compiler()
-    needed = [library / f"{name}.jar" for name in ("kotlin-stdlib", "kotlinx-coroutines-core-jvm")]
+    folder = compiler()
+    needed = [folder / f"{name}.jar" for name in ("kotlin-stdlib", "kotlinx-coroutines-core-jvm")]
     with tempfile.TemporaryDirectory() as name:
         out = Path(name)
-        command = ["java", "-cp", str(library / "kotlin-compiler.jar"), "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
-        command += ["-no-stdlib", "-no-reflect", "-Xexplicit-api=strict", "-module-name", "g2p"]
+        command = ["java", "-cp", str(folder / "kotlin-compiler.jar"), "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
+        command += ["-no-stdlib", "-no-reflect", "-Xexplicit-api=strict", "-module-name", library]
         command += ["-language-version", OLDEST, "-api-version", OLDEST, f"-Xjdk-release={JAVA}"]
         command += ["-cp", os.pathsep.join(map(str, needed)), "-d", str(out)]
         # Android's own classes are declared in Java files, which the compiler reads and compiles nothing of.
-        ran = subprocess.run([*command, *map(str, sorted(KOTLIN.iterdir()))], capture_output=True, text=True)
+        files = [*sorted(KOTLIN.glob("*.java")), *sorted(sources.iterdir())]
+        ran = subprocess.run([*command, *map(str, files)], capture_output=True, text=True)
         if ran.returncode != 0:
             said = [line for line in ran.stderr.splitlines() if "error" in line] or ran.stderr.splitlines()
             raise BuildError(f"Kotlin's compiler failed: {said[0] if said else f'it ended with {ran.returncode}'}")

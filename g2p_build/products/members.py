@@ -60,8 +60,9 @@ def pronouncing(tree: Path, name: str, what: str) -> dict[str, Any]:
 
 
 def named(manifest: Mapping[str, Any]) -> str:
-    """The name of a variant's package: its checkpoint's, as an identifier."""
-    return "g2p_" + re.sub(r"[^a-z0-9]+", "_", manifest["checkpoint"]["name"].lower()).strip("_")
+    """The name of a variant's package: its library's and its checkpoint's, as an identifier."""
+    library = manifest["files"]["header"].removesuffix(".h")
+    return f"{library}_" + re.sub(r"[^a-z0-9]+", "_", manifest["checkpoint"]["name"].lower()).strip("_")
 
 
 def licences() -> dict[str, str]:

@@ -62,7 +62,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     exports = exported(str(sources[header]), name)
     if "android" in params["triple"]:
         sources |= dict.fromkeys(BIONIC, '#include "bionic.h"\n')
-        exports += _called_by_a_virtual_machine(inputs)
+        exports += _called_by_a_virtual_machine(inputs, name)
     compiled = [*compile_c(sources, params["triple"], objects), objects / "kernels.o"]
     if params["package"] == "module":
         library = out / f"{name}.wasm"
@@ -119,10 +119,10 @@ def exported(header: str, name: str) -> list[str]:
     return sorted(set(re.findall(declared, header, re.MULTILINE)))
 
 
-def _called_by_a_virtual_machine(inputs: Mapping[str, Path]) -> list[str]:
+def _called_by_a_virtual_machine(inputs: Mapping[str, Path], library: str) -> list[str]:
     """The functions of ``jni.c``, which it defines by its macro; none if the family has no such file."""
     text = inputs["jni.c"].read_text(encoding="utf-8") if "jni.c" in inputs else ""
-    return [f"Java_g2p_runtime_Native_{name}" for name in re.findall(r"^NATIVE\(\w+, (\w+),", text, re.MULTILINE)]
+    return [f"Java_{library}_runtime_Native_{name}" for name in re.findall(r"^NATIVE\(\w+, (\w+),", text, re.MULTILINE)]
 
 
 def _sizes(objects: list[Path], library: Path) -> dict[str, int]:

@@ -112,6 +112,12 @@ def test_a_task_for_g2p_alone_refuses_it_in_one_line(tree: Tree) -> None:
     assert "cannot be verified: the family 'letters' has no reference" in said.stderr
 
 
+def test_a_package_for_android_needs_classes_of_the_family(tree: Tree) -> None:
+    said = tree.doit("aar", "checkpoint=letters", "max_lens=short")
+    assert said.returncode != 0 and "Traceback" not in said.stderr
+    assert "is of the family 'letters', which has no classes for an AAR" in said.stderr
+
+
 def test_a_manifest_that_is_not_of_the_family_is_not_published(tree: Tree) -> None:
     before = sorted((tree.root / "manifests").iterdir())
     said = tree.doit("compile", "checkpoint=letters", "max_lens=short", "checkpoint.classes=[a,b,a,c]")

@@ -5,7 +5,7 @@ from g2p_build.families.g2p.checkpoint import G2PCheckpointConf, check, checkpoi
 from g2p_build.families.g2p.draft import draft
 from g2p_build.families.g2p.lexicon import lexicon
 from g2p_build.families.g2p.model import model
-from g2p_build.native.files import ANDROID, CORE, G2P, SWIFT, WEB
+from g2p_build.native.files import ANDROID, CORE, G2P, KOTLIN, SWIFT, WEB
 from g2p_build.runtime.g2p_manifest import SECTION
 
 __all__ = ["FAMILY"]
@@ -16,7 +16,7 @@ FAMILY = Family(
     checkpoint=checkpoint,
     check=check,
     model=model,
-    native=Native("g2p", (CORE, G2P), (WEB, WEB / "g2p"), SWIFT, ANDROID),
+    native=Native("g2p", (CORE, G2P), (WEB, WEB / "g2p"), SWIFT, (ANDROID, ANDROID / "g2p"), KOTLIN / "g2p"),
     lexicon=lexicon,
     draft=draft,
     section=SECTION,

@@ -43,6 +43,19 @@ public final class Native {
 
   static native byte[] about(long handle);
 
+  static native byte[] lent(long handle);
+
+  /** Opens a model: its handle, and what it lends to another library. */
+  public static long[] lentBy(String weights) {
+    long handle = read(open(utf8(weights), 0, 1)).getLong();
+    ByteBuffer lent = read(lent(handle));
+    return new long[] {handle, lent.getLong(), lent.getLong(), lent.getLong()};
+  }
+
+  public static void closed(long handle) {
+    close(handle);
+  }
+
   static ByteBuffer read(byte[] returned) {
     ByteBuffer buffer = ByteBuffer.wrap(returned).order(ByteOrder.nativeOrder());
     int status = buffer.getInt();

@@ -58,6 +58,8 @@ internal object Native {
   @JvmStatic external fun parts(text: ByteArray): ByteArray
 
   @JvmStatic external fun about(handle: Long): ByteArray
+
+  @JvmStatic external fun lent(handle: Long): ByteArray
 }
 
 /** What a function in C returned, behind the status that all is well. */

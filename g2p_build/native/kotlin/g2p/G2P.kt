@@ -172,6 +172,18 @@ public class G2P internal constructor(returned: ByteArray) : AutoCloseable {
     checked(open { Native.addLexicon(it, utf8(lines), utf8(lang)) })
   }
 
+  /**
+   * Lends the model to another library, for the time of a call: that of speech reads texts with it (`speech.read(text, lang,
+   * g2p::lend)`).
+   *
+   * @param call gets the addresses of the model and of two functions of `g2p.h`, `g2p_next_part` and `g2p_pronounce`. They are good
+   *   until it returns.
+   */
+  public fun <T> lend(call: (model: Long, nextPart: Long, pronounce: Long) -> T): T = open {
+    val lent = checked(Native.lent(it))
+    call(lent.getLong(), lent.getLong(), lent.getLong())
+  }
+
   /** Frees the model, after the calls that run. Calls that come later throw [IllegalStateException]. */
   override fun close() {
     lock.write {
