@@ -11,6 +11,9 @@
 
 #pragma GCC visibility push(hidden)
 
+/* A text of a caller's, which may be of no bytes and NULL. C lets nothing be added to NULL, not even 0. */
+static inline g2p_text g2p_given(g2p_text text) { return text.data ? text : (g2p_text){"", 0}; }
+
 /* error.c: one line of text, put together without stdio. */
 
 /* Fills an error, which may be NULL, and gives its status back. `format` knows %s (a string), %t (a g2p_text *, shown

@@ -356,8 +356,8 @@ g2p_status tts_begin(tts *model, const tts_request *request, bool stepping, tts_
   call->crew.stepping = stepping;
   call->threads = call->crew.count + 1;
   call->room = borrow(model);
-  status =
-      tts_read(model->traits, request->phonemes, request->flags & TTS_SKIP_UNKNOWN, call->spoken, &call->count, error);
+  status = tts_read(model->traits, g2p_given(request->phonemes), request->flags & TTS_SKIP_UNKNOWN, call->spoken,
+                    &call->count, error);
   if (status == G2P_OK && !call->count)
     status = g2p_fail(error, G2P_EMPTY_WORD, "there is no phoneme to speak: give at least one");
   if (status == G2P_OK)
