@@ -75,7 +75,7 @@ BIONIC = tuple(
 VARIANT = "variant.h"
 """The header with which a program that links several libraries names the variant of one of them."""
 
-GENERATED = ("default.c", "model.inc", "program.inc", "variant.c", VARIANT)
+GENERATED = ("default.c", "library.h", "model.inc", "program.inc", "variant.c", VARIANT)
 """The files that are written for each library. All other C files are the same in every library."""
 
 
@@ -105,7 +105,7 @@ def linked_files(
     """
     if package == "objects":
         api = source_files((swift,)) if swift else {}
-        return kit_files(name, [*source_files(folders), *GENERATED], list(api), triple)
+        return kit_files(name, sorted({*source_files(folders), *GENERATED}), list(api), triple)
     if package == "module":
         return tuple(sorted([f"{name}.h", f"{name}.wasm", "sizes.json", *loaders(web)]))
     libraries = [shared_name(name, triple), f"lib{name}.a"]
