@@ -43,7 +43,9 @@ ANDROID = Path(__file__).with_name("android")
 """The folder with the functions that a virtual machine calls; only the family g2p has them."""
 
 SWIFT = Path(__file__).with_name("swift")
-"""The folder with the Swift API over the C interface of the family g2p."""
+"""The folder with what the Swift APIs over the C interfaces have in common.
+
+A folder in it, named after the library, has the API of each family."""
 
 SYSTEM = Path(__file__).with_name("bionic")
 """The folder with the header that stands in for those of Android's C library."""
@@ -91,7 +93,7 @@ def loaders(web: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def linked_files(
-    name: str, folders: tuple[Path, ...], web: tuple[Path, ...], swift: Path | None, triple: str, package: str
+    name: str, folders: tuple[Path, ...], web: tuple[Path, ...], swift: tuple[Path, ...], triple: str, package: str
 ) -> tuple[str, ...]:
     """The names of a standalone library's files, or of the kit's that an app's tools make one from; sorted.
 
@@ -99,13 +101,13 @@ def linked_files(
         name: the library's.
         folders: with its C files and headers.
         web: the folders with what a WebAssembly module needs besides.
-        swift: the folder with a Swift API, if there is one.
+        swift: the folders with a Swift API; none if there is no API.
         triple: the target's.
         package: the target's.
     """
     if package == "objects":
-        api = source_files((swift,)) if swift else {}
-        return kit_files(name, sorted({*source_files(folders), *GENERATED}), list(api), triple)
+        sources = sorted({*source_files(folders), *GENERATED})
+        return kit_files(name, sources, list(source_files(swift)), triple)
     if package == "module":
         return tuple(sorted([f"{name}.h", f"{name}.wasm", "sizes.json", *loaders(web)]))
     libraries = [shared_name(name, triple), f"lib{name}.a"]

@@ -50,9 +50,9 @@ def made(plan: Plan, names: Sequence[str]) -> list[str]:
 
 
 def _next(plan: Plan, variant: Variant) -> str:
-    if variant.checkpoint.family != "g2p":  # packages are made of what pronounces words
-        return f"docs/{variant.checkpoint.family}.md says how an app takes it"
     package = _package(variant.target)
+    if variant.checkpoint.family != "g2p" and package != "swift":  # the others are of what pronounces words
+        return f"docs/{variant.checkpoint.family}.md says how an app takes it"
     if package is None:
         return "docs/apps.md says how an app takes it"
     is_sweep = len({each.target.name for each in plan.variants}) > 1

@@ -3,7 +3,7 @@
 from g2p_build.config.family import Family, Native
 from g2p_build.families.kokoro.checkpoint import KokoroCheckpointConf, check, checkpoint
 from g2p_build.families.kokoro.model import model
-from g2p_build.native.files import CORE, TTS, WEB
+from g2p_build.native.files import CORE, SWIFT, TTS, WEB
 from g2p_build.runtime.kokoro_manifest import SECTION
 
 __all__ = ["FAMILY"]
@@ -14,7 +14,7 @@ FAMILY = Family(
     checkpoint=checkpoint,
     check=check,
     model=model,
-    native=Native("tts", (CORE, TTS), (WEB, WEB / "tts")),
+    native=Native("tts", (CORE, TTS), (WEB, WEB / "tts"), (SWIFT, SWIFT / "tts")),
     section=SECTION,
     usual="kokoro_packaged",
 )
