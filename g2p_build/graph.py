@@ -104,8 +104,8 @@ def _library(variant: Variant, kind: Family, model: Model, code: Node) -> Node:
     besides = [*native.web] if module else []
     if target.package == "shared" and "android" in target.triple:
         besides = [SYSTEM, *native.android]
-    if target.package == "objects" and "apple" in target.triple and native.swift:
-        besides = [native.swift]
+    if target.package == "objects" and "apple" in target.triple:
+        besides = [*native.swift]
     made = linked_files(native.name, native.folders, native.web, native.swift, target.triple, target.package)
     return Node(
         stage="library",

@@ -1,4 +1,4 @@
-"""`doit swift …`: makes a Swift package of each variant asked for, with its weights as a resource."""
+"""`doit swift …`: makes a Swift package of each variant asked for, with its weights, and its voices, as resources."""
 
 import os
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
             "actions": [(_packages, [plan])],
             "params": [JSON],
             "task_dep": [f"compile:{variant.name}" for variant in plan.variants],
-            "doc": "write a Swift package with its weights into dist/, of target=iphone (--json)",
+            "doc": "write a Swift package with its weights and voices into dist/, of target=iphone (--json)",
         }
 
     return {"task_swift": swift}
@@ -32,18 +32,17 @@ def tasks(plan: Plan) -> dict[str, Callable[[], Any]]:
 def _packages(plan: Plan, as_json: bool) -> TaskFailed | None:
     from rich.filesize import decimal
 
-    from g2p_build.products.swift import FOLDER, write_package
+    from g2p_build.products.swift import write_package
 
     for variant in plan.variants:
         try:
-            path = write_package(plan.build.workspace, variant.name)
+            package = write_package(plan.build.workspace, variant.name)
         except BuildError as error:
             return TaskFailed(str(error))
-        size = path.stat().st_size
+        path, size = package.path, package.path.stat().st_size
         if as_json:
             show([{"variant": variant.name, "package": str(path), "bytes": size}], as_json)
         else:
-            print(
-                f'unzip {os.path.relpath(path)}  # {decimal(size)}; then, in Package.swift: .package(path: "{FOLDER}")'
-            )
+            named = f'.package(path: "{package.name}")'
+            print(f"unzip {os.path.relpath(path)}  # {decimal(size)}; then, in Package.swift: {named}")
     return None

@@ -75,21 +75,28 @@ def test_iphones_kernels_are_what_the_manifest_says(ported: Tree, iphone: Path) 
 
 
 def test_the_swift_package_names_only_what_is_there(iphone: Path) -> None:
-    package = (iphone / "Package.swift").read_text(encoding="utf-8")
+    check_swift_package(iphone, "G2P")
+
+
+def check_swift_package(folder: Path, title: str) -> None:
+    """Checks that a Swift package has what it names."""
+    package = (folder / "Package.swift").read_text(encoding="utf-8")
     assert package.startswith("// swift-tools-version:5")
     assert package.count("(") == package.count(")") and package.count("[") == package.count("]")
-    for target in re.findall(r'\.target\(name: "(\w+)"', package):
-        assert (iphone / "Sources" / target).is_dir()
+    targets = re.findall(r'\.target\(name: "(\w+)"', package)
+    assert targets == [f"C{title}", title] and f'.library(name: "{title}", targets: ["{title}"])' in package
+    for target in targets:
+        assert (folder / "Sources" / target).is_dir()
     [excluded] = re.findall(r"exclude: \[(.*)\]", package)
-    included = sorted(path.name for path in (iphone / "Sources" / "CG2P").glob("*.inc"))
+    included = sorted(path.name for path in (folder / "Sources" / f"C{title}").glob("*.inc"))
     assert re.findall(r'"([^"]+)"', excluded) == included
     [copied] = re.findall(r'\.copy\("(\w+)"\)', package)
-    assert (iphone / "Sources" / "G2P" / copied).is_dir()
+    assert (folder / "Sources" / title / copied).is_dir()
     [binary] = re.findall(r'path: "([^"]+\.xcframework)"', package)
-    assert (iphone / binary).is_dir()
-    headers = iphone / "Sources" / "CG2P" / "include"
+    assert (folder / binary).is_dir()
+    headers = folder / "Sources" / f"C{title}" / "include"
     [header] = re.findall(r'header "([^"]+)"', (headers / "module.modulemap").read_text(encoding="utf-8"))
-    assert sorted(path.name for path in headers.iterdir()) == [header, "module.modulemap"]
+    assert sorted(path.name for path in headers.iterdir()) == sorted([header, "module.modulemap"])
 
 
 def test_the_xcframework_is_laid_out_as_its_list_says(ported: Tree, iphone: Path) -> None:
@@ -190,6 +197,42 @@ def test_a_package_is_the_kit_with_its_weights(ported: Tree, iphone: Path, tmp_p
     wrong = trees[0].doit("swift", "target=android")
     assert wrong.returncode == 1 and "is for aarch64-linux-android" in wrong.stderr
     assert "a Swift package is of target=iphone" in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+def test_a_package_that_speaks_holds_voices_too(speech: Tree, tmp_path: Path) -> None:
+    trees = [copy_tree(tmp_path / str(number), tmp_path / "cache") for number in range(2)]
+    shutil.copytree(speech.cache, tmp_path / "cache")
+    asked, made = ("checkpoint=kokoro_small", "target=iphone"), []
+    for tree in trees:
+        result = tree.doit("swift", "--json", *asked)
+        assert result.returncode == 0, result.stderr
+        made.append(Path(json.loads(result.stdout)["package"]))
+    assert made[0].name == made[1].name and made[0].read_bytes() == made[1].read_bytes()
+    assert re.fullmatch(r"tts_kokoro_small-.+-swift\.zip", made[0].name)
+    with zipfile.ZipFile(made[0]) as opened:
+        opened.extractall(tmp_path / "package")
+    folder = tmp_path / "package" / "TTS"
+    check_swift_package(folder, "TTS")
+    [published] = (trees[0].root / "manifests").glob("kokoro_small-iphone-*.json")
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert manifest == json.loads(published.read_bytes())
+    resources = folder / "Sources" / "TTS" / "Weights"
+    assert sorted(path.name for path in resources.iterdir()) == ["voices.tar", "weights.tar"]
+    for role in ("voices", "weights"):
+        archive = trees[0].root / "dist" / manifest["archives"][role]["file"]
+        assert (resources / f"{role}.tar").read_bytes() == archive.read_bytes()
+    kit = unpacked(trees[0], published.stem, tmp_path / "kit")
+    assert "voices.tar" in (kit / "Sources" / "TTS" / "Weights" / "README.txt").read_text(encoding="utf-8")
+    sources = {path.name for path in (kit / "Sources" / "TTS").glob("*.swift")}
+    assert sources == {"Pieces.swift", "Results.swift", "Stopping.swift", "TTS.swift", "Weights.swift"}
+    assert (folder / "LICENSE").is_file() and (folder / "NOTICE").is_file()
+    older = made[1].with_name(made[1].name.replace("+", "+0"))
+    older.write_bytes(made[1].read_bytes())
+    said = trees[1].doit("swift", *asked)
+    assert said.returncode == 0 and said.stdout.endswith('.package(path: "TTS")\n') and not older.exists()
+    assert trees[1].doit("clean", *asked).returncode == 0 and not made[1].exists()
+    again = trees[1].doit("compile", *asked).stdout
+    assert again.endswith("next: doit swift checkpoint=kokoro_small target=iphone\n")
 
 
 needs_qemu = pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 is not there (qemu-user)")

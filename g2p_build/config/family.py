@@ -51,7 +51,7 @@ class Native:
     name: str  # of the library: libNAME.so, NAME.h, NAME.wasm
     folders: tuple[Path, ...]  # of C files and headers
     web: tuple[Path, ...]  # of what a WebAssembly module needs besides: a small C library, and its loader
-    swift: Path | None = None  # a folder with an API over it in Swift
+    swift: tuple[Path, ...] = ()  # folders with an API over it in Swift
     android: tuple[Path, ...] = ()  # folders with what a virtual machine calls in a library for Android
     kotlin: Path | None = None  # a folder with the classes over that, of the package NAME.runtime
 

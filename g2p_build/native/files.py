@@ -45,7 +45,9 @@ ANDROID = Path(__file__).with_name("android")
 A folder in it, named after the library, has those of each family."""
 
 SWIFT = Path(__file__).with_name("swift")
-"""The folder with the Swift API over the C interface of the family g2p."""
+"""The folder with what the Swift APIs over the C interfaces have in common.
+
+A folder in it, named after the library, has the API of each family."""
 
 SYSTEM = Path(__file__).with_name("bionic")
 """The folder with the header that stands in for those of Android's C library."""
@@ -79,7 +81,7 @@ BIONIC = tuple(
 VARIANT = "variant.h"
 """The header with which a program that links several libraries names the variant of one of them."""
 
-GENERATED = ("default.c", "model.inc", "program.inc", "variant.c", VARIANT)
+GENERATED = ("default.c", "library.h", "model.inc", "program.inc", "variant.c", VARIANT)
 """The files that are written for each library. All other C files are the same in every library."""
 
 
@@ -95,7 +97,7 @@ def loaders(web: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def linked_files(
-    name: str, folders: tuple[Path, ...], web: tuple[Path, ...], swift: Path | None, triple: str, package: str
+    name: str, folders: tuple[Path, ...], web: tuple[Path, ...], swift: tuple[Path, ...], triple: str, package: str
 ) -> tuple[str, ...]:
     """The names of a standalone library's files, or of the kit's that an app's tools make one from; sorted.
 
@@ -103,13 +105,13 @@ def linked_files(
         name: the library's.
         folders: with its C files and headers.
         web: the folders with what a WebAssembly module needs besides.
-        swift: the folder with a Swift API, if there is one.
+        swift: the folders with a Swift API; none if there is no API.
         triple: the target's.
         package: the target's.
     """
     if package == "objects":
-        api = source_files((swift,)) if swift else {}
-        return kit_files(name, [*source_files(folders), *GENERATED], list(api), triple)
+        sources = sorted({*source_files(folders), *GENERATED})
+        return kit_files(name, sources, list(source_files(swift)), triple)
     if package == "module":
         return tuple(sorted([f"{name}.h", f"{name}.wasm", "sizes.json", *loaders(web)]))
     libraries = [shared_name(name, triple), f"lib{name}.a"]

@@ -98,7 +98,7 @@ def kit(
         files[f"{framework}/Info.plist"] = plistlib.dumps(_info(name))
         files["Package.swift"] = _package(name, sources, bool(swift))
         if swift:
-            files[f"{RESOURCES.format(title=title)}/README.txt"] = "Put the weights archive here, as weights.tar.\n"
+            files[f"{RESOURCES.format(title=title)}/README.txt"] = _README
     else:
         cmake = _CMAKE.replace("SOURCES", "\n  ".join(units)).replace("TITLE", name)
         files = {**sources, "kernels.o": kernels["kernels.o"], "CMakeLists.txt": cmake}
@@ -152,6 +152,8 @@ let package = Package(
   cLanguageStandard: .c11
 )
 """
+
+_README = "Put the other archives of the variant here: weights.tar, and for speech voices.tar.\n"
 
 _CMAKE = """cmake_minimum_required(VERSION 3.18)
 project(TITLE C)

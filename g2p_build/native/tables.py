@@ -23,7 +23,8 @@ def variant_sources(
 
     ``variant.c`` defines the variant, and exports nothing else. Its symbol contains a digest of the variant, so that
     one program can link different libraries. ``default.c`` names the variant that is opened if the caller names none.
-    It is a file of its own because a program takes it from only one library.
+    It is a file of its own because a program takes it from only one library. ``library.h`` makes the
+    core's names the library's own.
 
     Args:
         name: the library's, with which public names begin.
@@ -53,6 +54,7 @@ def variant_sources(
     included = [f'#include "{file}"' for file in ("variant.h", *sorted(parts))]
     defined = ["", *table, "", f"const {name}_variant *{function}(void) {{ return &variant; }}", ""]
     return {
+        "library.h": f"#define G2P_LIBRARY {name}\n",
         "default.c": _DEFAULT.replace("NAME", name).replace("FUNCTION", function),
         "variant.c": "\n".join([*included, *defined]),
         "variant.h": _HEADER.replace("NAME", name).replace("FUNCTION", function).replace("PREFIX", name.upper()),

@@ -1,7 +1,9 @@
 """What goes into a package made of what is published: members of a zip file, licences, notices of others' work."""
 
 import importlib.metadata
+import io
 import re
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -93,16 +95,18 @@ def notices(names: Sequence[str], archives: Mapping[str, tarfile.TarFile]) -> di
     return found
 
 
-def zipped(members: Mapping[str, bytes], out: Path) -> None:
+def zipped(members: Mapping[str, bytes | Path], out: Path) -> None:
     """Writes a zip file; the same members always give the same bytes.
 
     Args:
-        members: name → content.
+        members: name → content, or the file that has it.
         out: the file. It is whole or not there: what a kill leaves beside it, publishing removes.
     """
     temporary = out.with_name(f".{out.name}.tmp")
     with zipfile.ZipFile(temporary, "w") as archive:
         for name, content in sorted(members.items()):
-            with archive.open(entry(name, len(content)), "w") as member:
-                member.write(content)
+            source = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
+            with source, archive.open(entry(name, source.seek(0, io.SEEK_END)), "w") as member:
+                source.seek(0)
+                shutil.copyfileobj(source, member)
     temporary.replace(out)

@@ -51,7 +51,7 @@ def made(plan: Plan, names: Sequence[str]) -> list[str]:
 
 def _next(plan: Plan, variant: Variant) -> str:
     package = _package(variant.target)
-    if variant.checkpoint.family != "g2p" and package != "aar":  # other packages are made of what pronounces words
+    if variant.checkpoint.family != "g2p" and package not in ("aar", "swift"):  # others are of what pronounces words
         return f"docs/{variant.checkpoint.family}.md says how an app takes it"
     if package is None:
         return "docs/apps.md says how an app takes it"

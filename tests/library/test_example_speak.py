@@ -44,6 +44,12 @@ def expected(built: Tree, speech: Tree, tmp_path_factory: pytest.TempPathFactory
     return out.read_bytes()
 
 
+def test_no_name_of_one_library_is_in_the_other(folders: list[Path], tmp_path: Path) -> None:
+    """Every object of both, in one program: two kits whose versions differ do not take each other's core."""
+    both = [folder / f"lib{name}.a" for folder, name in zip(folders, ("g2p", "tts"), strict=True)]
+    gcc("-nostdlib", "-r", "-Wl,--whole-archive", *both, "-o", tmp_path / "both.o")
+
+
 @pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
 def test_it_speaks_as_pythons_command_does(
     folders: list[Path], files: list[Path], expected: bytes, tmp_path: Path, static: bool

@@ -3,7 +3,7 @@
 from g2p_build.config.family import Family, Native
 from g2p_build.families.kokoro.checkpoint import KokoroCheckpointConf, check, checkpoint
 from g2p_build.families.kokoro.model import model
-from g2p_build.native.files import ANDROID, CORE, KOTLIN, TTS, WEB
+from g2p_build.native.files import ANDROID, CORE, KOTLIN, SWIFT, TTS, WEB
 from g2p_build.runtime.kokoro_manifest import SECTION
 
 __all__ = ["FAMILY"]
@@ -18,8 +18,9 @@ FAMILY = Family(
         "tts",
         (CORE, TTS),
         (WEB, WEB / "tts"),
-        android=(ANDROID, ANDROID / "tts"),
-        kotlin=KOTLIN / "tts",
+        (SWIFT, SWIFT / "tts"),
+        (ANDROID, ANDROID / "tts"),
+        KOTLIN / "tts",
     ),
     section=SECTION,
     usual="kokoro_packaged",

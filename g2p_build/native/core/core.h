@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base.h"
+#include "names.h"
 #include "program.h"
 
 #pragma GCC visibility push(hidden)

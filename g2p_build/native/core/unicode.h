@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "names.h"
+
 #pragma GCC visibility push(hidden)
 
 extern const char g2p_unicode_version[];

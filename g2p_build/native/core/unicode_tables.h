@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "names.h"
+
 #pragma GCC visibility push(hidden)
 
 extern const char g2p_unicode_version[];

@@ -1,5 +1,4 @@
 import CG2P
-import Dispatch
 import Foundation
 
 /// A model that pronounces words, without a network.
@@ -207,6 +206,36 @@ public final class G2P: @unchecked Sendable {
     try checked { g2p_add_lexicon_memory(model, data, data.count, language, $0) }
   }
 
+  // MARK: Speech
+
+  /// Lends this model, with two functions of its C interface, to a speech model that reads a text aloud.
+  ///
+  /// ```swift
+  /// let phonemes = try await speech.read("Hello, London.", language: "eng-us", using: g2p.withLibrary)  // of the package TTS
+  /// ```
+  ///
+  /// - Parameter body: Takes the model, `g2p_next_part` and `g2p_pronounce`, which are good until it returns.
+  public func withLibrary(
+    _ body: (_ model: OpaquePointer, _ nextPart: UnsafeRawPointer, _ pronounce: UnsafeRawPointer) throws -> Void
+  ) rethrows {
+    let nextPart: NextPart = g2p_next_part
+    let pronounce: Pronounce = g2p_pronounce
+    try withExtendedLifetime(self) {
+      try body(
+        model, unsafeBitCast(nextPart, to: UnsafeRawPointer.self), unsafeBitCast(pronounce, to: UnsafeRawPointer.self))
+    }
+  }
+
+  private typealias NextPart = @convention(c) (
+    UnsafePointer<CChar>?, Int, Int, UnsafeMutablePointer<Int>?, UnsafeMutablePointer<g2p_part>?,
+    UnsafeMutablePointer<g2p_error>?
+  ) -> g2p_status
+
+  private typealias Pronounce = @convention(c) (
+    OpaquePointer?, UnsafePointer<CChar>?, UnsafePointer<CChar>?, UnsafeMutablePointer<CChar>?, Int,
+    UnsafeMutablePointer<g2p_error>?
+  ) -> g2p_status
+
   // MARK: How
 
   private func flags(_ scores: Bool, _ lexicons: Bool) -> UInt32 {
@@ -305,41 +334,9 @@ public final class G2P: @unchecked Sendable {
     var results = try ask(words, language, flags(false, true), flag).makeIterator()
     return found.map { Part(text: $0.text, kind: $0.kind, result: $0.kind == .word ? results.next() : nil) }
   }
-
-  /// Runs a call on a thread that is no task's, and stops it when the task is cancelled.
-  private func stopping<Value: Sendable>(_ call: @escaping @Sendable (Flag) throws -> Value) async throws -> Value {
-    let flag = Flag()
-    return try await withTaskCancellationHandler {
-      try Task.checkCancellation()
-      return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
-        DispatchQueue.global().async {
-          do {
-            continuation.resume(returning: try call(flag))
-          } catch let error as G2PError where error.status == .cancelled {
-            continuation.resume(throwing: CancellationError())
-          } catch {
-            continuation.resume(throwing: error)
-          }
-        }
-      }
-    } onCancel: {
-      flag.raise()
-    }
-  }
 }
 
-/// What stops a call.
-private final class Flag: @unchecked Sendable {
-  let pointer = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
-
-  init() {
-    pointer.initialize(to: 0)
-  }
-
-  deinit {
-    pointer.deallocate()
-  }
-
+extension Flag {
   func raise() {
     g2p_cancel(pointer)
   }
@@ -348,5 +345,7 @@ private final class Flag: @unchecked Sendable {
 /// Calls C, and throws what it says went wrong.
 private func checked(_ call: (UnsafeMutablePointer<g2p_error>) -> g2p_status) throws {
   var error = g2p_error()
-  if call(&error) != G2P_OK { throw G2PError(error) }
+  let status = call(&error)
+  if status == G2P_CANCELLED { throw CancellationError() }
+  if status != G2P_OK { throw G2PError(error) }
 }
