@@ -31,7 +31,7 @@ __attribute__((visibility("default"))) void steps_run(int32_t tokens, int32_t ti
       .weights = session->weights,
       .states = session->states,
       .arguments = session->arguments,
-      .extended = session->extended,
+      .extension = session->extension,
   };
   for (int32_t i = 0; i < times; i++) session->step->run(&run);
 }

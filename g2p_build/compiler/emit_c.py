@@ -80,15 +80,15 @@ class _Function:
 
 @dataclass(frozen=True)
 class Extension:
-    """Kernels in a second form, for CPUs with a feature that not all of the target's have.
+    """Kernels in another form, for CPUs with features that not all of the target's have.
 
     Attributes:
-        feature: As ``program.h`` has it.
-        symbols: What the symbols of the second forms begin with.
-        kernels: Names of the kernels that have one.
+        features: As ``program.h`` has them.
+        symbols: What the symbols of these forms begin with.
+        kernels: Names of the kernels that have one. Others are those of the extension before it.
     """
 
-    feature: str
+    features: tuple[str, ...]
     symbols: str
     kernels: frozenset[str]
 
@@ -97,7 +97,7 @@ def emit(
     module: tvm.IRModule,
     functions: Sequence[Mapping[str, Any]],
     symbols: str = SYMBOLS,
-    extension: Extension | None = None,
+    extensions: Sequence[Extension] = (),
 ) -> str:
     """A program as C11 text that includes ``program.h`` and defines ``program``, for one file to include.
 
@@ -105,7 +105,7 @@ def emit(
         module: Relax functions after the phase "plan", with their kernels.
         functions: Their descriptions, as manifests give them; all of one batch size and of one greatest input length.
         symbols: What the symbols of kernels begin with.
-        extension: Second forms of some kernels.
+        extensions: Other forms of some kernels, the least first: each has the features of those before it.
 
     Raises:
         BuildError: A function does what has no form in C; the message names both.
@@ -139,13 +139,14 @@ def emit(
         *(_declaration(symbols + name, kernels[name], given) for name, given in sorted(used.items())),
         *(
             _declaration(extension.symbols + name, kernels[name], given)
+            for extension in extensions
             for name, given in sorted(used.items())
-            if extension and name in extension.kernels
+            if name in extension.kernels
         ),
         "",
         *definitions,
-        *(_definition(function, kernels, symbols, extension, varying, scratch) for function in read),
-        *_tables(functions, read, weights, states, arguments, extension, varying, scratch),
+        *(_definition(function, kernels, symbols, extensions, varying, scratch) for function in read),
+        *_tables(functions, read, weights, states, arguments, extensions, varying, scratch),
     ]
     return "\n".join(parts) + "\n"
 
@@ -319,7 +320,7 @@ def _definition(
     function: _Function,
     kernels: Mapping[str, tirx.PrimFunc],
     symbols: str,
-    extension: Extension | None,
+    extensions: Sequence[Extension],
     varying: Sequence[str],
     scratch: int,
 ) -> str:
@@ -335,8 +336,9 @@ def _definition(
     lines: list[str] = []
     for name, given in function.calls:
         called = symbols + name
-        if extension and name in extension.kernels:
-            called = f"(run->extended ? {extension.symbols}{name} : {called})"
+        for number, extension in enumerate(extensions, 1):
+            if name in extension.kernels:
+                called = f"(run->extension >= {number} ? {extension.symbols}{name} : {called})"
         kernel = kernels[name]
         in_parts = PARTS in kernel.attrs
         if not in_parts and not function.extents:
@@ -453,7 +455,7 @@ def _tables(
     weights: Mapping[str, Mapping[str, Any]],
     states: Mapping[str, Mapping[str, Any]],
     arguments: Sequence[str],
-    extension: Extension | None,
+    extensions: Sequence[Extension],
     varying: Sequence[str],
     scratch: int,
 ) -> list[str]:
@@ -468,6 +470,12 @@ def _tables(
     if varying:
         quoted = ", ".join(f'"{name}"' for name in varying)
         lines.append(f"static const char *const extents[] = {{{quoted}}};")
+    if extensions:
+        lines.append("static const struct g2p_extension extensions[] = {")
+        for extension in extensions:
+            quoted = ", ".join(f'"{feature}"' for feature in extension.features)
+            lines.append(f"    {{{{{quoted}}}}},")
+        lines += ["};", ""]
     lines.append("static const struct g2p_function functions[] = {")
     for description, function in zip(descriptions, functions, strict=True):
         role, tokens = description["role"], description.get("tokens") or 0
@@ -485,7 +493,8 @@ def _tables(
         "arguments_count": len(arguments),
         "functions": "functions",
         "functions_count": len(functions),
-        "extension": f'"{extension.feature}"' if extension else "0",
+        "extensions": "extensions" if extensions else "0",
+        "extensions_count": len(extensions),
         "extents": "extents" if varying else "0",
         "extents_count": len(varying),
         "scratch_bytes": scratch,

@@ -239,27 +239,29 @@ def kernels_object(planned: tvm.IRModule, target: Target, output: Path, symbols:
     code(module, target).write_to_file(str(output), "o")
 
 
-def more_kernels(module: tvm.IRModule, planned: tvm.IRModule, target: Target) -> tvm.IRModule:
-    """The kernels that another target has in another form, for the engine "standalone".
+def more_kernels(module: tvm.IRModule, planned: tvm.IRModule, targets: Sequence[Target]) -> list[tvm.IRModule]:
+    """The kernels that other targets have in another form, for the engine "standalone".
 
     Args:
         module: Relax functions, as `export` gives them.
         planned: The module after the phase "plan", for a target with less.
-        target: The target with more.
+        targets: Targets with more, the least first.
 
     Returns:
-        A module with these kernels alone, under their names.
+        For each a module with the kernels alone that the target before it has otherwise, under their names.
     """
-    other = lowered(module, target, "standalone", "plan")
     functions = {variable.name_hint: function for variable, function in planned.functions_items()}
-    return tvm.IRModule(
-        {
+    found = []
+    for target in targets:
+        others = {
             variable: function
-            for variable, function in other.functions_items()
+            for variable, function in lowered(module, target, "standalone", "plan").functions_items()
             if isinstance(function, tirx.PrimFunc)
             and not tvm_ffi.structural_equal(function, functions[variable.name_hint])
         }
-    )
+        functions |= {variable.name_hint: function for variable, function in others.items()}
+        found.append(tvm.IRModule(others))
+    return found
 
 
 def vm_objects(planned: tvm.IRModule, target: Target, directory: Path) -> list[Path]:

@@ -41,27 +41,28 @@ def llvm_target(target: Mapping[str, Any]) -> Target:
     return Target({"kind": "llvm", "mtriple": triple, "mcpu": cpu} | attributes)
 
 
-def extended(target: Target) -> tuple[str, Target] | None:
+def extended(target: Target) -> list[tuple[tuple[str, ...], Target]]:
     """What many CPUs of a target have beyond what all of them have, where kernels use it.
 
     Args:
         target: As `llvm_target` gives it.
 
     Returns:
-        The feature's name in Linux's ``/proc/cpuinfo``, and a target with it; None where there is none, or where two
-        object files cannot be made one: only ELF's can.
+        The least first: the features' names in Linux's ``/proc/cpuinfo``, and a target with them. Each has what those
+        before it have and more. It is empty where there is nothing more, or where two object files cannot be made one:
+        only ELF's can.
     """
     triple = str(target.attrs["mtriple"])
     if "linux" not in triple:
-        return None
+        return []
     if triple.startswith("x86_64"):
         has_avx512 = codegen.target_has_features("avx512f", target)
         if not has_avx512 and not codegen.target_has_features("avx2", target):
-            return None
+            return []
         flag, feature = ("avx512_vnni", "avx512vnni") if has_avx512 else ("avx_vnni", "avxvnni")
     else:
         flag, feature = "asimddp", "dotprod"
     if codegen.target_has_features(feature, target):
-        return None
+        return []
     attributes = {"mtriple": triple, "mcpu": str(target.attrs["mcpu"]), "mattr": [f"+{feature}"]}
-    return flag, Target({"kind": "llvm"} | attributes)
+    return [((flag,), Target({"kind": "llvm"} | attributes))]

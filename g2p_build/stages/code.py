@@ -24,7 +24,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     For the engine `standalone` the object code is `kernels.o`, and `program.inc` is the C that calls it. The symbols
     contain a digest of the kernels, so that one program can link different libraries. For the engine `vm` the object
     code is `lib0.o` (kernels) and `devc.o` (the virtual machine's bytecode). Where many CPUs of a target have more than
-    it asks for, `kernels.o` has second forms of some kernels, which are chosen when the library runs.
+    it asks for, `kernels.o` has other forms of some kernels, which are chosen when the library runs.
 
     Args:
         params: the target's `kind`, `triple`, `cpu`, `features`, `engine`.
@@ -60,19 +60,22 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     if params["engine"] == "standalone":
         own = hashlib.sha256(tvm.ir.save_json(planned).encode() + canonical_json(params)).hexdigest()[:12]
         symbols = f"{SYMBOLS}{own}_"
-        # Only matmuls of bytes have a second form.
-        more = extended(target) if any(_is_int8(entry) for each in functions for entry in each["inputs"]) else None
-        faster = more_kernels(module, planned, more[1]) if more else None
-        if more is None or faster is None or not faster.functions_items():
-            (out / "program.inc").write_text(emit(planned, functions, symbols), encoding="utf-8")
-            kernels_object(planned, target, out / "kernels.o", symbols)
-            return
-        names = frozenset(variable.name_hint for variable, _ in faster.functions_items())
-        extension = Extension(more[0], f"{symbols}{more[0]}_", names)
-        (out / "program.inc").write_text(emit(planned, functions, symbols, extension), encoding="utf-8")
-        kernels_object(planned, target, out / "plain.o", symbols)
-        kernels_object(faster, more[1], out / "extended.o", extension.symbols)
-        join_objects([out / "plain.o", out / "extended.o"], out / "kernels.o")
+        # Only matmuls of bytes have other forms.
+        more = extended(target) if any(_is_int8(entry) for each in functions for entry in each["inputs"]) else []
+        kernels_object(planned, target, out / "kernels.o", symbols)
+        extensions = []
+        for (features, other), faster in zip(
+            more, more_kernels(module, planned, [target for _, target in more]), strict=True
+        ):
+            if not faster.functions_items():
+                continue
+            names = frozenset(variable.name_hint for variable, _ in faster.functions_items())
+            extensions.append(Extension(features, f"{symbols}{features[-1]}_", names))
+            kernels_object(faster, other, out / f"{features[-1]}.o", extensions[-1].symbols)
+        if extensions:
+            objects = [out / "kernels.o", *(out / f"{extension.features[-1]}.o" for extension in extensions)]
+            join_objects(objects, out / "kernels.o")
+        (out / "program.inc").write_text(emit(planned, functions, symbols, extensions), encoding="utf-8")
     else:
         vm_objects(planned, target, out)
 

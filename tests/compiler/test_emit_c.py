@@ -14,7 +14,7 @@ from t5_reference import random_checkpoint
 from torch import Tensor, nn
 from tvm import ir, relax, tirx
 
-from g2p_build.compiler.emit_c import PACKED, _check_outside, _Place, _Tensor, emit
+from g2p_build.compiler.emit_c import PACKED, Extension, _check_outside, _Place, _Tensor, emit
 from g2p_build.compiler.export import export
 from g2p_build.compiler.linear import Linear
 from g2p_build.compiler.pipeline import kernels_object, lowered, target_of, workspace_bytes
@@ -153,6 +153,19 @@ def test_a_step_takes_any_number_of_tokens_up_to_its_own() -> None:
 def test_the_same_program_is_the_same_c() -> None:
     texts = {emit(planned(module), functions) for module, functions in (two_layers(), two_layers())}
     assert len(texts) == 1
+
+
+def test_a_kernel_is_called_in_the_best_form_that_the_cpu_has() -> None:
+    module, functions = two_layers()
+    linear = "matmul_relu_8_40"
+    extensions = [Extension(("a",), "one_", frozenset({linear})), Extension(("a", "b"), "two_", frozenset({linear}))]
+    text = emit(planned(module), functions, "base_", extensions)
+    assert f"(run->extension >= 2 ? two_{linear} : (run->extension >= 1 ? one_{linear} : base_{linear}))(" in text
+    assert '{{"a"}},' in text and '{{"a", "b"}},' in text and ".extensions_count = 2," in text
+    # What the second one has no form of is called as the first one has it; and what neither has, as it is.
+    text = emit(planned(module), functions, "base_", [extensions[0], Extension(("a", "b"), "two_", frozenset())])
+    assert f"  (run->extension >= 1 ? one_{linear} : base_{linear})(" in text and "two_" not in text
+    assert "  base_embed_" in text
 
 
 def test_an_operation_that_cannot_be_written_in_c_is_named_with_its_function() -> None:

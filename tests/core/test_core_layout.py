@@ -6,7 +6,7 @@ import re
 from core_probe import CORE, FAMILY
 
 # G2P_LAYOUT, and a digest of the structures that it stands for. Only the newest is kept.
-LAYOUT, STRUCTURES = 1, "9bdd114cafd022a9"
+LAYOUT, STRUCTURES = 1, "9c92a5a0e632c08c"
 
 
 def test_whoever_changes_a_structure_raises_the_number() -> None:
@@ -18,7 +18,7 @@ def test_whoever_changes_a_structure_raises_the_number() -> None:
     found = re.findall(r"^struct \w+ \{.*?^\};", plain, re.DOTALL | re.MULTILINE)
     structures = "\n".join(" ".join(structure.split()) for structure in found)
     digest = hashlib.sha256(structures.encode()).hexdigest()[:16]
-    assert len(found) == 12
+    assert len(found) == 13
     assert (int(number), digest) == (LAYOUT, STRUCTURES), (
         "what a variant is made of has changed: where the number has been in a release, raise G2P_LAYOUT in program.h; "
         "then write both here"

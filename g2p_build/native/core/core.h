@@ -148,6 +148,9 @@ uint64_t g2p_nanoseconds(void);
 /* Whether this processor and its system have a feature, by its name in Linux's /proc/cpuinfo. */
 bool g2p_has_feature(const char *name);
 
+/* Which of a program's extensions this processor has: the number of the last one, from 1; 0: none. */
+int32_t g2p_extension_of(const struct g2p_program *program);
+
 /* The first of a variant's features that this processor or its system lacks; NULL: none. */
 const char *g2p_missing_feature(const struct g2p_variant *variant);
 

@@ -107,6 +107,19 @@ bool g2p_has_feature(const char *name) { return name != NULL; } /* nothing to as
 
 #endif
 
+int32_t g2p_extension_of(const struct g2p_program *program) {
+  for (size_t number = program->extensions_count; number > 0; number--) {
+    const char *const *feature = program->extensions[number - 1].features;
+    while (*feature && g2p_has_feature(*feature)) {
+      feature++;
+    }
+    if (!*feature) {
+      return (int32_t)number;
+    }
+  }
+  return 0;
+}
+
 const char *g2p_missing_feature(const struct g2p_variant *variant) {
   for (size_t i = 0; i < variant->features_count; i++) {
     if (!g2p_has_feature(variant->features[i])) {

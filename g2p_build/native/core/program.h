@@ -31,7 +31,7 @@ struct g2p_run {
   const void *const *weights; /* in the order of the program's weights */
   void *const *states;        /* in the order of the program's states; row after row */
   void *const *arguments;     /* in the order of the program's arguments */
-  int32_t extended;           /* whether the CPU has the program's extension */
+  int32_t extension;          /* which of the program's extensions the CPU has: its number, from 1; 0: none */
   const int32_t *extents;     /* in the order of the program's extents */
   char *scratch;              /* the program's scratch_bytes for each thread that works on the call */
   /* Does the parts of a call's work, on any threads, each once, and returns when all are done. NULL: one thread does. */
@@ -61,6 +61,11 @@ struct g2p_tensor {
   uint32_t shape[8];
 };
 
+/* What a CPU may have beyond what all of a program's have: with all of these features some kernels have another form. */
+struct g2p_extension {
+  const char *features[4]; /* as in Linux's /proc/cpuinfo; after the last one NULL */
+};
+
 struct g2p_program {
   int32_t batch;      /* most rows of a call */
   size_t arena_bytes; /* the most that a function needs, without what extents add */
@@ -72,7 +77,8 @@ struct g2p_program {
   size_t arguments_count;
   const struct g2p_function *functions; /* in the order in which the family's program lists them */
   size_t functions_count;
-  const char *extension;      /* a feature of the CPU for which some kernels have a second form; NULL where none has */
+  const struct g2p_extension *extensions; /* the least first; each has the features of those before it */
+  size_t extensions_count;
   const char *const *extents; /* names of what calls say besides rows and positions: how much there is of each */
   size_t extents_count;
   size_t scratch_bytes; /* of each thread */

@@ -15,7 +15,7 @@ void g2p_call(struct g2p_session *session, const struct g2p_function *function, 
       .weights = session->weights,
       .states = states,
       .arguments = session->arguments,
-      .extended = session->extended,
+      .extension = session->extension,
   };
   uint64_t started = g2p_nanoseconds();
   function->run(&run);

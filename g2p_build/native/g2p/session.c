@@ -150,7 +150,7 @@ struct g2p_session *g2p_session_begin(const g2p_allocator *allocator, const stru
   session->allocator = allocator;
   session->weights = weights;
   session->size = size;
-  session->extended = variant->program->extension && g2p_has_feature(variant->program->extension);
+  session->extension = g2p_extension_of(variant->program);
   return session;
 }
 

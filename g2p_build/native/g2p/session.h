@@ -58,7 +58,7 @@ struct g2p_session {
   struct g2p_draft_room room;
   float trust[G2P_TRUSTS]; /* how much of what was thought right lately was right */
   int32_t live;
-  bool extended;     /* whether the CPU has the program's extension */
+  int32_t extension; /* of the program, that the CPU has */
   int32_t positions; /* of the inputs in input_ids and hidden, which are packed */
   /* The group that was claimed last, of which words from `waiting` on have no row yet. */
   uint32_t *group;

@@ -42,7 +42,7 @@ static g2p_status open_data(const char *data, size_t size, const tts_options *op
   model->allocator = &model->own;
   model->weights = (const void **)(model + 1);
   model->threads = options->threads ? options->threads : g2p_processors();
-  model->extended = variant->program->extension && g2p_has_feature(variant->program->extension);
+  model->extension = g2p_extension_of(variant->program);
   g2p_status status = g2p_find_weights(variant->program, data, size, model->weights, error);
   if (status == G2P_OK && !g2p_mutex_begin(&model->mutex))
     status = g2p_fail(error, G2P_NO_MEMORY, "the system gives no lock to open a model with");

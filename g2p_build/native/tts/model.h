@@ -32,7 +32,7 @@ struct tts {
   const g2p_allocator *allocator;
   struct g2p_mapping mapping;
   uint32_t threads;
-  bool extended;
+  int32_t extension; /* of the program, that the CPU has */
   g2p_mutex mutex; /* of all that follows */
   struct tts_room idle;
   struct tts_voice voices[TTS_MOST_VOICES];

@@ -164,7 +164,7 @@ static void run(tts_utterance *call, bool *done) {
       .arena = buffers->arena,
       .weights = call->model->weights,
       .arguments = arguments,
-      .extended = call->model->extended,
+      .extension = call->model->extension,
       .extents = call->extents,
       .scratch = buffers->scratch,
       .share = tts_crew_share,
