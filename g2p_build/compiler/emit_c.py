@@ -86,11 +86,13 @@ class Extension:
         features: As ``program.h`` has them.
         symbols: What the symbols of these forms begin with.
         kernels: Names of the kernels that have one. Others are those of the extension before it.
+        least: The fewest rows for which these forms are called. For fewer it is the extension before it.
     """
 
     features: tuple[str, ...]
     symbols: str
     kernels: frozenset[str]
+    least: int = 1
 
 
 def emit(
@@ -335,14 +337,12 @@ def _definition(
     shared: list[str] = []
     lines: list[str] = []
     for name, given in function.calls:
-        called = symbols + name
-        for number, extension in enumerate(extensions, 1):
-            if name in extension.kernels:
-                called = f"(run->extension >= {number} ? {extension.symbols}{name} : {called})"
         kernel = kernels[name]
         in_parts = PARTS in kernel.attrs
         if not in_parts and not function.extents:
-            lines.append(f"  {called}({_passed(function, name, kernel, given)});")
+            counts = _counts(function, name, kernel, given)
+            called = _called(name, symbols, extensions, counts)
+            lines.append(f"  {called}({_passed(given, counts)});")
             continue
         work = f"{function.symbol}_{len(shared)}"
         own = {tensor.place.text for tensor in given}
@@ -354,7 +354,8 @@ def _definition(
                     f"  {_C_TYPES[tensor.dtype]} *const {SCRATCH} = "
                     f"({_C_TYPES[tensor.dtype]} *)(void *)(run->scratch + (size_t)thread * {scratch});"
                 )
-        passed = _passed(function, name, kernel, given)
+        counts = _counts(function, name, kernel, given)
+        called, passed = _called(name, symbols, extensions, counts), _passed(given, counts)
         needed = _named(extents, "".join([*body, passed]))
         unused = [] if in_parts else ["first", "end"]
         unused += [] if "thread" in "".join(body) else ["thread"]
@@ -409,9 +410,26 @@ def _parts(kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
     return f"(int32_t)(({count} + {each - 1}) / {each})"
 
 
-def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
+def _called(name: str, symbols: str, extensions: Sequence[Extension], counts: Mapping[str, str]) -> str:
+    """The form of a kernel that is called, which may depend on the CPU and on the number of rows."""
+    called = symbols + name
+    for number, extension in enumerate(extensions, 1):
+        if name in extension.kernels:
+            condition = f"run->extension >= {number}"
+            if extension.least > 1 and _ROWS in counts:
+                condition += f" && {counts[_ROWS]} >= {extension.least}"
+            called = f"({condition} ? {extension.symbols}{name} : {called})"
+    return called
+
+
+def _passed(given: Sequence[_Tensor], counts: Mapping[str, str]) -> str:
     """What a function passes to a kernel that it calls."""
-    counts = []
+    return ", ".join([*(tensor.place.text for tensor in given), *counts.values()])
+
+
+def _counts(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> dict[str, str]:
+    """What a function passes to a kernel that it calls for the kernel's extents, by their names."""
+    counts = {}
     for extent in extents(kernel):
         of_extent = [
             (tensor, tensor.shape[axis])
@@ -421,15 +439,15 @@ def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
         ]
         value = of_extent[0][1]
         if isinstance(value, Extent):
-            counts.append(f"(int32_t)({value})")
+            counts[extent.name] = f"(int32_t)({value})"
             continue
         if function.extents or extent.name not in (_BATCH, _ROWS):
-            counts.append(str(value))
+            counts[extent.name] = str(value)
             continue
         if extent.name == _ROWS and any(tensor.place.packed for tensor, _ in of_extent):
             for tensor, _ in of_extent:  # what the kernel writes is packed as what it reads
                 tensor.place.packed = True
-            counts.append("run->positions")
+            counts[extent.name] = "run->positions"
             continue
         if extent.name == _BATCH and function.tokens > 1:
             _check_outside(function.name, name, [tensor for tensor, _ in of_extent])
@@ -439,8 +457,8 @@ def _passed(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
             what = "the batch" if tokens == 1 else "the batch's tokens"
             raise BuildError(f"function {function.name}: {name}'s {extent.name}, {value}, is no multiple of {what}")
         factors = ["run->rows", *["run->tokens"] * (tokens > 1), *[str(each)] * (each > 1)]
-        counts.append(" * ".join(factors))
-    return ", ".join([tensor.place.text for tensor in given] + counts)
+        counts[extent.name] = " * ".join(factors)
+    return counts
 
 
 def _check_outside(function: str, kernel: str, tensors: Sequence[_Tensor]) -> None:

@@ -52,17 +52,18 @@ def extended(target: Target) -> list[tuple[tuple[str, ...], Target]]:
         before it have and more. It is empty where there is nothing more, or where two object files cannot be made one:
         only ELF's can.
     """
-    triple = str(target.attrs["mtriple"])
+    triple, cpu = str(target.attrs["mtriple"]), str(target.attrs["mcpu"])
+
+    def having(*features: str) -> Target:
+        return Target({"kind": "llvm", "mtriple": triple, "mcpu": cpu, "mattr": [f"+{name}" for name in features]})
+
     if "linux" not in triple:
         return []
-    if triple.startswith("x86_64"):
-        has_avx512 = codegen.target_has_features("avx512f", target)
-        if not has_avx512 and not codegen.target_has_features("avx2", target):
-            return []
-        flag, feature = ("avx512_vnni", "avx512vnni") if has_avx512 else ("avx_vnni", "avxvnni")
-    else:
-        flag, feature = "asimddp", "dotprod"
-    if codegen.target_has_features(feature, target):
+    if not triple.startswith("x86_64"):
+        quads = [] if codegen.target_has_features("dotprod", target) else [(("asimddp",), having("dotprod"))]
+        return [*quads, (("asimddp", "i8mm"), having("dotprod", "i8mm"))]
+    has_avx512 = codegen.target_has_features("avx512f", target)
+    if not has_avx512 and not codegen.target_has_features("avx2", target):
         return []
-    attributes = {"mtriple": triple, "mcpu": str(target.attrs["mcpu"]), "mattr": [f"+{feature}"]}
-    return [((flag,), Target({"kind": "llvm"} | attributes))]
+    flag, feature = ("avx512_vnni", "avx512vnni") if has_avx512 else ("avx_vnni", "avxvnni")
+    return [] if codegen.target_has_features(feature, target) else [((flag,), having(feature))]

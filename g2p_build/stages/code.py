@@ -37,6 +37,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     import tvm
 
     from g2p_build.compiler.emit_c import Extension, emit
+    from g2p_build.compiler.kernels.dots import DOTS, dot_of
     from g2p_build.compiler.link import join_objects
     from g2p_build.compiler.passes.plain_calls import SYMBOLS
     from g2p_build.compiler.pipeline import (
@@ -70,7 +71,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
             if not faster.functions_items():
                 continue
             names = frozenset(variable.name_hint for variable, _ in faster.functions_items())
-            extensions.append(Extension(features, f"{symbols}{features[-1]}_", names))
+            least = DOTS[dot_of(other)].least
+            extensions.append(Extension(features, f"{symbols}{features[-1]}_", names, least))
             kernels_object(faster, other, out / f"{features[-1]}.o", extensions[-1].symbols)
         if extensions:
             objects = [out / "kernels.o", *(out / f"{extension.features[-1]}.o" for extension in extensions)]

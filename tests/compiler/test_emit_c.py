@@ -168,6 +168,13 @@ def test_a_kernel_is_called_in_the_best_form_that_the_cpu_has() -> None:
     assert "  base_embed_" in text
 
 
+def test_a_form_for_several_rows_is_not_called_for_fewer() -> None:
+    module, functions = two_layers()
+    linear = "matmul_relu_8_40"
+    text = emit(planned(module), functions, "base_", [Extension(("a",), "one_", frozenset({linear}), least=3)])
+    assert f"(run->extension >= 1 && run->positions >= 3 ? one_{linear} : base_{linear})(" in text
+
+
 def test_an_operation_that_cannot_be_written_in_c_is_named_with_its_function() -> None:
     module, functions = two_layers()
     with pytest.raises(BuildError, match=r"function encode_b4_i1: the operation relax\.call_dps_packed cannot"):

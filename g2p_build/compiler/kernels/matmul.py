@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm import tirx
 
@@ -82,6 +82,9 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
     Every sum adds its products one by one in the order of k, however many rows there are and wherever a row is. So a
     row's result does not depend on other rows.
     """
+    dot = DOTS[cpu.dot] if spec.dtype == "int8" else None
+    if dot and dot.tile:
+        cpu = replace(cpu, tiles=(dot.tile,))
     code, count = Code(), tirx.Var("rows", "int32")
     rows = tensor("rows", (count, spec.inner))
     panel = (grouped(spec.inner), BLOCK_BYTES) if spec.dtype == "int8" else (spec.inner, PANEL)
@@ -89,9 +92,9 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
     result = tensor("result", (count, spec.columns))
     residual = tensor("residual", (count, spec.columns)) if spec.residual else None
     ids = tensor("ids", (count,), "int32") if spec.argmax else None
-    most = rows_at_once(spec.inner, cpu) if spec.dtype == "int8" else cpu.chunk
+    most = rows_at_once(spec.inner, cpu) if dot else cpu.chunk
     scale = code.registers(most) if spec.epsilon != NO_NORM else None
-    rounded = Integers.empty(code, spec, most, DOTS[cpu.dot]) if spec.dtype == "int8" else None
+    rounded = Integers.empty(code, spec, most, dot) if dot else None
     with code.loop(tirx.floordiv(count + (most - 1), most), "chunk") as chunk:
         first = code.let(chunk * most, "first")
         here = code.let(tirx.min(count - first, constant(most)), "here")
