@@ -27,8 +27,8 @@ class Cpu:
         chunk: How many rows of a matmul pass over all columns before the next rows do. So they stay in the cache.
         dot: How it adds up products of bytes: a name in `dots.DOTS`.
         tiles: The (rows, vectors) of a matmul's tiles, the one with most rows first. The others are for the rows that
-            it leaves: they have all smaller powers of two as rows. Or there is one: then it computes rows beyond the
-            last, too, and drops them.
+            it leaves: they have all smaller powers of two as rows, down to 1. If they end before, rows beyond the last
+            are computed too, and dropped.
 
     Raises:
         AssertionError: The tiles leave rows out, or are no whole parts or multiples of a panel.
@@ -50,7 +50,7 @@ class Cpu:
         rows, vectors = zip(*self.tiles, strict=True)
         smaller = tuple(1 << bit for bit in reversed(range((rows[0] - 1).bit_length())))
         per_panel = PANEL // self.lanes
-        if rows[1:] not in (smaller, ()) or any(per_panel % count and count % per_panel for count in vectors):
+        if rows[1:] != smaller[: len(rows) - 1] or any(per_panel % count and count % per_panel for count in vectors):
             raise AssertionError(f"the tiles of {self.name} do not fit together: {self.tiles}")
 
 

@@ -38,7 +38,7 @@ class Dot:
         weights: Prepares the quads of `lanes` columns, once for all rows.
         numbers: Prepares a row's quad, once for all columns.
         add: A vector of sums, with the products of prepared weights and numbers added.
-        tile: The (rows, vectors) of the only tile that there is: see `EIGHTS`. None where quads are added up.
+        tiles: The (rows, vectors) of tiles, where eights of two rows are added up: see `EIGHTS`. Otherwise the table's.
         least: The fewest rows for which this is the fastest way.
     """
 
@@ -48,7 +48,7 @@ class Dot:
     weights: Callable[[Code, Load, int], Vectors]
     numbers: Callable[[Code, tirx.Buffer, Value, int], Vectors]
     add: Callable[[tirx.Expr, Vectors, Vectors, int], tirx.Expr]
-    tile: tuple[int, int] | None = None
+    tiles: tuple[tuple[int, int], ...] = ()
     least: int = 1
 
 
@@ -149,8 +149,8 @@ def _dot_product_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes
 
 
 _DOT_PRODUCT = Dot("int8", (0, 1, 2, 3), 0, _whole_weights, _vnni_numbers, _dot_product_add)
-# Of two rows, which it is made for, it would waste half of a tile, and what it saves is spent on `zipped`.
-_I8MM = replace(_DOT_PRODUCT, tile=(4, 4), least=3)
+# Eight rows share what `zipped` takes. A second size, for the last rows, would make its kernels twice as large.
+_I8MM = replace(_DOT_PRODUCT, tiles=((8, 2),), least=5)
 
 
 def _neon_weights(code: Code, read: Load, lanes: int) -> Vectors:

@@ -37,8 +37,8 @@ class Integers:
     """A chunk of rows as integers. Those that a norm precedes have 8 bits, others 16.
 
     Attributes:
-        numbers: Of `dot.packed`, [rows, groups, parts, 64]; what fills the last group up is zero. Where `dot` has a
-            tile, [pairs of rows, groups, parts, 8 eights, 2 rows, 8].
+        numbers: Of `dot.packed`, [rows, groups, parts, 64]; what fills the last group up is zero. Where `dot` has
+            tiles, [pairs of rows, groups, parts, 8 eights, 2 rows, 8].
         scales: float32 [rows * groups]. A row's number is its integer times its group's scale.
         sums: int32 [rows * groups], what has to be added to a group's products.
         inner: K.
@@ -126,7 +126,7 @@ class Integers:
             code.store(total, load(total, every) + number, every)
             for part, value in enumerate(self._parts(code, number, lanes)):
                 code.store(staged, value.astype(_wide(self.dot.packed, lanes)), ramp(part * GROUP + j * lanes, lanes))
-        if self.dot.tile:
+        if self.dot.tiles:
             pair = tirx.floordiv(place, 2) * grouped(self.inner) + group
             start = pair * (2 * GROUP * self.parts) + tirx.floormod(place, 2) * EIGHT
             with code.loop(self.parts * GROUP // EIGHT, "eight") as eight:
@@ -188,9 +188,9 @@ class Int8Nest(Nest):
                 if parts > 1:  # what the upper halves gave; zero before them
                     for place in at:
                         code.store(counts, load(counts, place) << constant(8, lanes=lanes), place)
-                add = self._add_eights if dot.tile else self._add_quads
+                add = self._add_eights if dot.tiles else self._add_quads
                 add(tile, places, counts, row, group, part)
-            if dot.tile:
+            if dot.tiles:
                 self._tell_rows_apart(tile, counts)
             scales = [self._scales(*place, group) for place in places]
             for i in range(tile.rows):

@@ -83,8 +83,8 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
     row's result does not depend on other rows.
     """
     dot = DOTS[cpu.dot] if spec.dtype == "int8" else None
-    if dot and dot.tile:
-        cpu = replace(cpu, tiles=(dot.tile,))
+    if dot and dot.tiles:
+        cpu = replace(cpu, tiles=dot.tiles)
     code, count = Code(), tirx.Var("rows", "int32")
     rows = tensor("rows", (count, spec.inner))
     panel = (grouped(spec.inner), BLOCK_BYTES) if spec.dtype == "int8" else (spec.inner, PANEL)

@@ -88,7 +88,7 @@ def tiles(code: Code, cpu: Cpu, here: tirx.Expr, group: Group, number: Value) ->
             for tile of rows:                # the most rows: as often as they fit; fewer: once
               the tile
 
-    A table's only size is computed as often as it takes to cover all rows.
+    If the fewest rows are more than one, tiles cover a multiple of them, which may be more rows than there are.
 
     The rows are innermost, so that a panel is in the first cache for all but the first of them.
 
@@ -100,7 +100,9 @@ def tiles(code: Code, cpu: Cpu, here: tirx.Expr, group: Group, number: Value) ->
         number: Which of them.
     """
     per_panel, top = PANEL // cpu.lanes, cpu.tiles[0][0]
-    beyond = len(cpu.tiles) == 1 and top > 1
+    least, end = cpu.tiles[-1][0], None
+    if least > 1:
+        end, here = here, code.let(tirx.floordiv(here + (least - 1), least) * least, "covered")
     left = tirx.floormod(here, top)
     start = group.first + number * group.panels
     for rows, most in cpu.tiles:
@@ -112,10 +114,8 @@ def tiles(code: Code, cpu: Cpu, here: tirx.Expr, group: Group, number: Value) ->
             panel = loops.enter_context(code.loop(group.panels // step, "panel"))
             part = loops.enter_context(code.loop(parts, "part"))
             if rows == top:
-                count = tirx.floordiv(here + (top - 1 if beyond else 0), top)
-                row = loops.enter_context(code.loop(count, "tile")) * top
+                row = loops.enter_context(code.loop(tirx.floordiv(here, top), "tile")) * top
             else:
                 row = here - tirx.bitwise_and(left, 2 * rows - 1)
             prefetches = rows == top and not group.partial
-            end = here if beyond else None
             yield Tile(rows, vectors, row, start + panel * step, part, prefetches, group.partial, end)

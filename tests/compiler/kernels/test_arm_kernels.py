@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qe
 
 WAYS = ("neon", "dotprod", "i8mm")
 ROWS = 59  # a chunk of 48 and some more
-PARTS = ((0, ROWS), (0, 1), (1, 2), (3, 3), (2, 4), (2, 7), (5, 13))  # first row, and how many
+PARTS = ((0, ROWS), (0, 1), (1, 2), (3, 3), (2, 4), (2, 7), (5, 13), (1, 16))  # first row, and how many
 
 SPECS = [
     Matmul(192, 48, "int8", 1e-6, "gated-gelu"),
