@@ -7,7 +7,7 @@ from functools import cache
 
 from tvm.target import Target, codegen
 
-from g2p_build.compiler.kernels.dots import dot_of
+from g2p_build.compiler.kernels.dots import DOTS, dot_of
 from g2p_build.compiler.kernels.tiles import TILES
 from g2p_build.models.layout import PANEL
 
@@ -27,8 +27,7 @@ class Cpu:
         chunk: How many rows of a matmul pass over all columns before the next rows do. So they stay in the cache.
         dot: How it adds up products of bytes: a name in `dots.DOTS`.
         tiles: The (rows, vectors) of a matmul's tiles, the one with most rows first. The others are for the rows that
-            it leaves: they have all smaller powers of two as rows, down to 1. If they end before, rows beyond the last
-            are computed too, and dropped.
+            it leaves: they have all smaller powers of two as rows. Or they are those of `dot`, for its matmuls alone.
 
     Raises:
         AssertionError: The tiles leave rows out, or are no whole parts or multiples of a panel.
@@ -50,7 +49,8 @@ class Cpu:
         rows, vectors = zip(*self.tiles, strict=True)
         smaller = tuple(1 << bit for bit in reversed(range((rows[0] - 1).bit_length())))
         per_panel = PANEL // self.lanes
-        if rows[1:] != smaller[: len(rows) - 1] or any(per_panel % count and count % per_panel for count in vectors):
+        own = self.dot and self.tiles == DOTS[self.dot].tiles
+        if (rows[1:] != smaller and not own) or any(per_panel % count and count % per_panel for count in vectors):
             raise AssertionError(f"the tiles of {self.name} do not fit together: {self.tiles}")
 
 

@@ -38,7 +38,8 @@ class Dot:
         weights: Prepares the quads of `lanes` columns, once for all rows.
         numbers: Prepares a row's quad, once for all columns.
         add: A vector of sums, with the products of prepared weights and numbers added.
-        tiles: The (rows, vectors) of tiles, where eights of two rows are added up: see `EIGHTS`. Otherwise the table's.
+        tiles: The (rows, vectors) of tiles, where eights of two rows are added up: see `EIGHTS`. Otherwise they are the
+            table's. If the fewest rows are not 1, rows beyond the last one are computed too, and dropped.
         least: The fewest rows for which this is the fastest way.
     """
 
