@@ -150,8 +150,8 @@ def _dot_product_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes
 
 
 _DOT_PRODUCT = Dot("int8", (0, 1, 2, 3), 0, _whole_weights, _vnni_numbers, _dot_product_add)
-# Eight rows share what `zipped` takes. A second size, for the last rows, would make its kernels twice as large.
-_I8MM = replace(_DOT_PRODUCT, tiles=((8, 2),), least=5)
+# A small tile has room in the registers for its sums too: larger ones take as many instructions for a row, or more.
+_I8MM = replace(_DOT_PRODUCT, tiles=((4, 2),), least=3)
 
 
 def _neon_weights(code: Code, read: Load, lanes: int) -> Vectors:
