@@ -49,7 +49,7 @@ def test_the_golden_words_are_the_same_from_a_static_executable(
 
 @pytest.mark.long
 @needs_qemu
-@pytest.mark.parametrize("cpu", ["max", "cortex-a53"])  # with instructions for products of bytes, and without
+@pytest.mark.parametrize("cpu", ["max", "cortex-a76", "cortex-a53"])  # with products of eights, of quads, of none
 def test_int8_words_are_those_of_this_machine(ported: Tree, zig: Zig, tmp_path: Path, cpu: str) -> None:
     library = unpacked(ported, "embedded-musl-b1-i64-o128-int8-kv", tmp_path)
     program = zig.executable("aarch64-linux-musl", [library / "libg2p.a"], library, tmp_path, "-static")

@@ -30,6 +30,8 @@ ALLOWED = {
     "bench.steps": {"bench.common", "compiler", "stages", "models", "native", "engine", "graph", "config", "store"},
     # CTranslate2 gets the same files, from the same environment, as in bench.pronounce.
     "bench.beams": {"bench.common", "bench.pronounce", "reference", "runtime", "engine", "config", "store"},
+    # The peers get the same files as in bench.pronounce, and its engines open them.
+    "bench.instructions": {"bench.common", "bench.pronounce", "reference", "engine", "config", "store"},
     "bench.drafts": {"bench.common", "draft", "runtime", "engine", "config"},
     "bench.truth": {
         "bench.common",

@@ -338,15 +338,10 @@ def _definition(
     lines: list[str] = []
     for name, given in function.calls:
         kernel = kernels[name]
-        counts = _counts(function, name, kernel, given)
-        called = symbols + name
-        for number, extension in enumerate(extensions, 1):
-            if name in extension.kernels:
-                least = extension.least_rows.get(name, 1)
-                enough = f" && {counts[_ROWS]} >= {least}" if least > 1 else ""
-                called = f"(run->extension >= {number}{enough} ? {extension.symbols}{name} : {called})"
         in_parts = PARTS in kernel.attrs
         if not in_parts and not function.extents:
+            counts = _counts(function, name, kernel, given)
+            called = _called(name, symbols, extensions, counts)
             lines.append(f"  {called}({_passed(given, counts)});")
             continue
         work = f"{function.symbol}_{len(shared)}"
@@ -359,7 +354,8 @@ def _definition(
                     f"  {_C_TYPES[tensor.dtype]} *const {SCRATCH} = "
                     f"({_C_TYPES[tensor.dtype]} *)(void *)(run->scratch + (size_t)thread * {scratch});"
                 )
-        passed = _passed(given, counts)
+        counts = _counts(function, name, kernel, given)
+        called, passed = _called(name, symbols, extensions, counts), _passed(given, counts)
         needed = _named(extents, "".join([*body, called, passed]))
         unused = [] if in_parts else ["first", "end"]
         unused += [] if "thread" in "".join(body) else ["thread"]
@@ -410,6 +406,17 @@ def _parts(kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
     names = [buffer.name for buffer in kernel.params]
     each = given[names.index(NUMBERS)].values[int(number)]
     return f"g2p_parts({count}, {each})"
+
+
+def _called(name: str, symbols: str, extensions: Sequence[Extension], counts: Mapping[str, str]) -> str:
+    """The form of a kernel that is called, which may depend on the CPU and on the number of rows."""
+    called = symbols + name
+    for number, extension in enumerate(extensions, 1):
+        if name in extension.kernels:
+            least = extension.least_rows.get(name, 1)
+            enough = f" && {counts[_ROWS]} >= {least}" if least > 1 else ""
+            called = f"(run->extension >= {number}{enough} ? {extension.symbols}{name} : {called})"
+    return called
 
 
 def _passed(given: Sequence[_Tensor], counts: Mapping[str, str]) -> str:

@@ -49,9 +49,9 @@ def extended(target: Target) -> list[tuple[tuple[str, ...], Target]]:
 
     Returns:
         The least first: the features' names in Linux's ``/proc/cpuinfo``, and a target with them. Each has what those
-        before it have and more. AMX is among them even where a CPU's name stands for it: a system may refuse it. The
-        list is empty where there is nothing more, or where two object files cannot be made one:
-        only ELF's can.
+        before it have and more. AMX is among them even where a CPU's name stands for it: a system may refuse it. So are
+        Arm's products of matrices, because few rows are faster without. The list is empty where there is nothing more,
+        or where two object files cannot be made one: only ELF's can.
     """
     triple = str(target.attrs["mtriple"])
     if "linux" not in triple:
@@ -64,7 +64,7 @@ def extended(target: Target) -> list[tuple[tuple[str, ...], Target]]:
         else:
             steps = [{"avx_vnni": "avxvnni"}] if codegen.target_has_features("avx2", target) else []
     else:
-        steps = [{"asimddp": "dotprod"}]
+        steps = [{"asimddp": "dotprod"}, {"i8mm": "i8mm"}]
     flags: list[str] = []
     features: list[str] = []
     found = []
@@ -78,5 +78,5 @@ def extended(target: Target) -> list[tuple[tuple[str, ...], Target]]:
 
 
 def _is_more(feature: str, target: Target) -> bool:
-    """Whether a target lacks a feature, or has it by its CPU's name alone where a system may refuse it."""
-    return feature.startswith("amx") or not codegen.target_has_features(feature, target)
+    """Whether a target lacks a feature, or has it by its CPU's name alone where that does not count."""
+    return feature.startswith(("amx", "i8mm")) or not codegen.target_has_features(feature, target)

@@ -7,7 +7,7 @@ from functools import cache
 
 from tvm.target import Target, codegen
 
-from g2p_build.compiler.kernels.dots import dot_of
+from g2p_build.compiler.kernels.dots import DOTS, dot_of
 from g2p_build.compiler.kernels.tiles import TILES
 from g2p_build.models.layout import PANEL
 
@@ -28,7 +28,7 @@ class Cpu:
         dot: How it adds up products of bytes: a name in `dots.DOTS`.
         amx: Whether it also has AMX's tiles of bytes: see `int8_amx`.
         tiles: The (rows, vectors) of a matmul's tiles, the one with most rows first. The others are for the rows that
-            it leaves: they have all smaller powers of two as rows.
+            it leaves: they have all smaller powers of two as rows. Or they are those of `dot`, for its matmuls alone.
 
     Raises:
         AssertionError: The tiles leave rows out, or are no whole parts or multiples of a panel.
@@ -51,7 +51,8 @@ class Cpu:
         rows, vectors = zip(*self.tiles, strict=True)
         smaller = tuple(1 << bit for bit in reversed(range((rows[0] - 1).bit_length())))
         per_panel = PANEL // self.lanes
-        if rows[1:] != smaller or any(per_panel % count and count % per_panel for count in vectors):
+        own = self.dot and self.tiles == DOTS[self.dot].tiles
+        if (rows[1:] != smaller and not own) or any(per_panel % count and count % per_panel for count in vectors):
             raise AssertionError(f"the tiles of {self.name} do not fit together: {self.tiles}")
 
 

@@ -6,14 +6,21 @@ All ways give the same int32. Nothing overflows: weights are from -127 to 127, a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm import tirx
 from tvm.target import Target, codegen
 
 from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, ramp, stored
 
-__all__ = ["DOTS", "Dot", "Load", "dot_of"]
+__all__ = ["DOTS", "EIGHT", "EIGHTS", "Dot", "Load", "dot_of", "eights", "rows_of", "zipped"]
+
+EIGHTS = "+i8mm"
+"""The attribute of a target that has products of eights used: of two rows' eight numbers and two columns'. A CPU's name
+that implies the feature does not: a single row is faster without, and nearly all steps have one."""
+
+EIGHT = 8
+"""Numbers of a row that lie side by side where two rows' are multiplied together."""
 
 Vectors = Sequence[tirx.Expr]
 Load = Callable[[int, int], tirx.Expr]
@@ -31,6 +38,9 @@ class Dot:
         weights: Prepares the quads of `lanes` columns, once for all rows.
         numbers: Prepares a row's quad, once for all columns.
         add: A vector of sums, with the products of prepared weights and numbers added.
+        tiles: The (rows, vectors) of tiles, where eights of two rows are added up: see `EIGHTS`. Otherwise they are the
+            table's. If the fewest rows are not 1, rows beyond the last one are computed too, and dropped.
+        least: The fewest rows for which this is the fastest way.
     """
 
     packed: str
@@ -39,6 +49,8 @@ class Dot:
     weights: Callable[[Code, Load, int], Vectors]
     numbers: Callable[[Code, tirx.Buffer, Value, int], Vectors]
     add: Callable[[tirx.Expr, Vectors, Vectors, int], tirx.Expr]
+    tiles: tuple[tuple[int, int], ...] = ()
+    least: int = 1
 
 
 def dot_of(target: Target) -> str:
@@ -56,7 +68,29 @@ def dot_of(target: Target) -> str:
         return "avx512bw" if has("avx512bw") else "avx2" if has("avx2") else "sse2"
     if triple.startswith("wasm32"):
         return "wasm"
+    if EIGHTS in (target.attrs.get("mattr") or ()):
+        return "i8mm"
     return "dotprod" if has("dotprod") else "neon"
+
+
+def zipped(first: tirx.Expr, second: tirx.Expr) -> Vectors:
+    """Quads of four columns, and their next quads, as eights of two columns and of the other two."""
+    return [
+        tirx.reinterpret(
+            "int8x16", tirx.Shuffle([tirx.reinterpret("int32x4", each) for each in (first, second)], order)
+        )
+        for order in ([0, 4, 1, 5], [2, 6, 3, 7])
+    ]
+
+
+def eights(total: tirx.Expr, weights: tirx.Expr, numbers: tirx.Expr) -> tirx.Expr:
+    """Four sums, with products added: of the first row's eight numbers and each column's, then of the second row's."""
+    return tirx.call_llvm_pure_intrin("int32x4", "llvm.aarch64.neon.smmla", total, numbers, weights)
+
+
+def rows_of(first: tirx.Expr, second: tirx.Expr) -> Vectors:
+    """The sums of two columns and of the other two, for two rows, as the four sums of each row."""
+    return [tirx.Shuffle([first, second], order) for order in ([0, 1, 4, 5], [2, 3, 6, 7])]
 
 
 def _int32(lanes: int) -> str:
@@ -116,6 +150,8 @@ def _dot_product_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes
 
 
 _DOT_PRODUCT = Dot("int8", (0, 1, 2, 3), 0, _whole_weights, _vnni_numbers, _dot_product_add)
+# A small tile has room in the registers for its sums too: larger ones take as many instructions for a row, or more.
+_I8MM = replace(_DOT_PRODUCT, tiles=((4, 2),), least=3)
 
 
 def _neon_weights(code: Code, read: Load, lanes: int) -> Vectors:
@@ -142,6 +178,7 @@ DOTS = {
     "sse2": _pairs("llvm.x86.sse2.pmadd.wd"),
     "wasm": _pairs("llvm.wasm.dot"),
     "dotprod": _DOT_PRODUCT,
+    "i8mm": _I8MM,
     "neon": _NEON,
 }
 """The ways, by the instructions that they take."""

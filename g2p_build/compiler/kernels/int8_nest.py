@@ -10,7 +10,7 @@ from tvm import tirx
 
 from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, stored
 from g2p_build.compiler.kernels.cpu import Cpu
-from g2p_build.compiler.kernels.dots import DOTS, Dot, Load
+from g2p_build.compiler.kernels.dots import DOTS, EIGHT, Dot, Load, eights, rows_of, zipped
 from g2p_build.compiler.kernels.functions import fold
 from g2p_build.compiler.kernels.matmul_nest import Nest
 from g2p_build.compiler.kernels.matmul_tiles import Tile
@@ -41,7 +41,8 @@ class Integers:
     """A chunk of rows as integers. Those that a norm precedes have 8 bits, others 16.
 
     Attributes:
-        numbers: Of `dot.packed`, [rows, groups, parts, 64]; what fills the last group up is zero.
+        numbers: Of `dot.packed`, [rows, groups, parts, 64]; what fills the last group up is zero. Where `dot` has
+            tiles, [pairs of rows, groups, parts, 8 eights, 2 rows, 8].
         scales: float32 [rows * groups]. A row's number is its integer times its group's scale.
         sums: int32 [rows * groups], what has to be added to a group's products.
         inner: K.
@@ -89,17 +90,25 @@ class Integers:
             place: Where it goes.
             lanes: Of a vector.
         """
-        groups, whole = grouped(self.inner), self.inner // GROUP
+        whole = self.inner // GROUP
         with code.loop(whole, "group") as group:
-            self._fill(code, rows, row, (group * GROUP, GROUP), place * groups + group, lanes)
+            self._fill(code, rows, row, (group * GROUP, GROUP), place, group, lanes)
         if self.inner % GROUP:
-            self._fill(code, rows, row, (whole * GROUP, self.inner % GROUP), place * groups + whole, 1)
+            self._fill(code, rows, row, (whole * GROUP, self.inner % GROUP), place, whole, 1)
 
     def _fill(
-        self, code: Code, rows: tirx.Buffer, row: Value, columns: tuple[Value, int], group: Value, lanes: int
+        self,
+        code: Code,
+        rows: tirx.Buffer,
+        row: Value,
+        columns: tuple[Value, int],
+        place: Value,
+        group: Value,
+        lanes: int,
     ) -> None:
-        """Rounds some columns of a row, a group or less: the first one, and how many."""
+        """Rounds some columns of a row, a group or less of it: the first one, and how many."""
         first, count = columns
+        at = place * grouped(self.inner) + group
         every, most = ramp(0, lanes), float(WIDE if self.wide else NARROW)
         largest = code.registers(lanes)
         code.store(largest, constant(1e-30, lanes=lanes), every)  # so that nothing is divided by zero
@@ -107,7 +116,7 @@ class Integers:
             x = load(rows, row, ramp(first + j * lanes, lanes))
             code.store(largest, tirx.max(load(largest, every), tirx.abs(x)), every)
         found = fold(code, load(largest, every), lanes, tirx.max)
-        code.store(self.scales, found * constant(1 / most), group)
+        code.store(self.scales, found * constant(1 / most), at)
         inverse = code.let(broadcast(constant(most) / found, lanes))
         total, staged = code.registers(lanes, "int32"), code.registers(GROUP * self.parts, self.dot.packed)
         code.store(total, constant(0, lanes=lanes), every)
@@ -123,16 +132,23 @@ class Integers:
             code.store(total, load(total, every) + number, every)
             for part, value in enumerate(self._parts(code, number, lanes)):
                 code.store(staged, value.astype(_wide(self.dot.packed, lanes)), ramp(part * GROUP + j * lanes, lanes))
-        with code.loop(self.parts * GROUP // QUAD, "quad") as quad:
-            for to, source in enumerate(self.dot.order):
-                place = group * (GROUP * self.parts) + quad * QUAD + to
-                code.store(self.numbers, stored(staged, quad * QUAD + source), place)
+        if self.dot.tiles:
+            pair = tirx.floordiv(place, 2) * grouped(self.inner) + group
+            start = pair * (2 * GROUP * self.parts) + tirx.floormod(place, 2) * EIGHT
+            with code.loop(self.parts * GROUP // EIGHT, "eight") as eight:
+                value = stored(staged, ramp(eight * EIGHT, EIGHT))
+                code.store(self.numbers, value, ramp(start + eight * (2 * EIGHT), EIGHT))
+        else:
+            with code.loop(self.parts * GROUP // QUAD, "quad") as quad:
+                for to, source in enumerate(self.dot.order):
+                    start = at * (GROUP * self.parts) + quad * QUAD
+                    code.store(self.numbers, stored(staged, quad * QUAD + source), start + to)
         if self.dot.offset:
             together = code.registers(1, "int32")
             code.store(together, constant(0), 0)
             with code.loop(lanes, "lane") as lane:
                 code.store(together, load(together, 0) + load(total, lane), 0)
-            code.store(self.sums, load(together, 0) * constant(-self.dot.offset), group)
+            code.store(self.sums, load(together, 0) * constant(-self.dot.offset), at)
 
     def _parts(self, code: Code, number: tirx.Expr, lanes: int) -> list[tirx.Expr]:
         """The upper half of 16 bits, rounded, and what it lacks, from -128 to 127."""
@@ -156,6 +172,9 @@ class Int8Nest(Nest):
             for quad of the group:
               for v in vectors, i in rows:           # unrolled; weights are loaded once for all rows
                 counts[i, v] += integers[i, part, quad] . weight[panel, quad, v]
+            or, where rows are multiplied two at a time, for eight of the group:
+              for v in vectors, two columns of v, two rows:
+                counts[rows, v columns] += integers[rows, part, eight] . weight[panel, eight, columns]
           sums[i, v] += counts[i, v] * (scales[i, group] * scale of the weights[panel, group, v])
     """
 
@@ -175,14 +194,10 @@ class Int8Nest(Nest):
                 if parts > 1:  # what the upper halves gave; zero before them
                     for place in at:
                         code.store(counts, load(counts, place) << constant(8, lanes=lanes), place)
-                with code.loop(GROUP // QUAD, "quad") as quad:
-                    weights = [dot.weights(code, self._read(*place, group, quad), lanes) for place in places]
-                    for i in range(tile.rows):
-                        start = (((row + i) * groups + group) * parts + part) * GROUP + quad * QUAD
-                        numbers = dot.numbers(code, self.integers.numbers, start, lanes)
-                        for v, w in enumerate(weights):
-                            place = at[i * tile.vectors + v]
-                            code.store(counts, dot.add(load(counts, place), w, numbers, lanes), place)
+                add = self._add_eights if dot.tiles else self._add_quads
+                add(tile, places, counts, row, group, part)
+            if dot.tiles:
+                self._tell_rows_apart(tile, counts)
             scales = [self._scales(*place, group) for place in places]
             for i in range(tile.rows):
                 first = (row + i) * groups + group
@@ -194,6 +209,66 @@ class Int8Nest(Nest):
                         counted = counted + broadcast(load(self.integers.sums, first), lanes)
                     counted = counted.astype(_wide("float32", lanes))
                     code.store(sums, load(sums, place) + counted * (scale * of_weights), place)
+
+    def _add_quads(
+        self,
+        tile: Tile,
+        places: Sequence[tuple[tirx.Expr, tirx.Expr]],
+        counts: tirx.Buffer,
+        row: tirx.Expr,
+        group: tirx.Expr,
+        part: tirx.Expr,
+    ) -> None:
+        """Adds the products of a group's quads to the counts."""
+        code, lanes, dot = self.code, self.cpu.lanes, self.integers.dot
+        groups, parts = grouped(self.spec.inner), self.integers.parts
+        with code.loop(GROUP // QUAD, "quad") as quad:
+            weights = [dot.weights(code, self._read(*place, group, quad), lanes) for place in places]
+            for i in range(tile.rows):
+                start = (((row + i) * groups + group) * parts + part) * GROUP + quad * QUAD
+                numbers = dot.numbers(code, self.integers.numbers, start, lanes)
+                for v, w in enumerate(weights):
+                    place = ramp((i * tile.vectors + v) * lanes, lanes)
+                    code.store(counts, dot.add(load(counts, place), w, numbers, lanes), place)
+
+    def _add_eights(
+        self,
+        tile: Tile,
+        places: Sequence[tuple[tirx.Expr, tirx.Expr]],
+        counts: tirx.Buffer,
+        row: tirx.Expr,
+        group: tirx.Expr,
+        part: tirx.Expr,
+    ) -> None:
+        """Adds the products of a group's eights. The counts of two rows have two columns each, then the other two."""
+        code, groups, parts = self.code, grouped(self.spec.inner), self.integers.parts
+        pair = tirx.floordiv(row, 2)
+        with code.loop(GROUP // EIGHT, "eight") as eight:
+            numbers = []
+            for i in range(tile.rows // 2):
+                start = (((pair + i) * groups + group) * parts + part) * (2 * GROUP) + eight * (2 * EIGHT)
+                numbers.append(code.let(stored(self.integers.numbers, ramp(start, 2 * EIGHT))))
+            for v, place in enumerate(places):
+                quads = [self._read(*place, group, eight * 2 + quad)(0, 2 * EIGHT) for quad in range(2)]
+                for half, weights in enumerate(zipped(*(code.let(quad) for quad in quads))):
+                    weights = code.let(weights, "w")
+                    for i, x in enumerate(numbers):
+                        at = self._pair(tile, i, v)[half]
+                        code.store(counts, eights(load(counts, at), weights, x), at)
+
+    def _tell_rows_apart(self, tile: Tile, counts: tirx.Buffer) -> None:
+        """Brings counts of pairs of rows into the order of rows."""
+        for i in range(tile.rows // 2):
+            for v in range(tile.vectors):
+                places = self._pair(tile, i, v)
+                rows = rows_of(*(self.code.let(load(counts, place)) for place in places))
+                for place, value in zip(places, rows, strict=True):
+                    self.code.store(counts, value, place)
+
+    def _pair(self, tile: Tile, pair: int, vector: int) -> list[Value]:
+        """Where the counts of two rows are."""
+        lanes = self.cpu.lanes
+        return [ramp(((2 * pair + odd) * tile.vectors + vector) * lanes, lanes) for odd in range(2)]
 
     def _read(self, panel: tirx.Expr, column: Value, group: Value, quad: Value) -> Load:
         def read(first: int, count: int) -> tirx.Expr:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm import tirx
 
 from g2p_build.compiler.kernels.code import LEAST_ROWS, Code, Value, constant, load, ramp, tensor
 from g2p_build.compiler.kernels.cpu import Cpu
+from g2p_build.compiler.kernels.dots import DOTS
 from g2p_build.compiler.kernels.int8_amx import AMX_LEAST_ROWS, AmxNest, amx_tiles
 from g2p_build.compiler.kernels.int8_nest import AMX_ROWS, Int8Nest, Integers, rows_at_once
 from g2p_build.compiler.kernels.matmul_nest import Nest
@@ -82,6 +83,9 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
     Every sum adds its products one by one in the order of k, however many rows there are and wherever a row is. So a
     row's result does not depend on other rows.
     """
+    dot = DOTS[cpu.dot] if spec.dtype == "int8" else None
+    if dot and dot.tiles:
+        cpu = replace(cpu, tiles=dot.tiles)
     code, count = Code(), tirx.Var("rows", "int32")
     rows = tensor("rows", (count, spec.inner))
     panel = (grouped(spec.inner), BLOCK_BYTES) if spec.dtype == "int8" else (spec.inner, PANEL)
@@ -89,11 +93,11 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
     result = tensor("result", (count, spec.columns))
     residual = tensor("residual", (count, spec.columns)) if spec.residual else None
     ids = tensor("ids", (count,), "int32") if spec.argmax else None
-    most = rows_at_once(spec.inner, cpu) if spec.dtype == "int8" else cpu.chunk
+    most = rows_at_once(spec.inner, cpu) if dot else cpu.chunk
     scale = code.registers(most) if spec.epsilon != NO_NORM else None
-    amx = cpu.amx and spec.dtype == "int8"
+    amx = cpu.amx and dot is not None
     block = min(most, AMX_ROWS)
-    rounded = Integers.empty(code, spec, most, cpu) if spec.dtype == "int8" else None
+    rounded = Integers.empty(code, spec, most, cpu) if dot else None
     with (
         amx_tiles(code, block) if amx else nullcontext(),
         code.loop(tirx.floordiv(count + (most - 1), most), "chunk") as chunk,
@@ -121,7 +125,8 @@ def matmul(spec: Matmul, cpu: Cpu) -> tirx.PrimFunc:
                 code.store(ids, _argmax(code, result, first + i, spec.columns, cpu), first + i)
     params = [rows, weight, residual, result, ids]
     kernel = code.kernel(_name(spec), [param for param in params if param is not None])
-    return kernel.with_attr(LEAST_ROWS, AMX_LEAST_ROWS) if amx else kernel
+    least = AMX_LEAST_ROWS if amx else dot.least if dot else 1
+    return kernel.with_attr(LEAST_ROWS, least) if least > 1 else kernel
 
 
 def _name(spec: Matmul) -> str:

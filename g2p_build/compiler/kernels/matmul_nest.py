@@ -57,11 +57,26 @@ class Nest:
             code.store(sums, constant(0.0, lanes=lanes), ramp(number * lanes, lanes))
         row = code.let(tile.row, "row")
         self._add_up(tile, places, sums, row)
+        if tile.end is not None:
+            with code.loop(tirx.min(tile.end - row, constant(tile.rows)), "i") as last:
+                self._finish(tile, places, sums, row, last)
+            return
         for i in range(tile.rows):
-            for v in range(tile.vectors // 2 if self.spec.gated else tile.vectors):
-                value = self._finished(sums, i * tile.vectors + v, tile.vectors, row + i)
-                panel, column = places[v]
-                self._store(value, row + i, panel * self.spec.width + column, tile.partial)
+            self._finish(tile, places, sums, row, i)
+
+    def _finish(
+        self,
+        tile: Tile,
+        places: Sequence[tuple[tirx.Expr, tirx.Expr]],
+        sums: tirx.Buffer,
+        row: tirx.Expr,
+        i: Value,
+    ) -> None:
+        """Writes the results of a tile's row `i`."""
+        for v in range(tile.vectors // 2 if self.spec.gated else tile.vectors):
+            value = self._finished(sums, i * tile.vectors + v, tile.vectors, row + i)
+            panel, column = places[v]
+            self._store(value, row + i, panel * self.spec.width + column, tile.partial)
 
     def _add_up(
         self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr
@@ -110,7 +125,7 @@ class Nest:
                 following = tirx.min(panel + 1, constant(spec.columns // spec.width - 1))
                 self.code.prefetch(self.weight, following, k, column)
 
-    def _finished(self, sums: tirx.Buffer, vector: int, vectors: int, row: tirx.Expr) -> tirx.Expr:
+    def _finished(self, sums: tirx.Buffer, vector: Value, vectors: int, row: tirx.Expr) -> tirx.Expr:
         """A vector of results: its sums, scaled and activated.
 
         Args:
@@ -121,7 +136,7 @@ class Nest:
         """
         code, lanes = self.code, self.cpu.lanes
 
-        def scaled(number: int) -> tirx.Expr:
+        def scaled(number: Value) -> tirx.Expr:
             total = load(sums, ramp(number * lanes, lanes))
             return total if self.scale is None else code.let(total * broadcast(load(self.scale, row), lanes))
 

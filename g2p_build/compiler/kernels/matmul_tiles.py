@@ -65,6 +65,7 @@ class Tile:
         part: Which part of the panel it is, for a tile narrower than a panel.
         prefetches: Whether it asks for the next panel's weights.
         partial: Whether its last columns may be padding.
+        end: How many rows the chunk has, where the tile may reach beyond; otherwise None.
     """
 
     rows: int
@@ -74,6 +75,7 @@ class Tile:
     part: tirx.Expr
     prefetches: bool
     partial: bool
+    end: tirx.Expr | None
 
 
 def tiles(code: Code, cpu: Cpu, here: tirx.Expr, group: Group, number: Value) -> Iterator[Tile]:
@@ -86,6 +88,8 @@ def tiles(code: Code, cpu: Cpu, here: tirx.Expr, group: Group, number: Value) ->
             for tile of rows:                # the most rows: as often as they fit; fewer: once
               the tile
 
+    If the fewest rows are more than one, tiles cover a multiple of them, which may be more rows than there are.
+
     The rows are innermost, so that a panel is in the first cache for all but the first of them.
 
     Args:
@@ -96,6 +100,9 @@ def tiles(code: Code, cpu: Cpu, here: tirx.Expr, group: Group, number: Value) ->
         number: Which of them.
     """
     per_panel, top = PANEL // cpu.lanes, cpu.tiles[0][0]
+    least, end = cpu.tiles[-1][0], None
+    if least > 1:
+        end, here = here, code.let(tirx.floordiv(here + (least - 1), least) * least, "covered")
     left = tirx.floormod(here, top)
     start = group.first + number * group.panels
     for rows, most in cpu.tiles:
@@ -111,4 +118,4 @@ def tiles(code: Code, cpu: Cpu, here: tirx.Expr, group: Group, number: Value) ->
             else:
                 row = here - tirx.bitwise_and(left, 2 * rows - 1)
             prefetches = rows == top and not group.partial
-            yield Tile(rows, vectors, row, start + panel * step, part, prefetches, group.partial)
+            yield Tile(rows, vectors, row, start + panel * step, part, prefetches, group.partial, end)

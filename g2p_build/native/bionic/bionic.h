@@ -72,6 +72,7 @@ struct stat {
 int fstat(int file, struct stat *found);
 
 #define AT_HWCAP 16
+#define AT_HWCAP2 26
 unsigned long getauxval(unsigned long type);
 
 struct timespec {

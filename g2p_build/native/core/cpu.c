@@ -93,14 +93,14 @@ bool g2p_has_feature(const char *name) {
 #include <sys/auxv.h>
 
 bool g2p_has_feature(const char *name) {
-  unsigned long found = getauxval(AT_HWCAP);
+  const unsigned long found[] = {getauxval(AT_HWCAP), getauxval(AT_HWCAP2)};
   static const struct {
     const char *name;
-    int bit;
-  } known[] = {{"sha2", 6}, {"fphp", 9}, {"asimdhp", 10}, {"asimddp", 20}};
+    int word, bit;
+  } known[] = {{"sha2", 0, 6}, {"fphp", 0, 9}, {"asimdhp", 0, 10}, {"asimddp", 0, 20}, {"i8mm", 1, 13}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (strcmp(known[i].name, name) == 0) {
-      return found >> known[i].bit & 1;
+      return found[known[i].word] >> known[i].bit & 1;
     }
   }
   return false;
