@@ -40,6 +40,8 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
         "a scale a channel.",
         "- A value is the median over the rounds, with the first and third quartile. A ratio is that of one round's "
         "two times: below 1 is faster than onnxruntime-web in float32.",
+        "- `g2p` is the module for relaxed SIMD, `plain SIMD` the one for engines without; `guesses` are those of the "
+        "draft table, which says the same sooner.",
         "- MB are of what a page loads: code, code as a server sends it (gzip), and the model.",
         "",
         "## Milliseconds a word",

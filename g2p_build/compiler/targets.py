@@ -10,7 +10,7 @@ from tvm.target import Target, codegen
 
 from g2p_build.errors import BuildError
 
-__all__ = ["ARCHITECTURES", "extended", "llvm_target"]
+__all__ = ["ARCHITECTURES", "extended", "llvm_target", "relaxed"]
 
 ARCHITECTURES = ("x86_64", "aarch64", "arm64", "wasm32")
 """The first parts that an LLVM triple may have."""
@@ -65,3 +65,17 @@ def extended(target: Target) -> tuple[str, Target] | None:
         return None
     attributes = {"mtriple": triple, "mcpu": str(target.attrs["mcpu"]), "mattr": [f"+{feature}"]}
     return flag, Target({"kind": "llvm"} | attributes)
+
+
+def relaxed(target: Target) -> Target:
+    """A target for WebAssembly, with relaxed SIMD: what many engines have beyond what all have.
+
+    Sums and products then become one operation, where there is one. How often that rounds is the engine's choice, but
+    always the same in one engine.
+
+    Args:
+        target: As `llvm_target` gives it.
+    """
+    features = [*target.attrs["mattr"], "+relaxed-simd"]
+    given = {"mtriple": str(target.attrs["mtriple"]), "mcpu": str(target.attrs["mcpu"])}
+    return Target({"kind": "llvm", "mattr": [str(feature) for feature in features]} | given)

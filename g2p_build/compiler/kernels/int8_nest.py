@@ -121,12 +121,12 @@ class Integers:
             for to, source in enumerate(self.dot.order):
                 place = group * (GROUP * self.parts) + quad * QUAD + to
                 code.store(self.numbers, stored(staged, quad * QUAD + source), place)
-        if self.dot.offset:
+        if self.dot.taken:
             together = code.registers(1, "int32")
             code.store(together, constant(0), 0)
             with code.loop(lanes, "lane") as lane:
                 code.store(together, load(together, 0) + load(total, lane), 0)
-            code.store(self.sums, load(together, 0) * constant(-self.dot.offset), group)
+            code.store(self.sums, load(together, 0) * self.dot.taken(code), group)
 
     def _parts(self, code: Code, number: tirx.Expr, lanes: int) -> list[tirx.Expr]:
         """The upper half of 16 bits, rounded, and what it lacks, from -128 to 127."""
@@ -184,7 +184,7 @@ class Int8Nest(Nest):
                 for v, of_weights in enumerate(scales):
                     place = at[i * tile.vectors + v]
                     counted = load(counts, place)
-                    if dot.offset:
+                    if dot.taken:
                         counted = counted + broadcast(load(self.integers.sums, first), lanes)
                     counted = counted.astype(_wide("float32", lanes))
                     code.store(sums, load(sums, place) + counted * (scale * of_weights), place)
