@@ -77,7 +77,9 @@ def order(variants: Iterable[Variant]) -> list[Node]:
 
 
 def _code(variant: Variant, model: Model) -> Node:
-    made = ("kernels.o", "program.inc") if variant.target.engine == "standalone" else ("devc.o", "lib0.o")
+    made = ["kernels.o", "program.inc"] if variant.target.engine == "standalone" else ["devc.o", "lib0.o"]
+    if variant.target.engine == "standalone" and variant.target.triple.startswith("wasm"):
+        made.append("relaxed.o")
     return Node(
         stage="code",
         label=variant.code_label,

@@ -2,11 +2,12 @@
 
     python -m bench.steps            # measures on this machine, and writes docs/benchmarks/steps.md and steps.json
     python -m bench.steps --write    # and g2p_build/native/g2p/prices.h, by which the core chooses its steps
+    python -m bench.steps --units wasm,relaxed    # these anew; of the others what steps.json has
 
 A step is measured twice: "near", right after the same step, so that the weights lie in the caches as far as they fit;
 and "far", after 64 MB of other memory was read. A price is the geometric mean of the two ratios to a step of one token:
 what holds between a machine with large caches and one that waits for its memory. WebAssembly computes for longer than
-it reads on both, so its price is that of near weights. Times are the least of many rounds.
+it reads on both, so the prices of its two modules are those of near weights. Times are the least of many rounds.
 
 `prices.h` is part of the checkout, and nothing is measured in a build: the same inputs give the same bytes.
 """
@@ -45,8 +46,9 @@ UNITS = {
     "avx512": ("target=host", "target.cpu=x86-64-v4"),
     "avx2": ("target=host", "target.cpu=x86-64-v3"),
     "wasm": ("target=wasm",),
+    "relaxed": ("target=wasm",),
 }
-"""Vector units, each with what a variant for it is built with here."""
+"""Vector units, each with what a variant for it is built with here; relaxed is WebAssembly's second module."""
 
 FUNCTIONS = ["steps_begin", "steps_run"]
 HERE = Path(__file__).parent
@@ -58,15 +60,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.steps", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--write", action="store_true", help="write the core's table too")
+    parser.add_argument("--units", default=",".join(UNITS), help=f"some of {', '.join(UNITS)}")
     options = parser.parse_args()
+    chosen = options.units.split(",")
+    if unknown := sorted(set(chosen) - set(UNITS)):
+        parser.error(f"--units={','.join(unknown)}: give some of {', '.join(UNITS)}")
     build, say, before = Build(workspace(ROOT)), Console(stderr=True).print, machine.load()
     found: dict[str, dict[str, report.Times]] = {}
     for unit, overrides in UNITS.items():
+        if unit not in chosen:
+            found[unit] = json.loads((DOCS / "steps.json").read_bytes())["microseconds"][unit]
+            continue
         for name, dtype in report.DTYPES.items():
             say(f"{unit} {dtype}")
             [variant] = compose.variants([*overrides, f"dtype={dtype}", "draft=off", "lexicon=off"])
             with tempfile.TemporaryDirectory() as folder:
-                found.setdefault(unit, {})[name] = _times(build, variant, Path(folder), options.rounds)
+                found.setdefault(unit, {})[name] = _times(build, variant, unit, Path(folder), options.rounds)
     result = {
         "command": shlex.join(["python", "-m", "bench.steps", *sys.argv[1:]]),
         "machine": machine.describe(before),
@@ -77,7 +86,7 @@ def main() -> None:
         write_atomically(TABLE, report.header(found).encode(), TABLE.with_name(f".{TABLE.name}.tmp"))
 
 
-def _times(build: Build, variant: Variant, folder: Path, rounds: int) -> report.Times:
+def _times(build: Build, variant: Variant, unit: str, folder: Path, rounds: int) -> report.Times:
     nodes = graph.nodes(variant)
     library, weights = nodes["library"], nodes["weights"]
     build.ensure(nodes.values())
@@ -88,7 +97,8 @@ def _times(build: Build, variant: Variant, folder: Path, rounds: int) -> report.
         inputs |= source_files((WEB, WEB / "g2p"))
     sources = sources_of(library.params, inputs) | {"steps.c": HERE / "steps.c"}
     triple, file = variant.target.triple, build.files(weights)["weights.safetensors"]
-    kernels = Path(shutil.copyfile(inputs["kernels.o"], folder / "kernels.o"))
+    kernels = inputs["relaxed.o" if unit == "relaxed" else "kernels.o"]
+    kernels = Path(shutil.copyfile(kernels, folder / "kernels.o"))
     objects = [*compile_c(sources, triple, folder), kernels]
     if web:
         module = folder / "steps.wasm"

@@ -29,7 +29,7 @@ def write(folder: Path, result: Mapping[str, Any]) -> None:
 def prices(unit: str, times: Times) -> list[float]:
     """What steps of 1, 2, 3 ... tokens cost, in steps of one."""
     near, far = ([each / times[place][0] for each in times[place]] for place in ("near", "far"))
-    return near if unit == "wasm" else [(one * other) ** 0.5 for one, other in zip(near, far, strict=True)]
+    return near if unit in ("wasm", "relaxed") else [(one * other) ** 0.5 for one, other in zip(near, far, strict=True)]
 
 
 def header(found: Mapping[str, Mapping[str, Times]]) -> str:
@@ -82,8 +82,9 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
         "- near: right after the same step, so that the weights lie in the caches as far as they fit. far: after 64 MB "
         "of other memory was read. The least of all rounds.",
         "- price: the geometric mean of both ratios to a step of one token, by which the core chooses its steps; of "
-        "wasm, which computes for longer than it reads, the ratio of near weights.",
-        "- `avx512` and `avx2` are the two levels for x86-64, wasm is Node.",
+        "wasm and relaxed, which compute for longer than they read, the ratio of near weights.",
+        "- `avx512` and `avx2` are the two levels for x86-64; `wasm` and `relaxed` are the two modules for WebAssembly "
+        "in Node, where this machine has AVX-VNNI for the second one's bytes.",
         "",
         *page.table(rows),
     ]

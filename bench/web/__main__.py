@@ -3,7 +3,8 @@
     python -m bench.web
 
 builds the embedded checkpoint for target=wasm, exports it as three graphs, in float32 and in int8, installs
-onnxruntime-web with npm into a temporary folder, and writes docs/benchmarks/web.md and web.json.
+onnxruntime-web with npm into a temporary folder, and writes docs/benchmarks/web.md and web.json. The `node` that it
+finds must have relaxed SIMD (Node 22), and for int8 an engine whose dot product is exact (docs/web.md).
 """
 
 import argparse
@@ -41,7 +42,9 @@ OVERRIDES = ("target=wasm", f"dtype={','.join(OURS_DTYPES)}")
 ONNXRUNTIME_WEB = "1.30.0"
 GRAPHS = ("encoder", "decoder", "decoder_with_past")
 ORT_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")  # what a page loads
-OURS = ("g2p.mjs", "g2p.wasm", "loading.mjs")
+LOADERS = ("g2p.mjs", "loading.mjs", "relaxed.mjs")
+MODULES = {"": "g2p-relaxed.wasm", ", plain SIMD": "g2p.wasm"}
+DRAFTS = {"": False, ", guesses": True}
 
 
 def main() -> None:
@@ -63,9 +66,15 @@ def main() -> None:
                 shutil.copyfile(exported / f"{graph}.onnx", folder / f"graphs-{dtype}" / f"{graph}.onnx")
         package = f"onnxruntime-web@{ONNXRUNTIME_WEB}"
         subprocess.run(["npm", "install", "--silent", "--prefix", folder, package], check=True)
+        ours = {
+            f"g2p {dtype}{module}{draft}": (dtype, MODULES[module], DRAFTS[draft])
+            for dtype in OURS_DTYPES
+            for module in MODULES
+            for draft in DRAFTS
+        }
         words = [{"word": word, "lang": lang} for lang, listed in golden.words().items() for word in listed]
         (folder / "words.json").write_text(
-            json.dumps({"words": words, "rounds": rounds, "ours": OURS_DTYPES, "theirs": PEER_DTYPES}), encoding="utf-8"
+            json.dumps({"words": words, "rounds": rounds, "ours": ours, "theirs": PEER_DTYPES}), encoding="utf-8"
         )
         shutil.copyfile(Path(__file__).with_name("run.mjs"), folder / "run.mjs")
         runtime = [folder / "node_modules/onnxruntime-web/dist" / part for part in ORT_FILES]
@@ -79,8 +88,8 @@ def main() -> None:
             "onnxruntime-web": ONNXRUNTIME_WEB,
             "bytes": {
                 **{
-                    f"g2p {dtype}": _sizes([folder / dtype / part for part in OURS], folder / dtype)
-                    for dtype in OURS_DTYPES
+                    name: _sizes([folder / dtype / part for part in (*LOADERS, module)], folder / dtype)
+                    for name, (dtype, module, _) in ours.items()
                 },
                 **{f"onnxruntime-web {dtype}": _sizes(runtime, folder / f"graphs-{dtype}") for dtype in PEER_DTYPES},
             },
@@ -90,9 +99,11 @@ def main() -> None:
 
 def _unpack(name: str, folder: Path) -> None:
     manifest = json.loads((ROOT / "manifests" / f"{name}.json").read_bytes())
-    for entry in manifest["archives"].values():
+    for role, entry in manifest["archives"].items():
         with tarfile.open(ROOT / "dist" / entry["file"]) as archive:
             archive.extractall(folder, filter="data")
+        if role == "weights":  # with its draft table
+            shutil.copyfile(ROOT / "dist" / entry["file"], folder / "weights.tar")
 
 
 def _graphs(variant: Variant, dtype: str, say: Callable[[str], None]) -> Path:

@@ -38,8 +38,11 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
         "- onnxruntime-web has its `wasm` backend and one thread, as g2p has, and the three graphs that public ports "
         "of such models have: encoder, decoder, decoder with past. Its int8 is ONNX Runtime's dynamic quantisation, "
         "a scale a channel.",
+        "- Times are the processor's: turns that other processes had in between do not count.",
         "- A value is the median over the rounds, with the first and third quartile. A ratio is that of one round's "
         "two times: below 1 is faster than onnxruntime-web in float32.",
+        "- `g2p` is the module for relaxed SIMD, `plain SIMD` the one for engines without; `guesses` are those of the "
+        "draft table, which says the same sooner.",
         "- MB are of what a page loads: code, code as a server sends it (gzip), and the model.",
         "",
         "## Milliseconds a word",

@@ -1,8 +1,8 @@
 // The page without a network: its files are fetched while there is one, and kept for when there is none.
 
 const KEPT = "page";
-const LOADERS = ["asking.mjs", "hearing.mjs", "index.mjs", "kept.mjs", "loading.mjs", "thread.mjs", "variant.mjs", "worker.mjs"];
-const PACKAGE = [...LOADERS, "g2p.mjs", "g2p.wasm"];
+const LOADERS = ["asking.mjs", "hearing.mjs", "index.mjs", "kept.mjs", "loading.mjs", "relaxed.mjs", "thread.mjs", "variant.mjs", "worker.mjs"];
+const PACKAGE = [...LOADERS, "g2p.mjs", "g2p.wasm", "g2p-relaxed.wasm"];
 const FILES = ["./", "page.mjs", ...PACKAGE.map((file) => `package/${file}`)];
 
 addEventListener("install", (event) => event.waitUntil(caches.open(KEPT).then((cache) => cache.addAll(FILES))));

@@ -10,7 +10,7 @@ from tvm.target import Target, codegen
 
 from g2p_build.errors import BuildError
 
-__all__ = ["ARCHITECTURES", "extended", "llvm_target"]
+__all__ = ["ARCHITECTURES", "extended", "llvm_target", "relaxed"]
 
 ARCHITECTURES = ("x86_64", "aarch64", "arm64", "wasm32")
 """The first parts that an LLVM triple may have."""
@@ -80,3 +80,17 @@ def extended(target: Target) -> list[tuple[tuple[str, ...], Target]]:
 def _is_more(feature: str, target: Target) -> bool:
     """Whether a target lacks a feature, or has it by its CPU's name alone where that does not count."""
     return feature.startswith(("amx", "i8mm")) or not codegen.target_has_features(feature, target)
+
+
+def relaxed(target: Target) -> Target:
+    """A target for WebAssembly, with relaxed SIMD: what many engines have beyond what all have.
+
+    Sums and products then become one operation, where there is one. How often that rounds is the engine's choice, but
+    always the same in one engine.
+
+    Args:
+        target: As `llvm_target` gives it.
+    """
+    features = [*target.attrs["mattr"], "+relaxed-simd"]
+    given = {"mtriple": str(target.attrs["mtriple"]), "mcpu": str(target.attrs["mcpu"])}
+    return Target({"kind": "llvm", "mattr": [str(feature) for feature in features]} | given)

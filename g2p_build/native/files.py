@@ -14,6 +14,8 @@ __all__ = [
     "G2P",
     "GENERATED",
     "KOTLIN",
+    "RELAXED",
+    "RELAXED_SIMD",
     "SWIFT",
     "SYSTEM",
     "TTS",
@@ -21,6 +23,7 @@ __all__ = [
     "WEB",
     "linked_files",
     "loaders",
+    "relaxed_name",
     "shared_name",
     "source_files",
 ]
@@ -81,6 +84,12 @@ BIONIC = tuple(
 VARIANT = "variant.h"
 """The header with which a program that links several libraries names the variant of one of them."""
 
+RELAXED = "relaxed.mjs"
+"""What the loader of a WebAssembly module has to know of the second one beside it."""
+
+RELAXED_SIMD = "relaxed_simd"
+"""The feature that this second module needs, spelled as CPUs' features are."""
+
 GENERATED = ("default.c", "library.h", "model.inc", "program.inc", "variant.c", VARIANT)
 """The files that are written for each library. All other C files are the same in every library."""
 
@@ -113,9 +122,15 @@ def linked_files(
         sources = sorted({*source_files(folders), *GENERATED})
         return kit_files(name, sources, list(source_files(swift)), triple)
     if package == "module":
-        return tuple(sorted([f"{name}.h", f"{name}.wasm", "sizes.json", *loaders(web)]))
+        modules = (f"{name}.wasm", relaxed_name(name), RELAXED)
+        return tuple(sorted([f"{name}.h", "sizes.json", *modules, *loaders(web)]))
     libraries = [shared_name(name, triple), f"lib{name}.a"]
     return tuple(sorted([*libraries, f"{name}.h", "sizes.json", VARIANT, *finding_files(name)]))
+
+
+def relaxed_name(name: str) -> str:
+    """The name of the WebAssembly module for engines with relaxed SIMD."""
+    return f"{name}-relaxed.wasm"
 
 
 def shared_name(name: str, triple: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from g2p_build.errors import BuildError, os_errors_explained
+from g2p_build.native.files import RELAXED, relaxed_name
 from g2p_build.products.members import licences, notices, published
 from g2p_build.store import trees
 from g2p_build.store.workspace import Workspace
@@ -50,13 +51,17 @@ class _Kind:
     @property
     def from_library(self) -> tuple[str, ...]:
         """The members of the library's archive that a package has."""
-        return (f"{self.library}.d.mts", f"{self.library}.mjs", f"{self.library}.wasm", "loading.mjs")
+        return (f"{self.library}.d.mts", f"{self.library}.mjs", *self.modules, "loading.mjs", RELAXED)
+
+    @property
+    def modules(self) -> tuple[str, str]:
+        """The modules, of which a page loads one."""
+        return (f"{self.library}.wasm", relaxed_name(self.library))
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """The files that a page loads."""
-        own = (f"{self.library}.mjs", f"{self.library}.wasm", *(f"{role}.tar" for role in self.archives))
-        return (*_SHARED, *own)
+        """The files that every page loads, besides a module."""
+        return (*_SHARED, RELAXED, f"{self.library}.mjs", *(f"{role}.tar" for role in self.archives))
 
 
 EPOCH = 499162500
@@ -113,7 +118,7 @@ class NpmPackage:
 
     path: Path
     name: str  # that npm knows it by
-    page_bytes: int  # that a page loads, each file compressed with gzip as servers do
+    page_bytes: int  # that a page loads at most, each file compressed with gzip as servers do
 
 
 @os_errors_explained()
@@ -153,6 +158,7 @@ def write_npm_package(workspace: Workspace, name: str) -> NpmPackage:
                 stack.enter_context(opened)
             files = {**_members(kind, manifest, archives, npm_name, version), **beside}
             page = sum(_compressed(files[name]) for name in kind.loaded)
+            page += max(_compressed(files[name]) for name in kind.modules)
             stored = stack.enter_context(_Stored(stack.enter_context(temporary.open("wb"))))
             with tarfile.open(fileobj=stored, mode="w|", format=tarfile.USTAR_FORMAT) as package:
                 for file, content in files.items():
@@ -225,7 +231,7 @@ def _described(
             ".": {"types": "./index.d.mts", "default": "./index.mjs"},
             "./worker": {"types": "./worker.d.mts", "default": "./worker.mjs"},
             "./core": {"types": f"./{library}.d.mts", "default": f"./{library}.mjs"},
-            f"./{library}.wasm": f"./{library}.wasm",
+            **{f"./{module}": f"./{module}" for module in kind.modules},
             **{f"./{role}.tar": f"./{role}.tar" for role in kind.archives},
             "./package.json": "./package.json",
         },

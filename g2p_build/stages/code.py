@@ -24,7 +24,8 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     For the engine `standalone` the object code is `kernels.o`, and `program.inc` is the C that calls it. The symbols
     contain a digest of the kernels, so that one program can link different libraries. For the engine `vm` the object
     code is `lib0.o` (kernels) and `devc.o` (the virtual machine's bytecode). Where many CPUs of a target have more than
-    it asks for, `kernels.o` has other forms of some kernels, which are chosen when the library runs.
+    it asks for, `kernels.o` has other forms of some kernels, which are chosen when the library runs. For WebAssembly,
+    whose modules have no such choice, `relaxed.o` has all kernels again, for engines with relaxed SIMD.
 
     Args:
         params: the target's `kind`, `triple`, `cpu`, `features`, `engine`.
@@ -48,7 +49,7 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         vm_objects,
         workspace_bytes,
     )
-    from g2p_build.compiler.targets import extended
+    from g2p_build.compiler.targets import extended, relaxed
 
     module = tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8"))
     functions = json.loads(inputs["functions.json"].read_bytes())
@@ -61,6 +62,12 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     if params["engine"] == "standalone":
         own = hashlib.sha256(tvm.ir.save_json(planned).encode() + canonical_json(params)).hexdigest()[:12]
         symbols = f"{SYMBOLS}{own}_"
+        if params["triple"].startswith("wasm"):
+            second = relaxed(target)
+            again = lowered(module, second, "standalone", "plan")
+            if emit(again, functions, symbols) != emit(planned, functions, symbols):
+                raise AssertionError("the kernels for relaxed SIMD are called otherwise: program.inc is not theirs")
+            kernels_object(again, second, out / "relaxed.o", symbols)
         # Only matmuls of bytes have other forms.
         more = extended(target) if any(_is_int8(entry) for each in functions for entry in each["inputs"]) else []
         kernels_object(planned, target, out / "kernels.o", symbols)

@@ -4,14 +4,23 @@ import importlib.metadata
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm, static_library
 from g2p_build.compiler.objects import check, for_apple
-from g2p_build.native.files import BIONIC, VARIANT, shared_name, source_files
+from g2p_build.native.files import (
+    BIONIC,
+    GENERATED,
+    RELAXED,
+    RELAXED_SIMD,
+    VARIANT,
+    relaxed_name,
+    shared_name,
+    source_files,
+)
 from g2p_build.native.finding import finding
 from g2p_build.native.kit import SLICES, kit
 from g2p_build.native.tables import variant_sources
@@ -29,16 +38,16 @@ def memory(params: Mapping[str, Any], inputs: Mapping[str, Path]) -> int:
 def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     """Writes a library with its header and a report of sizes, or a kit for an app's own tools.
 
-    `shared` gives a shared and a static library with the files that pkg-config and CMake find them by, `module` a
-    WebAssembly module with an ES module, `objects` a kit.
+    `shared` gives a shared and a static library with the files that pkg-config and CMake find them by, `module` two
+    WebAssembly modules with an ES module that takes one of them, `objects` a kit.
     `inspection.json` says what was checked in the kernels' object file.
 
     Args:
         params: `name` (the library's), `description` (which input becomes the manifest's `model`), the target's
             `triple`, `cpu`, `features`, `package` (`shared`, `objects`, `module`); for a module `loaders` (the files
             that lie beside it).
-        inputs: `kernels.o`, `program.inc`, `functions.json`, `model.inc`, the description, and the core's and the
-            family's C files.
+        inputs: `kernels.o`, for WebAssembly `relaxed.o`, `program.inc`, `functions.json`, `model.inc`, the description,
+            and the core's and the family's C files.
         out: an empty folder.
 
     Raises:
@@ -67,6 +76,9 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     if params["package"] == "module":
         library = out / f"{name}.wasm"
         link_wasm(compiled, [*exports, "malloc", "free"], params["triple"], library)
+        more = _with_relaxed_simd(params, inputs, compiled)
+        link_wasm(more, [*exports, "malloc", "free"], params["triple"], out / relaxed_name(name))
+        (out / RELAXED).write_text(_relaxed_needs(json.loads(inputs["functions.json"].read_bytes())), encoding="utf-8")
         for file in params["loaders"]:
             shutil.copyfile(inputs[file], out / file)
     else:
@@ -78,7 +90,29 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         for file, text in finding(name, library.name, params["triple"], version).items():
             (out / file).write_text(text, encoding="utf-8")
     (out / header).write_text(str(sources[header]), encoding="utf-8")
-    (out / "sizes.json").write_bytes(canonical_json(_sizes(compiled, library)) + b"\n")
+    sizes = _sizes(compiled, library)
+    if params["package"] == "module":
+        sizes["relaxed"] = (out / relaxed_name(name)).stat().st_size
+    (out / "sizes.json").write_bytes(canonical_json(sizes) + b"\n")
+
+
+def _with_relaxed_simd(params: Mapping[str, Any], inputs: Mapping[str, Path], compiled: list[Path]) -> list[Path]:
+    """The object files of a module for engines with relaxed SIMD: its own kernels, and a variant that says so."""
+    check(inputs["relaxed.o"].read_bytes(), params["triple"])
+    sources = sources_of({**params, "features": [*params["features"], RELAXED_SIMD]}, inputs)
+    own = {file: source for file, source in sources.items() if file in GENERATED or not file.endswith(".c")}
+    folder = compiled[0].parent / "relaxed"
+    folder.mkdir()
+    varied = {path.name: path for path in compile_c(own, params["triple"], folder)}
+    varied["kernels.o"] = inputs["relaxed.o"]
+    return [varied.get(path.name, path) for path in compiled]
+
+
+def _relaxed_needs(functions: Sequence[Mapping[str, Any]]) -> str:
+    """The text of `RELAXED`."""
+    dots = any(entry["dtype"] == "int8" for function in functions for entry in function["inputs"])
+    why = "Whether the module for relaxed SIMD multiplies bytes, which not all engines do without loss."
+    return f"// {why}\nexport const dots = {json.dumps(dots)};\n"
 
 
 def _slices(objects: Path) -> dict[str, Path]:

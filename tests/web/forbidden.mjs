@@ -18,8 +18,9 @@ async function loaded(wasm, setUp = "") {
     const initializeImportMeta = (meta) => (meta.url = pathToFileURL(place).href);
     return new SourceTextModule(readFileSync(place, "utf8"), { context, initializeImportMeta });
   };
-  const [module, loading] = [read("g2p.mjs"), read("loading.mjs")];
-  await module.link(() => loading);
+  const modules = Object.fromEntries(["g2p.mjs", "loading.mjs", "relaxed.mjs"].map((name) => [`./${name}`, read(name)]));
+  const module = modules["./g2p.mjs"];
+  await module.link((name) => modules[name]);
   await module.evaluate();
   try {
     await module.namespace.load(join(folder, "weights.safetensors"));

@@ -1,4 +1,4 @@
-// Speaks with the built ES module: node speech.mjs FOLDER < [REQUEST, ...]
+// Speaks with the built ES module: node speech.mjs FOLDER [MODULE] < [REQUEST, ...]
 //
 // FOLDER holds what the three archives of a speech variant hold. A request is {"say": PHONEMES, "options": {...}}, or {"call": name,
 // "args": [...]}, a method of the model; "load" opens another in its place, and "bytes" in its arguments are files' first bytes. Prints
@@ -8,9 +8,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-const [folder] = process.argv.slice(2);
+const [folder, given] = process.argv.slice(2);
+const module = given && readFileSync(given);
 const { loadSpeech, G2PError } = await import(pathToFileURL(join(folder, "tts.mjs")));
-const opened = () => loadSpeech(join(folder, "weights.safetensors"), join(folder, "voices.safetensors"));
+const opened = () => loadSpeech(join(folder, "weights.safetensors"), join(folder, "voices.safetensors"), { module });
 let speech = await opened();
 
 async function said(phonemes, { seed, ...others }) {

@@ -17,9 +17,11 @@ from tools import NODE, OLDEST_NODE, needs_node, npm_tools
 
 from g2p_build.lexicon.table import write_table
 from g2p_build.runtime import load
+from g2p_build.runtime.cpu import missing_features
 
 HERE = Path(__file__).parent
-PARTS = ("g2p.d.mts", "g2p.h", "g2p.mjs", "g2p.wasm", "loading.mjs", "package.json")
+MODULES = ("g2p.wasm", "g2p-relaxed.wasm")
+PARTS = ("g2p.d.mts", "g2p.h", "g2p.mjs", "g2p.wasm", "loading.mjs", "package.json", "relaxed.mjs")
 GOLDEN = json.loads((ROOT / "g2p_build" / "reference" / "golden" / "embedded.json").read_bytes())["words"]
 
 MIXED = ("INVALID_MODULE", "INVALID_WEIGHTS", "INVALID_LEXICON")
@@ -29,6 +31,13 @@ MIXED = ("INVALID_MODULE", "INVALID_WEIGHTS", "INVALID_LEXICON")
 def package(request: pytest.FixtureRequest, ported: Tree, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the members of both archives of a variant."""
     return unpacked(ported, f"embedded-wasm-b1-i64-o128-{request.param}-kv", tmp_path_factory.mktemp(request.param))
+
+
+def weights_archive(tree: Tree, package: Path) -> Path:
+    """The archive with a package's weights and its draft table."""
+    dtype = next(dtype for dtype in ("float32", "float16", "int8") if package.name.startswith(dtype))
+    manifest = json.loads((tree.root / "manifests" / f"embedded-wasm-b1-i64-o128-{dtype}-kv.json").read_bytes())
+    return tree.root / "dist" / str(manifest["archives"]["weights"]["file"])
 
 
 def sections(module: bytes) -> Iterator[tuple[int, bytes]]:
@@ -69,19 +78,21 @@ def name_after(declaration: str) -> str:
 
 
 def test_the_module_imports_nothing_and_exports_the_interface(package: Path) -> None:
-    module = (package / "g2p.wasm").read_bytes()
-    assert 2 not in dict(sections(module))  # the imports
     header = (package / "g2p.h").read_text(encoding="utf-8").split("#define G2P_TEXT")[1]
     declared = {name_after(part) for part in header.split(";") if "G2P_API" in part}
     assert len(declared) > 15 and "g2p_pronounce_all" in declared
-    assert exports(module) == declared | {"memory", "malloc", "free"}
+    for name in MODULES:
+        module = (package / name).read_bytes()
+        assert 2 not in dict(sections(module))  # the imports
+        assert exports(module) == declared | {"memory", "malloc", "free"}
 
 
 def test_the_package_is_small(package: Path) -> None:
     assert sum(len(gzip.compress((package / name).read_bytes(), mtime=0)) for name in PARTS) < 92_000
-    assert (package / "g2p.wasm").stat().st_size < 170_000
+    plain, relaxed = ((package / name).stat().st_size for name in MODULES)
+    assert relaxed < plain < 170_000
     sizes = json.loads((package / "sizes.json").read_bytes())
-    assert sizes["library"] == (package / "g2p.wasm").stat().st_size
+    assert (sizes["library"], sizes["relaxed"]) == (plain, relaxed)
     described = json.loads((package / "package.json").read_bytes())
     assert described["exports"]["."] == {"types": "./g2p.d.mts", "default": "./g2p.mjs"}
 
@@ -117,6 +128,56 @@ def test_int8_words_are_those_of_this_machine(
     g2p = load(ported.root / "manifests" / "embedded-host-b1-i64-o128-int8-kv.json")
     found = node("drive.mjs", package, stdin=[{"words": [row["word"]], "lang": row["lang"]} for row in GOLDEN])
     assert found == [g2p([row["word"]], row["lang"]) for row in GOLDEN]
+
+
+VNNI = platform.machine() == "x86_64" and not missing_features(("avx_vnni",))
+OF_X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="V8 has these switches on x86-64")
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("package", "flags", "taken"),
+    [
+        ("float32", (), True),
+        ("float16", (), True),
+        pytest.param("float32", ("--no-enable-fma3",), True, marks=OF_X86),
+        ("int8", (), VNNI or platform.machine() in ("aarch64", "arm64")),
+        pytest.param("int8", ("--no-enable-fma3",), VNNI, marks=OF_X86),
+        pytest.param("int8", ("--no-enable-avx-vnni",), False, marks=OF_X86),
+    ],
+    indirect=["package"],
+)
+def test_both_modules_say_the_same_and_the_engine_decides_between_them(
+    package: Path, ported: Tree, flags: tuple[str, ...], taken: bool
+) -> None:
+    words = [[row["word"], row["lang"]] for row in GOLDEN]
+    found = node("levels.mjs", package, weights_archive(ported, package), stdin=words, flags=flags)
+    assert found["taken"] == ["simd128"] + ["relaxed_simd"] * taken
+    plain, relaxed = (found["said"].get(name) for name in MODULES)
+    assert (relaxed is not None) == taken
+    for said in filter(None, (plain, relaxed)):  # to the bit: alone and in a list, with guesses and without
+        assert said["alone"] == said["together"] == said["unguessed"]
+    if relaxed is not None:
+        assert [result[0] for result in relaxed["alone"]] == [result[0] for result in plain["alone"]]
+        scores = [[result[1] for result in said["alone"]] for said in (relaxed, plain)]
+        if "--no-enable-fma3" in flags:  # a sum and a product are two operations, as in the other module
+            assert scores[0] == scores[1]
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["float32", "int8"], indirect=True)
+def test_an_engine_that_loses_sums_of_bytes_multiplies_none_by_them(package: Path) -> None:
+    of_bytes = "int8" in package.name
+    assert node("engines.mjs", package) == {
+        "signed, as ARM": True,
+        "signed, pairs of 16 bits": True,
+        "unsigned, as AVX-VNNI": True,
+        "unsigned and saturated, as SSSE3": not of_bytes,
+        "unsigned and wrapped": not of_bytes,
+        "no relaxed SIMD": False,
+        "a policy that forbids to compile": not of_bytes,  # it is not asked; whoever compiles the module says so
+        "no WebAssembly": False,
+    }
 
 
 @needs_node
@@ -560,7 +621,7 @@ def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("package", ["float32"], indirect=True)
-def test_the_oldest_node_that_the_package_names_runs_it(package: Path, npm: Path) -> None:
+def test_the_oldest_node_that_the_package_names_runs_it(package: Path, ported: Tree, npm: Path) -> None:
     engines = json.loads((package / "package.json").read_bytes())["engines"]["node"]
     assert engines.startswith(f"^{OLDEST_NODE} ")
     oldest = npm / "node_modules" / "node" / "bin" / "node"
@@ -570,6 +631,8 @@ def test_the_oldest_node_that_the_package_names_runs_it(package: Path, npm: Path
     requests = [{"call": "results", "args": [["knight"], "eng-us"]}, {"words": ["day"], "lang": "eng-us"}]
     [knight], day = node("drive.mjs", package, stdin=requests, program=oldest)
     assert (knight["phonemes"], day) == ("ˈnaɪt", ["ˈdeɪ"])
+    archive = weights_archive(ported, package)
+    assert node("levels.mjs", package, archive, stdin=[["day", "eng-us"]], program=oldest)["taken"] == ["simd128"]
     assert node("stopping.mjs", package, program=oldest) == node("stopping.mjs", package)
 
 
@@ -596,4 +659,4 @@ def test_a_bundler_for_browsers_takes_it(package: Path, npm: Path) -> None:
     ]
     ran = subprocess.run(command, cwd=package, capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert 'new URL("g2p.wasm", import.meta.url)' in ran.stdout
+    assert all(f'new URL("{name}", import.meta.url)' in ran.stdout for name in MODULES)

@@ -1,6 +1,11 @@
 """Products of four bytes with four, added up: how each kind of vector unit computes them.
 
 All ways give the same int32. Nothing overflows: weights are from -127 to 127, and a group has 64 products.
+
+WebAssembly's relaxed dot product leaves open what an engine makes of a second operand's bytes below 0, but one engine
+always makes the same of them. With AVX-VNNI they count as 128 to 255, on ARM as they are, and then the sums are exact;
+others let pairs of products saturate. The kernels find out which of the first two it is; that it is neither has to be
+found out before (`native/web/loading.mjs`).
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ from dataclasses import dataclass, replace
 from tvm import tirx
 from tvm.target import Target, codegen
 
-from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, ramp, stored
+from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, stored
 
 __all__ = ["DOTS", "EIGHT", "EIGHTS", "Dot", "Load", "dot_of", "eights", "rows_of", "zipped"]
 
@@ -34,7 +39,8 @@ class Dot:
     Attributes:
         packed: The dtype that a row's numbers are kept in. Of 16 bits, int8 has the upper halves, then the lower ones.
         order: The order of a quad's four numbers there.
-        offset: What is added to weights. The sum of a row's numbers times this has to be taken off again.
+        taken: What the sum of a row's numbers is times to be added to its sums: it takes off again what the way adds to
+            weights. None: it adds nothing.
         weights: Prepares the quads of `lanes` columns, once for all rows.
         numbers: Prepares a row's quad, once for all columns.
         add: A vector of sums, with the products of prepared weights and numbers added.
@@ -45,7 +51,7 @@ class Dot:
 
     packed: str
     order: tuple[int, int, int, int]
-    offset: int
+    taken: Callable[[Code], tirx.Expr] | None
     weights: Callable[[Code, Load, int], Vectors]
     numbers: Callable[[Code, tirx.Buffer, Value, int], Vectors]
     add: Callable[[tirx.Expr, Vectors, Vectors, int], tirx.Expr]
@@ -67,7 +73,7 @@ def dot_of(target: Target) -> str:
             return "vnni"
         return "avx512bw" if has("avx512bw") else "avx2" if has("avx2") else "sse2"
     if triple.startswith("wasm32"):
-        return "wasm"
+        return "relaxed" if has("relaxed-simd") else "wasm"
     if EIGHTS in (target.attrs.get("mattr") or ()):
         return "i8mm"
     return "dotprod" if has("dotprod") else "neon"
@@ -118,7 +124,39 @@ def _vnni_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes: int) 
     return tirx.call_llvm_pure_intrin(_int32(lanes), name, total, weights[0], numbers[0])
 
 
-_VNNI = Dot("int8", (0, 1, 2, 3), 128, _vnni_weights, _vnni_numbers, _vnni_add)
+_VNNI = Dot("int8", (0, 1, 2, 3), lambda _: constant(-128), _vnni_weights, _vnni_numbers, _vnni_add)
+
+
+def _relaxed(signed: tirx.Expr, other: tirx.Expr, total: tirx.Expr) -> tirx.Expr:
+    bytes_of = (tirx.reinterpret("int8x16", operand) for operand in (signed, other))
+    return tirx.call_llvm_pure_intrin(_int32(4), "llvm.wasm.relaxed.dot.i8x16.i7x16.add.signed", *bytes_of, total)
+
+
+def _relaxed_offset() -> tirx.Expr:
+    """-128 where the engine takes bytes below 0 as 128 to 255, and 0 where it takes them as they are."""
+    ones, below = constant(0x01010101, lanes=4), constant(-1, lanes=4)
+    found = _relaxed(ones, below, constant(0, lanes=4))  # four times 255, or four times -1
+    return (constant(-4, lanes=4) - found) >> constant(3, lanes=4)
+
+
+def _relaxed_taken(code: Code) -> tirx.Expr:
+    memory = code.registers(4, "int32")
+    code.store(memory, _relaxed_offset(), ramp(0, 4))
+    return load(memory, 0)
+
+
+def _relaxed_weights(code: Code, read: Load, lanes: int) -> Vectors:
+    # Signs are turned over, which adds 128, where the engine takes bytes without a sign. What to turn over is the same
+    # for all weights, and LLVM computes it outside of the loops.
+    signs = (constant(0, lanes=lanes) - _relaxed_offset()) * constant(0x01010101, lanes=lanes)
+    return [code.let(tirx.bitwise_xor(tirx.reinterpret(_int32(lanes), read(0, 4 * lanes)), signs), "w")]
+
+
+def _relaxed_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes: int) -> tirx.Expr:
+    return _relaxed(numbers[0], weights[0], total)
+
+
+_RELAXED = Dot("int8", (0, 1, 2, 3), _relaxed_taken, _relaxed_weights, _vnni_numbers, _relaxed_add)
 
 
 def _pairs(instruction: str) -> Dot:
@@ -138,7 +176,7 @@ def _pairs(instruction: str) -> Dot:
             total = total + tirx.call_llvm_pure_intrin(_int32(lanes), instruction, w, x)
         return total
 
-    return Dot("int16", (0, 2, 1, 3), 0, weights, numbers, add)
+    return Dot("int16", (0, 2, 1, 3), None, weights, numbers, add)
 
 
 def _whole_weights(code: Code, read: Load, lanes: int) -> Vectors:
@@ -149,7 +187,7 @@ def _dot_product_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes
     return tirx.call_llvm_pure_intrin(_int32(lanes), "llvm.aarch64.neon.sdot", total, weights[0], numbers[0])
 
 
-_DOT_PRODUCT = Dot("int8", (0, 1, 2, 3), 0, _whole_weights, _vnni_numbers, _dot_product_add)
+_DOT_PRODUCT = Dot("int8", (0, 1, 2, 3), None, _whole_weights, _vnni_numbers, _dot_product_add)
 # A small tile has room in the registers for its sums too: larger ones take as many instructions for a row, or more.
 _I8MM = replace(_DOT_PRODUCT, tiles=((4, 2),), least=3)
 
@@ -169,7 +207,7 @@ def _neon_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes: int) 
     return total + tirx.call_llvm_pure_intrin(_int32(lanes), "llvm.aarch64.neon.saddlp", pairs)
 
 
-_NEON = Dot("int8", (0, 1, 2, 3), 0, _neon_weights, _neon_numbers, _neon_add)
+_NEON = Dot("int8", (0, 1, 2, 3), None, _neon_weights, _neon_numbers, _neon_add)
 
 DOTS = {
     "vnni": _VNNI,
@@ -177,6 +215,7 @@ DOTS = {
     "avx2": _pairs("llvm.x86.avx2.pmadd.wd"),
     "sse2": _pairs("llvm.x86.sse2.pmadd.wd"),
     "wasm": _pairs("llvm.wasm.dot"),
+    "relaxed": _RELAXED,
     "dotprod": _DOT_PRODUCT,
     "i8mm": _I8MM,
     "neon": _NEON,

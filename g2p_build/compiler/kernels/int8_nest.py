@@ -62,7 +62,7 @@ class Integers:
         """Memory for some rows."""
         groups, wide, dot = grouped(spec.inner), spec.epsilon == NO_NORM, DOTS[cpu.dot]
         if cpu.amx:  # its tiles take weights as they are, and whole lines of numbers
-            dot = replace(dot, offset=0)
+            dot = replace(dot, taken=None)
         halves = 2 if wide and dot.packed == "int8" else 1
         numbers = (code.lines if cpu.amx else code.registers)(rows * groups * halves * GROUP, dot.packed)
         sums = code.registers(rows * groups, "int32")
@@ -143,12 +143,12 @@ class Integers:
                 for to, source in enumerate(self.dot.order):
                     start = at * (GROUP * self.parts) + quad * QUAD
                     code.store(self.numbers, stored(staged, quad * QUAD + source), start + to)
-        if self.dot.offset:
+        if self.dot.taken:
             together = code.registers(1, "int32")
             code.store(together, constant(0), 0)
             with code.loop(lanes, "lane") as lane:
                 code.store(together, load(together, 0) + load(total, lane), 0)
-            code.store(self.sums, load(together, 0) * constant(-self.dot.offset), at)
+            code.store(self.sums, load(together, 0) * self.dot.taken(code), at)
 
     def _parts(self, code: Code, number: tirx.Expr, lanes: int) -> list[tirx.Expr]:
         """The upper half of 16 bits, rounded, and what it lacks, from -128 to 127."""
@@ -205,7 +205,7 @@ class Int8Nest(Nest):
                 for v, of_weights in enumerate(scales):
                     place = at[i * tile.vectors + v]
                     counted = load(counts, place)
-                    if dot.offset:
+                    if dot.taken:
                         counted = counted + broadcast(load(self.integers.sums, first), lanes)
                     counted = counted.astype(_wide("float32", lanes))
                     code.store(sums, load(sums, place) + counted * (scale * of_weights), place)

@@ -29,8 +29,8 @@ static size_t most_tokens(const struct g2p_program *program, const struct g2p_tr
   return most > rows ? most : rows;
 }
 
-/* Which prices are a variant's. Those of vectors of 16 bytes were measured in WebAssembly; where they are ARM's, which adds
- * a product in one instruction, AVX2's are taken. */
+/* Which prices are a variant's. Those of vectors of 16 bytes were measured in WebAssembly, whose two modules have their
+ * own; where they are ARM's, which adds a product in one instruction, AVX2's are taken. */
 static const uint16_t *prices_of(const struct g2p_variant *variant) {
   const struct g2p_program *program = variant->program;
 #if defined(__aarch64__)
@@ -42,6 +42,7 @@ static const uint16_t *prices_of(const struct g2p_variant *variant) {
   for (size_t i = 0; i < variant->features_count; i++) {
     if (strcmp(variant->features[i], "avx2") == 0 && strcmp(unit, "wasm") == 0) unit = "avx2";
     if (strcmp(variant->features[i], "avx512f") == 0) unit = "avx512";
+    if (strcmp(variant->features[i], "relaxed_simd") == 0) unit = "relaxed";
   }
   for (size_t i = 0; i < program->weights_count; i++)
     if (strcmp(program->weights[i].name, "lm_head") == 0) dtype = program->weights[i].dtype;

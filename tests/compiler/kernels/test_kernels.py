@@ -27,7 +27,7 @@ from g2p_build.compiler.kernels.matmul import Matmul, matmul
 from g2p_build.compiler.kernels.norm import norm
 from g2p_build.compiler.kernels.tiles import TILES
 from g2p_build.compiler.pipeline import packed_kernels, target_of
-from g2p_build.compiler.targets import extended
+from g2p_build.compiler.targets import extended, relaxed
 from g2p_build.models import ops
 from g2p_build.models.layout import NARROW, NO_NORM, POSITIONS, WIDE, pack_columns, pack_gated, padded, quantise_panels
 from g2p_build.runtime.cpu import CPU_FEATURES, missing_features
@@ -88,6 +88,13 @@ def test_segments(extent: int, lanes: int, expected: list[tuple[int, int]]) -> N
 def test_the_vector_unit_follows_the_target(triple: str, cpu: str, expected: str) -> None:
     target = {"kind": "llvm", "triple": triple, "cpu": cpu, "features": ["simd128"] * triple.startswith("wasm")}
     assert cpu_of(target_of(target)).name == expected
+
+
+def test_webassemblys_two_modules_multiply_bytes_each_in_its_way() -> None:
+    described = {"kind": "llvm", "triple": "wasm32-unknown-wasi", "cpu": "generic", "features": ["simd128"]}
+    plain = target_of(described)
+    assert [cpu_of(target).dot for target in (plain, relaxed(plain))] == ["wasm", "relaxed"]
+    assert cpu_of(plain).tiles == cpu_of(relaxed(plain)).tiles  # so one program calls either's kernels
 
 
 def test_tiles_that_leave_rows_out_are_refused() -> None:

@@ -23,7 +23,7 @@ export interface CallOptions {
 }
 
 export interface LoadOptions extends CallOptions {
-  /** The WebAssembly module. The default is g2p.wasm beside this file. */
+  /** The WebAssembly module. The default lies beside this file: g2p-relaxed.wasm where the engine can run it, or g2p.wasm. */
   module?: Source | Now<WebAssembly.Module>;
   /** Whether the lexicon that an archive has beside its weights comes before the model. The default is true. */
   lexicon?: boolean;

@@ -8,7 +8,7 @@
 // here.
 
 import { G2PError, Memory, checked, compiled, halved, instantiated, invalid, isA, known, read } from "./loading.mjs";
-import { rest, shown, until, whole, zeroEnded } from "./loading.mjs";
+import { relaxed, rest, shown, until, whole, zeroEnded } from "./loading.mjs";
 
 export { G2PError };
 
@@ -467,8 +467,8 @@ async function* grouped(words, most, signal) {
 // The module's place, if nobody names another.
 function besides() {
   try {
-    // Bundlers recognize this form and copy the file into the bundle.
-    return new URL("g2p.wasm", import.meta.url);
+    // Bundlers recognize this form and copy both files into the bundle.
+    return relaxed() ? new URL("g2p-relaxed.wasm", import.meta.url) : new URL("g2p.wasm", import.meta.url);
   } catch {
     throw invalid("this bundle does not say where it lies, so g2p.wasm cannot be found beside it: give options.module");
   }

@@ -10,7 +10,7 @@ export interface CallOptions {
 }
 
 export interface CoreOptions extends CallOptions {
-  /** The WebAssembly module. The default is tts.wasm beside this file. */
+  /** The WebAssembly module. The default lies beside this file: tts-relaxed.wasm where the engine can run it, or tts.wasm. */
   module?: Source | Now<WebAssembly.Module>;
 }
 

@@ -8,7 +8,7 @@
 // here.
 
 import { G2PError, Memory, checked, compiled, instantiated, invalid, known, read, rest, shown } from "./loading.mjs";
-import { whole } from "./loading.mjs";
+import { relaxed, whole } from "./loading.mjs";
 
 export { G2PError };
 
@@ -356,8 +356,8 @@ function stressMoved(phonemes, vowels) {
 // The module's place, if nobody names another.
 function besides() {
   try {
-    // Bundlers recognize this form and copy the file into the bundle.
-    return new URL("tts.wasm", import.meta.url);
+    // Bundlers recognize this form and copy both files into the bundle.
+    return relaxed() ? new URL("tts-relaxed.wasm", import.meta.url) : new URL("tts.wasm", import.meta.url);
   } catch {
     throw invalid("this bundle does not say where it lies, so tts.wasm cannot be found beside it: give options.module");
   }
