@@ -30,7 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         archives = json.loads(manifest.read_bytes())["archives"]
         shutil.copyfile(tree.root / "dist" / archives["weights"]["file"], out / "weights.tar")
         sources = (HERE / "golden.c", HERE / "drivers.c", EMULATOR, FOLDERS[0] / "cpu.c", out / "libg2p.a")
-        compiled(out / "golden", f"-I{AMX}", *INCLUDES, *sources, "-lm")
+        # The library calls its core by names of its own.
+        compiled(out / "golden", "-DG2P_LIBRARY=g2p", f"-I{AMX}", *INCLUDES, *sources, "-lm")
         lines = WORDS.read_text(encoding="utf-8").splitlines(keepends=True)
         (out / "words.tsv").write_text("".join(lines[::10]), encoding="utf-8")
 

@@ -25,6 +25,7 @@
 #define g2p_decomposed_runs_count G2P_OWN(decomposed_runs_count)
 #define g2p_decomposed_seconds G2P_OWN(decomposed_seconds)
 #define g2p_each_tensor G2P_OWN(each_tensor)
+#define g2p_extension_of G2P_OWN(extension_of)
 #define g2p_fail G2P_OWN(fail)
 #define g2p_find_member G2P_OWN(find_member)
 #define g2p_find_weights G2P_OWN(find_weights)
