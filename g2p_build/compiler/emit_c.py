@@ -18,64 +18,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import tvm
-from tvm import relax, tirx
+from tvm import tirx
 
-from g2p_build.compiler.arena import ALIGNMENT, Arena, plan
-from g2p_build.compiler.kernels.code import NUMBERS, PART, PARTS, SCRATCH
-from g2p_build.compiler.linear import Linear, linear, size_of
+from g2p_build.compiler.arena import ALIGNMENT
+from g2p_build.compiler.kernels.code import NUMBERS, PARTS, SCRATCH
+from g2p_build.compiler.linear import Linear
 from g2p_build.compiler.passes.plain_calls import SYMBOLS, extents
+from g2p_build.compiler.planned import C_TYPES, Function, Tensor, own_extents, read
 from g2p_build.errors import BuildError
-from g2p_build.models.extents import Extent, Size
+from g2p_build.models.extents import Extent
 
-__all__ = ["PACKED", "Extension", "emit"]
+__all__ = ["Extension", "emit"]
 
 _BATCH, _ROWS = "batch", "rows"  # a kernel's extents that vary
-_C_TYPES = {
-    "float32": "float",
-    "int32": "int32_t",
-    "float16": "uint16_t",
-    "uint16": "uint16_t",
-    "int8": "int8_t",
-    "float64": "double",
-}
 _DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "int8": "I8"}  # as safetensors spells them
-
-PACKED = "packed"
-"""The attribute of a Relax function that names its arguments with a row for each position of the inputs."""
-
-
-@dataclass
-class _Place:
-    """Where a tensor is. `text` is the C expression of its address; a result gets it when its place is chosen."""
-
-    text: str = ""
-    read_only: bool = False
-    packed: bool = False  # it has a row for each position of the inputs
-
-
-@dataclass(frozen=True)
-class _Tensor:
-    shape: tuple[Size, ...]
-    dtype: str
-    place: _Place
-    values: tuple[int, ...] = ()  # of a constant
-
-
-@dataclass
-class _Function:
-    name: str
-    symbol: str  # of the C function
-    batch: int
-    tokens: int  # that a row takes at most; 1 where the function has none
-    extents: tuple[str, ...]  # that its shapes are told in
-    arena: Arena
-    tensors: list[tuple[Linear, _Tensor]] = field(default_factory=list)  # of the arena, with their offsets
-    calls: list[tuple[str, list[_Tensor]]] = field(default_factory=list)  # kernel, what it is given
 
 
 @dataclass(frozen=True)
@@ -122,17 +82,17 @@ def emit(
     constants: dict[tuple[str, bytes], str] = {}
     definitions: list[str] = []
     varying = _extent_names(module, functions)
-    read = []
+    made = []
     places = {
         "argument": {name: f"run->arguments[{number}]" for number, name in enumerate(arguments)},
         "weight": {name: f"run->weights[{number}]" for number, name in enumerate(weights)},
         "state": {name: f"run->states[{number}]" for number, name in enumerate(states)},
     }
     for description in functions:
-        read.append(_read(module[description["name"]], description, places, kernels, constants, definitions))
-    scratch = _scratch_bytes(read, kernels)
-    used: dict[str, list[list[_Tensor]]] = {}
-    for name, given in (call for function in read for call in function.calls):
+        made.append(read(module[description["name"]], description, places, kernels, constants, definitions))
+    scratch = _scratch_bytes(made, kernels)
+    used: dict[str, list[list[Tensor]]] = {}
+    for name, given in (call for function in made for call in function.calls):
         used.setdefault(name, []).append(given)
     parts = [
         "/* Made of a model's Relax functions, arenas laid out: tensors never needed together share memory. */",
@@ -147,8 +107,8 @@ def emit(
         ),
         "",
         *definitions,
-        *(_definition(function, kernels, symbols, extensions, varying, scratch) for function in read),
-        *_tables(functions, read, weights, states, arguments, extensions, varying, scratch),
+        *(_definition(function, kernels, symbols, extensions, varying, scratch) for function in made),
+        *_tables(functions, made, weights, states, arguments, extensions, varying, scratch),
     ]
     return "\n".join(parts) + "\n"
 
@@ -177,126 +137,15 @@ def _extent_names(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) 
     """The names of the extents that functions are told, in the order in which their inputs first have them."""
     found: dict[str, None] = {}
     for description in functions:
-        found |= dict.fromkeys(_own_extents(module[description["name"]]))
+        found |= dict.fromkeys(own_extents(module[description["name"]]))
     return tuple(found)
 
 
-def _own_extents(function: relax.Function) -> tuple[str, ...]:
-    shapes = [param.ty.shape.values for param in function.params]
-    return tuple(dict.fromkeys(name for shape in shapes for extent in shape for name, _ in linear(extent).each))
-
-
-def _read(
-    function: relax.Function,
-    description: Mapping[str, Any],
-    places: Mapping[str, Mapping[str, str]],
-    kernels: Mapping[str, tirx.PrimFunc],
-    constants: dict[tuple[str, bytes], str],
-    definitions: list[str],
-) -> _Function:
-    """Follows a Relax function's bindings. `places` has the C expression of what it is given, by kind and name."""
-    tokens = description.get("tokens")
-    symbol = f"{description['role']}_{tokens}" if tokens else description["role"]
-    made = _Function(
-        description["name"],
-        symbol,
-        description["batch"],
-        tokens or 1,
-        _own_extents(function),
-        plan(function, kernels),
-    )
-    packed = {str(name) for name in (function.attrs or {}).get(PACKED, ())}
-    values: dict[Any, Any] = {
-        param: _Tensor(
-            _shape(param.ty.shape),
-            entry["dtype"],
-            _Place(
-                places[entry["kind"]][entry["name"]],
-                read_only=entry["kind"] == "weight" or entry["dtype"] == "int32",
-                packed=entry["name"] in packed,
-            ),
-        )
-        for param, entry in zip(function.params, description["inputs"], strict=True)
-    }
-    for block in function.body.blocks:
-        for binding in block.bindings:
-            values[binding.var] = _value(binding.value, values, made, kernels, constants, definitions)
-            if binding.var in made.arena.offsets:
-                tensor = values[binding.var]
-                tensor.place.text = f"t{len(made.tensors)}"
-                made.tensors.append((made.arena.offsets[binding.var], tensor))
-    results = _value(function.body.body, values, made, kernels, constants, definitions)
-    for entry, tensor in zip(description["outputs"], results if isinstance(results, list) else [results], strict=True):
-        if not tensor.place.text:
-            tensor.place.text = places["argument"][entry["name"]]
-        elif not tensor.place.text.startswith("run->states"):
-            raise BuildError(
-                f"function {made.name} gives {entry['name']} where it cannot be written as C: in its arena"
-            )
-    return made
-
-
-def _value(
-    value: Any,
-    values: Mapping[Any, Any],
-    made: _Function,
-    kernels: Mapping[str, tirx.PrimFunc],
-    constants: dict[tuple[str, bytes], str],
-    definitions: list[str],
-) -> Any:
-    """A tensor, a list of them, or None for a call of a kernel."""
-
-    def follow(argument: Any) -> Any:
-        return _value(argument, values, made, kernels, constants, definitions)
-
-    if isinstance(value, relax.Var):
-        return values[value]
-    if isinstance(value, relax.Tuple):
-        return [follow(item) for item in value.fields]
-    if isinstance(value, relax.TupleGetItem):
-        return follow(value.tuple_value)[value.index]
-    if isinstance(value, tvm.ir.GenericConst):
-        return _constant(value.value.numpy(), constants, definitions)
-    if not isinstance(value, relax.Call):
-        raise BuildError(f"function {made.name}: {type(value).__name__} cannot be written as C")
-    if isinstance(value.op, tvm.ir.GlobalVar):
-        params = kernels[value.op.name_hint].params
-        given = [
-            _Tensor((2,), "int32", _Place(PART, read_only=True)) if buffer.name == PART else follow(argument)
-            for buffer, argument in zip(params, value.args, strict=True)
-        ]
-        made.calls.append((value.op.name_hint, given))
-        return None
-    name = str(value.op.name)
-    if name == "relax.builtin.alloc_tensor":
-        return _Tensor(_shape(value.args[0]), str(value.args[1].value), _Place())
-    if name == "relax.reshape":
-        return replace(follow(value.args[0]), shape=_shape(value.args[1]))
-    raise BuildError(f"function {made.name}: the operation {name} cannot be written as C")
-
-
-def _shape(shape: relax.ShapeExpr) -> tuple[Size, ...]:
-    return tuple(size_of(extent) for extent in shape.values)
-
-
-def _constant(array: np.ndarray, constants: dict[tuple[str, bytes], str], definitions: list[str]) -> _Tensor:
-    """A constant's place; equal ones share one definition."""
-    key = (str(array.dtype), array.tobytes())
-    if key not in constants:
-        constants[key] = f"constant_{len(constants)}"
-        c_type, numbers = _C_TYPES[str(array.dtype)], ", ".join(str(number) for number in array.ravel().tolist())
-        definitions.append(
-            f"static _Alignas({ALIGNMENT}) const {c_type} {constants[key]}[{array.size}] = {{{numbers}}};\n"
-        )
-    values = tuple(array.tolist()) if array.dtype == np.int32 else ()
-    return _Tensor(tuple(array.shape), str(array.dtype), _Place(constants[key], read_only=True), values)
-
-
-def _declaration(symbol: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_Tensor]]) -> str:
+def _declaration(symbol: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[Tensor]]) -> str:
     """A kernel's prototype. A parameter is const if any call passes read-only memory for it."""
     read_only = [any(given[number].place.read_only for given in calls) for number in range(len(kernel.params))]
     pointers = [
-        f"{'const ' * constant}{_C_TYPES[str(buffer.dtype)]} *{buffer.name}"
+        f"{'const ' * constant}{C_TYPES[str(buffer.dtype)]} *{buffer.name}"
         for buffer, constant in zip(kernel.params, read_only, strict=True)
     ]
     names = {buffer.name for buffer in kernel.params}
@@ -304,7 +153,7 @@ def _declaration(symbol: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[_T
     return f"void {symbol}({', '.join(pointers + counts)});"
 
 
-def _scratch_bytes(functions: Sequence[_Function], kernels: Mapping[str, tirx.PrimFunc]) -> int:
+def _scratch_bytes(functions: Sequence[Function], kernels: Mapping[str, tirx.PrimFunc]) -> int:
     """The scratch memory that a thread needs: of the kernels that share their work."""
     most = 0
     for name, given in (call for function in functions for call in function.calls):
@@ -319,7 +168,7 @@ def _scratch_bytes(functions: Sequence[_Function], kernels: Mapping[str, tirx.Pr
 
 
 def _definition(
-    function: _Function,
+    function: Function,
     kernels: Mapping[str, tirx.PrimFunc],
     symbols: str,
     extensions: Sequence[Extension],
@@ -351,8 +200,8 @@ def _definition(
             if buffer.name == SCRATCH:
                 tensor.place.text = SCRATCH
                 body.append(
-                    f"  {_C_TYPES[tensor.dtype]} *const {SCRATCH} = "
-                    f"({_C_TYPES[tensor.dtype]} *)(void *)(run->scratch + (size_t)thread * {scratch});"
+                    f"  {C_TYPES[tensor.dtype]} *const {SCRATCH} = "
+                    f"({C_TYPES[tensor.dtype]} *)(void *)(run->scratch + (size_t)thread * {scratch});"
                 )
         counts = _counts(function, name, kernel, given)
         called, passed = _called(name, symbols, extensions, counts), _passed(given, counts)
@@ -385,14 +234,14 @@ def _named(lines: Mapping[str, str], text: str) -> list[str]:
     return [line for name, line in lines.items() if re.search(rf"\b{name}\b", text)]
 
 
-def _place(offset: Linear, tensor: _Tensor) -> str:
+def _place(offset: Linear, tensor: Tensor) -> str:
     """The line that says where a tensor of the arena is."""
-    c_type, shape = _C_TYPES[tensor.dtype], ", ".join(map(str, tensor.shape))
+    c_type, shape = C_TYPES[tensor.dtype], ", ".join(map(str, tensor.shape))
     address = f"({c_type} *)(void *)(run->arena + {f'({offset})' if offset.each else offset})"
     return f"  {c_type} *const {tensor.place.text} = {address}; /* [{shape}] */"
 
 
-def _parts(kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> str:
+def _parts(kernel: tirx.PrimFunc, given: Sequence[Tensor]) -> str:
     """How many parts a call has."""
     name, number = kernel.attrs[PARTS]
     if not name:
@@ -419,12 +268,12 @@ def _called(name: str, symbols: str, extensions: Sequence[Extension], counts: Ma
     return called
 
 
-def _passed(given: Sequence[_Tensor], counts: Mapping[str, str]) -> str:
+def _passed(given: Sequence[Tensor], counts: Mapping[str, str]) -> str:
     """What a function passes to a kernel that it calls."""
     return ", ".join([*(tensor.place.text for tensor in given), *counts.values()])
 
 
-def _counts(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequence[_Tensor]) -> dict[str, str]:
+def _counts(function: Function, name: str, kernel: tirx.PrimFunc, given: Sequence[Tensor]) -> dict[str, str]:
     """What a function passes to a kernel as its extents, by their names, in the kernel's order."""
     counts: dict[str, str] = {}
     for extent in extents(kernel):
@@ -458,7 +307,7 @@ def _counts(function: _Function, name: str, kernel: tirx.PrimFunc, given: Sequen
     return counts
 
 
-def _check_outside(function: str, kernel: str, tensors: Sequence[_Tensor]) -> None:
+def _check_outside(function: str, kernel: str, tensors: Sequence[Tensor]) -> None:
     """Refuses what a function of several tokens keeps in the arena for each row, however many tokens that has."""
     if any(not tensor.place.text.startswith("run->") for tensor in tensors):
         raise BuildError(f"function {function}: {kernel} keeps something for each row: keep it for each token")
@@ -466,7 +315,7 @@ def _check_outside(function: str, kernel: str, tensors: Sequence[_Tensor]) -> No
 
 def _tables(
     descriptions: Sequence[Mapping[str, Any]],
-    functions: Sequence[_Function],
+    functions: Sequence[Function],
     weights: Mapping[str, Mapping[str, Any]],
     states: Mapping[str, Mapping[str, Any]],
     arguments: Sequence[str],

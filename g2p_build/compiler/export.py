@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from tvm import ir, relax, tirx
 
-from g2p_build.compiler.emit_c import PACKED
 from g2p_build.compiler.kernels.code import BFLOAT16
+from g2p_build.compiler.planned import PACKED
 from g2p_build.compiler.rewrites.calls import NOTHING, PREFIX
 from g2p_build.models.extents import Extent, Size, marked, marks, names, unmarked
 from g2p_build.models.program import Program, TensorSpec, nested_arguments

@@ -14,10 +14,12 @@ from t5_reference import random_checkpoint
 from torch import Tensor, nn
 from tvm import ir, relax, tirx
 
-from g2p_build.compiler.emit_c import PACKED, Extension, _check_outside, _Place, _Tensor, emit
+from g2p_build.compiler.emit_c import Extension, _check_outside, emit
 from g2p_build.compiler.export import export
 from g2p_build.compiler.linear import Linear
 from g2p_build.compiler.pipeline import kernels_object, lowered, target_of, workspace_bytes
+from g2p_build.compiler.planned import PACKED, Place
+from g2p_build.compiler.planned import Tensor as PlannedTensor
 from g2p_build.errors import BuildError
 from g2p_build.models import ops
 from g2p_build.models.extents import Extent
@@ -287,7 +289,7 @@ def test_scratch_memory_beside_a_functions_result_is_in_its_arena() -> None:
 
 def test_a_step_keeps_nothing_for_each_row() -> None:
     """So that one of fewer tokens a row takes more rows, as searches want; building whole models shows theirs."""
-    position, scores = (_Tensor((BATCH,), "int32", _Place(text)) for text in ("run->arguments[4]", "t3"))
+    position, scores = (PlannedTensor((BATCH,), "int32", Place(text)) for text in ("run->arguments[4]", "t3"))
     _check_outside("step", "attention", [position])
     with pytest.raises(
         BuildError, match="function step: attention keeps something for each row: keep it for each token"

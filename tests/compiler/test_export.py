@@ -14,8 +14,8 @@ from torch import Tensor, fx, nn
 from tvm import ir, relax, tirx
 from tvm.relax.frontend.torch import from_exported_program
 
-from g2p_build.compiler.emit_c import PACKED
 from g2p_build.compiler.export import export
+from g2p_build.compiler.planned import PACKED
 from g2p_build.models import ops
 from g2p_build.models.program import Program, nested_arguments
 from g2p_build.models.programs import programs
