@@ -33,7 +33,7 @@ struct tts {
   struct g2p_mapping mapping;
   uint32_t threads;
   int32_t extension; /* of the program, that the CPU has */
-  g2p_mutex mutex; /* of all that follows */
+  g2p_mutex mutex;   /* of all that follows */
   struct tts_room idle;
   struct tts_voice voices[TTS_MOST_VOICES];
   uint32_t voices_count; /* read without the mutex, behind an acquire */
