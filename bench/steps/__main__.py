@@ -29,6 +29,7 @@ from rich.console import Console
 
 from bench.common import machine
 from bench.common.checkout import DOCS, ROOT
+from bench.common.node import node
 from bench.steps import report
 from g2p_build import graph
 from g2p_build.compiler.link import compile_c, link_shared, link_wasm
@@ -103,7 +104,7 @@ def _times(build: Build, variant: Variant, unit: str, folder: Path, rounds: int)
     if web:
         module = folder / "steps.wasm"
         link_wasm(objects, [*FUNCTIONS, "malloc"], triple, module)
-        command = ["node", str(HERE / "steps.mjs"), str(module), str(file), str(MOST_TOKENS), str(rounds)]
+        command = [node(), str(HERE / "steps.mjs"), str(module), str(file), str(MOST_TOKENS), str(rounds)]
         timed: report.Times = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         return timed
     link_shared(objects, triple, folder / "steps.so", FUNCTIONS)

@@ -4,7 +4,7 @@
 
 builds the embedded checkpoint for target=wasm, exports it as three graphs, in float32 and in int8, installs
 onnxruntime-web with npm into a temporary folder, and writes docs/benchmarks/web.md and web.json. The `node` that it
-finds must have relaxed SIMD (Node 22), and for int8 an engine whose dot product is exact (docs/web.md).
+finds must have relaxed SIMD (Node 21), and for int8 an engine whose dot product is exact (docs/web.md).
 """
 
 import argparse
@@ -25,6 +25,7 @@ from bench.common import machine
 from bench.common.checkout import DOCS, ROOT
 from bench.common.checkpoint import checkpoint_files
 from bench.common.named import chosen
+from bench.common.node import node
 from bench.pronounce import contenders
 from bench.pronounce.peers import interpreter
 from bench.pronounce.prepare import prepared
@@ -51,7 +52,7 @@ def main() -> None:
     """Runs the benchmark and writes its report."""
     parser = argparse.ArgumentParser(prog="python -m bench.web", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=20)
-    rounds = parser.parse_args().rounds
+    rounds, command = parser.parse_args().rounds, node()
     subprocess.run([sys.executable, "-m", "doit", "compile", *OVERRIDES], cwd=ROOT, check=True)
     say = Console(stderr=True).print
     with tempfile.TemporaryDirectory() as name:
@@ -79,7 +80,7 @@ def main() -> None:
         shutil.copyfile(Path(__file__).with_name("run.mjs"), folder / "run.mjs")
         runtime = [folder / "node_modules/onnxruntime-web/dist" / part for part in ORT_FILES]
         before = machine.load()
-        ran = subprocess.run(["node", "run.mjs"], cwd=folder, check=True, capture_output=True, text=True)
+        ran = subprocess.run([command, "run.mjs"], cwd=folder, check=True, capture_output=True, text=True)
         result = {
             "command": shlex.join(["python", "-m", "bench.web", *sys.argv[1:]]),
             **json.loads(ran.stdout),
