@@ -7,6 +7,24 @@ static bool cancelled(const struct tts_crew *crew) {
   return crew->cancel && __atomic_load_n(crew->cancel, __ATOMIC_RELAXED);
 }
 
+enum { GLANCES = 2000 }; /* some tens of microseconds, which is what being woken takes */
+
+static inline void pause_shortly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* Waits shortly for a number to change, awake: most kernels follow the one before at once. */
+static void watch(const uint32_t *number, uint32_t value) {
+  for (int i = 0; i < GLANCES && __atomic_load_n(number, __ATOMIC_RELAXED) == value; i++) pause_shortly();
+}
+
+/* Both numbers that are watched change under the lock. */
+static void set(uint32_t *number, uint32_t value) { __atomic_store_n(number, value, __ATOMIC_RELAXED); }
+
 static void take_parts(struct tts_crew *crew, const struct g2p_run *run, g2p_shared *work, int32_t parts,
                        int32_t thread) {
   for (;;) {
@@ -30,11 +48,15 @@ G2P_THREAD_MAIN(help, argument) {
     const struct g2p_run *run = crew->run;
     g2p_shared *work = crew->function;
     int32_t parts = crew->parts;
-    crew->active++;
+    set(&crew->active, crew->active + 1);
     g2p_unlock(&crew->mutex);
     take_parts(crew, run, work, parts, helper->thread);
     g2p_lock(&crew->mutex);
-    if (--crew->active == 0) g2p_wake_all(&crew->done);
+    set(&crew->active, crew->active - 1);
+    if (!crew->active) g2p_wake_all(&crew->done);
+    g2p_unlock(&crew->mutex);
+    watch(&crew->round, seen);
+    g2p_lock(&crew->mutex);
   }
   g2p_unlock(&crew->mutex);
   return G2P_THREAD_END;
@@ -65,6 +87,7 @@ bool tts_crew_begin(struct tts_crew *crew, uint32_t threads) {
 void tts_crew_end(struct tts_crew *crew) {
   g2p_lock(&crew->mutex);
   crew->closing = true;
+  set(&crew->round, crew->round + 1); /* whoever watches it looks up */
   g2p_wake_all(&crew->work);
   g2p_unlock(&crew->mutex);
   for (uint32_t i = 0; i < crew->count; i++) g2p_join(crew->helpers[i].handle);
@@ -114,11 +137,12 @@ void tts_crew_share(const struct g2p_run *run, int32_t parts, g2p_shared *work) 
   crew->function = work;
   crew->parts = parts;
   crew->next = 0;
-  crew->round++;
+  set(&crew->round, crew->round + 1);
   crew->open = true;
   g2p_wake_all(&crew->work);
   g2p_unlock(&crew->mutex);
   take_parts(crew, run, work, parts, 0);
+  for (int i = 0; i < GLANCES && __atomic_load_n(&crew->active, __ATOMIC_RELAXED); i++) pause_shortly();
   g2p_lock(&crew->mutex);
   crew->open = false; /* who comes later finds nothing to do */
   while (crew->active) g2p_wait(&crew->done, &crew->mutex);
