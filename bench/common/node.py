@@ -2,9 +2,9 @@
 
 import subprocess
 
-__all__ = ["LEAST", "node"]
+__all__ = ["node"]
 
-LEAST = 21
+_LEAST = 21
 """The first version with relaxed SIMD."""
 
 
@@ -12,13 +12,13 @@ def node() -> str:
     """The command.
 
     Raises:
-        SystemExit: there is none on PATH, or it is older than `LEAST`: one line.
+        SystemExit: there is none on PATH, or it is older than `_LEAST`: one line.
     """
-    advice = f"put Node {LEAST} or later first in PATH: it has relaxed SIMD"
+    advice = f"put Node {_LEAST} or later first in PATH: it has relaxed SIMD"
     try:
         version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         raise SystemExit(f"no node can be run: {advice}") from None
-    if int(version.removeprefix("v").partition(".")[0]) < LEAST:
+    if int(version.removeprefix("v").partition(".")[0]) < _LEAST:
         raise SystemExit(f"node is {version}: {advice}")
     return "node"

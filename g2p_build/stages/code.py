@@ -62,12 +62,6 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
     if params["engine"] == "standalone":
         own = hashlib.sha256(tvm.ir.save_json(planned).encode() + canonical_json(params)).hexdigest()[:12]
         symbols = f"{SYMBOLS}{own}_"
-        if params["triple"].startswith("wasm"):
-            second = relaxed(target)
-            again = lowered(module, second, "standalone", "plan")
-            if emit(again, functions, symbols) != emit(planned, functions, symbols):
-                raise AssertionError("the kernels for relaxed SIMD are called otherwise: program.inc is not theirs")
-            kernels_object(again, second, out / "relaxed.o", symbols)
         # Only matmuls of bytes have other forms.
         more = extended(target) if any(_is_int8(entry) for each in functions for entry in each["inputs"]) else []
         kernels_object(planned, target, out / "kernels.o", symbols)
@@ -86,7 +80,14 @@ def build(params: dict[str, Any], inputs: dict[str, Path], out: Path) -> None:
         if extensions:
             objects = [out / "kernels.o", *(out / f"{extension.features[-1]}.o" for extension in extensions)]
             join_objects(objects, out / "kernels.o")
-        (out / "program.inc").write_text(emit(planned, functions, symbols, extensions), encoding="utf-8")
+        program = emit(planned, functions, symbols, extensions)
+        (out / "program.inc").write_text(program, encoding="utf-8")
+        if params["triple"].startswith("wasm"):
+            second = relaxed(target)
+            again = lowered(module, second, "standalone", "plan")
+            if emit(again, functions, symbols) != program:
+                raise AssertionError("the kernels for relaxed SIMD are called otherwise: program.inc is not theirs")
+            kernels_object(again, second, out / "relaxed.o", symbols)
     else:
         vm_objects(planned, target, out)
 

@@ -600,21 +600,18 @@ impl Chosen {
         json::write_text(lines, &row.lang);
         lines.push_str(", ");
         write_phonemes(lines, row.found.as_ref().map(|found| found.phonemes.as_str()));
-        match &row.found {
-            Err(_) => {}
-            Ok(found) => {
-                lines.push_str(", \"source\": ");
-                json::write_text(lines, found.source.name());
-                let flags = format!(", \"truncated\": {}, \"repeats\": {}", found.truncated, found.repeats);
-                lines.push_str(&flags);
-                if self.detailed() {
-                    lines.push_str(", \"score\": ");
-                    lines.push_str(
-                        &found
-                            .score
-                            .map_or("null".to_owned(), |score| json::number(score.into())),
-                    );
-                }
+        if let Ok(found) = &row.found {
+            lines.push_str(", \"source\": ");
+            json::write_text(lines, found.source.name());
+            let flags = format!(", \"truncated\": {}, \"repeats\": {}", found.truncated, found.repeats);
+            lines.push_str(&flags);
+            if self.detailed() {
+                lines.push_str(", \"score\": ");
+                lines.push_str(
+                    &found
+                        .score
+                        .map_or("null".to_owned(), |score| json::number(score.into())),
+                );
             }
         }
         lines.push_str("}\n");
