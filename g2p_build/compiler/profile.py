@@ -29,18 +29,31 @@ INPUT, OUTPUT = 20, 16
 
 _SECONDS = 3.0  # to spend on a batch size
 _VM = "vm.builtin."
+_SIZES = ("inner", "columns")
+"""Extents that differ among the calls of one kernel, and not with what is pronounced."""
+
 _RUN = 0  # what an instrument returns to let the call go on
 
 
 @dataclass
 class _Site:
-    """A call that a function makes of a kernel."""
+    """A call that a function makes of a kernel.
+
+    Attributes:
+        name: The kernel's.
+        call: It.
+        arguments: What it is called with.
+        seconds: How long it took, one for each time.
+        work: What it does.
+        label: Its name for people: the kernel's, with the sizes that tell its calls apart.
+    """
 
     name: str
     call: Any
     arguments: tuple[Any, ...]
-    seconds: list[float] = field(default_factory=list)  # one for each time that it was called
+    seconds: list[float] = field(default_factory=list)
     work: Work | None = None
+    label: str = ""
 
 
 @dataclass
@@ -189,8 +202,20 @@ def _sites(machine: Any, name: str, arguments: Sequence[Any]) -> tuple[list[_Sit
 def _count(one: _Pass, kernels: Mapping[str, tirx.PrimFunc]) -> None:
     for site in one.sites:
         if site.name in kernels:
-            site.work = work_of(kernels[site.name], [argument.numpy() for argument in site.arguments])
+            arguments = [argument.numpy() for argument in site.arguments]
+            site.work = work_of(kernels[site.name], arguments)
+            site.label = _label(kernels[site.name], site.name, arguments)
     one.working_set = sum(site.work.bytes for site in one.sites if site.work)
+
+
+def _label(kernel: tirx.PrimFunc, name: str, arguments: Sequence[np.ndarray]) -> str:
+    sizes = {
+        extent.name: str(size)
+        for buffer, array in zip(kernel.params, arguments, strict=True)
+        for extent, size in zip(buffer.shape, array.shape, strict=True)
+        if isinstance(extent, tirx.Var) and extent.name in _SIZES
+    }
+    return " ".join([name, *(["x".join(sizes.values())] if sizes else [])])
 
 
 class _Empty:
@@ -239,7 +264,7 @@ def _rows(passes: Sequence[_Pass], peaks: Peaks) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str], list[tuple[_Pass, _Site]]] = defaultdict(list)
     for one in passes:
         for site in one.sites:
-            groups[one.role, site.name].append((one, site))
+            groups[one.role, site.label or site.name].append((one, site))
     whole = sum(statistics.median(one.seconds) for one in passes)
     rows = [_row(role, name, found, peaks, whole) for (role, name), found in groups.items()]
     for role in {one.role: None for one in passes}:
@@ -280,7 +305,7 @@ def _calls(passes: Sequence[_Pass]) -> Iterator[dict[str, Any]]:
         at = start
         for site in one.sites:
             seconds = statistics.median(site.seconds)
-            yield {"name": site.name, "lane": 1, "start_us": 1e6 * at, "us": 1e6 * seconds} | (
+            yield {"name": site.label or site.name, "lane": 1, "start_us": 1e6 * at, "us": 1e6 * seconds} | (
                 {"flops": site.work.flops, "bytes": site.work.bytes} if site.work else {}
             )
             at += seconds

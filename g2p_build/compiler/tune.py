@@ -169,10 +169,10 @@ class _Timer:
     """Times shapes with one choice of parameters: holds the compiled kernels, and arguments for them."""
 
     def __init__(self, found: Mapping[Shape, int], cpu: Cpu, target: Target) -> None:
-        specs = list(dict.fromkeys(spec for spec, _ in found))
-        kernels = packed_kernels({f"k{number}": matmul(spec, cpu) for number, spec in enumerate(specs)}, target)
-        self.calls = {spec: kernels[f"k{number}"] for number, spec in enumerate(specs)}
-        self.arguments = {shape: _arguments(*shape) for shape in found}
+        made = list(dict.fromkeys(spec.made_for(cpu) for spec, _ in found))
+        kernels = packed_kernels({f"k{number}": matmul(*each, cpu) for number, each in enumerate(made)}, target)
+        self.calls = {spec: kernels[f"k{made.index(spec.made_for(cpu))}"] for spec, _ in found}
+        self.arguments = {shape: _arguments(*shape, cpu) for shape in found}
         self.rounds: dict[Shape, int] = {}
 
     def __call__(self, shape: Shape) -> float:
@@ -189,15 +189,16 @@ def _seconds(call: Any, arguments: Sequence[Any], rounds: int) -> float:
     return (time.perf_counter() - started) / rounds
 
 
-def _arguments(spec: Matmul, rows: int) -> list[Any]:
+def _arguments(spec: Matmul, rows: int, cpu: Cpu) -> list[Any]:
     random = np.random.default_rng(0)
     weight = torch.from_numpy(random.standard_normal((panels(spec.columns, spec.width), spec.inner, PANEL), "float32"))
     stored = quantise_panels(weight) if spec.dtype == "int8" else weight.to(getattr(torch, spec.dtype))
     if spec.dtype == "bfloat16":
         stored = stored.view(torch.uint16)
-    arrays = [random.standard_normal((rows, spec.inner), "float32"), stored.numpy()]
-    arrays += [np.zeros((rows, spec.columns), "float32")] * (1 + spec.residual)
-    return [tvm.runtime.tensor(array) for array in [*arrays, *([np.zeros(rows, "int32")] * spec.argmax)]]
+    given, result = random.standard_normal((rows, spec.inner), "float32"), np.zeros((rows, spec.columns), "float32")
+    told = np.array(spec.numbers(cpu), "int32")
+    arrays = [given, stored.numpy(), result if spec.residual else given, told, result]
+    return [tvm.runtime.tensor(array) for array in arrays]
 
 
 def _comparison(found: Mapping[Shape, int], old: Cpu, new: Cpu, target: Target) -> Iterator[dict[str, Any]]:

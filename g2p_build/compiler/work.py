@@ -155,7 +155,7 @@ class _Counter:
             if statement.buffer in self.arrays:
                 found[statement.buffer] += _size(statement.value)
             self.own[statement] = found
-        elif isinstance(statement, tir.AllocBuffer | tir.Evaluate):
+        elif isinstance(statement, tir.AllocBuffer | tir.DeclBuffer | tir.Evaluate):
             self.own[statement] = Counter()
         else:
             raise _Unknown(type(statement))

@@ -7,30 +7,35 @@ import pytest
 from tvm import tirx
 from tvm.tirx import stmt as tir
 
+from g2p_build.compiler.kernels.argmax import argmax
 from g2p_build.compiler.kernels.cached_attention import cross_attention
 from g2p_build.compiler.kernels.code import Code, load, tensor
 from g2p_build.compiler.kernels.cpu import cpu_named
 from g2p_build.compiler.kernels.encoder_attention import encoder_attention
 from g2p_build.compiler.kernels.matmul import Matmul, matmul
 from g2p_build.compiler.work import work_of
+from g2p_build.models.layout import PANEL, panels
+
+
+def arguments(spec: Matmul, rows: int, cpu: str) -> list[np.ndarray]:
+    """Those of the kernel for a matmul."""
+    given, told = np.empty((rows, spec.inner), "float32"), np.array(spec.numbers(cpu_named(cpu)), "int32")
+    weight = np.empty((panels(spec.columns, spec.width), spec.inner, PANEL), spec.dtype)
+    return [given, weight, given, told, np.empty((rows, spec.columns), "float32")]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 8, 64, 65])
 @pytest.mark.parametrize("cpu", ["avx512", "avx2", "neon"])
 def test_a_matmul_does_two_flops_for_each_product_and_moves_each_operand_once(rows: int, cpu: str) -> None:
-    kernel = matmul(Matmul(48, 96), cpu_named(cpu))
-    shapes = [(rows, 48), (3, 48, 32), (rows, 96)]
-    found = work_of(kernel, [np.empty(shape, "float32") for shape in shapes])
+    found = work_of(matmul("float32", 0, cpu_named(cpu)), arguments(Matmul(48, 128), rows, cpu))
     assert found is not None
-    assert found.flops == 2 * rows * 48 * 96
-    assert found.bytes == 4 * sum(int(np.prod(shape)) for shape in shapes)
+    assert found.flops == 2 * rows * 48 * 128 + rows * 128  # each sum is scaled
+    assert found.bytes == 4 * (rows * 48 + 48 * 128 + rows * 128 + 5)
 
 
 def test_half_precision_weights_are_half_the_bytes() -> None:
-    kernel = matmul(Matmul(48, 96, "float16"), cpu_named("avx512"))
-    arguments = [np.empty((1, 48), "float32"), np.empty((3, 48, 32), "float16"), np.empty((1, 96), "float32")]
-    found = work_of(kernel, arguments)
-    assert found is not None and found.bytes == 4 * 48 + 2 * 48 * 96 + 4 * 96
+    found = work_of(matmul("float16", 0, cpu_named("avx512")), arguments(Matmul(48, 128, "float16"), 1, "avx512"))
+    assert found is not None and found.bytes == 4 * 48 + 2 * 48 * 128 + 4 * (128 + 5)
 
 
 def test_attention_is_counted_as_far_as_each_row_goes() -> None:
@@ -78,11 +83,16 @@ def test_packed_inputs_are_counted_as_long_as_they_are() -> None:
     assert flops(32, 32, 32) == 2 * flops(32)  # there are 64 positions
 
 
-def test_a_matmul_with_an_argmax_is_counted() -> None:
-    kernel = matmul(Matmul(48, 96, argmax=True), cpu_named("avx512"))
-    floats = [np.empty(shape, "float32") for shape in ((2, 48), (3, 48, 32), (2, 96))]
-    found = work_of(kernel, [*floats, np.empty((2,), "int32")])
-    assert found is not None and found.flops >= 2 * 2 * 48 * 96
+def test_a_matmul_with_a_norm_and_gates_is_counted() -> None:
+    found = work_of(
+        matmul("float32", 0, cpu_named("avx512")), arguments(Matmul(48, 96, "float32", 1e-6, "gated-gelu"), 2, "avx512")
+    )
+    assert found is not None and found.flops > 2 * 2 * 48 * 192
+
+
+def test_an_argmax_is_counted() -> None:
+    found = work_of(argmax(cpu_named("avx512")), [np.empty((2, 96), "float32"), np.empty((2,), "int32")])
+    assert found is not None and found.bytes == 4 * (2 * 96 + 2)
 
 
 def test_a_kernel_that_is_not_understood_has_no_count() -> None:

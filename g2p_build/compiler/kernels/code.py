@@ -24,6 +24,7 @@ __all__ = [
     "Code",
     "Value",
     "address",
+    "any_matrix",
     "broadcast",
     "constant",
     "inputs",
@@ -103,13 +104,18 @@ class Code:
         return buffer
 
     @contextmanager
-    def loop(self, extent: Value, name: str = "i") -> Iterator[tirx.Var]:
-        """Loops over the statements written inside, from 0 to an extent."""
-        variable = tirx.Var(name, "int32")
+    def loop(self, extent: Value, name: str = "i", dtype: str = "int32") -> Iterator[tirx.Var]:
+        """Loops over the statements written inside, from 0 to an extent.
+
+        With int64 as the dtype, addresses that such a loop counts up are not computed anew in each of its rounds, as
+        those are that might be too large for int32.
+        """
+        variable = tirx.Var(name, dtype)
         self._blocks.append([])
         yield variable
         body = _sequence(self._blocks.pop())
-        self._blocks[-1].append(tir.For(variable, constant(0), _index(extent), tir.ForKind.SERIAL, body))
+        first, end = constant(0, dtype), _index(extent).astype(dtype)
+        self._blocks[-1].append(tir.For(variable, first, end, tir.ForKind.SERIAL, body))
 
     @contextmanager
     def parts(self, part: tirx.Buffer, count: Value) -> Iterator[tirx.Expr]:
@@ -201,6 +207,11 @@ def inputs(
 def tensor(name: str, shape: Sequence[Value], dtype: str = "float32") -> tirx.Buffer:
     """A parameter of a kernel. If an extent is a variable, the tensor that a call passes gives it its value."""
     return tirx.decl_buffer(list(shape), dtype, name)
+
+
+def any_matrix(name: str) -> tirx.Buffer:
+    """A float32 parameter of two extents that no other parameter has."""
+    return tensor(name, (tirx.Var(f"{name}_rows", "int32"), tirx.Var(f"{name}_columns", "int32")))
 
 
 def stored(buffer: tirx.Buffer, *indices: Value) -> tirx.Expr:

@@ -19,6 +19,7 @@ from g2p_build.compiler.kernels.code import (
     SCRATCH,
     Code,
     Value,
+    any_matrix,
     broadcast,
     constant,
     load,
@@ -28,11 +29,11 @@ from g2p_build.compiler.kernels.code import (
 )
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.functions import gelu, leaky, sin_squared
-from g2p_build.compiler.kernels.matmul_nest import Nest
-from g2p_build.compiler.kernels.matmul_tiles import Group, Tile, tiles
+from g2p_build.compiler.kernels.matmul_nest import weights_of
+from g2p_build.compiler.kernels.matmul_tiles import Tile, tiles
 from g2p_build.models.layout import PANEL
 
-__all__ = ["ADDED", "Convolution", "Panels", "any_matrix", "convolution", "numbers_of", "read_columns"]
+__all__ = ["ADDED", "Convolution", "convolution", "numbers_of", "read_columns"]
 
 _CACHE = 160 * 1024
 """Bytes of rows that are read before they are multiplied. With a panel's weights they stay in the second cache."""
@@ -168,18 +169,13 @@ def convolution(dtype: str, cpu: Cpu) -> tirx.PrimFunc:
             with code.when(tirx.Not(inside)):
                 _columns(code, inner, cpu, _zeros(code, scratch, row))
         shape = _Shape(inner, columns, taps, dilation, stride, repeat, factor, activated, added)
-        nest = _Nest(code, Panels(dtype), cpu, scratch, weight, residual, result, scale, first, shape, bias)
+        nest = _Nest(code, dtype, cpu, scratch, weight, residual, result, scale, first, shape, bias)
         with code.loop(own, "group") as number:
-            for tile in tiles(code, cpu, here, Group(0, own, 1), first_panel + number):
-                nest.write(tile)
+            for tile in tiles(code, cpu, here, 1, 1):
+                nest.write(tile, first_panel + number)
     params = [rows, weight, bias, scale, norm, alpha, residual, part, numbers, result, scratch]
     kernel = code.kernel("convolution", [param for param in params if param is not None])
     return kernel.with_attr(PARTS, ["count", 3])
-
-
-def any_matrix(name: str) -> tirx.Buffer:
-    """A float32 parameter of two extents that no other parameter has."""
-    return tensor(name, (tirx.Var(f"{name}_rows", "int32"), tirx.Var(f"{name}_columns", "int32")))
 
 
 def _columns(code: Code, width: tirx.Expr, cpu: Cpu, write: Callable[[Value, int], None]) -> None:
@@ -245,16 +241,6 @@ def numbers_of(value: tirx.Expr, lanes: int) -> tirx.Expr:
 
 
 @dataclass(frozen=True)
-class Panels:
-    """What `Nest` asks of a matmul."""
-
-    dtype: str
-
-    gated = False
-    width = PANEL
-
-
-@dataclass(frozen=True)
 class _Shape:
     """What a kernel is told, as it knows it."""
 
@@ -270,16 +256,24 @@ class _Shape:
 
 
 @dataclass(frozen=True)
-class _Nest(Nest):
-    """Writes tiles. `rows` are the chunk's, and `scale` is of columns."""
+class _Nest:
+    """Writes tiles. `rows` are the chunk's, and `scale` is of columns. `first` is the chunk's first result."""
 
-    spec: Panels  # type: ignore[assignment]
+    code: Code
+    dtype: str
+    cpu: Cpu
+    rows: tirx.Buffer
+    weight: tirx.Buffer
+    residual: tirx.Buffer
+    result: tirx.Buffer
+    scale: tirx.Buffer | None
+    first: tirx.Expr
     shape: _Shape
     bias: tirx.Buffer
 
-    def write(self, tile: Tile) -> None:
+    def write(self, tile: Tile, panel: tirx.Expr) -> None:
         code, lanes = self.code, self.cpu.lanes
-        places = self._places(tile)
+        places = [(panel, column) for _, column in tile.places(lanes)]
         row = code.let(tile.row, "row")
         complete = code.registers(tile.rows * tile.vectors * lanes)
         self._add_up(tile, places, complete, row)
@@ -321,9 +315,9 @@ class _Nest(Nest):
             self.code.store(memory, constant(0.0, lanes=self.cpu.lanes), place)
 
     def _weights(self, panel: tirx.Expr, k: Value, columns: Value) -> tirx.Expr:
-        if self.spec.dtype == "int8":
+        if self.dtype == "int8":
             return self.code.let(numbers_of(stored(self.weight, panel, k, columns), self.cpu.lanes), "w")
-        return super()._weights(panel, k, columns)
+        return weights_of(self.code, self.dtype, self.cpu, self.weight, panel, k, columns)
 
     def _store_vector(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> None:
         """Writes a vector of results; in the last panel, only the columns that the result has."""
@@ -339,7 +333,6 @@ class _Nest(Nest):
 
     def _store_sum(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, lanes: int) -> None:
         code, shape, columns, memory = self.code, self.shape, ramp(column, lanes), self.code.registers(lanes)
-        assert self.residual is not None
 
         def change(value: tirx.Expr) -> None:
             code.store(memory, value, ramp(0, lanes))

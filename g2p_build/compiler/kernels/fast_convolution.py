@@ -17,16 +17,16 @@ from g2p_build.compiler.kernels.code import (
     SCRATCH,
     Code,
     Value,
+    any_matrix,
     broadcast,
     constant,
     load,
     ramp,
     tensor,
 )
-from g2p_build.compiler.kernels.convolution import ADDED, Convolution, Panels, any_matrix, numbers_of, read_columns
+from g2p_build.compiler.kernels.convolution import ADDED, Convolution, numbers_of, read_columns
 from g2p_build.compiler.kernels.cpu import Cpu
-from g2p_build.compiler.kernels.matmul_nest import Nest
-from g2p_build.compiler.kernels.matmul_tiles import Group, Tile, tiles
+from g2p_build.compiler.kernels.matmul_tiles import Tile, tiles
 from g2p_build.compiler.kernels.toom_cook import SCHEMES, Matrix, Scheme
 from g2p_build.models.layout import PANEL
 
@@ -331,24 +331,28 @@ def _multiply(
     panels: tirx.Expr,
 ) -> None:
     with code.loop(produced, "product") as number:
-        nest = _Nest(code, Panels("float32"), cpu, scratch, weight, None, scratch, None, number, sums, products, inner)
+        nest = _Nest(code, cpu, scratch, weight, number, sums, products, inner)
         with code.loop(panels, "group") as which:
-            for tile in tiles(code, cpu, count, Group(0, panels, 1), which):
-                nest.write(tile)
+            for tile in tiles(code, cpu, count, 1, 1):
+                nest.write(tile, which)
 
 
 @dataclass(frozen=True)
-class _Nest(Nest):
-    """Writes tiles of a matmul of sums with weights. `first` is the product's number."""
+class _Nest:
+    """Writes tiles of a matmul of sums with weights, all in the scratch memory."""
 
-    spec: Panels  # type: ignore[assignment]
+    code: Code
+    cpu: Cpu
+    scratch: tirx.Buffer
+    weight: tirx.Buffer
+    product: tirx.Expr
     sums: _Sums
     products: _Sums
     inner: tirx.Expr
 
-    def write(self, tile: Tile) -> None:
-        code, lanes, product = self.code, self.cpu.lanes, self.first
-        places = self._places(tile)
+    def write(self, tile: Tile, panel: tirx.Expr) -> None:
+        code, lanes, product = self.code, self.cpu.lanes, self.product
+        places = [(panel, column) for _, column in tile.places(lanes)]
         totals = code.registers(tile.rows * tile.vectors * lanes)
         for number in range(tile.rows * tile.vectors):
             code.store(totals, constant(0.0, lanes=lanes), ramp(number * lanes, lanes))
@@ -356,9 +360,11 @@ class _Nest(Nest):
         start = code.let(self.sums.at(product, row), "start")
         above = code.let(product * self.inner, "above")
         with code.loop(self.inner, "c") as c:
-            weights = [self._weights(panel, above + c, ramp(column, lanes)) for panel, column in places]
+            weights = [
+                code.let(load(self.weight, panel, above + c, ramp(column, lanes)), "w") for panel, column in places
+            ]
             for i in range(tile.rows):
-                x = code.let(broadcast(load(self.rows, start + i * self.inner + c), lanes))
+                x = code.let(broadcast(load(self.scratch, start + i * self.inner + c), lanes))
                 for v, w in enumerate(weights):
                     place = ramp((i * tile.vectors + v) * lanes, lanes)
                     code.store(totals, load(totals, place) + x * w, place)
@@ -367,7 +373,7 @@ class _Nest(Nest):
             for v, (panel, column) in enumerate(places):
                 total = load(totals, ramp((i * tile.vectors + v) * lanes, lanes))
                 place = target + i * self.products.width + panel * PANEL + column
-                code.store(self.result, total, ramp(place, lanes))
+                code.store(self.scratch, total, ramp(place, lanes))
 
 
 def _products(code: Code, matrix: Matrix, values: Sequence[tirx.Expr], lanes: int) -> list[tirx.Expr]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+import numpy as np
 from tvm import tirx
 
 from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, stored
@@ -14,12 +14,9 @@ from g2p_build.compiler.kernels.dots import DOTS, EIGHT, Dot, Load, eights, rows
 from g2p_build.compiler.kernels.functions import fold
 from g2p_build.compiler.kernels.matmul_nest import Nest
 from g2p_build.compiler.kernels.matmul_tiles import Tile
-from g2p_build.models.layout import GROUP, NARROW, NO_NORM, PANEL, QUAD, WIDE, grouped
+from g2p_build.models.layout import GROUP, NARROW, PANEL, QUAD, WIDE, grouped
 
-if TYPE_CHECKING:
-    from g2p_build.compiler.kernels.matmul import Matmul
-
-__all__ = ["AMX_ROWS", "Int8Nest", "Integers", "rows_at_once"]
+__all__ = ["AMX_ROWS", "Int8Nest", "Integers", "room", "rows_at_once"]
 
 AMX_ROWS = 16
 """Rows of AMX's tiles at most."""
@@ -31,9 +28,25 @@ _ROUNDER = 1.5 * 2**23
 
 def rows_at_once(inner: int, cpu: Cpu) -> int:
     """The rows of a chunk: those of the table, or fewer if they are long. They are whole tiles."""
-    fit = _MOST_BYTES // (grouped(inner) * GROUP * 2)
-    top = AMX_ROWS if cpu.amx and fit >= AMX_ROWS else cpu.tiles[0][0]
-    return min(cpu.chunk // top, max(1, fit // top)) * top
+    top = _block(inner, cpu)
+    fit = max(1, _MOST_BYTES // (_row_bytes(inner) * top))
+    return min(cpu.chunk // top, fit) * top
+
+
+def room(inner: int, cpu: Cpu) -> int:
+    """The bytes that a kernel has on its stack for a chunk's rounded rows: most kernels the same."""
+    needed = rows_at_once(inner, cpu) * _row_bytes(inner)
+    return max(_MOST_BYTES, 1 << (needed - 1).bit_length())
+
+
+def _row_bytes(inner: int) -> int:
+    return grouped(inner) * GROUP * 2
+
+
+def _block(inner: int, cpu: Cpu) -> int:
+    """The rows of the highest tile."""
+    top = DOTS[cpu.dot].tiles[0][0] if DOTS[cpu.dot].tiles else cpu.tiles[0][0]
+    return AMX_ROWS if cpu.amx else top
 
 
 @dataclass(frozen=True)
@@ -41,37 +54,56 @@ class Integers:
     """A chunk of rows as integers. Those that a norm precedes have 8 bits, others 16.
 
     Attributes:
-        numbers: Of `dot.packed`, [rows, groups, parts, 64]; what fills the last group up is zero. Where `dot` has
-            tiles, [pairs of rows, groups, parts, 8 eights, 2 rows, 8].
-        scales: float32 [rows * groups]. A row's number is its integer times its group's scale.
-        sums: int32 [rows * groups], what has to be added to a group's products.
+        numbers: Of `dot.packed`, [groups, parts, rows, 64]; what fills the last group up is zero. Where `dot` has
+            tiles, [groups, parts, pairs of rows, 8 eights, 2 rows, 8].
+        scales: float32 [groups, rows]. A row's number is its integer times its group's scale.
+        sums: int32 [groups, rows], what has to be added to a group's products.
         inner: K.
-        wide: Whether they have 16 bits.
+        groups: Of K.
+        most: The rows that they are laid out for: a chunk's.
+        narrow: 1 if they have 8 bits, 0 if 16.
         dot: How products are added up.
     """
 
     numbers: tirx.Buffer
     scales: tirx.Buffer
     sums: tirx.Buffer
-    inner: int
-    wide: bool
+    inner: tirx.Expr
+    groups: tirx.Expr
+    most: tirx.Expr
+    narrow: tirx.Expr
     dot: Dot
 
     @staticmethod
-    def empty(code: Code, spec: Matmul, rows: int, cpu: Cpu) -> Integers:
-        """Memory for some rows."""
-        groups, wide, dot = grouped(spec.inner), spec.epsilon == NO_NORM, DOTS[cpu.dot]
+    def empty(
+        code: Code, inner: tirx.Expr, groups: tirx.Expr, most: tirx.Expr, narrow: tirx.Expr, of_rows: int, cpu: Cpu
+    ) -> Integers:
+        """Memory for some rows: `of_rows` bytes of numbers, and what belongs to them."""
+        dot = DOTS[cpu.dot]
         if cpu.amx:  # its tiles take weights as they are, and whole lines of numbers
             dot = replace(dot, taken=None)
-        halves = 2 if wide and dot.packed == "int8" else 1
-        numbers = (code.lines if cpu.amx else code.registers)(rows * groups * halves * GROUP, dot.packed)
-        sums = code.registers(rows * groups, "int32")
-        return Integers(numbers, code.registers(rows * groups), sums, spec.inner, wide, dot)
+        numbers = code.lines(of_rows // np.dtype(dot.packed).itemsize, dot.packed)
+        count = of_rows // (2 * GROUP)
+        sums = code.registers(count, "int32")
+        return Integers(numbers, code.registers(count), sums, inner, groups, most, narrow, dot)
 
     @property
-    def parts(self) -> int:
+    def halved(self) -> bool:
+        """Whether 16 bits are two of `dot`'s numbers."""
+        return self.dot.packed == "int8"
+
+    @property
+    def parts(self) -> Value:
         """How many of `dot`'s numbers an integer takes."""
-        return 2 if self.wide and self.dot.packed == "int8" else 1
+        return 2 - self.narrow if self.halved else 1
+
+    def start(self, group: Value, part: Value, row: Value) -> tirx.Expr:
+        """Where a row's numbers of a group begin; with `dot.tiles`, those of a pair of rows, by its first one."""
+        return ((group * self.parts + part) * self.most + row) * GROUP
+
+    def place(self, group: Value, row: Value) -> tirx.Expr:
+        """Where a group's scale and sum are."""
+        return group * self.most + row
 
     def fill(self, code: Code, rows: tirx.Buffer, row: Value, place: Value, lanes: int) -> None:
         """Rounds a row.
@@ -90,59 +122,58 @@ class Integers:
             place: Where it goes.
             lanes: Of a vector.
         """
-        whole = self.inner // GROUP
-        with code.loop(whole, "group") as group:
-            self._fill(code, rows, row, (group * GROUP, GROUP), place, group, lanes)
-        if self.inner % GROUP:
-            self._fill(code, rows, row, (whole * GROUP, self.inner % GROUP), place, whole, 1)
+        narrow = self.narrow == 1
+        most, least = (
+            code.let(tirx.Select(narrow, constant(one), constant(other)))
+            for one, other in ((float(NARROW), float(WIDE)), (1 / NARROW, 1 / WIDE))
+        )
+        with code.loop(self.groups, "group") as group:
+            # The last group may have fewer numbers: then it has them one by one.
+            left = code.let(tirx.min(self.inner - group * GROUP, constant(GROUP)), "left")
+            for whole in (True, False):
+                with code.when(left == GROUP if whole else left < GROUP):
+                    self._fill(code, rows, row, left, place, group, most, least, lanes if whole else 1)
 
     def _fill(
         self,
         code: Code,
         rows: tirx.Buffer,
         row: Value,
-        columns: tuple[Value, int],
+        count: Value,
         place: Value,
         group: Value,
+        most: tirx.Expr,
+        least: tirx.Expr,
         lanes: int,
     ) -> None:
-        """Rounds some columns of a row, a group or less of it: the first one, and how many."""
-        first, count = columns
-        at = place * grouped(self.inner) + group
-        every, most = ramp(0, lanes), float(WIDE if self.wide else NARROW)
+        """Rounds a group of a row's columns: `count` of them, whole vectors."""
+        every, first, at = ramp(0, lanes), group * GROUP, self.place(group, place)
         largest = code.registers(lanes)
         code.store(largest, constant(1e-30, lanes=lanes), every)  # so that nothing is divided by zero
-        with code.loop(count // lanes, "j") as j:
+        with code.loop(tirx.floordiv(count, lanes), "j") as j:
             x = load(rows, row, ramp(first + j * lanes, lanes))
             code.store(largest, tirx.max(load(largest, every), tirx.abs(x)), every)
         found = fold(code, load(largest, every), lanes, tirx.max)
-        code.store(self.scales, found * constant(1 / most), at)
-        inverse = code.let(broadcast(constant(most) / found, lanes))
-        total, staged = code.registers(lanes, "int32"), code.registers(GROUP * self.parts, self.dot.packed)
+        code.store(self.scales, found * least, at)
+        inverse = code.let(broadcast(most / found, lanes))
+        total = code.registers(lanes, "int32")
         code.store(total, constant(0, lanes=lanes), every)
-        if count < GROUP:
-            with code.loop(GROUP * self.parts, "j") as j:
-                code.store(staged, constant(0, self.dot.packed), j)
-        with code.loop(count // lanes, "j") as j:
+        memory, starts = self._memory(code, group, place)
+        if lanes == 1:
+            with code.loop(self.parts, "part") as part, code.loop(GROUP, "j") as j:
+                code.store(memory, constant(0, self.dot.packed), starts[0] + part * (starts[1] - starts[0]) + j)
+        with code.loop(tirx.floordiv(count, lanes), "j") as j:
             x = load(rows, row, ramp(first + j * lanes, lanes)) * inverse
             # The bounds change nothing. They keep a compiler from making one operation of a product and a sum.
-            x = tirx.max(tirx.min(x, constant(most, lanes=lanes)), constant(-most, lanes=lanes))
+            bound = broadcast(most, lanes)
+            x = tirx.max(tirx.min(x, bound), constant(0.0, lanes=lanes) - bound)
             bits = tirx.reinterpret(_wide("int32", lanes), x + constant(_ROUNDER, lanes=lanes))
             number = code.let(bits - constant(0x4B400000, lanes=lanes))  # the bits of _ROUNDER
             code.store(total, load(total, every) + number, every)
-            for part, value in enumerate(self._parts(code, number, lanes)):
-                code.store(staged, value.astype(_wide(self.dot.packed, lanes)), ramp(part * GROUP + j * lanes, lanes))
-        if self.dot.tiles:
-            pair = tirx.floordiv(place, 2) * grouped(self.inner) + group
-            start = pair * (2 * GROUP * self.parts) + tirx.floormod(place, 2) * EIGHT
-            with code.loop(self.parts * GROUP // EIGHT, "eight") as eight:
-                value = stored(staged, ramp(eight * EIGHT, EIGHT))
-                code.store(self.numbers, value, ramp(start + eight * (2 * EIGHT), EIGHT))
-        else:
-            with code.loop(self.parts * GROUP // QUAD, "quad") as quad:
-                for to, source in enumerate(self.dot.order):
-                    start = at * (GROUP * self.parts) + quad * QUAD
-                    code.store(self.numbers, stored(staged, quad * QUAD + source), start + to)
+            self._keep(code, memory, starts, number, j * lanes, lanes)
+        if memory is not self.numbers:
+            with code.loop(self.parts, "part") as part:
+                self._order(code, memory, group, part, place)
         if self.dot.taken:
             together = code.registers(1, "int32")
             code.store(together, constant(0), 0)
@@ -150,13 +181,43 @@ class Integers:
                 code.store(together, load(together, 0) + load(total, lane), 0)
             code.store(self.sums, load(together, 0) * self.dot.taken(code), at)
 
-    def _parts(self, code: Code, number: tirx.Expr, lanes: int) -> list[tirx.Expr]:
-        """The upper half of 16 bits, rounded, and what it lacks, from -128 to 127."""
-        if self.parts == 1:
-            return [number]
-        eight = constant(8, lanes=lanes)
-        upper = code.let((number + constant(128, lanes=lanes)) >> eight)
-        return [upper, number - (upper << eight)]
+    def _memory(self, code: Code, group: Value, place: Value) -> tuple[tirx.Buffer, tuple[Value, Value]]:
+        """Where a group's numbers are kept first, and where each part begins: there, or where they are put in order."""
+        if self.dot.order == (0, 1, 2, 3) and not self.dot.tiles:
+            return self.numbers, (self.start(group, 0, place), self.start(group, 1, place))
+        return code.registers(GROUP * 2, self.dot.packed), (0, GROUP)
+
+    def _keep(
+        self, code: Code, memory: tirx.Buffer, starts: tuple[Value, Value], number: tirx.Expr, at: Value, lanes: int
+    ) -> None:
+        """Keeps integers as numbers of `dot`: of 16 bits the upper half, rounded, and what it lacks."""
+
+        def keep(part: int, value: tirx.Expr) -> None:
+            code.store(memory, value.astype(_wide(self.dot.packed, lanes)), ramp(starts[part] + at, lanes))
+
+        if not self.halved:
+            keep(0, number)
+            return
+        with code.when(self.narrow == 1):
+            keep(0, number)
+        with code.when(self.narrow == 0):
+            eight = constant(8, lanes=lanes)
+            upper = code.let((number + constant(128, lanes=lanes)) >> eight)
+            keep(0, upper)
+            keep(1, number - (upper << eight))
+
+    def _order(self, code: Code, memory: tirx.Buffer, group: Value, part: Value, place: Value) -> None:
+        """Puts a part of a group's numbers where products take them from."""
+        start = self.start(group, part, place)
+        if self.dot.tiles:
+            start = start - tirx.floormod(place, 2) * (GROUP - EIGHT)
+            with code.loop(GROUP // EIGHT, "eight") as eight:
+                value = stored(memory, ramp(part * GROUP + eight * EIGHT, EIGHT))
+                code.store(self.numbers, value, ramp(start + eight * (2 * EIGHT), EIGHT))
+            return
+        with code.loop(GROUP // QUAD, "quad") as quad:
+            for to, source in enumerate(self.dot.order):
+                code.store(self.numbers, stored(memory, part * GROUP + quad * QUAD + source), start + quad * QUAD + to)
 
 
 @dataclass(frozen=True)
@@ -183,15 +244,14 @@ class Int8Nest(Nest):
     def _add_up(
         self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr
     ) -> None:
-        code, lanes, dot = self.code, self.cpu.lanes, self.integers.dot
-        groups, parts = grouped(self.spec.inner), self.integers.parts
-        with code.loop(groups, "group") as group:
+        code, lanes, dot, parts = self.code, self.cpu.lanes, self.integers.dot, self.integers.parts
+        with code.loop(self.integers.groups, "group") as group:
             counts = code.registers(tile.rows * tile.vectors * lanes, "int32")
             at = [ramp(number * lanes, lanes) for number in range(tile.rows * tile.vectors)]
             for place in at:
                 code.store(counts, constant(0, lanes=lanes), place)
             with code.loop(parts, "part") as part:
-                if parts > 1:  # what the upper halves gave; zero before them
+                if self.integers.halved:  # what the upper halves gave; zero before them
                     for place in at:
                         code.store(counts, load(counts, place) << constant(8, lanes=lanes), place)
                 add = self._add_eights if dot.tiles else self._add_quads
@@ -200,7 +260,7 @@ class Int8Nest(Nest):
                 self._tell_rows_apart(tile, counts)
             scales = [self._scales(*place, group) for place in places]
             for i in range(tile.rows):
-                first = (row + i) * groups + group
+                first = self.integers.place(group, row + i)
                 scale = code.let(broadcast(load(self.integers.scales, first), lanes))
                 for v, of_weights in enumerate(scales):
                     place = at[i * tile.vectors + v]
@@ -221,11 +281,10 @@ class Int8Nest(Nest):
     ) -> None:
         """Adds the products of a group's quads to the counts."""
         code, lanes, dot = self.code, self.cpu.lanes, self.integers.dot
-        groups, parts = grouped(self.spec.inner), self.integers.parts
-        with code.loop(GROUP // QUAD, "quad") as quad:
-            weights = [dot.weights(code, self._read(*place, group, quad), lanes) for place in places]
+        with code.loop(GROUP // QUAD, "quad", "int64") as quad:
+            weights = [dot.weights(code, self._read(*place, group, quad, part), lanes) for place in places]
             for i in range(tile.rows):
-                start = (((row + i) * groups + group) * parts + part) * GROUP + quad * QUAD
+                start = self.integers.start(group, part, row + i) + quad * QUAD
                 numbers = dot.numbers(code, self.integers.numbers, start, lanes)
                 for v, w in enumerate(weights):
                     place = ramp((i * tile.vectors + v) * lanes, lanes)
@@ -241,15 +300,14 @@ class Int8Nest(Nest):
         part: tirx.Expr,
     ) -> None:
         """Adds the products of a group's eights. The counts of two rows have two columns each, then the other two."""
-        code, groups, parts = self.code, grouped(self.spec.inner), self.integers.parts
-        pair = tirx.floordiv(row, 2)
-        with code.loop(GROUP // EIGHT, "eight") as eight:
+        code = self.code
+        with code.loop(GROUP // EIGHT, "eight", "int64") as eight:
             numbers = []
             for i in range(tile.rows // 2):
-                start = (((pair + i) * groups + group) * parts + part) * (2 * GROUP) + eight * (2 * EIGHT)
+                start = self.integers.start(group, part, row + 2 * i) + eight * (2 * EIGHT)
                 numbers.append(code.let(stored(self.integers.numbers, ramp(start, 2 * EIGHT))))
             for v, place in enumerate(places):
-                quads = [self._read(*place, group, eight * 2 + quad)(0, 2 * EIGHT) for quad in range(2)]
+                quads = [self._read(*place, group, eight * 2 + quad, part)(0, 2 * EIGHT) for quad in range(2)]
                 for half, weights in enumerate(zipped(*(code.let(quad) for quad in quads))):
                     weights = code.let(weights, "w")
                     for i, x in enumerate(numbers):
@@ -270,10 +328,14 @@ class Int8Nest(Nest):
         lanes = self.cpu.lanes
         return [ramp(((2 * pair + odd) * tile.vectors + vector) * lanes, lanes) for odd in range(2)]
 
-    def _read(self, panel: tirx.Expr, column: Value, group: Value, quad: Value) -> Load:
+    def _read(self, panel: tirx.Expr, column: Value, group: Value, quad: Value, part: tirx.Expr) -> Load:
+        # Zero, but LLVM does not know it. It would read a group's weights once for both parts, and all registers would
+        # be full of them.
+        nothing = part >> constant(30)
+
         def read(first: int, count: int) -> tirx.Expr:
             start = quad * (PANEL * QUAD) + column * QUAD + first
-            return stored(self.weight, panel, group, ramp(start, count))
+            return stored(self.weight, panel, group + nothing, ramp(start, count))
 
         return read
 

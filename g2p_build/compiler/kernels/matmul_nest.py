@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from tvm import tirx
@@ -12,71 +12,95 @@ from tvm import tirx
 from g2p_build.compiler.kernels.code import Code, Value, broadcast, constant, load, ramp, stored
 from g2p_build.compiler.kernels.cpu import Cpu
 from g2p_build.compiler.kernels.functions import gelu, widened
-from g2p_build.compiler.kernels.matmul_tiles import Group, Tile, tiles
+from g2p_build.compiler.kernels.matmul_tiles import Tile, panels_at_once, tiles
 from g2p_build.models.layout import GATED, PANEL
 
-if TYPE_CHECKING:
-    from g2p_build.compiler.kernels.matmul import Matmul
+__all__ = ["ACTIVATIONS", "Behind", "Nest", "weights_of"]
 
-__all__ = ["Nest"]
+ACTIVATIONS = ("", "relu", "gated-gelu")
+"""What becomes of sums. A kernel is told the place of its own here."""
+
+_RELU, _GATED = 1, 2
+
+_STEP = 4
+"""Values of k for which rows' addresses are computed together."""
 
 _LINE = 64  # bytes that a cache reads together; where it reads more, some are asked for twice
 
 
 @dataclass(frozen=True)
+class Behind:
+    """What becomes of sums, as a kernel is told it.
+
+    Attributes:
+        columns: N.
+        activation: The place of the activation in `ACTIVATIONS`.
+        residual: float32 [M, N] if it is added, otherwise any matrix.
+        added: Whether it is.
+        result: float32 [M, N].
+    """
+
+    columns: tirx.Expr
+    activation: tirx.Expr
+    residual: tirx.Buffer
+    added: tirx.Expr
+    result: tirx.Buffer
+
+
+@dataclass(frozen=True)
 class Nest:
-    """Writes tiles: all that is inside of the loops over chunks, groups and tiles."""
+    """Writes tiles: all that is inside of the loop over chunks.
+
+    Attributes:
+        code: The kernel.
+        dtype: The weights'.
+        cpu: The vector unit.
+        rows: float32 [M, K].
+        weight: As `matmul` takes it.
+        scale: float32, what a chunk's rows are times behind the sums.
+        first: The first row of the chunk.
+        inner: K.
+        panels: Of the weights.
+        behind: What becomes of sums.
+    """
 
     code: Code
-    spec: Matmul
+    dtype: str
     cpu: Cpu
     rows: tirx.Buffer
     weight: tirx.Buffer
-    residual: tirx.Buffer | None
-    result: tirx.Buffer
-    scale: tirx.Buffer | None
-    first: tirx.Expr  # row of the chunk
+    scale: tirx.Buffer
+    first: tirx.Expr
+    inner: tirx.Expr
+    panels: tirx.Expr
+    behind: Behind
 
-    def cover(self, group: Group, number: Value, here: tirx.Expr) -> None:
-        """Writes all of a chunk's results in a group of panels.
+    def cover(self, here: tirx.Expr) -> None:
+        """Writes all results of a chunk with so many rows."""
+        code, size = self.code, panels_at_once(self.cpu)
+        kept = code.lines(self.cpu.chunk * size * PANEL, "float32")
+        with code.loop(tirx.floordiv(self.panels + (size - 1), size), "group") as group:
+            first = code.let(group * size, "first_panel")
+            here_panels = code.let(tirx.min(self.panels - first, constant(size)), "panels")
+            for tile in tiles(code, self.cpu, here, size, here_panels):
+                self._write(tile, first, kept, size)
+            self._finish(kept, size, here, first)
 
-        Args:
-            group: The groups of panels.
-            number: Which of them.
-            here: The chunk's rows.
-        """
-        for tile in tiles(self.code, self.cpu, here, group, number):
-            self._write(tile)
-
-    def _write(self, tile: Tile) -> None:
-        """Writes one tile."""
+    def _write(self, tile: Tile, first: tirx.Expr, kept: tirx.Buffer, size: int) -> None:
+        """Writes the sums of one tile to `kept`, float32 [rows of the chunk, `size` panels, 32]."""
         code, lanes = self.code, self.cpu.lanes
-        places = self._places(tile)
+        places = tile.places(lanes)
+        # Beyond the last panel, where a tile has several, the last one is computed again, and not looked at.
+        read = [(code.let(tirx.min(first + panel, self.panels - 1), "panel"), column) for panel, column in places]
         sums = code.registers(tile.rows * tile.vectors * lanes)
         for number in range(tile.rows * tile.vectors):
             code.store(sums, constant(0.0, lanes=lanes), ramp(number * lanes, lanes))
         row = code.let(tile.row, "row")
-        self._add_up(tile, places, sums, row)
-        if tile.end is not None:
-            with code.loop(tirx.min(tile.end - row, constant(tile.rows)), "i") as last:
-                self._finish(tile, places, sums, row, last)
-            return
+        self._add_up(tile, read, sums, row)
         for i in range(tile.rows):
-            self._finish(tile, places, sums, row, i)
-
-    def _finish(
-        self,
-        tile: Tile,
-        places: Sequence[tuple[tirx.Expr, tirx.Expr]],
-        sums: tirx.Buffer,
-        row: tirx.Expr,
-        i: Value,
-    ) -> None:
-        """Writes the results of a tile's row `i`."""
-        for v in range(tile.vectors // 2 if self.spec.gated else tile.vectors):
-            value = self._finished(sums, i * tile.vectors + v, tile.vectors, row + i)
-            panel, column = places[v]
-            self._store(value, row + i, panel * self.spec.width + column, tile.partial)
+            for v, (panel, column) in enumerate(places):
+                found = load(sums, ramp((i * tile.vectors + v) * lanes, lanes))
+                code.store(kept, found, ramp(((row + i) * size + panel) * PANEL + column, lanes))
 
     def _add_up(
         self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr
@@ -89,76 +113,99 @@ class Nest:
             sums: float32 [rows * vectors * lanes].
             row: Its first row, counted in the chunk.
         """
+        code, whole = self.code, self.code.let(tirx.floordiv(self.inner, _STEP), "whole")
+        with code.loop(whole, "block", "int64") as block:
+            first = code.let(block * _STEP, "first")
+            for step in range(_STEP):
+                self._add(tile, places, sums, row, first + step)
+        with code.loop(self.inner - whole * _STEP, "rest", "int64") as rest:
+            self._add(tile, places, sums, row, code.let(whole * _STEP + rest, "k"))
+
+    def _add(
+        self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr, k: tirx.Expr
+    ) -> None:
+        """Adds the products of one k to a tile's sums."""
         code, lanes = self.code, self.cpu.lanes
-        with code.loop(self.spec.inner, "k") as k:
-            weights = [self._weights(panel, k, ramp(column, lanes)) for panel, column in places]
-            if tile.prefetches:
-                self._prefetch(places, k)
-            for i in range(tile.rows):
-                x = code.let(broadcast(load(self.rows, self.first + row + i, k), lanes))
-                for v, w in enumerate(weights):
-                    place = ramp((i * tile.vectors + v) * lanes, lanes)
-                    code.store(sums, load(sums, place) + x * w, place)
-
-    def _places(self, tile: Tile) -> list[tuple[tirx.Expr, tirx.Expr]]:
-        """The panel of each of the tile's vectors, and its column there; the gates' vectors first in a gated layer."""
-        lanes, per_panel = self.cpu.lanes, PANEL // self.cpu.lanes
-        within = min(tile.vectors, per_panel)
-        count = tile.vectors
-        if self.spec.gated:
-            within, count = within // 2, count // 2
-        found = [(tile.panel + v // within, tile.part * (within * lanes) + v % within * lanes) for v in range(count)]
-        return found + [(panel, column + GATED) for panel, column in found] if self.spec.gated else found
-
-    def _weights(self, panel: tirx.Expr, k: Value, columns: Value) -> tirx.Expr:
-        if self.spec.dtype == "float16" and not self.cpu.converts:
-            return widened(self.code, stored(self.weight, panel, k, columns), self.cpu.lanes)
-        return self.code.let(load(self.weight, panel, k, columns), "w")
+        weights = [
+            weights_of(code, self.dtype, self.cpu, self.weight, panel, k, ramp(column, lanes))
+            for panel, column in places
+        ]
+        if tile.prefetches:
+            self._prefetch(places, k)
+        for i in range(tile.rows):
+            x = code.let(broadcast(load(self.rows, self.first + row + i, k), lanes))
+            for v, w in enumerate(weights):
+                place = ramp((i * tile.vectors + v) * lanes, lanes)
+                code.store(sums, load(sums, place) + x * w, place)
 
     def _prefetch(self, places: Sequence[tuple[tirx.Expr, tirx.Expr]], k: Value) -> None:
         """Asks for the next panel's weights, line by line, while there is arithmetic to do."""
-        spec, lanes = self.spec, self.cpu.lanes
-        line = _LINE // np.dtype(spec.dtype).itemsize
-        run = len(places) // 2 if spec.gated else len(places)  # vectors beside each other
+        lanes = self.cpu.lanes
+        line = _LINE // np.dtype(self.dtype).itemsize
         for v, (panel, column) in enumerate(places):
-            if v % run * lanes % line == 0:
-                following = tirx.min(panel + 1, constant(spec.columns // spec.width - 1))
+            if v * lanes % line == 0:
+                following = tirx.min(panel + 1, self.panels - 1)
                 self.code.prefetch(self.weight, following, k, column)
 
-    def _finished(self, sums: tirx.Buffer, vector: Value, vectors: int, row: tirx.Expr) -> tirx.Expr:
-        """A vector of results: its sums, scaled and activated.
+    def _finish(self, kept: tirx.Buffer, size: int, here: tirx.Expr, first: tirx.Expr) -> None:
+        """Makes results of sums.
 
         Args:
-            sums: The tile's.
-            vector: Which of them.
-            vectors: How many a row has; in a gated layer the second half is multiplied with the first.
-            row: The row, counted in the chunk.
+            kept: The sums, float32 [rows of the chunk, `size`, 32].
+            size: Panels that there is room for.
+            here: The chunk's rows.
+            first: The first panel.
         """
-        code, lanes = self.code, self.cpu.lanes
+        code, lanes, behind = self.code, self.cpu.lanes, self.behind
+        relu, gated = behind.activation == _RELU, behind.activation == _GATED
+        with (
+            code.when(relu),
+            self._rows(here, size) as (_, start, scale),
+            code.loop(size * PANEL // lanes, "v") as v,
+        ):
+            place = ramp(start + v * lanes, lanes)
+            code.store(kept, tirx.max(load(kept, place) * scale, constant(0.0, lanes=lanes)), place)
+        with (
+            code.when(gated),
+            self._rows(here, size) as (_, start, scale),
+            code.loop(size * GATED // lanes, "v") as v,
+        ):
+            panel = tirx.floordiv(v, GATED // lanes)  # of which the first half are gates
+            gate, other = (
+                code.let(load(kept, ramp(start + panel * GATED + v * lanes + half, lanes)) * scale)
+                for half in (0, GATED)
+            )
+            code.store(kept, gelu(code, gate, lanes) * other, ramp(start + v * lanes, lanes))
+        width = code.let(PANEL - GATED * gated.astype("int32"), "width")
+        column = code.let(first * width, "column")
+        columns = code.let(tirx.min(behind.columns - column, size * width), "columns")
+        whole = code.let(tirx.floordiv(columns, lanes), "whole")
+        # A residual goes with no scale but 1, so nobody can see where sums and products became one operation.
+        for added in (0, 1):
+            with code.when(behind.added == added), self._rows(here, size) as (i, start, scale):
+                factor = code.let(tirx.Select(behind.activation > 0, constant(1.0), load(self.scale, i)))
+                row = code.let(self.first + i, "row")
+                for count, rest, wide in ((whole, 0, lanes), (columns - whole * lanes, whole * lanes, 1)):
+                    with code.loop(count, "v") as v:
+                        at = rest + v * wide
+                        value = load(kept, ramp(start + at, wide)) * broadcast(factor, wide)
+                        if added:
+                            value = value + load(behind.residual, row, ramp(column + at, wide))
+                        code.store(behind.result, value, row, ramp(column + at, wide))
 
-        def scaled(number: Value) -> tirx.Expr:
-            total = load(sums, ramp(number * lanes, lanes))
-            return total if self.scale is None else code.let(total * broadcast(load(self.scale, row), lanes))
+    @contextmanager
+    def _rows(self, here: tirx.Expr, size: int) -> Iterator[tuple[tirx.Expr, tirx.Expr, tirx.Expr]]:
+        """Loops over a chunk's rows: which it is, where its sums begin, and a vector of its scale."""
+        code = self.code
+        with code.loop(here, "i") as i:
+            scale = code.let(broadcast(load(self.scale, i), self.cpu.lanes), "scale")
+            yield i, code.let(i * (size * PANEL), "start"), scale
 
-        value = scaled(vector)
-        if self.spec.gated:
-            return gelu(code, value, lanes) * scaled(vector + vectors // 2)
-        return tirx.max(value, constant(0.0, lanes=lanes)) if self.spec.activation == "relu" else value
 
-    def _store(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, partial: bool) -> None:
-        """Writes a vector of results; of a partial tile only the columns that the result has."""
-        code, lanes = self.code, self.cpu.lanes
-        row = self.first + row
-        if not partial:
-            self._store_sum(value, row, column, lanes)
-            return
-        memory = code.registers(lanes)
-        code.store(memory, value, ramp(0, lanes))
-        end = tirx.max(tirx.min(constant(self.spec.columns) - column, constant(lanes)), constant(0))
-        with code.loop(end, "lane") as lane:
-            self._store_sum(load(memory, lane), row, column + lane, 1)
-
-    def _store_sum(self, value: tirx.Expr, row: tirx.Expr, column: tirx.Expr, lanes: int) -> None:
-        if self.residual is not None:
-            value = value + load(self.residual, row, ramp(column, lanes))
-        self.code.store(self.result, value, row, ramp(column, lanes))
+def weights_of(
+    code: Code, dtype: str, cpu: Cpu, weight: tirx.Buffer, panel: tirx.Expr, k: Value, columns: Value
+) -> tirx.Expr:
+    """A vector of weights [P, K, 32] that are float32 or float16, as float32."""
+    if dtype == "float16" and not cpu.converts:
+        return widened(code, stored(weight, panel, k, columns), cpu.lanes)
+    return code.let(load(weight, panel, k, columns), "w")

@@ -15,7 +15,7 @@ __all__ = ["norm", "row_scale"]
 _PARTS = 4  # vectors of sums; no addition waits for the one before
 
 
-def row_scale(code: Code, rows: tirx.Buffer, row: Value, width: int, epsilon: float, cpu: Cpu) -> tirx.Expr:
+def row_scale(code: Code, rows: tirx.Buffer, row: Value, width: tirx.Expr, epsilon: tirx.Expr, cpu: Cpu) -> tirx.Expr:
     """1 / sqrt(mean square of a row + epsilon), a float32 number.
 
     The loop nest::
@@ -26,8 +26,6 @@ def row_scale(code: Code, rows: tirx.Buffer, row: Value, width: int, epsilon: fl
         the sum of all lanes of all parts, and of the elements that are left
     """
     lanes = cpu.lanes
-    while lanes > width:
-        lanes //= 2
     parts = code.registers(_PARTS * lanes)
     for part in range(_PARTS):
         code.store(parts, constant(0.0, lanes=lanes), ramp(part * lanes, lanes))
@@ -36,23 +34,24 @@ def row_scale(code: Code, rows: tirx.Buffer, row: Value, width: int, epsilon: fl
         x = code.let(load(rows, row, ramp(column, lanes)))
         code.store(parts, load(parts, ramp(part * lanes, lanes)) + x * x, ramp(part * lanes, lanes))
 
-    with code.loop(width // (_PARTS * lanes), "j") as j:
+    vectors = code.let(tirx.floordiv(width, lanes), "vectors")
+    whole = code.let(tirx.floordiv(vectors, _PARTS), "whole")
+    with code.loop(whole, "j") as j:
         for part in range(_PARTS):
-            accumulate(part, j * (_PARTS * lanes) + part * lanes)
-    whole = width // (_PARTS * lanes) * (_PARTS * lanes)
-    with code.loop((width - whole) // lanes, "j") as j:
-        accumulate(0, whole + j * lanes)
+            accumulate(part, (j * _PARTS + part) * lanes)
+    with code.loop(vectors - whole * _PARTS, "j") as j:
+        accumulate(0, (whole * _PARTS + j) * lanes)
     total = load(parts, ramp(0, lanes))
     for part in range(1, _PARTS):
         total = total + load(parts, ramp(part * lanes, lanes))
     squares = fold(code, total, lanes, add)
     rest = code.registers(1)
     code.store(rest, squares, 0)
-    with code.loop(width % lanes, "j") as j:
-        x = code.let(load(rows, row, width // lanes * lanes + j))
+    with code.loop(width - vectors * lanes, "j") as j:
+        x = code.let(load(rows, row, vectors * lanes + j))
         code.store(rest, load(rest, 0) + x * x, 0)
-    mean = load(rest, 0) * constant(1.0 / width)
-    return constant(1.0) / tirx.sqrt(mean + constant(epsilon))
+    mean = load(rest, 0) / width.astype("float32")
+    return constant(1.0) / tirx.sqrt(mean + epsilon)
 
 
 def norm(width: int, dtype: str, epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
@@ -68,7 +67,7 @@ def norm(width: int, dtype: str, epsilon: float, cpu: Cpu) -> tirx.PrimFunc:
     rows, weight = tensor("rows", (count, width)), tensor("weight", (width,), dtype)
     result = tensor("result", (count, width))
     with code.loop(count, "row") as row:
-        scale = code.let(row_scale(code, rows, row, width, epsilon, cpu), "scale")
+        scale = code.let(row_scale(code, rows, row, constant(width), constant(epsilon), cpu), "scale")
 
         def vector(column: Value, lanes: int) -> None:
             value = load(rows, row, ramp(column, lanes)) * broadcast(scale, lanes)

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import tvm
 from tvm import ir, relax, tirx
 from tvm.target import Target
 
-__all__ = ["NOTHING", "PREFIX", "Kernels", "Rewrite", "arguments", "extents", "float32", "operation", "type_extents"]
+__all__ = [
+    "NOTHING",
+    "PREFIX",
+    "Kernels",
+    "Rewrite",
+    "arguments",
+    "extents",
+    "float32",
+    "numbers",
+    "operation",
+    "type_extents",
+]
 
 PREFIX = "g2p."
 """Operations' names in a module begin with this. The exporter writes operations as calls of external functions."""
@@ -108,3 +120,8 @@ def type_extents(found: relax.TensorType) -> tuple[Any, ...]:
 def float32(*shape: Any) -> relax.TensorType:
     """The type of a float32 tensor."""
     return relax.TensorType(shape, "float32")
+
+
+def numbers(*told: int) -> relax.Expr:
+    """What a kernel is told: int32."""
+    return relax.const(np.array(told, np.int32))

@@ -14,7 +14,7 @@ from g2p_build.compiler.kernels.encoder_attention import queries
 from g2p_build.compiler.kernels.fast_convolution import MANY, FastConvolution, fast_convolution, fast_filter, fits
 from g2p_build.compiler.kernels.whole_attention import whole_attention
 from g2p_build.compiler.linear import linear
-from g2p_build.compiler.rewrites.calls import Kernels, Rewrite, arguments, extents, float32
+from g2p_build.compiler.rewrites.calls import Kernels, Rewrite, arguments, extents, float32, numbers
 from g2p_build.models.layout import PANEL
 
 __all__ = ["SPEECH"]
@@ -55,7 +55,7 @@ def _convolve(kernels: Kernels, call: relax.Call) -> relax.Expr:
         fast = FastConvolution(inner, columns, taps, dilation, added)
         return _fast_convolve(kernels, call, fast, given, weight, scale, bias, matrices, residual)
     weights = [weight, bias] if scale is None else [weight, bias, scale]
-    tensors = [given, *weights, *matrices, _everything(), _numbers(*spec.numbers(cpu))]
+    tensors = [given, *weights, *matrices, _everything(), numbers(*spec.numbers(cpu))]
     scratch = float32(spec.scratch_rows(cpu), inner)
     place = residual if added == "in place" else None
     return _into(kernels, lambda: convolution(dtype, cpu), ("convolution", dtype), tensors, call.ty, scratch, place)
@@ -83,10 +83,10 @@ def _fast_convolve(
         made = kernels.call(
             lambda: fast_filter(spec.taps, dtype, cpu),
             ("fast_filter", spec.taps, dtype),
-            [*filters, _everything(), _numbers(*spec.filter_numbers(share))],
+            [*filters, _everything(), numbers(*spec.filter_numbers(share))],
             [sums],
         )
-        told = _numbers(*spec.numbers(cpu, share))
+        told = numbers(*spec.numbers(cpu, share))
         tensors = [given, kernels.builder.emit(made), bias, *matrices, _everything(), told]
         scratch = float32(spec.scratch(cpu))
         made = _into(kernels, lambda: fast_convolution(cpu), "fast_convolution", tensors, call.ty, scratch, place)
@@ -119,7 +119,7 @@ def _channel_norm(kernels: Kernels, call: relax.Call) -> relax.Expr:
     return kernels.call(
         lambda: column_norm.channel_norm(epsilon, cpu),
         ("channel_norm", epsilon),
-        [given, affine, _everything(), _numbers(column_norm.columns_at_once(cpu))],
+        [given, affine, _everything(), numbers(column_norm.columns_at_once(cpu))],
         [call.ty],
     )
 
@@ -254,11 +254,6 @@ def _istft(kernels: Kernels, call: relax.Call) -> relax.Expr:
 def _everything() -> relax.Expr:
     """All parts of a kernel's work. C that is written for threads passes others."""
     return relax.const(np.array([0, np.iinfo(np.int32).max], np.int32))
-
-
-def _numbers(*numbers: int) -> relax.Expr:
-    """What a kernel is told."""
-    return relax.const(np.array(numbers, np.int32))
 
 
 def _first(kernels: Kernels, call: relax.Call) -> relax.Expr:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import tvm
 from emulated import Zig
 from torch import Tensor
 
-from g2p_build.compiler.kernels.cpu import cpu_of
+from g2p_build.compiler.kernels.cpu import cpu_named, cpu_of
 from g2p_build.compiler.kernels.matmul import Matmul, matmul
+from g2p_build.compiler.passes.plain_calls import extents
 from g2p_build.compiler.pipeline import kernels_object, target_of
 from g2p_build.compiler.targets import extended
 from g2p_build.models import ops
@@ -31,10 +33,12 @@ SPECS = [
     Matmul(256, 64, "int8", residual=True),
     Matmul(20, 37, "int8", 1e-6, "relu"),
     Matmul(100, 33, "int8"),
-    Matmul(64, 39, "int8", 1e-6, argmax=True),
+    Matmul(64, 39, "int8", 1e-6),
     Matmul(64, 40, "int8", 1e-30),
     Matmul(64, 40, "int8"),
 ]
+
+POINTERS = "const float *, const int8_t *, const float *, const int32_t *, float *"
 
 DRIVER = """
 #include <stdint.h>
@@ -42,21 +46,19 @@ DRIVER = """
 #include <stdlib.h>
 static _Alignas(64) float rows[64 * 256], added[64 * 256], result[64 * 256];
 static _Alignas(64) int8_t weight[1 << 17];
-static _Alignas(64) int32_t ids[64];
 static int given(void *data, size_t size) { return fread(data, 1, size, stdin) == size; }
 %s
 int main(void) {
-  int32_t head[5]; /* which, inner, columns, bytes of weights, rows */
-  while (given(head, sizeof head)) {
-    int32_t which = head[0], count = head[4];
-    if (!given(weight, (size_t)head[3]) || !given(rows, (size_t)count * head[1] * 4)) return 1;
-    if (!given(added, (size_t)count * head[2] * 4)) return 1;
-    switch (which) {
+  int32_t head[6], told[5]; /* which way, inner, columns, bytes of weights, panels, rows */
+  while (given(head, sizeof head) && given(told, sizeof told)) {
+    int32_t inner = head[1], columns = head[2], panels = head[4], count = head[5];
+    if (!given(weight, (size_t)head[3]) || !given(rows, (size_t)count * inner * 4)) return 1;
+    if (!given(added, (size_t)count * columns * 4)) return 1;
+    switch (head[0]) {
 %s
       default: return 1;
     }
-    fwrite(result, 4, (size_t)count * head[2], stdout);
-    fwrite(ids, 4, (size_t)count, stdout);
+    fwrite(result, 4, (size_t)count * columns, stdout);
   }
   return 0;
 }
@@ -65,20 +67,21 @@ int main(void) {
 
 @pytest.fixture(scope="module")
 def program(zig: Zig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs the kernel of a number, way by way, on what it reads."""
+    """Runs the kernel of a way on what it reads."""
     folder = tmp_path_factory.mktemp("arm")
     base = target_of({"kind": "llvm", "triple": "aarch64-linux-musl", "cpu": "generic"})
     declared, cases = [], []
     for way, target in zip(WAYS, [base, *(target for _, target in extended(base))], strict=True):
         assert cpu_of(target).dot == way
-        kernels = {f"k{number}": matmul(spec, cpu_of(target)) for number, spec in enumerate(SPECS)}
-        kernels_object(tvm.IRModule(kernels), target, folder / f"{way}.o", f"{way}_")
-        for number, spec in enumerate(SPECS):
-            residual, argmax = ", added" * spec.residual, ", ids" * spec.argmax
-            types = "const float *, const int8_t *" + ", const float *" * spec.residual + ", float *"
-            declared.append(f"void {way}_k{number}({types}{', int32_t *' * spec.argmax}, int32_t);")
-            case = f"{way}_k{number}(rows, weight{residual}, result{argmax}, count); break;"
-            cases.append(f"      case {len(cases)}: {case}")
+        [made_for] = {spec.made_for(cpu_of(target)) for spec in SPECS}
+        kernel = matmul(*made_for, cpu_of(target))
+        kernels_object(tvm.IRModule({"matmul": kernel}), target, folder / f"{way}.o", f"{way}_")
+        names = ", ".join(extent.name for extent in extents(kernel))
+        assert names == "rows, inner, panels, depth, residual_rows, residual_columns, columns"
+        declared.append(f"void {way}_matmul({POINTERS}, {', '.join(['int32_t'] * 7)});")
+        passed = "count, inner, panels, (inner + 63) / 64, count, columns, columns"
+        case = f"{way}_matmul(rows, weight, added, told, result, {passed}); break;"
+        cases.append(f"      case {len(cases)}: {case}")
     (folder / "main.c").write_text(DRIVER % ("\n".join(declared), "\n".join(cases)))
     objects = [f"{way}.o" for way in WAYS]
     zig.run("cc", "-target", "aarch64-linux-musl", "-static", "main.c", *objects, "-lm", "-o", "program", cwd=folder)
@@ -86,11 +89,12 @@ def program(zig: Zig, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def results(program: Path, spec: Matmul, rows: Tensor, weight: Tensor, added: Tensor) -> Mapping[str, list[Tensor]]:
-    """What each way gives for each of `PARTS`: the results, and in the last column the ids."""
+    """What each way gives for each of `PARTS`."""
     asked = b""
-    for way in range(len(WAYS)):
+    for number, way in enumerate(WAYS):
+        told = spec.numbers(replace(cpu_named("neon"), dot=way))
         for start, count in PARTS:
-            head = [way * len(SPECS) + SPECS.index(spec), spec.inner, spec.columns, weight.numel(), count]
+            head = [number, spec.inner, spec.columns, weight.numel(), len(weight), count, *told]
             parts = (tensor[start : start + count].contiguous() for tensor in (rows, added))
             asked += torch.tensor(head, dtype=torch.int32).numpy().tobytes() + weight.numpy().tobytes()
             asked += b"".join(part.numpy().tobytes() for part in parts)
@@ -99,10 +103,8 @@ def results(program: Path, spec: Matmul, rows: Tensor, weight: Tensor, added: Te
     found: dict[str, list[Tensor]] = {}
     for way in WAYS:
         for _, count in PARTS:
-            taken, ids, numbers = numbers.split(
-                [count * spec.columns, count, len(numbers) - count * (spec.columns + 1)]
-            )
-            found.setdefault(way, []).append(torch.cat([taken.view(count, -1), ids.view(count, 1)], 1))
+            taken, numbers = numbers.split([count * spec.columns, len(numbers) - count * spec.columns])
+            found.setdefault(way, []).append(taken.view(count, -1))
     assert not len(numbers)
     return found
 
@@ -130,9 +132,7 @@ def test_every_way_gives_the_same_bits(program: Path, spec: Matmul) -> None:
     residual = added if spec.residual else None
     expected = ops.linear(rows, weight, spec.columns, spec.epsilon, spec.activation, residual)
     whole = found["i8mm"][0]
-    torch.testing.assert_close(whole[:, :-1], expected, rtol=1e-5, atol=1e-5 * (1 + float(expected.abs().max())))
-    if spec.argmax:
-        assert torch.equal(whole[:, -1].contiguous().view(torch.int32).long(), whole[:, :-1].argmax(1))
+    torch.testing.assert_close(whole, expected, rtol=1e-5, atol=1e-5 * (1 + float(expected.abs().max())))
 
 
 @pytest.mark.parametrize("wide", [False, True])
@@ -153,4 +153,4 @@ def test_every_way_adds_up_exactly(program: Path, wide: bool) -> None:
     if not wide:
         expected = expected / rows.double().square().mean(1, keepdim=True).sqrt()
     # A sum is an int32, and what follows are three roundings to float32.
-    torch.testing.assert_close(found["i8mm"][0][:, :-1].double(), expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(found["i8mm"][0].double(), expected, rtol=1e-6, atol=0)

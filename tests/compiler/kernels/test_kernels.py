@@ -17,6 +17,7 @@ from torch import Tensor
 from tvm import tirx
 from tvm.target import Target
 
+from g2p_build.compiler.kernels.argmax import argmax
 from g2p_build.compiler.kernels.cached_attention import cross_attention, self_attention, write_cross
 from g2p_build.compiler.kernels.code import LEAST_ROWS, Code, ramp, segments, stored, tensor
 from g2p_build.compiler.kernels.cpu import Cpu, cpu_named, cpu_of
@@ -44,6 +45,23 @@ def compiled(kernel: tirx.PrimFunc) -> Any:
 def run(kernel: tirx.PrimFunc, *tensors: Tensor) -> None:
     """Runs a kernel on tensors, including those that it writes. Floats that it does not write stay NaN."""
     compiled(kernel)(*[tvm_ffi.from_dlpack(tensor) for tensor in tensors])
+
+
+@cache
+def compiled_matmul(dtype: str, of_rows: int, cpu: Cpu, target: Target | None) -> Any:
+    return packed_kernels({"main": matmul(dtype, of_rows, cpu)}, target or target_of(host()))["main"]
+
+
+def multiplied(
+    spec: Matmul, cpu: Cpu, rows: Tensor, weight: Tensor, added: Tensor, target: Target | None = None
+) -> Tensor:
+    """What the kernel gives for a matmul."""
+    residual, told = added if spec.residual else rows, torch.tensor(spec.numbers(cpu), dtype=torch.int32)
+    result = empty(len(rows), spec.columns)
+    compiled_matmul(*spec.made_for(cpu), cpu, target)(
+        *[tvm_ffi.from_dlpack(tensor) for tensor in (rows, weight, residual, told, result)]
+    )
+    return result
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -114,21 +132,17 @@ def test_matmul(cpu: Cpu, inner: int, columns: int, half: bool, others: tuple[fl
     dtype = "float16" if half else "float32"
     spec = Matmul(inner, columns, dtype, *others)
     epsilon, activation, residual = others
-    kernel = matmul(spec, cpu)
     gate, up = random(inner, columns, seed=1), random(inner, columns, seed=2)
     weight = (pack_gated(gate, up) if spec.gated else pack_columns(up)).to(getattr(torch, dtype))
     many = random(cpu.chunk + 11, inner)
     added = random(len(many), columns, seed=3)
-    whole = empty(len(many), columns)
-    run(kernel, many, weight, *([added] if residual else []), whole)
+    whole = multiplied(spec, cpu, many, weight, added)
     expected = ops.linear(many, weight, columns, epsilon, activation, added if residual else None)
     assert_close(whole, expected)
     # A row has the same bits, whichever other rows there are.
     for start, count in ((0, 1), (1, 2), (3, 3), (2, 7), (5, 13)):
-        part = empty(count, columns)
         rows, more = (tensor[start : start + count].clone() for tensor in (many, added))
-        run(kernel, rows, weight, *([more] if residual else []), part)
-        assert torch.equal(part, whole[start : start + count])
+        assert torch.equal(multiplied(spec, cpu, rows, weight, more), whole[start : start + count])
 
 
 LEVEL_4 = {"kind": "llvm", "triple": "x86_64-linux-gnu", "cpu": "x86-64-v4"}
@@ -151,10 +165,6 @@ def way(request: pytest.FixtureRequest) -> Target:
     return Target({"kind": "llvm", "mtriple": "x86_64-linux-gnu", "mcpu": cpu, "mattr": list(features)})
 
 
-def run_for(target: Target, kernel: tirx.PrimFunc, *tensors: Tensor) -> None:
-    packed_kernels({"main": kernel}, target)["main"](*[tvm_ffi.from_dlpack(tensor) for tensor in tensors])
-
-
 @pytest.mark.parametrize(
     "spec",
     [
@@ -172,15 +182,12 @@ def test_int8_matmul(way: Target, spec: Matmul) -> None:
     weight = quantise_panels(pack_gated(gate, up) if spec.gated else pack_columns(up))
     many, added = random(cpu.chunk + 11, spec.inner), random(cpu.chunk + 11, spec.columns, seed=3)
     many[5] = 0
-    whole = empty(len(many), spec.columns)
-    run_for(way, matmul(spec, cpu), many, weight, *([added] if spec.residual else []), whole)
+    whole = multiplied(spec, cpu, many, weight, added, way)
     given = (spec.columns, spec.epsilon, spec.activation, added if spec.residual else None)
     assert_close(whole, ops.linear(many, weight, *given))
     for start, count in ((0, 1), (1, 2), (3, 3), (2, 7), (5, 13)):
-        part = empty(count, spec.columns)
         rows, more = (tensor[start : start + count].clone() for tensor in (many, added))
-        run_for(way, matmul(spec, cpu), rows, weight, *([more] if spec.residual else []), part)
-        assert torch.equal(part, whole[start : start + count])
+        assert torch.equal(multiplied(spec, cpu, rows, weight, more, way), whole[start : start + count])
 
 
 @pytest.mark.parametrize("wide", [False, True])
@@ -194,10 +201,8 @@ def test_products_of_bytes_are_added_up_exactly(way: Target, wide: bool) -> None
     matrix[1::2, 5], rows[3, 1::2] = -127, -most
     rows[4, 1:] = torch.where(torch.arange(63) % 2 == 0, 128.0, -128.0) if wide else rows[4, 1:]
     epsilon = NO_NORM if wide else 1e-30
-    found = empty(9, 40)
-    run_for(
-        way, matmul(Matmul(64, 40, "int8", epsilon), cpu_of(way)), rows, quantise_panels(pack_columns(matrix)), found
-    )
+    spec = Matmul(64, 40, "int8", epsilon)
+    found = multiplied(spec, cpu_of(way), rows, quantise_panels(pack_columns(matrix)), rows, way)
     expected = rows.double() @ matrix.double()
     if not wide:
         expected = expected / rows.double().square().mean(1, keepdim=True).sqrt()
@@ -209,8 +214,8 @@ def test_products_of_bytes_are_added_up_exactly(way: Target, wide: bool) -> None
     "spec",
     [
         Matmul(192, 48, "int8", 1e-6, "gated-gelu"),
-        Matmul(100, 33, "int8", argmax=True),  # of 16 bits; groups and panels are not whole
-        Matmul(2048, 64, "int8", residual=True),  # so long that tiles have eight rows
+        Matmul(100, 33, "int8"),  # of 16 bits; groups and panels are not whole
+        Matmul(2048, 64, "int8", residual=True),  # so long that there is more room for them
     ],
     ids=str,
 )
@@ -218,10 +223,8 @@ def test_tiles_of_amx_give_the_bits_of_vectors(tmp_path_factory: pytest.TempPath
     needs_vnni()
     emulator = amx_here(tmp_path_factory.mktemp("amx"))
     targets = dict(extended(target_of(LEVEL_4)))
-    kernels = {flags: matmul(spec, cpu_of(target)) for flags, target in targets.items()}
-    vectors, tiles = kernels.values()
-    assert list(kernels) == [FLAGS[:1], FLAGS] and tiles.attrs[LEAST_ROWS] == 5 and LEAST_ROWS not in vectors.attrs
-    forms = [packed_kernels({"main": kernel}, targets[flags])["main"] for flags, kernel in kernels.items()]
+    vectors, tiles = (matmul(*spec.made_for(cpu_of(target)), cpu_of(target)) for target in targets.values())
+    assert list(targets) == [FLAGS[:1], FLAGS] and tiles.attrs[LEAST_ROWS] == 5 and LEAST_ROWS not in vectors.attrs
     gate, up = random(spec.inner, spec.columns, seed=1), random(spec.inner, spec.columns, seed=2)
     up[:, 3], up[::2, 4], up[1::2, 4] = 4, 4, -4  # the greatest integers
     weight = quantise_panels(pack_gated(gate, up) if spec.gated else pack_columns(up))
@@ -229,14 +232,11 @@ def test_tiles_of_amx_give_the_bits_of_vectors(tmp_path_factory: pytest.TempPath
         rows, added = random(count, spec.inner), random(count, spec.columns, seed=3)
         rows[0], rows[count // 2] = 4, 0
         found = []
-        for form in forms:
-            result, ids = empty(count, spec.columns), torch.full((count,), -1, dtype=torch.int32)
-            tensors = [rows, weight, *[added] * spec.residual, result, *[ids] * spec.argmax]
-            form(*[tvm_ffi.from_dlpack(tensor) for tensor in tensors])
-            found.append((result, ids))
+        for target in targets.values():
+            found.append(multiplied(spec, cpu_of(target), rows, weight, added, target))
             assert emulator.amx_released()
-        assert all(torch.equal(*each) for each in zip(*found, strict=True))
-        assert bool(found[0][0].isfinite().all())
+        assert torch.equal(*found)
+        assert bool(found[0].isfinite().all())
     assert emulator.amx_executed() or not EMULATED
 
 
@@ -262,10 +262,8 @@ def test_every_finite_half_is_widened_exactly() -> None:
 @given(cpu=cpus, rows=st.integers(1, 9), columns=st.integers(1, 90), repeat=st.booleans())
 def test_argmax_is_the_first_greatest(cpu: Cpu, rows: int, columns: int, repeat: bool) -> None:
     values = random(rows, columns).round() if repeat else random(rows, columns)
-    weight = pack_columns(torch.eye(columns))
-    logits, ids = empty(rows, columns), torch.full((rows,), -1, dtype=torch.int32)
-    run(matmul(Matmul(columns, columns, argmax=True), cpu), values, weight, logits, ids)
-    assert torch.equal(logits, values)
+    ids = torch.full((rows,), -1, dtype=torch.int32)
+    run(argmax(cpu), values, ids)
     greatest = values.max(1, keepdim=True).values
     assert ids.tolist() == [int((row == top).nonzero()[0]) for row, top in zip(values, greatest, strict=True)]
 
@@ -368,7 +366,7 @@ def test_cross_attention(cpu: Cpu, heads: int, width: int, lengths: list[int], t
 
 
 def test_half_precision_weights_are_converted_by_vector_instructions() -> None:
-    kernel = matmul(Matmul(64, 64, "float16"), cpu_named("avx512"))
+    kernel = matmul("float16", 0, cpu_named("avx512"))
     target = target_of({"kind": "llvm", "triple": "x86_64-linux-gnu", "cpu": "x86-64-v4"})
     text = packed_kernels({"main": kernel}, target).inspect_source("asm")
     assert "vcvtph2ps\t(" in text and "%zmm" in text
