@@ -52,8 +52,8 @@ BIONIC = {
 
 _ANDROID_PAGE = 16384  # bytes: the largest that devices have
 
-_SMALL = ("variant.c",)
-"""Files that are made small: calls of kernels, one after the other, on which no time is spent."""
+_FAST = ("draft.c", "noise.c", "sha256.c")
+"""Files with loops that take time. All others are made small: time is spent in kernels, and apps carry the code."""
 
 _WASM_STACK = 256 * 1024  # bytes; it lies below everything else in memory, so that an overflow traps
 
@@ -92,9 +92,9 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
             command.append("-lc")
         command += ["-mcpu=generic+simd128+bulk_memory"] if triple.startswith("wasm") else ["-fPIC"]
         flags = ["-std=c11", "-fvisibility=hidden", *defines]
-        for small in (False, True):
-            if group := [unit for unit in units if (unit in _SMALL) == small]:
-                command += ["-cflags", *flags, *(["-Os"] if small else []), "--", *group]
+        for fast in (True, False):
+            if group := [unit for unit in units if (unit in _FAST) == fast]:
+                command += ["-cflags", *flags, *([] if fast else ["-Os"]), "--", *group]
         _zig(command, scratch, triple)
         (scratch / "objects").mkdir()
         _zig(["ar", "x", str(scratch / "all.a")], scratch / "objects", triple)
