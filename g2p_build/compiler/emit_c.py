@@ -106,6 +106,11 @@ def emit(
             if name in extension.kernels
         ),
         "",
+        *(
+            _chooser(name, symbols, kernels[name], given, extensions)
+            for name, given in sorted(used.items())
+            if _in_several_forms(name, extensions)
+        ),
         *definitions,
         *(_definition(function, kernels, symbols, extensions, varying, scratch) for function in made),
         *_tables(functions, made, weights, states, arguments, extensions, varying, scratch),
@@ -142,15 +147,50 @@ def _extent_names(module: tvm.IRModule, functions: Sequence[Mapping[str, Any]]) 
 
 
 def _declaration(symbol: str, kernel: tirx.PrimFunc, calls: Sequence[Sequence[Tensor]]) -> str:
-    """A kernel's prototype. A parameter is const if any call passes read-only memory for it."""
+    """A kernel's prototype."""
+    return f"void {symbol}({', '.join(_parameters(kernel, calls).values())});"
+
+
+def _parameters(kernel: tirx.PrimFunc, calls: Sequence[Sequence[Tensor]]) -> dict[str, str]:
+    """A kernel's parameters in C, by their names. One is const if any call passes read-only memory for it."""
     read_only = [any(given[number].place.read_only for given in calls) for number in range(len(kernel.params))]
-    pointers = [
-        f"{'const ' * constant}{C_TYPES[str(buffer.dtype)]} *{buffer.name}"
+    found = {
+        buffer.name: f"{'const ' * constant}{C_TYPES[str(buffer.dtype)]} *{buffer.name}"
         for buffer, constant in zip(kernel.params, read_only, strict=True)
-    ]
-    names = {buffer.name for buffer in kernel.params}
-    counts = [f"int32_t {extent.name}{'_count' * (extent.name in names)}" for extent in extents(kernel)]
-    return f"void {symbol}({', '.join(pointers + counts)});"
+    }
+    names = [_count_name(kernel, extent) for extent in extents(kernel)]
+    return found | {name: f"int32_t {name}" for name in names}
+
+
+def _count_name(kernel: tirx.PrimFunc, extent: tirx.Var) -> str:
+    """What C calls an extent: a tensor may have its name."""
+    return extent.name + "_count" * (extent.name in {buffer.name for buffer in kernel.params})
+
+
+def _in_several_forms(name: str, extensions: Sequence[Extension]) -> bool:
+    return any(name in extension.kernels for extension in extensions)
+
+
+def _chooser(
+    name: str,
+    symbols: str,
+    kernel: tirx.PrimFunc,
+    calls: Sequence[Sequence[Tensor]],
+    extensions: Sequence[Extension],
+) -> str:
+    """A function that calls a kernel in the best form, which may depend on the CPU and on the number of rows."""
+    parameters, called = _parameters(kernel, calls), symbols + name
+    for number, extension in enumerate(extensions, 1):
+        if name in extension.kernels:
+            least = extension.least_rows.get(name, 1)
+            rows = [_count_name(kernel, extent) for extent in extents(kernel) if extent.name == _ROWS]
+            enough = f" && {rows[0]} >= {least}" if least > 1 else ""
+            called = f"(run->extension >= {number}{enough} ? {extension.symbols}{name} : {called})"
+    # Inlined, it would be as large as its calls are many.
+    head = (
+        f"__attribute__((noinline)) static void {name}(const struct g2p_run *run, {', '.join(parameters.values())}) {{"
+    )
+    return f"{head}\n  {called}({', '.join(parameters)});\n}}\n"
 
 
 def _scratch_bytes(functions: Sequence[Function], kernels: Mapping[str, tirx.PrimFunc]) -> int:
@@ -190,8 +230,7 @@ def _definition(
         in_parts = PARTS in kernel.attrs
         if not in_parts and not function.extents:
             counts = _counts(function, name, kernel, given)
-            called = _called(name, symbols, extensions, counts)
-            lines.append(f"  {called}({_passed(given, counts)});")
+            lines.append(f"  {_called(name, symbols, extensions)}{_passed(given, counts)});")
             continue
         work = f"{function.symbol}_{len(shared)}"
         own = {tensor.place.text for tensor in given}
@@ -204,7 +243,7 @@ def _definition(
                     f"({C_TYPES[tensor.dtype]} *)(void *)(run->scratch + (size_t)thread * {scratch});"
                 )
         counts = _counts(function, name, kernel, given)
-        called, passed = _called(name, symbols, extensions, counts), _passed(given, counts)
+        called, passed = _called(name, symbols, extensions), _passed(given, counts)
         needed = _named(extents, "".join([*body, called, passed]))
         unused = [] if in_parts else ["first", "end"]
         unused += [] if "thread" in "".join(body) else ["thread"]
@@ -216,7 +255,7 @@ def _definition(
                     *body,
                     *(["  const int32_t part[2] = {first, end};"] if in_parts else []),
                     *([f"  (void){', (void)'.join(unused)};"] if unused else []),
-                    f"  {called}({passed});",
+                    f"  {called}{passed});",
                     "}\n",
                 ]
             )
@@ -257,15 +296,9 @@ def _parts(kernel: tirx.PrimFunc, given: Sequence[Tensor]) -> str:
     return f"g2p_parts({count}, {each})"
 
 
-def _called(name: str, symbols: str, extensions: Sequence[Extension], counts: Mapping[str, str]) -> str:
-    """The form of a kernel that is called, which may depend on the CPU and on the number of rows."""
-    called = symbols + name
-    for number, extension in enumerate(extensions, 1):
-        if name in extension.kernels:
-            least = extension.least_rows.get(name, 1)
-            enough = f" && {counts[_ROWS]} >= {least}" if least > 1 else ""
-            called = f"(run->extension >= {number}{enough} ? {extension.symbols}{name} : {called})"
-    return called
+def _called(name: str, symbols: str, extensions: Sequence[Extension]) -> str:
+    """A call of a kernel, up to its first argument."""
+    return f"{name}(run, " if _in_several_forms(name, extensions) else f"{symbols}{name}("
 
 
 def _passed(given: Sequence[Tensor], counts: Mapping[str, str]) -> str:

@@ -94,7 +94,7 @@ def compile_c(sources: Mapping[str, str | Path], triple: str, out: Path) -> list
         flags = ["-std=c11", "-fvisibility=hidden", *defines]
         for fast in (True, False):
             if group := [unit for unit in units if (unit in _FAST) == fast]:
-                command += ["-cflags", *flags, *([] if fast else ["-Os"]), "--", *group]
+                command += ["-cflags", *flags, *([] if fast else ["-Oz"]), "--", *group]
         _zig(command, scratch, triple)
         (scratch / "objects").mkdir()
         _zig(["ar", "x", str(scratch / "all.a")], scratch / "objects", triple)

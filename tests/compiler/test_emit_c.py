@@ -172,7 +172,8 @@ def test_a_kernel_is_called_in_the_best_form_that_the_cpu_has() -> None:
     many = Extension(("a", "b"), "two_", frozenset({linear}), {linear: 5})
     text = emit(planned(module), functions, "base_", [extensions[0], many])
     before = f"(run->extension >= 1 ? one_{linear} : base_{linear})"
-    assert f"(run->extension >= 2 && run->positions >= 5 ? two_{linear} : {before})(" in text
+    assert f"(run->extension >= 2 && rows_count >= 5 ? two_{linear} : {before})(" in text
+    assert f"static void {linear}(const struct g2p_run *run, " in text and f"  {linear}(run, t" in text
 
 
 def test_an_operation_that_cannot_be_written_in_c_is_named_with_its_function() -> None:

@@ -46,7 +46,7 @@ def argmax(cpu: Cpu) -> tirx.PrimFunc:
             code.store(found, tirx.Select(better, at, load(found, 0)), 0)
             code.store(top, tirx.Select(better, value, load(top, 0)), 0)
 
-        with code.loop(lanes - 1, "lane") as lane:
+        with code.loop(tirx.min(columns, constant(lanes)) - 1, "lane") as lane:
             consider(load(best, lane + 1), load(where, lane + 1))
         with code.loop(columns - vectors * lanes, "j") as j:
             consider(load(values, row, vectors * lanes + j), vectors * lanes + j)

@@ -44,8 +44,9 @@ class Dot:
         weights: Prepares the quads of `lanes` columns, once for all rows.
         numbers: Prepares a row's quad, once for all columns.
         add: A vector of sums, with the products of prepared weights and numbers added.
-        tiles: The (rows, vectors) of tiles, where eights of two rows are added up: see `EIGHTS`. Otherwise they are the
-            table's. If the fewest rows are not 1, rows beyond the last one are computed too, and dropped.
+        tiles: The (rows, vectors) of its tiles, if they are not the table's. If the fewest rows are not 1, rows beyond
+            the last one are computed too, and dropped.
+        paired: Whether it adds up eights of two rows: see `EIGHTS`.
         least: The fewest rows for which this is the fastest way.
     """
 
@@ -56,6 +57,7 @@ class Dot:
     numbers: Callable[[Code, tirx.Buffer, Value, int], Vectors]
     add: Callable[[tirx.Expr, Vectors, Vectors, int], tirx.Expr]
     tiles: tuple[tuple[int, int], ...] = ()
+    paired: bool = False
     least: int = 1
 
 
@@ -187,9 +189,10 @@ def _dot_product_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes
     return tirx.call_llvm_pure_intrin(_int32(lanes), "llvm.aarch64.neon.sdot", total, weights[0], numbers[0])
 
 
-_DOT_PRODUCT = Dot("int8", (0, 1, 2, 3), None, _whole_weights, _vnni_numbers, _dot_product_add)
-# A small tile has room in the registers for its sums too: larger ones take as many instructions for a row, or more.
-_I8MM = replace(_DOT_PRODUCT, tiles=((4, 2),), least=3)
+# Small tiles have room in the registers for their sums too: larger ones take as many instructions for a row, or more.
+_ARM = ((4, 4), (2, 4), (1, 8))
+_DOT_PRODUCT = Dot("int8", (0, 1, 2, 3), None, _whole_weights, _vnni_numbers, _dot_product_add, _ARM)
+_I8MM = replace(_DOT_PRODUCT, tiles=((4, 2),), paired=True, least=3)
 
 
 def _neon_weights(code: Code, read: Load, lanes: int) -> Vectors:
@@ -207,7 +210,7 @@ def _neon_add(total: tirx.Expr, weights: Vectors, numbers: Vectors, lanes: int) 
     return total + tirx.call_llvm_pure_intrin(_int32(lanes), "llvm.aarch64.neon.saddlp", pairs)
 
 
-_NEON = Dot("int8", (0, 1, 2, 3), None, _neon_weights, _neon_numbers, _neon_add)
+_NEON = Dot("int8", (0, 1, 2, 3), None, _neon_weights, _neon_numbers, _neon_add, _ARM)
 
 DOTS = {
     "vnni": _VNNI,

@@ -54,8 +54,8 @@ class Integers:
     """A chunk of rows as integers. Those that a norm precedes have 8 bits, others 16.
 
     Attributes:
-        numbers: Of `dot.packed`, [groups, parts, rows, 64]; what fills the last group up is zero. Where `dot` has
-            tiles, [groups, parts, pairs of rows, 8 eights, 2 rows, 8].
+        numbers: Of `dot.packed`, [groups, parts, rows, 64]; what fills the last group up is zero. Where rows are
+            `paired`, [groups, parts, pairs of rows, 8 eights, 2 rows, 8].
         scales: float32 [groups, rows]. A row's number is its integer times its group's scale.
         sums: int32 [groups, rows], what has to be added to a group's products.
         inner: K.
@@ -98,7 +98,7 @@ class Integers:
         return 2 - self.narrow if self.halved else 1
 
     def start(self, group: Value, part: Value, row: Value) -> tirx.Expr:
-        """Where a row's numbers of a group begin; with `dot.tiles`, those of a pair of rows, by its first one."""
+        """Where a row's numbers of a group begin; with `dot.paired`, those of a pair of rows, by its first one."""
         return ((group * self.parts + part) * self.most + row) * GROUP
 
     def place(self, group: Value, row: Value) -> tirx.Expr:
@@ -122,57 +122,64 @@ class Integers:
             place: Where it goes.
             lanes: Of a vector.
         """
-        narrow = self.narrow == 1
-        most, least = (
-            code.let(tirx.Select(narrow, constant(one), constant(other)))
-            for one, other in ((float(NARROW), float(WIDE)), (1 / NARROW, 1 / WIDE))
-        )
-        with code.loop(self.groups, "group") as group:
-            # The last group may have fewer numbers: then it has them one by one.
-            left = code.let(tirx.min(self.inner - group * GROUP, constant(GROUP)), "left")
-            for whole in (True, False):
-                with code.when(left == GROUP if whole else left < GROUP):
-                    self._fill(code, rows, row, left, place, group, most, least, lanes if whole else 1)
+        whole = code.let(tirx.floordiv(self.inner, GROUP), "whole")
+        with code.loop(whole, "group") as group:
+            self._fill(code, rows, row, constant(GROUP), place, group, lanes)
+        # The last group may have fewer numbers: then it has them one by one.
+        with code.when(self.groups > whole):
+            self._fill(code, rows, row, self.inner - whole * GROUP, place, whole, 1)
 
     def _fill(
+        self, code: Code, rows: tirx.Buffer, row: Value, count: Value, place: Value, group: Value, lanes: int
+    ) -> None:
+        """Rounds a group of a row's columns: `count` of them, whole vectors."""
+        every, first = ramp(0, lanes), group * GROUP
+        largest = code.registers(lanes)
+        code.store(largest, constant(1e-30, lanes=lanes), every)  # so that nothing is divided by zero
+        with code.loop(tirx.floordiv(count, lanes), "j", "int64") as j:
+            x = load(rows, row, ramp(first + j * lanes, lanes))
+            code.store(largest, tirx.max(load(largest, every), tirx.abs(x)), every)
+        found = fold(code, load(largest, every), lanes, tirx.max)
+        for narrow in (True, False):
+            with code.when(self.narrow == int(narrow)):
+                self._round(code, rows, row, count, found, place, group, narrow, lanes)
+
+    def _round(
         self,
         code: Code,
         rows: tirx.Buffer,
         row: Value,
         count: Value,
+        found: tirx.Expr,
         place: Value,
         group: Value,
-        most: tirx.Expr,
-        least: tirx.Expr,
+        narrow: bool,
         lanes: int,
     ) -> None:
-        """Rounds a group of a row's columns: `count` of them, whole vectors."""
+        """As `_fill`, with the largest number that was found, to 8 bits or to 16."""
+        most, parts = float(NARROW if narrow else WIDE), 2 if self.halved and not narrow else 1
         every, first, at = ramp(0, lanes), group * GROUP, self.place(group, place)
-        largest = code.registers(lanes)
-        code.store(largest, constant(1e-30, lanes=lanes), every)  # so that nothing is divided by zero
-        with code.loop(tirx.floordiv(count, lanes), "j") as j:
-            x = load(rows, row, ramp(first + j * lanes, lanes))
-            code.store(largest, tirx.max(load(largest, every), tirx.abs(x)), every)
-        found = fold(code, load(largest, every), lanes, tirx.max)
-        code.store(self.scales, found * least, at)
-        inverse = code.let(broadcast(most / found, lanes))
+        code.store(self.scales, found * constant(1 / most), at)
+        inverse = code.let(broadcast(constant(most) / found, lanes))
         total = code.registers(lanes, "int32")
         code.store(total, constant(0, lanes=lanes), every)
         memory, starts = self._memory(code, group, place)
         if lanes == 1:
-            with code.loop(self.parts, "part") as part, code.loop(GROUP, "j") as j:
-                code.store(memory, constant(0, self.dot.packed), starts[0] + part * (starts[1] - starts[0]) + j)
-        with code.loop(tirx.floordiv(count, lanes), "j") as j:
+            for part in range(parts):
+                with code.loop(GROUP, "j") as j:
+                    code.store(memory, constant(0, self.dot.packed), starts[part] + j)
+        with code.loop(tirx.floordiv(count, lanes), "j", "int64") as j:
             x = load(rows, row, ramp(first + j * lanes, lanes)) * inverse
             # The bounds change nothing. They keep a compiler from making one operation of a product and a sum.
-            bound = broadcast(most, lanes)
-            x = tirx.max(tirx.min(x, bound), constant(0.0, lanes=lanes) - bound)
+            x = tirx.max(tirx.min(x, constant(most, lanes=lanes)), constant(-most, lanes=lanes))
             bits = tirx.reinterpret(_wide("int32", lanes), x + constant(_ROUNDER, lanes=lanes))
             number = code.let(bits - constant(0x4B400000, lanes=lanes))  # the bits of _ROUNDER
             code.store(total, load(total, every) + number, every)
-            self._keep(code, memory, starts, number, j * lanes, lanes)
+            for value, start in zip(self._parts(code, number, parts, lanes), starts, strict=False):
+                value = value.astype(_wide(self.dot.packed, lanes))
+                code.store(memory, value, ramp(start + j * lanes, lanes))
         if memory is not self.numbers:
-            with code.loop(self.parts, "part") as part:
+            for part in range(parts):
                 self._order(code, memory, group, part, place)
         if self.dot.taken:
             together = code.registers(1, "int32")
@@ -183,33 +190,22 @@ class Integers:
 
     def _memory(self, code: Code, group: Value, place: Value) -> tuple[tirx.Buffer, tuple[Value, Value]]:
         """Where a group's numbers are kept first, and where each part begins: there, or where they are put in order."""
-        if self.dot.order == (0, 1, 2, 3) and not self.dot.tiles:
+        if self.dot.order == (0, 1, 2, 3) and not self.dot.paired:
             return self.numbers, (self.start(group, 0, place), self.start(group, 1, place))
         return code.registers(GROUP * 2, self.dot.packed), (0, GROUP)
 
-    def _keep(
-        self, code: Code, memory: tirx.Buffer, starts: tuple[Value, Value], number: tirx.Expr, at: Value, lanes: int
-    ) -> None:
-        """Keeps integers as numbers of `dot`: of 16 bits the upper half, rounded, and what it lacks."""
-
-        def keep(part: int, value: tirx.Expr) -> None:
-            code.store(memory, value.astype(_wide(self.dot.packed, lanes)), ramp(starts[part] + at, lanes))
-
-        if not self.halved:
-            keep(0, number)
-            return
-        with code.when(self.narrow == 1):
-            keep(0, number)
-        with code.when(self.narrow == 0):
-            eight = constant(8, lanes=lanes)
-            upper = code.let((number + constant(128, lanes=lanes)) >> eight)
-            keep(0, upper)
-            keep(1, number - (upper << eight))
+    def _parts(self, code: Code, number: tirx.Expr, parts: int, lanes: int) -> list[tirx.Expr]:
+        """An integer; or the upper half of 16 bits, rounded, and what it lacks, from -128 to 127."""
+        if parts == 1:
+            return [number]
+        eight = constant(8, lanes=lanes)
+        upper = code.let((number + constant(128, lanes=lanes)) >> eight)
+        return [upper, number - (upper << eight)]
 
     def _order(self, code: Code, memory: tirx.Buffer, group: Value, part: Value, place: Value) -> None:
         """Puts a part of a group's numbers where products take them from."""
         start = self.start(group, part, place)
-        if self.dot.tiles:
+        if self.dot.paired:
             start = start - tirx.floormod(place, 2) * (GROUP - EIGHT)
             with code.loop(GROUP // EIGHT, "eight") as eight:
                 value = stored(memory, ramp(part * GROUP + eight * EIGHT, EIGHT))
@@ -242,23 +238,35 @@ class Int8Nest(Nest):
     integers: Integers
 
     def _add_up(
-        self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr
+        self,
+        tile: Tile,
+        places: Sequence[tuple[tirx.Expr, tirx.Expr]],
+        row: tirx.Expr,
+        kept: tirx.Buffer,
+        starts: Sequence[tirx.Expr],
     ) -> None:
-        code, lanes, dot, parts = self.code, self.cpu.lanes, self.integers.dot, self.integers.parts
+        code, lanes, dot = self.code, self.cpu.lanes, self.integers.dot
+        add = self._add_eights if dot.paired else self._add_quads
+        for start in starts:
+            code.store(kept, constant(0.0, lanes=lanes), ramp(start, lanes))
         with code.loop(self.integers.groups, "group") as group:
             counts = code.registers(tile.rows * tile.vectors * lanes, "int32")
             at = [ramp(number * lanes, lanes) for number in range(tile.rows * tile.vectors)]
             for place in at:
                 code.store(counts, constant(0, lanes=lanes), place)
-            with code.loop(parts, "part") as part:
-                if self.integers.halved:  # what the upper halves gave; zero before them
-                    for place in at:
+            given = (tile, places, counts, row, group)
+            if self.integers.halved:
+                with code.when(self.integers.narrow == 0), code.loop(2, "part") as part:
+                    for place in at:  # what the upper halves gave; zero before them
                         code.store(counts, load(counts, place) << constant(8, lanes=lanes), place)
-                add = self._add_eights if dot.tiles else self._add_quads
-                add(tile, places, counts, row, group, part)
-            if dot.tiles:
+                    add(*given, part)
+                with code.when(self.integers.narrow == 1):
+                    add(*given, constant(0))
+            else:
+                add(*given, constant(0))
+            if dot.paired:
                 self._tell_rows_apart(tile, counts)
-            scales = [self._scales(*place, group) for place in places]
+            scales, nothing = [self._scales(*place, group) for place in places], group >> constant(30)
             for i in range(tile.rows):
                 first = self.integers.place(group, row + i)
                 scale = code.let(broadcast(load(self.integers.scales, first), lanes))
@@ -268,7 +276,9 @@ class Int8Nest(Nest):
                     if dot.taken:
                         counted = counted + broadcast(load(self.integers.sums, first), lanes)
                     counted = counted.astype(_wide("float32", lanes))
-                    code.store(sums, load(sums, place) + counted * (scale * of_weights), place)
+                    # Counts need the registers, and sums wait in memory: nothing is 0, but LLVM does not know it.
+                    start = ramp(starts[i * tile.vectors + v] + nothing, lanes)
+                    code.store(kept, load(kept, start) + counted * (scale * of_weights), start)
 
     def _add_quads(
         self,
@@ -282,7 +292,7 @@ class Int8Nest(Nest):
         """Adds the products of a group's quads to the counts."""
         code, lanes, dot = self.code, self.cpu.lanes, self.integers.dot
         with code.loop(GROUP // QUAD, "quad", "int64") as quad:
-            weights = [dot.weights(code, self._read(*place, group, quad, part), lanes) for place in places]
+            weights = [dot.weights(code, self._read(*place, group, quad), lanes) for place in places]
             for i in range(tile.rows):
                 start = self.integers.start(group, part, row + i) + quad * QUAD
                 numbers = dot.numbers(code, self.integers.numbers, start, lanes)
@@ -307,7 +317,7 @@ class Int8Nest(Nest):
                 start = self.integers.start(group, part, row + 2 * i) + eight * (2 * EIGHT)
                 numbers.append(code.let(stored(self.integers.numbers, ramp(start, 2 * EIGHT))))
             for v, place in enumerate(places):
-                quads = [self._read(*place, group, eight * 2 + quad, part)(0, 2 * EIGHT) for quad in range(2)]
+                quads = [self._read(*place, group, eight * 2 + quad)(0, 2 * EIGHT) for quad in range(2)]
                 for half, weights in enumerate(zipped(*(code.let(quad) for quad in quads))):
                     weights = code.let(weights, "w")
                     for i, x in enumerate(numbers):
@@ -328,14 +338,10 @@ class Int8Nest(Nest):
         lanes = self.cpu.lanes
         return [ramp(((2 * pair + odd) * tile.vectors + vector) * lanes, lanes) for odd in range(2)]
 
-    def _read(self, panel: tirx.Expr, column: Value, group: Value, quad: Value, part: tirx.Expr) -> Load:
-        # Zero, but LLVM does not know it. It would read a group's weights once for both parts, and all registers would
-        # be full of them.
-        nothing = part >> constant(30)
-
+    def _read(self, panel: tirx.Expr, column: Value, group: Value, quad: Value) -> Load:
         def read(first: int, count: int) -> tirx.Expr:
             start = quad * (PANEL * QUAD) + column * QUAD + first
-            return stored(self.weight, panel, group + nothing, ramp(start, count))
+            return stored(self.weight, panel, group, ramp(start, count))
 
         return read
 

@@ -92,34 +92,44 @@ class Nest:
         places = tile.places(lanes)
         # Beyond the last panel, where a tile has several, the last one is computed again, and not looked at.
         read = [(code.let(tirx.min(first + panel, self.panels - 1), "panel"), column) for panel, column in places]
-        sums = code.registers(tile.rows * tile.vectors * lanes)
-        for number in range(tile.rows * tile.vectors):
-            code.store(sums, constant(0.0, lanes=lanes), ramp(number * lanes, lanes))
         row = code.let(tile.row, "row")
-        self._add_up(tile, read, sums, row)
-        for i in range(tile.rows):
-            for v, (panel, column) in enumerate(places):
-                found = load(sums, ramp((i * tile.vectors + v) * lanes, lanes))
-                code.store(kept, found, ramp(((row + i) * size + panel) * PANEL + column, lanes))
+        starts = [
+            code.let(((row + i) * size + panel) * PANEL + column, "start")
+            for i in range(tile.rows)
+            for panel, column in places
+        ]
+        self._add_up(tile, read, row, kept, starts)
 
     def _add_up(
-        self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr
+        self,
+        tile: Tile,
+        places: Sequence[tuple[tirx.Expr, tirx.Expr]],
+        row: tirx.Expr,
+        kept: tirx.Buffer,
+        starts: Sequence[tirx.Expr],
     ) -> None:
-        """Adds all products to a tile's sums.
+        """Adds up all products of a tile.
 
         Args:
             tile: The tile.
             places: Of its vectors.
-            sums: float32 [rows * vectors * lanes].
             row: Its first row, counted in the chunk.
+            kept: Where sums go.
+            starts: Of each row's vectors there, row by row.
         """
-        code, whole = self.code, self.code.let(tirx.floordiv(self.inner, _STEP), "whole")
+        code, lanes = self.code, self.cpu.lanes
+        sums, every = code.registers(len(starts) * lanes), [ramp(n * lanes, lanes) for n in range(len(starts))]
+        for place in every:
+            code.store(sums, constant(0.0, lanes=lanes), place)
+        whole = code.let(tirx.floordiv(self.inner, _STEP), "whole")
         with code.loop(whole, "block", "int64") as block:
             first = code.let(block * _STEP, "first")
             for step in range(_STEP):
                 self._add(tile, places, sums, row, first + step)
         with code.loop(self.inner - whole * _STEP, "rest", "int64") as rest:
             self._add(tile, places, sums, row, code.let(whole * _STEP + rest, "k"))
+        for place, start in zip(every, starts, strict=True):
+            code.store(kept, load(sums, place), ramp(start, lanes))
 
     def _add(
         self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr, k: tirx.Expr
@@ -179,19 +189,35 @@ class Nest:
         width = code.let(PANEL - GATED * gated.astype("int32"), "width")
         column = code.let(first * width, "column")
         columns = code.let(tirx.min(behind.columns - column, size * width), "columns")
-        whole = code.let(tirx.floordiv(columns, lanes), "whole")
-        # A residual goes with no scale but 1, so nobody can see where sums and products became one operation.
-        for added in (0, 1):
-            with code.when(behind.added == added), self._rows(here, size) as (i, start, scale):
-                factor = code.let(tirx.Select(behind.activation > 0, constant(1.0), load(self.scale, i)))
+        whole = code.let(tirx.floordiv(columns, GATED), "whole")
+        for added in (False, True):
+            with code.when(behind.added == int(added)), self._rows(here, size) as (i, start, scale):
+                factor = code.let(tirx.Select(behind.activation > 0, constant(1.0), load(self.scale, i)), "factor")
                 row = code.let(self.first + i, "row")
-                for count, rest, wide in ((whole, 0, lanes), (columns - whole * lanes, whole * lanes, 1)):
-                    with code.loop(count, "v") as v:
-                        at = rest + v * wide
-                        value = load(kept, ramp(start + at, wide)) * broadcast(factor, wide)
-                        if added:
-                            value = value + load(behind.residual, row, ramp(column + at, wide))
-                        code.store(behind.result, value, row, ramp(column + at, wide))
+                with code.loop(whole, "half") as half:
+                    for v in range(GATED // lanes):
+                        at = half * GATED + v * lanes
+                        self._copy(kept, start + at, factor, row, column + at, lanes, added)
+                with code.loop(columns - whole * GATED, "v") as v:
+                    at = whole * GATED + v
+                    self._copy(kept, start + at, factor, row, column + at, 1, added)
+
+    def _copy(
+        self,
+        kept: tirx.Buffer,
+        source: tirx.Expr,
+        factor: tirx.Expr,
+        row: tirx.Expr,
+        column: tirx.Expr,
+        lanes: int,
+        added: bool,
+    ) -> None:
+        """Writes a vector of results. A residual goes with no factor but 1, so that the sum has one rounding."""
+        behind, columns = self.behind, ramp(column, lanes)
+        value = load(kept, ramp(source, lanes)) * broadcast(factor, lanes)
+        if added:
+            value = value + load(behind.residual, row, columns)
+        self.code.store(behind.result, value, row, columns)
 
     @contextmanager
     def _rows(self, here: tirx.Expr, size: int) -> Iterator[tuple[tirx.Expr, tirx.Expr, tirx.Expr]]:

@@ -11,7 +11,8 @@
 
 /* A code that models have, and its tags with spaces between them, the most usual one first. */
 struct g2p_tagged {
-  const char *code, *tags;
+  char code[16]; /* no pointer: a shared library has to adjust each */
+  const char *tags;
 };
 
 extern const struct g2p_tagged g2p_tagged[];
