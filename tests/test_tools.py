@@ -7,8 +7,8 @@ import pytest
 from conftest import Tree, copy_tree
 from test_compile import SMALL
 
-KERNEL = "matmul"
-CALL = "matmul 24x63"  # of queries, keys and values: d_model 24, three times three heads of 7
+KERNEL = "matmul_24"
+CALL = "matmul_24 63"  # of queries, keys and values: d_model 24, three times three heads of 7
 
 
 @pytest.fixture(scope="module")

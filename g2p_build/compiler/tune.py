@@ -52,7 +52,7 @@ def build(params: Mapping[str, Any], inputs: Mapping[str, Path], out: Path) -> N
     cpu = cpu_of(target)
     found = shapes(tvm.ir.load_json(inputs["program.json"].read_text(encoding="utf-8")))
     tuned = tune(found, cpu, target)
-    entry = {"lanes": cpu.lanes, "accumulators": cpu.accumulators, "chunk": tuned.chunk, "tiles": dict(tuned.tiles)}
+    entry = {**TILES[cpu.name], "chunk": tuned.chunk, "tiles": dict(tuned.tiles)}
     (out / "tiles.py").write_text(render({**TILES, cpu.name: entry}), encoding="utf-8")
     rows = list(_comparison(found, cpu, tuned, target))
     (out / "tuned.json").write_text(json.dumps({"name": cpu.name, "rows": rows}), encoding="utf-8")

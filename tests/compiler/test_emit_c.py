@@ -159,7 +159,7 @@ def test_the_same_program_is_the_same_c() -> None:
 
 def test_a_kernel_is_called_in_the_best_form_that_the_cpu_has() -> None:
     module, functions = two_layers()
-    linear = "matmul"
+    linear = "matmul_8"
     extensions = [Extension(("a",), "one_", frozenset({linear})), Extension(("a", "b"), "two_", frozenset({linear}))]
     text = emit(planned(module), functions, "base_", extensions)
     assert f"(run->extension >= 2 ? two_{linear} : (run->extension >= 1 ? one_{linear} : base_{linear}))(" in text

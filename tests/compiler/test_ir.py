@@ -15,7 +15,7 @@ from g2p_build.compiler.pipeline import phases, target_of
 from g2p_build.errors import BuildError
 from g2p_build.models.programs import programs
 
-KERNEL = "matmul"
+KERNEL = "matmul_24"
 
 
 Program = tuple[tvm.IRModule, list[dict[str, Any]]]
@@ -79,7 +79,7 @@ def test_code_for_a_mach_o_target(program: Program) -> None:
     ("phase", "function", "says"),
     [
         ("lwer", "", "no phase is named 'lwer'; did you mean lower?"),
-        ("plan", "matmuls", f"nothing is named 'matmuls' in phase plan; did you mean {KERNEL}"),
+        ("plan", "matmul_2", f"nothing is named 'matmul_2' in phase plan; did you mean {KERNEL}"),
         ("program", "zzz", '"step_b1_k1"'),
         ("asm", "step_b1_k1", "nothing is named 'step_b1_k1' in phase asm"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def here() -> Cpu:
 def poor() -> Cpu:
     """This machine's vector unit, with the smallest possible tiles."""
     cpu = here()
-    return Cpu(cpu.name, cpu.lanes, cpu.accumulators, 32, ((2, max(1, 32 // cpu.lanes)), (1, max(1, 32 // cpu.lanes))))
+    return replace(cpu, chunk=32, tiles=((2, max(1, 32 // cpu.lanes)), (1, max(1, 32 // cpu.lanes))))
 
 
 def test_the_committed_table_is_in_the_form_that_tuning_writes() -> None:

@@ -27,14 +27,14 @@ def arguments(spec: Matmul, rows: int, cpu: str) -> list[np.ndarray]:
 @pytest.mark.parametrize("rows", [1, 2, 7, 8, 64, 65])
 @pytest.mark.parametrize("cpu", ["avx512", "avx2", "neon"])
 def test_a_matmul_does_two_flops_for_each_product_and_moves_each_operand_once(rows: int, cpu: str) -> None:
-    found = work_of(matmul("float32", 0, cpu_named(cpu)), arguments(Matmul(48, 128), rows, cpu))
+    found = work_of(matmul("float32", 48, cpu_named(cpu)), arguments(Matmul(48, 128), rows, cpu))
     assert found is not None
     assert found.flops == 2 * rows * 48 * 128 + rows * 128  # each sum is scaled
     assert found.bytes == 4 * (rows * 48 + 48 * 128 + rows * 128 + 5)
 
 
 def test_half_precision_weights_are_half_the_bytes() -> None:
-    found = work_of(matmul("float16", 0, cpu_named("avx512")), arguments(Matmul(48, 128, "float16"), 1, "avx512"))
+    found = work_of(matmul("float16", 48, cpu_named("avx512")), arguments(Matmul(48, 128, "float16"), 1, "avx512"))
     assert found is not None and found.bytes == 4 * 48 + 2 * 48 * 128 + 4 * (128 + 5)
 
 
@@ -85,7 +85,7 @@ def test_packed_inputs_are_counted_as_long_as_they_are() -> None:
 
 def test_a_matmul_with_a_norm_and_gates_is_counted() -> None:
     found = work_of(
-        matmul("float32", 0, cpu_named("avx512")), arguments(Matmul(48, 96, "float32", 1e-6, "gated-gelu"), 2, "avx512")
+        matmul("float32", 48, cpu_named("avx512")), arguments(Matmul(48, 96, "float32", 1e-6, "gated-gelu"), 2, "avx512")
     )
     assert found is not None and found.flops > 2 * 2 * 48 * 192
 

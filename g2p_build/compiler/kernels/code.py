@@ -107,8 +107,7 @@ class Code:
     def loop(self, extent: Value, name: str = "i", dtype: str = "int32") -> Iterator[tirx.Var]:
         """Loops over the statements written inside, from 0 to an extent.
 
-        With int64 as the dtype, addresses that such a loop counts up are not computed anew in each of its rounds, as
-        those are that might be too large for int32.
+        With the dtype of addresses, `Cpu.index`, those that the loop counts up are not converted in each of its rounds.
         """
         variable = tirx.Var(name, dtype)
         self._blocks.append([])

@@ -26,6 +26,7 @@ class Cpu:
         accumulators: How many vector registers hold sums. The rest hold operands.
         chunk: How many rows of a matmul pass over all columns before the next rows do. So they stay in the cache.
         dot: How it adds up products of bytes: a name in `dots.DOTS`.
+        index: The dtype of addresses. Loops that count in it need no conversions.
         amx: Whether it also has AMX's tiles of bytes: see `int8_amx`.
         tiles: The (rows, vectors) of a matmul's tiles, the one with most rows first. The others are for the rows that
             it leaves: they have all smaller powers of two as rows. Or they are those of `dot`, for its matmuls alone.
@@ -40,6 +41,7 @@ class Cpu:
     chunk: int
     tiles: tuple[tuple[int, int], ...]
     dot: str = ""
+    index: str = "int64"
     amx: bool = False
 
     @property
@@ -60,14 +62,16 @@ class Cpu:
 def cpu_named(name: str) -> Cpu:
     """The vector unit of a name in the table."""
     entry = TILES[name]
-    return Cpu(name, entry["lanes"], entry["accumulators"], entry["chunk"], tuple(sorted(entry["tiles"].items())[::-1]))
+    tiles = tuple(sorted(entry["tiles"].items(), reverse=True))
+    return Cpu(name, entry["lanes"], entry["accumulators"], entry["chunk"], tiles)
 
 
 def cpu_of(target: Target) -> Cpu:
     """The vector unit that LLVM may use for a target. WebAssembly's counts as "other", the least."""
     # A CPU's name does not stand for tiles: a program needs the system's permission for them, and may be refused.
     amx = "+amx-int8" in target.attrs.get("mattr", [])
+    index = "int32" if str(target.attrs.get("mtriple", "")).startswith("wasm32") else "int64"
     for feature, name in _FEATURES.items():
         if codegen.target_has_features(feature, target):
-            return replace(cpu_named(name), dot=dot_of(target), amx=amx)
-    return replace(cpu_named("other"), dot=dot_of(target))
+            return replace(cpu_named(name), dot=dot_of(target), index=index, amx=amx)
+    return replace(cpu_named("other"), dot=dot_of(target), index=index)

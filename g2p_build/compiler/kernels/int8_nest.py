@@ -63,6 +63,7 @@ class Integers:
         most: The rows that they are laid out for: a chunk's.
         narrow: 1 if they have 8 bits, 0 if 16.
         dot: How products are added up.
+        index: The dtype of addresses.
     """
 
     numbers: tirx.Buffer
@@ -73,6 +74,7 @@ class Integers:
     most: tirx.Expr
     narrow: tirx.Expr
     dot: Dot
+    index: str
 
     @staticmethod
     def empty(
@@ -85,7 +87,7 @@ class Integers:
         numbers = code.lines(of_rows // np.dtype(dot.packed).itemsize, dot.packed)
         count = of_rows // (2 * GROUP)
         sums = code.registers(count, "int32")
-        return Integers(numbers, code.registers(count), sums, inner, groups, most, narrow, dot)
+        return Integers(numbers, code.registers(count), sums, inner, groups, most, narrow, dot, cpu.index)
 
     @property
     def halved(self) -> bool:
@@ -136,7 +138,7 @@ class Integers:
         every, first = ramp(0, lanes), group * GROUP
         largest = code.registers(lanes)
         code.store(largest, constant(1e-30, lanes=lanes), every)  # so that nothing is divided by zero
-        with code.loop(tirx.floordiv(count, lanes), "j", "int64") as j:
+        with code.loop(tirx.floordiv(count, lanes), "j", self.index) as j:
             x = load(rows, row, ramp(first + j * lanes, lanes))
             code.store(largest, tirx.max(load(largest, every), tirx.abs(x)), every)
         found = fold(code, load(largest, every), lanes, tirx.max)
@@ -168,7 +170,7 @@ class Integers:
             for part in range(parts):
                 with code.loop(GROUP, "j") as j:
                     code.store(memory, constant(0, self.dot.packed), starts[part] + j)
-        with code.loop(tirx.floordiv(count, lanes), "j", "int64") as j:
+        with code.loop(tirx.floordiv(count, lanes), "j", self.index) as j:
             x = load(rows, row, ramp(first + j * lanes, lanes)) * inverse
             # The bounds change nothing. They keep a compiler from making one operation of a product and a sum.
             x = tirx.max(tirx.min(x, constant(most, lanes=lanes)), constant(-most, lanes=lanes))
@@ -291,7 +293,7 @@ class Int8Nest(Nest):
     ) -> None:
         """Adds the products of a group's quads to the counts."""
         code, lanes, dot = self.code, self.cpu.lanes, self.integers.dot
-        with code.loop(GROUP // QUAD, "quad", "int64") as quad:
+        with code.loop(GROUP // QUAD, "quad", self.cpu.index) as quad:
             weights = [dot.weights(code, self._read(*place, group, quad), lanes) for place in places]
             for i in range(tile.rows):
                 start = self.integers.start(group, part, row + i) + quad * QUAD
@@ -311,7 +313,7 @@ class Int8Nest(Nest):
     ) -> None:
         """Adds the products of a group's eights. The counts of two rows have two columns each, then the other two."""
         code = self.code
-        with code.loop(GROUP // EIGHT, "eight", "int64") as eight:
+        with code.loop(GROUP // EIGHT, "eight", self.cpu.index) as eight:
             numbers = []
             for i in range(tile.rows // 2):
                 start = self.integers.start(group, part, row + 2 * i) + eight * (2 * EIGHT)

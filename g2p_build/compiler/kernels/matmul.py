@@ -1,7 +1,8 @@
 """Matmuls with packed weights, with a norm before them, or an activation or a residual behind them.
 
-One kernel serves all of a program's matmuls: how many rows and columns there are, and what stands before and behind
-them, is told to it. In int8, with a form for each kind of processor, that makes libraries much smaller.
+One kernel serves all of a program's matmuls with rows of one length, and in int8 of any length: how many rows and
+columns there are, and what stands before and behind them, is told to it. In int8, where there is a form for each kind
+of processor, that makes libraries much smaller.
 """
 
 from __future__ import annotations
@@ -71,11 +72,11 @@ class Matmul:
         return [at_once, int(normed), epsilon, ACTIVATIONS.index(self.activation), int(self.residual)]
 
     def made_for(self, cpu: Cpu) -> tuple[str, int]:
-        """What its kernel depends on: the dtype, and in int8 the room that it has for rows: see `matmul`."""
-        return self.dtype, room(self.inner, cpu) if self.dtype == "int8" else 0
+        """What its kernel depends on: the dtype, and K, or in int8 the room for rows, as `matmul` takes them."""
+        return self.dtype, room(self.inner, cpu) if self.dtype == "int8" else self.inner
 
 
-def matmul(dtype: str, of_rows: int, cpu: Cpu) -> tirx.PrimFunc:
+def matmul(dtype: str, length: int, cpu: Cpu) -> tirx.PrimFunc:
     """The kernel (rows [M, K], weight [P, K, 32], residual, numbers, result [M, N]).
 
     Weights are float32 or float16, or int8 as `layout` says; numbers are `Matmul.numbers`, int32 [5]; all others are
@@ -98,16 +99,17 @@ def matmul(dtype: str, of_rows: int, cpu: Cpu) -> tirx.PrimFunc:
 
     Args:
         dtype: The weights'.
-        of_rows: In int8, the bytes that there is room for, of a chunk's rounded rows; see `Matmul.made_for`.
+        length: K, so that the addresses of rows differ by constants. In int8, whose rounded rows have another layout, K
+            is told, and this is how many bytes of them there is room for.
         cpu: What it is made for.
     """
     dot = DOTS[cpu.dot] if dtype == "int8" else None
     if dot and dot.tiles:
         cpu = replace(cpu, tiles=dot.tiles)
     code, amx = Code(), cpu.amx and dot is not None
-    count, inner, panels, depth, columns = (
-        tirx.Var(name, "int32") for name in ("rows", "inner", "panels", "depth", "columns")
-    )
+    count, panels, columns = (tirx.Var(name, "int32") for name in ("rows", "panels", "columns"))
+    inner = tirx.Var("inner", "int32") if dot else constant(length)
+    depth = tirx.Var("depth", "int32") if dot else inner
     rows, residual = tensor("rows", (count, inner)), any_matrix("residual")
     weight = tensor("weight", (panels, depth, BLOCK_BYTES if dot else PANEL), dtype)
     numbers, result = tensor(NUMBERS, (5,), "int32"), tensor("result", (count, columns))
@@ -117,7 +119,7 @@ def matmul(dtype: str, of_rows: int, cpu: Cpu) -> tirx.PrimFunc:
     )
     epsilon = code.let(tirx.reinterpret("float32", bits), "epsilon")
     scale = code.registers(cpu.chunk)
-    rounded = Integers.empty(code, inner, depth, most, normed, of_rows, cpu) if dot else None
+    rounded = Integers.empty(code, inner, depth, most, normed, length, cpu) if dot else None
     behind = Behind(columns, activation, residual, added, result)
     with (
         amx_tiles(code) if amx else nullcontext(),
@@ -137,6 +139,6 @@ def matmul(dtype: str, of_rows: int, cpu: Cpu) -> tirx.PrimFunc:
                 rounded.fill(code, rows, first + i, i, cpu.lanes)
             nest = (AmxNest if amx else Int8Nest)(*given, rounded)
         nest.cover(here)
-    kernel = code.kernel("matmul", [rows, weight, residual, numbers, result])
+    kernel = code.kernel("matmul" if dot else f"matmul_{length}", [rows, weight, residual, numbers, result])
     least = AMX_LEAST_ROWS if amx else dot.least if dot else 1
     return kernel.with_attr(LEAST_ROWS, least) if least > 1 else kernel

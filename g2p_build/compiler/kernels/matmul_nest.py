@@ -22,9 +22,6 @@ ACTIVATIONS = ("", "relu", "gated-gelu")
 
 _RELU, _GATED = 1, 2
 
-_STEP = 4
-"""Values of k for which rows' addresses are computed together."""
-
 _LINE = 64  # bytes that a cache reads together; where it reads more, some are asked for twice
 
 
@@ -121,32 +118,20 @@ class Nest:
         sums, every = code.registers(len(starts) * lanes), [ramp(n * lanes, lanes) for n in range(len(starts))]
         for place in every:
             code.store(sums, constant(0.0, lanes=lanes), place)
-        whole = code.let(tirx.floordiv(self.inner, _STEP), "whole")
-        with code.loop(whole, "block", "int64") as block:
-            first = code.let(block * _STEP, "first")
-            for step in range(_STEP):
-                self._add(tile, places, sums, row, first + step)
-        with code.loop(self.inner - whole * _STEP, "rest", "int64") as rest:
-            self._add(tile, places, sums, row, code.let(whole * _STEP + rest, "k"))
+        with code.loop(self.inner, "k", self.cpu.index) as k:
+            weights = [
+                weights_of(code, self.dtype, self.cpu, self.weight, panel, k, ramp(column, lanes))
+                for panel, column in places
+            ]
+            if tile.prefetches:
+                self._prefetch(places, k)
+            for i in range(tile.rows):
+                x = code.let(broadcast(load(self.rows, self.first + row + i, k), lanes))
+                for v, w in enumerate(weights):
+                    place = every[i * tile.vectors + v]
+                    code.store(sums, load(sums, place) + x * w, place)
         for place, start in zip(every, starts, strict=True):
             code.store(kept, load(sums, place), ramp(start, lanes))
-
-    def _add(
-        self, tile: Tile, places: Sequence[tuple[tirx.Expr, tirx.Expr]], sums: tirx.Buffer, row: tirx.Expr, k: tirx.Expr
-    ) -> None:
-        """Adds the products of one k to a tile's sums."""
-        code, lanes = self.code, self.cpu.lanes
-        weights = [
-            weights_of(code, self.dtype, self.cpu, self.weight, panel, k, ramp(column, lanes))
-            for panel, column in places
-        ]
-        if tile.prefetches:
-            self._prefetch(places, k)
-        for i in range(tile.rows):
-            x = code.let(broadcast(load(self.rows, self.first + row + i, k), lanes))
-            for v, w in enumerate(weights):
-                place = ramp((i * tile.vectors + v) * lanes, lanes)
-                code.store(sums, load(sums, place) + x * w, place)
 
     def _prefetch(self, places: Sequence[tuple[tirx.Expr, tirx.Expr]], k: Value) -> None:
         """Asks for the next panel's weights, line by line, while there is arithmetic to do."""

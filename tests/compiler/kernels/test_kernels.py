@@ -366,7 +366,7 @@ def test_cross_attention(cpu: Cpu, heads: int, width: int, lengths: list[int], t
 
 
 def test_half_precision_weights_are_converted_by_vector_instructions() -> None:
-    kernel = matmul("float16", 0, cpu_named("avx512"))
+    kernel = matmul("float16", 64, cpu_named("avx512"))
     target = target_of({"kind": "llvm", "triple": "x86_64-linux-gnu", "cpu": "x86-64-v4"})
     text = packed_kernels({"main": kernel}, target).inspect_source("asm")
     assert "vcvtph2ps\t(" in text and "%zmm" in text
