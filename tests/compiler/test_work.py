@@ -84,9 +84,8 @@ def test_packed_inputs_are_counted_as_long_as_they_are() -> None:
 
 
 def test_a_matmul_with_a_norm_and_gates_is_counted() -> None:
-    found = work_of(
-        matmul("float32", 48, cpu_named("avx512")), arguments(Matmul(48, 96, "float32", 1e-6, "gated-gelu"), 2, "avx512")
-    )
+    given = arguments(Matmul(48, 96, "float32", 1e-6, "gated-gelu"), 2, "avx512")
+    found = work_of(matmul("float32", 48, cpu_named("avx512")), given)
     assert found is not None and found.flops > 2 * 2 * 48 * 192
 
 
