@@ -28,7 +28,7 @@ _ROUNDER = 1.5 * 2**23
 
 def rows_at_once(inner: int, cpu: Cpu) -> int:
     """The rows of a chunk: those of the table, or fewer if they are long. They are whole tiles."""
-    top = _block(inner, cpu)
+    top = _block(cpu)
     fit = max(1, _MOST_BYTES // (_row_bytes(inner) * top))
     return min(cpu.chunk // top, fit) * top
 
@@ -43,10 +43,12 @@ def _row_bytes(inner: int) -> int:
     return grouped(inner) * GROUP * 2
 
 
-def _block(inner: int, cpu: Cpu) -> int:
+def _block(cpu: Cpu) -> int:
     """The rows of the highest tile."""
-    top = DOTS[cpu.dot].tiles[0][0] if DOTS[cpu.dot].tiles else cpu.tiles[0][0]
-    return AMX_ROWS if cpu.amx else top
+    if cpu.amx:
+        return AMX_ROWS
+    [(top, _), *_] = DOTS[cpu.dot].tiles or cpu.tiles
+    return top
 
 
 @dataclass(frozen=True)

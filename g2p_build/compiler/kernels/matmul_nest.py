@@ -176,7 +176,7 @@ class Nest:
         columns = code.let(tirx.min(behind.columns - column, size * width), "columns")
         whole = code.let(tirx.floordiv(columns, GATED), "whole")
         for added in (False, True):
-            with code.when(behind.added == int(added)), self._rows(here, size) as (i, start, scale):
+            with code.when(behind.added == int(added)), self._rows(here, size) as (i, start, _):
                 factor = code.let(tirx.Select(behind.activation > 0, constant(1.0), load(self.scale, i)), "factor")
                 row = code.let(self.first + i, "row")
                 with code.loop(whole, "half") as half:
