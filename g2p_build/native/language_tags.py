@@ -85,7 +85,7 @@ PAGE = HERE.parents[1] / "docs" / "languages.md"
 
 def c_table() -> str:
     """The text of ``g2p/language_tags.c``."""
-    rows = [f'    {{"{code}", "{tags}"}},' for code, tags in TAGS.items()]
+    rows = [f'    "{code}\\0" "{tags}\\0"' for code, tags in TAGS.items()]
     return "\n".join(
         [
             f"/* {MADE} */",
@@ -97,11 +97,9 @@ def c_table() -> str:
             "",
             f'const char g2p_language_aliases[] = "{ALIASES}";',
             "",
-            f"const size_t g2p_tagged_count = {len(TAGS)};",
-            "",
-            f"const struct g2p_tagged g2p_tagged[{len(TAGS)}] = {{",
-            *rows,
-            "};",
+            "const char g2p_tagged[] =",
+            *rows[:-1],
+            f"{rows[-1]};",
             "",
         ]
     )

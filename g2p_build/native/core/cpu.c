@@ -12,7 +12,7 @@ enum { ECX1, EBX7, ECX7, EDX7, EAX7_1, EXTENDED_ECX1, REGISTERS }; /* of cpuid's
 enum { OF_CPU = 0, OF_AVX = 0x6, OF_AVX512 = 0xe6, OF_TILES = 0x60000 };
 
 static const struct feature {
-  const char *name;
+  char name[12];
   int word, bit;
   uint32_t saved;
 } known[] = {
@@ -95,7 +95,7 @@ bool g2p_has_feature(const char *name) {
 bool g2p_has_feature(const char *name) {
   const unsigned long found[] = {getauxval(AT_HWCAP), getauxval(AT_HWCAP2)};
   static const struct {
-    const char *name;
+    char name[12];
     int word, bit;
   } known[] = {{"sha2", 0, 6}, {"fphp", 0, 9}, {"asimdhp", 0, 10}, {"asimddp", 0, 20}, {"i8mm", 1, 13}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

@@ -109,11 +109,13 @@ static bool own_tag(const char *code, struct tag *tag) {
 
 static enum rank fit_code(const struct tag *asked, const char *code) {
   struct tag tag;
-  for (size_t i = 0; i < g2p_tagged_count; i++) {
-    if (strcmp(g2p_tagged[i].code, code) != 0) continue;
+  const char *tags;
+  for (const char *known = g2p_tagged; *known; known = tags + strlen(tags) + 1) {
+    tags = known + strlen(known) + 1;
+    if (strcmp(known, code) != 0) continue;
     enum rank best = NONE;
     bool first = true;
-    for (const char *at = g2p_tagged[i].tags; at; first = false) {
+    for (const char *at = tags; at; first = false) {
       const char *end = strchr(at, ' ');
       read_tag(at, end ? (size_t)(end - at) : strlen(at), &tag);
       enum rank rank = fit_tags(asked, &tag, first);

@@ -9,14 +9,9 @@
 
 /* language_tags.c, which is generated */
 
-/* A code that models have, and its tags with spaces between them, the most usual one first. */
-struct g2p_tagged {
-  char code[16]; /* no pointer: a shared library has to adjust each */
-  const char *tags;
-};
-
-extern const struct g2p_tagged g2p_tagged[];
-extern const size_t g2p_tagged_count;
+/* Codes that models have, each followed by its tags with spaces between them, the most usual one first. Codes and tags
+ * end with a zero, and an empty code ends all. There are no pointers, which a shared library would have to adjust. */
+extern const char g2p_tagged[];
 
 /* Codes of two letters, each followed by one of three: "en eng fi fin ". */
 extern const char g2p_two_letters[];

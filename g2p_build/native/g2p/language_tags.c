@@ -14,50 +14,47 @@ const char g2p_two_letters[] =
 
 const char g2p_language_aliases[] = "cmn zh fil tl in id iw he ji yi ";
 
-const size_t g2p_tagged_count = 43;
-
-const struct g2p_tagged g2p_tagged[43] = {
-    {"alb", "sq"},
-    {"arm-e", "hy hy-arevela"},
-    {"arm-w", "hyw hy-arevmda"},
-    {"baq", "eu"},
-    {"bur", "my"},
-    {"chi", "zh"},
-    {"cze", "cs"},
-    {"dut", "nl"},
-    {"eng-uk", "en-GB"},
-    {"eng-us", "en-US"},
-    {"fra", "fr"},
-    {"fra-qu", "fr-CA"},
-    {"fre", "fr"},
-    {"geo", "ka"},
-    {"ger", "de"},
-    {"gre", "el"},
-    {"hbs-cyrl", "sh-Cyrl sr-Cyrl sr"},
-    {"hbs-latn", "sh-Latn sr-Latn sh hr"},
-    {"ice", "is"},
-    {"lat-clas", "la"},
-    {"lat-eccl", "la"},
-    {"mac", "mk"},
-    {"mao", "mi"},
-    {"may", "ms"},
-    {"min", "nan"},
-    {"nob", "nb no"},
-    {"nor", "no nb"},
-    {"per", "fa"},
-    {"por-bz", "pt-BR"},
-    {"por-po", "pt-PT"},
-    {"rum", "ro"},
-    {"slo", "sk"},
-    {"spa", "es-ES"},
-    {"spa-latin", "es-419 es-AR es-BO es-CL es-CO es-CR es-CU es-DO es-EC es-GT es-HN es-MX es-NI es-PA es-PE es-PR es-PY es-SV es-US es-UY es-VE"},
-    {"spa-me", "es-MX"},
-    {"tib", "bo"},
-    {"vie-c", "vi"},
-    {"vie-n", "vi"},
-    {"vie-s", "vi"},
-    {"wel-nw", "cy"},
-    {"wel-sw", "cy"},
-    {"zho-s", "zh-Hans zh-CN zh-SG"},
-    {"zho-t", "zh-Hant zh-TW zh-HK zh-MO"},
-};
+const char g2p_tagged[] =
+    "alb\0" "sq\0"
+    "arm-e\0" "hy hy-arevela\0"
+    "arm-w\0" "hyw hy-arevmda\0"
+    "baq\0" "eu\0"
+    "bur\0" "my\0"
+    "chi\0" "zh\0"
+    "cze\0" "cs\0"
+    "dut\0" "nl\0"
+    "eng-uk\0" "en-GB\0"
+    "eng-us\0" "en-US\0"
+    "fra\0" "fr\0"
+    "fra-qu\0" "fr-CA\0"
+    "fre\0" "fr\0"
+    "geo\0" "ka\0"
+    "ger\0" "de\0"
+    "gre\0" "el\0"
+    "hbs-cyrl\0" "sh-Cyrl sr-Cyrl sr\0"
+    "hbs-latn\0" "sh-Latn sr-Latn sh hr\0"
+    "ice\0" "is\0"
+    "lat-clas\0" "la\0"
+    "lat-eccl\0" "la\0"
+    "mac\0" "mk\0"
+    "mao\0" "mi\0"
+    "may\0" "ms\0"
+    "min\0" "nan\0"
+    "nob\0" "nb no\0"
+    "nor\0" "no nb\0"
+    "per\0" "fa\0"
+    "por-bz\0" "pt-BR\0"
+    "por-po\0" "pt-PT\0"
+    "rum\0" "ro\0"
+    "slo\0" "sk\0"
+    "spa\0" "es-ES\0"
+    "spa-latin\0" "es-419 es-AR es-BO es-CL es-CO es-CR es-CU es-DO es-EC es-GT es-HN es-MX es-NI es-PA es-PE es-PR es-PY es-SV es-US es-UY es-VE\0"
+    "spa-me\0" "es-MX\0"
+    "tib\0" "bo\0"
+    "vie-c\0" "vi\0"
+    "vie-n\0" "vi\0"
+    "vie-s\0" "vi\0"
+    "wel-nw\0" "cy\0"
+    "wel-sw\0" "cy\0"
+    "zho-s\0" "zh-Hans zh-CN zh-SG\0"
+    "zho-t\0" "zh-Hant zh-TW zh-HK zh-MO\0";
