@@ -57,10 +57,8 @@ class AmxNest(Int8Nest):
         for half of the panel:                       # 16 columns
           sums[16 rows] = 0
           for group of 64 rows of the matrix:
-            for part of the integers:
-              tile = integers[rows, group, part] . weight[panel, group, half]      # int32
-              counts[part] = tile
-            count = counts[the upper half] * 256 + counts[the lower half], or counts
+            count = integers[rows, group] . weight[panel, group, half]             # int32, by tiles
+            or, of the halves of 16 bits: that of the upper ones * 256 + that of the lower ones
             sums[i] += count[i] * (scales[i, group] * scale of the weights[panel, group, half])
         results of the rows
 
@@ -112,14 +110,18 @@ class AmxNest(Int8Nest):
             given = [constant(each, "int8") if isinstance(each, int) else each for each in tiles_and_memory]
             code.intrinsic(f"llvm.x86.{name}", *given, *([constant(stride, "int64")] if stride else []))
 
-        tile("tileloadd64", _WEIGHTS, address(self.weight, panel, group, half * (lanes * QUAD)), stride=PANEL * QUAD)
-        for place in at:
-            code.store(counts, constant(0, lanes=lanes), place)
-        with code.loop(integers.parts, "part") as part:
+        def multiply(part: int) -> None:
             tile("tilezero", _SUMS)
             tile("tileloadd64", _NUMBERS, address(integers.numbers, integers.start(group, part, row)), stride=GROUP)
             tile("tdpbssd", _SUMS, _NUMBERS, _WEIGHTS)
             tile("tilestored64", _SUMS, address(kept, 0), stride=lanes * 4)
+
+        tile("tileloadd64", _WEIGHTS, address(self.weight, panel, group, half * (lanes * QUAD)), stride=PANEL * QUAD)
+        multiply(0)
+        for place in at:
+            code.store(counts, load(kept, place), place)
+        with code.when(integers.narrow == 0):
+            multiply(1)
             for place in at:  # the upper half counts 256 times as much
                 code.store(counts, (load(counts, place) << constant(8, lanes=lanes)) + load(kept, place), place)
         return counts

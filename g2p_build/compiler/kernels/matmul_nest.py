@@ -155,14 +155,14 @@ class Nest:
         relu, gated = behind.activation == _RELU, behind.activation == _GATED
         with (
             code.when(relu),
-            self._rows(here, size) as (_, start, scale),
+            self._rows(here, size) as (start, scale),
             code.loop(size * PANEL // lanes, "v") as v,
         ):
             place = ramp(start + v * lanes, lanes)
             code.store(kept, tirx.max(load(kept, place) * scale, constant(0.0, lanes=lanes)), place)
         with (
             code.when(gated),
-            self._rows(here, size) as (_, start, scale),
+            self._rows(here, size) as (start, scale),
             code.loop(size * GATED // lanes, "v") as v,
         ):
             panel = tirx.floordiv(v, GATED // lanes)  # of which the first half are gates
@@ -176,7 +176,8 @@ class Nest:
         columns = code.let(tirx.min(behind.columns - column, size * width), "columns")
         whole = code.let(tirx.floordiv(columns, GATED), "whole")
         for added in (False, True):
-            with code.when(behind.added == int(added)), self._rows(here, size) as (i, start, _):
+            with code.when(behind.added == int(added)), code.loop(here, "i") as i:
+                start = code.let(i * (size * PANEL), "start")
                 factor = code.let(tirx.Select(behind.activation > 0, constant(1.0), load(self.scale, i)), "factor")
                 row = code.let(self.first + i, "row")
                 with code.loop(whole, "half") as half:
@@ -205,12 +206,12 @@ class Nest:
         self.code.store(behind.result, value, row, columns)
 
     @contextmanager
-    def _rows(self, here: tirx.Expr, size: int) -> Iterator[tuple[tirx.Expr, tirx.Expr, tirx.Expr]]:
-        """Loops over a chunk's rows: which it is, where its sums begin, and a vector of its scale."""
+    def _rows(self, here: tirx.Expr, size: int) -> Iterator[tuple[tirx.Expr, tirx.Expr]]:
+        """Loops over a chunk's rows: where a row's sums begin, and a vector of its scale."""
         code = self.code
         with code.loop(here, "i") as i:
             scale = code.let(broadcast(load(self.scale, i), self.cpu.lanes), "scale")
-            yield i, code.let(i * (size * PANEL), "start"), scale
+            yield code.let(i * (size * PANEL), "start"), scale
 
 
 def weights_of(
